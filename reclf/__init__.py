@@ -1,0 +1,1 @@
+"""RECLF: relation-enhanced contrastive learning on chest radiographs and their reports."""

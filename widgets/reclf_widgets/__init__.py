@@ -1,0 +1,1 @@
+"""Pictures of local-matchings, semantic relations and importance weights."""
