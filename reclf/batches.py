@@ -5,11 +5,17 @@
 Shape letters: B = studies in the batch, T = word pieces (padded), W = words (padded).
 """
 
+import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 import numpy as np
+import torch
+from torch import Tensor
+from transformers import PreTrainedTokenizerBase
+
+from .reports import encode_reports
 
 WORD_TYPES = ("finding", "location", "severity", "anatomy", "negation", "filler")
 
@@ -65,3 +71,66 @@ class Study:
     words: tuple[Word, ...] | None = None
     frame: Any = None
     meta: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass
+class Batch:
+    """Studies as tensors. Reports are padded to the longest one here."""
+
+    pixels: Tensor  # float32 (B, 1, H, W) in [0, 1]
+    input_ids: Tensor  # int64 (B, T)
+    attention_mask: Tensor  # int64 (B, T)
+    word_ids: Tensor  # int64 (B, T), the word of each piece, -1 for special and padding tokens
+    word_mask: Tensor  # bool (B, W)
+    report_keys: Tensor  # int64 (B,), equal for equal texts
+
+    def to(self, device: torch.device | str) -> "Batch":
+        return Batch(*(getattr(self, f.name).to(device, non_blocking=True) for f in fields(self)))
+
+    def pin_memory(self) -> "Batch":
+        return Batch(*(getattr(self, f.name).pin_memory() for f in fields(self)))
+
+    def __len__(self) -> int:
+        return len(self.pixels)
+
+
+class Collate:
+    """Turns studies into a `Batch`.
+
+    Args:
+        tokenizer: any fast tokenizer.
+        max_words, max_tokens: where reports are cut; `truncated` counts the cut ones.
+    """
+
+    def __init__(self, tokenizer: PreTrainedTokenizerBase, max_words: int, max_tokens: int):
+        self.tokenizer = tokenizer
+        self.max_words, self.max_tokens = max_words, max_tokens
+        self.truncated = 0
+
+    def __call__(self, studies: list[Study]) -> Batch:
+        shapes = {study.image.shape for study in studies}
+        if len(shapes) != 1:
+            raise ValueError(f"images of one batch must have one shape, got {sorted(shapes)}")
+        pixels = torch.from_numpy(np.stack([study.image for study in studies]))[:, None]
+        return self.texts([study.report for study in studies], pixels)
+
+    def texts(self, reports: list[str], pixels: Tensor | None = None) -> Batch:
+        """A batch of reports, with no images (pixels of no rows) unless given."""
+        encoded = encode_reports(
+            self.tokenizer, reports, max_words=self.max_words, max_tokens=self.max_tokens
+        )
+        self.truncated += encoded.truncated
+        return Batch(
+            pixels=torch.empty(0, 1, 1, 1) if pixels is None else pixels.float(),
+            input_ids=encoded.input_ids,
+            attention_mask=encoded.attention_mask,
+            word_ids=encoded.word_ids,
+            word_mask=encoded.word_mask,
+            report_keys=torch.tensor([report_key(words) for words in encoded.words]),
+        )
+
+
+def report_key(words: list[str]) -> int:
+    """A 63-bit number that is equal for reports with the same words, in any process."""
+    digest = hashlib.blake2b(" ".join(words).encode(), digest_size=8).digest()
+    return int.from_bytes(digest, "big") >> 1

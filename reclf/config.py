@@ -1,0 +1,331 @@
+"""Settings as data: frozen dataclasses that refuse nonsense by name, and round-trip through JSON.
+
+    preset (a function) -> RunConfig -> override(config, {"model.srm_steps": 1}) -> config.json
+
+A setting is addressed by its dotted path, in notebooks (`overrides`), in error messages and in
+`config.json`. Text from YAML or the command line is read as the field's type: "1e-4" is a number.
+"""
+
+import dataclasses
+import difflib
+import importlib
+import json
+import types
+import typing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+WORD_SOURCES = ("embedding", "last", "last_four")
+ATTENTIONS = ("cosine", "words_then_regions")
+
+
+def check(condition: bool, name: str, value: object, rule: str) -> None:
+    """Raise `ValueError: <name> must <rule>, got <value>` unless the condition holds."""
+    if not condition:
+        raise ValueError(f"{name} must {rule}, got {value!r}")
+
+
+def check_choice(name: str, value: object, choices: tuple[str, ...]) -> None:
+    """Raise `ValueError` unless the value is one of the choices."""
+    check(value in choices, name, value, f"be one of {', '.join(choices)}")
+
+
+@dataclass(frozen=True)
+class TowerConfig:
+    """One transformers tower: pretrained (by folder or hub name), or built from a configuration."""
+
+    name: str = ""
+    """Folder or hub name of pretrained weights; empty builds an untrained tower from `config`."""
+    revision: str = ""
+    """Commit hash or tag on the hub; pin it, since a branch moves. Ignored for folders."""
+    config: dict[str, Any] = field(default_factory=dict)
+    """transformers configuration with `model_type`, used when `name` is empty."""
+    freeze: bool = False
+    """Keep the tower's weights, and its BatchNorm statistics, as they are."""
+
+    def __post_init__(self) -> None:
+        if not self.name and "model_type" not in self.config:
+            raise ValueError(
+                "a tower needs `name` (a folder or a hub name) or `config` with a `model_type`, "
+                f"got name='' and config={self.config!r}"
+            )
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """What is computed. The letters are those of the method: D embedding, S matching dimension."""
+
+    image_tower: TowerConfig
+    """ResNet-like backbone or ViT."""
+    text_tower: TowerConfig
+    """BERT-like encoder."""
+    image_size: int = 224
+    """Side of the square input image in pixels."""
+    image_mean: float = 0.5
+    """Subtracted from pixel values in [0, 1] before the tower."""
+    image_std: float = 0.25
+    """Divides the centred pixel values."""
+    region_stage: int = 3
+    """Stage of the backbone whose feature map gives the regions (1-4); a ViT gives its patches."""
+    region_position: bool = True
+    """Add a projected 2-D sine code of its place to every region vector (ours)."""
+    image_pooling: str = "mean"
+    """Global image vector: "mean" of the last feature map, or "attention" with a learnt query."""
+    word_source: str = "last_four"
+    """Vectors of the words in local-matchings: "embedding" (context-free), "last", "last_four"."""
+    max_words: int = 97
+    """Words kept of a report; the rest is cut, and counted."""
+    max_tokens: int = 160
+    """Word pieces kept of a report, special tokens included."""
+    embed_dim: int = 256
+    """D, shared by images and texts after projection."""
+    matching_dim: int = 256
+    """S, the size of a local-matching."""
+    attention: str = "cosine"
+    """How a word attends to regions: "cosine", or "words_then_regions" (GLoRIA)."""
+    attention_scale: float = 9.0
+    """Multiplier inside the attention softmax, at the start."""
+    learn_attention_scale: bool = False
+    """Learn the multiplier (in log space)."""
+    aggregator: str = "reclf"
+    """A name of `reclf.relations.AGGREGATORS`, or "module:Class" of your own."""
+    aggregator_options: dict[str, Any] = field(default_factory=dict)
+    """Arguments of the aggregator beyond the matching dimension."""
+    global_weight: float = 1.0
+    """Weight of the global logits in `logits` (the combined score); the local ones have 1."""
+    logit_scale: float = 14.285714
+    """exp of the learnt parameter at the start: 1 / 0.07."""
+
+    def __post_init__(self) -> None:
+        check(self.image_size >= 32, "model.image_size", self.image_size, "be at least 32")
+        check(self.image_std > 0, "model.image_std", self.image_std, "be positive")
+        check(1 <= self.region_stage <= 4, "model.region_stage", self.region_stage, "be 1 to 4")
+        check_choice("model.image_pooling", self.image_pooling, ("mean", "attention"))
+        check_choice("model.word_source", self.word_source, WORD_SOURCES)
+        check_choice("model.attention", self.attention, ATTENTIONS)
+        for name in ("max_words", "embed_dim", "matching_dim", "attention_scale", "logit_scale"):
+            value = getattr(self, name)
+            check(value > 0, f"model.{name}", value, "be positive")
+        check(self.max_tokens >= 3, "model.max_tokens", self.max_tokens, "be at least 3")
+
+
+@dataclass(frozen=True)
+class DataConfig:
+    """Where studies come from."""
+
+    dataset: str = "phantom"
+    """A module of reclf.datasets ("phantom", "table", "mimic_cxr", ...) or "module:Class"."""
+    root: str = ""
+    """Folder of the data set; empty for the phantom."""
+    options: dict[str, Any] = field(default_factory=dict)
+    """Further arguments of the data set class."""
+    train_split: str = "train"
+    """Split to learn from."""
+    val_split: str = "val"
+    """Split that picks the best checkpoint."""
+    test_split: str = "test"
+    """Split that the notebook reports on, once."""
+    augment: bool = True
+    """Small rotations, shifts, scalings and exposure changes; never flips."""
+    workers: int = 0
+    """Processes that load studies; 0 loads in the training process."""
+    vocab_size: int = 2000
+    """Size of the tokenizer trained on the reports when the text tower brings none."""
+
+    def __post_init__(self) -> None:
+        check(self.workers >= 0, "data.workers", self.workers, "not be negative")
+        check(self.vocab_size >= 50, "data.vocab_size", self.vocab_size, "be at least 50")
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """How the weights are learnt."""
+
+    max_minutes: float = 5.0
+    """Time budget of the loop, validation included; the number of steps follows from it."""
+    max_steps: int = 0
+    """Optimiser steps; 0 lets `max_minutes` decide. With both, the shorter one ends the run."""
+    batch_size: int = 32
+    """Studies per process and micro-batch; all pairs of all processes are contrasted."""
+    accumulate: int = 1
+    """Micro-batches per optimiser step."""
+    pair_chunk: int = 0
+    """Reports matched against all images at a time; 0 does all at once. Bounds memory."""
+    checkpoint_pairs: bool = False
+    """Recompute the matchings of a chunk in the backward pass instead of keeping them."""
+    learning_rate: float = 1e-3
+    """Peak of the schedule (AdamW)."""
+    tower_learning_rate: float = 0.0
+    """Peak for both towers; 0 means the same as `learning_rate`."""
+    weight_decay: float = 0.05
+    """Not applied to biases, norms, scales and embeddings."""
+    warmup_steps: int = 50
+    """Linear warm-up, then cosine to zero."""
+    clip_norm: float = 1.0
+    """Largest gradient norm; 0 does not clip."""
+    local_weight: float = 1.0
+    """lambda: weight of the relation-enhanced loss beside the global one."""
+    identity_aware: bool = False
+    """Count studies with the same report text as positives of each other."""
+    precision: str = "no"
+    """Autocast: "no", "bf16" or "fp16" (CUDA only)."""
+    seed: int = 0
+    """Seed of weights, data order, augmentation and dropout."""
+    device: str = "auto"
+    """"auto", "cpu" or "cuda"."""
+    evaluate_every: int = 0
+    """Steps between validations; 0 validates four times in a run."""
+    val_studies: int = 200
+    """Studies of the validation gallery."""
+    checkpoint_minutes: float = 1.0
+    """Time between resumable checkpoints."""
+    tensorboard: bool = False
+    """Also write TensorBoard events into the run folder."""
+
+    def __post_init__(self) -> None:
+        for name in ("max_minutes", "batch_size", "accumulate", "learning_rate", "val_studies"):
+            check(getattr(self, name) > 0, f"train.{name}", getattr(self, name), "be positive")
+        for name in ("max_steps", "pair_chunk", "warmup_steps", "clip_norm", "weight_decay"):
+            check(getattr(self, name) >= 0, f"train.{name}", getattr(self, name), "not be negative")
+        check(self.batch_size > 1, "train.batch_size", self.batch_size, "be at least 2")
+        check_choice("train.precision", self.precision, ("no", "bf16", "fp16"))
+        check_choice("train.device", self.device, ("auto", "cpu", "cuda"))
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """Everything a run is made from."""
+
+    model: ModelConfig
+    data: DataConfig = field(default_factory=DataConfig)
+    train: TrainConfig = field(default_factory=TrainConfig)
+
+
+def to_dict(config: Any) -> dict[str, Any]:
+    """The configuration as plain JSON values."""
+    return dataclasses.asdict(config)
+
+
+def from_dict(cls: type[T], values: dict[str, Any], path: str = "") -> T:
+    """Build a configuration from `to_dict`'s output; unknown or wrongly typed fields raise."""
+    hints = typing.get_type_hints(cls)
+    unknown = [name for name in values if name not in hints]
+    if unknown:
+        raise ValueError(
+            _unknown_setting(f"{path}{unknown[0]}", [f"{path}{name}" for name in hints])
+        )
+    arguments = {
+        name: read_as(value, hints[name], f"{path}{name}") for name, value in values.items()
+    }
+    return cls(**arguments)
+
+
+def read_as(value: Any, kind: Any, name: str) -> Any:
+    """Read `value` as the type `kind`: "1e-4" is a float, "3" an int; anything lossy is refused.
+
+    Raises:
+        TypeError: naming the setting, the expected type and the value.
+    """
+    if dataclasses.is_dataclass(kind) and isinstance(kind, type):
+        if isinstance(value, kind):
+            return value
+        if isinstance(value, dict):
+            return from_dict(kind, value, f"{name}.")
+    origin = typing.get_origin(kind)
+    if origin in (dict, list, tuple) or isinstance(kind, types.UnionType):
+        base = origin if isinstance(origin, type) else object
+        if isinstance(value, base):
+            return value
+    elif kind is bool:
+        if isinstance(value, bool):
+            return value
+        if isinstance(value, str) and value.lower() in ("true", "false"):
+            return value.lower() == "true"
+    elif kind in (int, float) and not isinstance(value, bool):
+        try:
+            number = float(value)
+        except (TypeError, ValueError):
+            number = float("nan")
+        if kind is float and number == number:
+            return number
+        if kind is int and number.is_integer():
+            return int(number)
+    elif kind is str and isinstance(value, str | int | float) and not isinstance(value, bool):
+        return str(value)
+    elif kind is Any:
+        return value
+    expected = getattr(kind, "__name__", str(kind))
+    raise TypeError(f"{name} must be {expected}, got {value!r} ({type(value).__name__})")
+
+
+def override(config: T, overrides: dict[str, Any]) -> T:
+    """A copy with settings replaced by dotted path, e.g. {"train.learning_rate": 3e-4}.
+
+    Entries of a dict field are reached too ("model.aggregator_options.steps").
+
+    Raises:
+        ValueError: an unknown path; the message lists what is there.
+    """
+    values = to_dict(config)
+    for path, value in overrides.items():
+        *parents, last = path.split(".")
+        node, kind = values, type(config)
+        for depth, part in enumerate([*parents, last]):
+            is_free = not dataclasses.is_dataclass(kind)
+            if not is_free and part not in typing.get_type_hints(kind):
+                prefix = ".".join(path.split(".")[:depth])
+                raise ValueError(_unknown_setting(path, _paths(kind, prefix)))
+            if depth < len(parents):
+                node = node.setdefault(part, {}) if is_free else node[part]
+                kind = dict if is_free else typing.get_type_hints(kind)[part]
+                if not isinstance(node, dict):
+                    raise ValueError(
+                        f"{path}: {'.'.join(path.split('.')[: depth + 1])} has no parts"
+                    )
+        node[last] = value
+    return from_dict(type(config), values)
+
+
+def _paths(kind: type, prefix: str) -> list[str]:
+    names: list[str] = []
+    for name, hint in typing.get_type_hints(kind).items():
+        path = f"{prefix}.{name}" if prefix else name
+        names += _paths(hint, path) if dataclasses.is_dataclass(hint) else [path]
+    return names
+
+
+def _unknown_setting(path: str, valid: list[str]) -> str:
+    close = difflib.get_close_matches(path, valid, n=1, cutoff=0.5)
+    hint = f"; did you mean {close[0]!r}?" if close else ""
+    return f"unknown setting {path!r}{hint} Valid settings: {', '.join(valid)}"
+
+
+def save_json(config: Any, path: Path) -> None:
+    """Write the configuration so that `load_json` gives an equal object."""
+    path.write_text(json.dumps(to_dict(config), indent=2) + "\n", encoding="utf-8")
+
+
+def load_json(cls: type[T], path: Path) -> T:
+    """Read what `save_json` wrote."""
+    return from_dict(cls, json.loads(path.read_text(encoding="utf-8")))
+
+
+def locate(spec: str, base: type[T]) -> type[T]:
+    """Import the class named "module:Class" and check that it is a `base`.
+
+    Raises:
+        ValueError: malformed or missing, with the reason.
+        TypeError: the class is not a `base`.
+    """
+    module_name, _, name = spec.partition(":")
+    check(bool(module_name and name), "an import string", spec, 'look like "module:Class"')
+    try:
+        found = getattr(importlib.import_module(module_name), name)
+    except (ImportError, AttributeError) as error:
+        raise ValueError(f"cannot import {spec!r}: {error}") from error
+    if not (isinstance(found, type) and issubclass(found, base)):
+        raise TypeError(f"{spec!r} must be a subclass of {base.__module__}.{base.__name__}")
+    return found

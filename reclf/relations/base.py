@@ -1,0 +1,82 @@
+"""What every aggregator takes and gives.
+
+Shape letters: N = image-report pairs, W = words (padded), S = matching dimension, K = SRM steps.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+
+@dataclass
+class Pairs:
+    """The local-matchings of N image-report pairs, as `reclf.matchings` makes them."""
+
+    matchings: Tensor  # (N, W, S), unit length; padded words hold anything finite
+    cosines: Tensor  # (N, W), cosine of each word with its attended region
+    whole: Tensor  # (N, S), the global matching
+    word_mask: Tensor  # bool (N, W), True where there is a word
+
+    def __post_init__(self) -> None:
+        if self.matchings.ndim != 3 or self.matchings.shape[:2] != self.word_mask.shape:
+            raise ValueError(
+                f"matchings {tuple(self.matchings.shape)} must be (N, W, S) with the (N, W) of "
+                f"word_mask, {tuple(self.word_mask.shape)}"
+            )
+        if self.word_mask.dtype != torch.bool:
+            raise ValueError(
+                f"word_mask must be bool, True for words, got {self.word_mask.dtype}; "
+                "a tokenizer's attention_mask needs .bool()"
+            )
+
+
+@dataclass
+class Related:
+    """What an aggregator makes of N pairs; what it does not compute is None."""
+
+    logits: Tensor  # (N,), the relation-enhanced score before softmax
+    graph: Tensor | None = (
+        None  # (N, K, 1 + W, 1 + W), rows sum to 1; node 0 is the global matching
+    )
+    weights: Tensor | None = None  # (N, W), importance weights, sum to 1 over the words
+
+
+class Aggregator(nn.Module):
+    """Folds the local-matchings of a pair into one score.
+
+    Subclass it, take `dim` (S) first in `__init__`, and name your class in `model.aggregator`.
+    A score must not depend on padding, nor (in eval mode) on the other pairs of the batch.
+    `uses_matchings = False` says that `forward` is never called: there are no local logits.
+    """
+
+    uses_matchings = True
+
+    def __init__(self, dim: int):
+        super().__init__()
+        self.dim = dim
+
+    def forward(self, pairs: Pairs) -> Related:
+        raise NotImplementedError(f"{type(self).__name__} must define forward(pairs)")
+
+
+class Scorer(nn.Module):
+    """A linear read-out of unit pair vectors with a learnt multiplier, so that it can be sharp.
+
+    SGRAF ends in sigmoid(w . pair + b) for a margin loss; a contrastive softmax wants an unbounded
+    logit, and is blind to a bias (ours).
+    """
+
+    def __init__(self, dim: int, scale: float = 10.0):
+        super().__init__()
+        self.read = nn.Linear(dim, 1, bias=False)
+        self.log_scale = nn.Parameter(torch.tensor(scale).log())
+
+    def forward(self, pair: Tensor) -> Tensor:
+        return self.read(pair).squeeze(-1) * self.log_scale.exp()
+
+
+def masked_mean(values: Tensor, mask: Tensor) -> Tensor:
+    """Mean of (N, W, S) over the words; zeros for a report without words."""
+    total = torch.einsum("nws,nw->ns", values, mask.to(values.dtype))
+    return total / mask.sum(-1, keepdim=True).clamp_min(1)

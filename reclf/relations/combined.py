@@ -1,0 +1,55 @@
+"""RECLF: SRM and IRM together, in parallel or one after the other.
+
+    parallel     matchings -> SRM -> score
+                 matchings -> IRM -> score            mean of the two (SGRAF averages two models)
+    sequential   matchings -> SRM -> refined matchings -> IRM -> score (ours)
+
+Which of the two the paper means is not public; both are one setting
+(`model.aggregator_options.composition`).
+"""
+
+from .base import Aggregator, Pairs, Related, Scorer
+from .importance import ImportanceReasoning
+from .semantic import SemanticReasoning
+
+COMPOSITIONS = ("parallel", "sequential")
+
+
+class RelationEnhanced(Aggregator):
+    """SRM + IRM.
+
+    Args:
+        dim: S.
+        composition: "parallel" or "sequential".
+        steps, scaled, residual: see `SemanticReasoning`.
+        norm, include_whole: see `ImportanceReasoning`.
+    """
+
+    def __init__(
+        self,
+        dim: int,
+        composition: str = "parallel",
+        steps: int = 3,
+        scaled: bool = False,
+        residual: bool = False,
+        norm: str = "none",
+        include_whole: bool = False,
+    ):
+        super().__init__(dim)
+        if composition not in COMPOSITIONS:
+            raise ValueError(f"composition must be one of {COMPOSITIONS}, got {composition!r}")
+        self.sequential = composition == "sequential"
+        self.semantic = SemanticReasoning(dim, steps, scaled, residual)
+        self.importance = ImportanceReasoning(dim, norm, include_whole)
+        self.importance_score = Scorer(dim)
+        self.semantic_score = None if self.sequential else Scorer(dim)
+
+    def forward(self, pairs: Pairs) -> Related:
+        read_out_only = self.training and not self.sequential
+        nodes, graph = self.semantic(pairs, read_out_only)
+        if self.semantic_score is None:
+            pair, weights = self.importance(nodes[:, 1:], pairs.word_mask, nodes[:, 0])
+            return Related(self.importance_score(pair), graph, weights)
+        pair, weights = self.importance(pairs.matchings, pairs.word_mask, pairs.whole)
+        logits = (self.semantic_score(nodes[:, 0]) + self.importance_score(pair)) / 2
+        return Related(logits, graph, weights)
