@@ -1,6 +1,29 @@
-"""Report text: sections, cleaning, words, and word pieces."""
+"""Report text: sections, cleaning, words, and word pieces.
 
+    text of a file -> sections -> pick_sections -> report        (raw MIMIC-CXR style files)
+    report -> clean -> split_words -> words (W)                   what a person reads
+    words -> word pieces (T), and word_ids that lead back         what a text encoder reads
+
+A *word* is what attention, graphs and widgets speak of; a *piece* is what a tokenizer makes of it.
+Shape letters: B = reports, T = word pieces with the special ones (padded), W = words (padded).
+
+The section names follow MIT-LCP/mimic-cxr, `txt/create_section_files.py`, so that its table
+`mimic_cxr_sectioned.csv` and a raw report give the same names. Unlike that program, a misspelt
+heading is matched to the nearest known one, and a heading is also found inside a line.
+"""
+
+from __future__ import annotations
+
+import difflib
 import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+if TYPE_CHECKING:  # torch and transformers take seconds to import; a widget needs only the words
+    from torch import Tensor
+    from transformers import PreTrainedTokenizerFast
 
 # A decimal number is one word; letters and digits joined by an apostrophe or a hyphen are one word.
 _WORD = re.compile(r"\d+(?:\.\d+)+|[^\W_]+(?:['’-][^\W_]+)*")
@@ -9,3 +32,313 @@ _WORD = re.compile(r"\d+(?:\.\d+)+|[^\W_]+(?:['’-][^\W_]+)*")
 def split_words(text: str) -> list[str]:
     """Lower-case words of a text; punctuation separates words and is not one."""
     return _WORD.findall(text.lower())
+
+
+# In the place of names, dates, ages: XXXX in Open-I, ___ in MIMIC-CXR, [** **] in MIMIC-III.
+_DEIDENTIFIED = re.compile(r"\[\*\*.*?\*\*\]|\bX{3,}(?:['’]s)?|_{2,}", re.DOTALL)
+# "1. " or "2) " opening the text or following the end of a sentence. "Seen at T 8. Stable" has no
+# sentence end before its 8, and "of 0.5. Stable" no space before its 5: both stay.
+_ENUMERATION = re.compile(r"(^|[.:;!?]\s|\n)\s*\(?\d{1,2}[.)](?:\s+(?=[^\W_])|(?=[^\W\d_]))")
+_SPACE_BEFORE_STOP = re.compile(r"\s+([.,;:])(?!\d)")
+
+
+def clean(text: str) -> str:
+    """Take out de-identification marks and enumeration, and make white space single.
+
+    Letter case, decimals ("1.2 cm") and the order of words stay. In a text without marks and
+    enumeration the words stay as they are: `split_words(clean(text)) == split_words(text)`.
+    """
+    text = _DEIDENTIFIED.sub(" ", text)
+    text = _ENUMERATION.sub(r"\1 ", text)
+    return _SPACE_BEFORE_STOP.sub(r"\1", " ".join(text.split()))
+
+
+_HEADINGS = {
+    "impression": "impression",
+    "impressions": "impression",
+    "conclusion": "impression",
+    "conclusions": "impression",
+    "opinion": "impression",
+    "findings": "findings",
+    "finding": "findings",
+    "findings and impression": "findings",
+    "findings/impression": "findings",
+    "comparison": "comparison",
+    "comparisons": "comparison",
+    "comparison study": "comparison",
+    "indication": "indication",
+    "indications": "indication",
+    "clinical indication": "indication",
+    "reason for exam": "indication",
+    "reason for examination": "indication",
+    "history": "history",
+    "clinical history": "history",
+    "clinical information": "history",
+    "technique": "technique",
+    "examination": "examination",
+    "exam": "examination",
+    "recommendation": "recommendation",
+    "recommendations": "recommendation",
+    "notification": "notification",
+    "addendum": "addendum",
+    "wet read": "wet_read",
+}
+_KNOWN = "|".join(sorted((re.escape(name) for name in _HEADINGS), key=len, reverse=True))
+_HEADING = re.compile(
+    r"^[ \t]*FINAL[ ](?P<title>REPORT|ADDENDUM)[ \t]*:?[ \t]*$"  # no colon, a line of its own
+    r"|^[ \t]*(?P<line>[A-Z][A-Z0-9 ()/,&'_-]{2,60}?)[ \t]*:(?=\s)"  # any capitals opening a line
+    rf"|^[ \t]*(?P<mixed>(?i:{_KNOWN}))[ \t]*:"
+    rf"|(?<=\s)(?P<inside>{_KNOWN.upper()})[ \t]*:",
+    re.MULTILINE,
+)
+# "PORTABLE AP CHEST RADIOGRAPH:" stands for "FINDINGS:" in many older reports.
+_VIEWS = re.compile(r"\b(CHEST|VIEWS?|RADIOGRAPHS?|FRONTAL|PORTABLE|PA|AP|LATERAL|SUPINE)\b")
+
+
+def sections(text: str) -> dict[str, str]:
+    """Divide the text of a report file at its headings.
+
+    Args:
+        text: the file as it is, headings such as "FINDINGS:" or "Conclusion:" included.
+
+    Returns:
+        Section name -> text with single spaces; empty sections are left out. Names are lower-case:
+        impression, findings, comparison, indication, history, technique, examination, ...; a
+        heading not known here keeps its own words ("right foot" -> "right_foot"). When a heading
+        repeats, the last one counts. Text before any heading is "preamble". Where neither findings
+        nor impression is found, "last_paragraph" holds what follows the first paragraph of the
+        last section (all of it when it has one paragraph and no heading).
+    """
+    marks = list(_HEADING.finditer(text))
+    starts = [mark.start() for mark in marks] + [len(text)]
+    parts = [("preamble", text[: starts[0]])]
+    parts += [
+        (_section_name(mark), text[mark.end() : end])
+        for mark, end in zip(marks, starts[1:], strict=True)
+    ]
+    found: dict[str, str] = {}
+    for name, body in parts:
+        if body.strip():
+            found[name] = " ".join(body.split())
+    if views := found.pop("views", ""):
+        found.setdefault("findings", views)
+    if "findings" not in found and "impression" not in found:
+        name, body = next((part for part in reversed(parts) if part[1].strip()), parts[0])
+        paragraphs = [" ".join(p.split()) for p in re.split(r"\n[ \t]*\n", body.strip())]
+        if len(paragraphs) > 1:
+            found["last_paragraph"] = " ".join(paragraphs[1:])
+            found[name] = paragraphs[0]
+        elif name in ("preamble", "report") and paragraphs[0]:
+            found["last_paragraph"] = paragraphs[0]
+    return found
+
+
+def _section_name(mark: re.Match[str]) -> str:
+    if mark["title"]:
+        return mark["title"].lower()
+    heading = " ".join((mark["line"] or mark["mixed"] or mark["inside"]).split()).lower()
+    near = difflib.get_close_matches(heading, _HEADINGS, n=1, cutoff=0.85)
+    if near:
+        return _HEADINGS[near[0]]
+    if _VIEWS.search(heading.upper()):
+        return "views"
+    return re.sub(r"\W+", "_", heading).strip("_")
+
+
+def pick_sections(
+    sections: Mapping[str, str],
+    prefer: Sequence[str] = ("findings", "impression"),
+    how: str = "join",
+) -> str:
+    """Make one report of the sections of a file.
+
+    Args:
+        sections: as `sections()` returns it, or a row of `mimic_cxr_sectioned.csv`.
+        prefer: section names, in the order wanted.
+        how: "join" all that are there, the "first" that is there, or the "longest" by words.
+
+    Returns:
+        The text; "last_paragraph" where no preferred section has text; "" where that is missing.
+    """
+    if how not in ("join", "first", "longest"):
+        raise ValueError(f"how must be 'join', 'first' or 'longest', got {how!r}")
+    texts = [text for name in prefer if (text := sections.get(name, "").strip())]
+    if not texts:
+        return sections.get("last_paragraph", "").strip()
+    if how == "join":
+        return " ".join(texts)
+    return texts[0] if how == "first" else max(texts, key=lambda text: len(split_words(text)))
+
+
+_SPECIAL = {
+    "pad_token": "[PAD]",
+    "unk_token": "[UNK]",
+    "cls_token": "[CLS]",
+    "sep_token": "[SEP]",
+    "mask_token": "[MASK]",
+}
+
+
+def train_tokenizer(corpus: Iterable[str], vocab_size: int) -> PreTrainedTokenizerFast:
+    """Train a lower-case WordPiece tokenizer, for use where no pretrained text encoder is given.
+
+    The same reports give the same vocabulary, in any order. Keep it by `save_pretrained(folder)`,
+    read it back by `AutoTokenizer.from_pretrained(folder)`.
+
+    Args:
+        corpus: reports, cleaned here as `encode_reports` cleans them. Training split only.
+        vocab_size: most pieces, the five special ones of BERT included. A piece occurs twice or
+            more in the corpus, so that a small corpus may give fewer.
+
+    Raises:
+        ValueError: if the corpus has no word, or vocab_size cannot hold its characters.
+    """
+    from tokenizers import Tokenizer, decoders, normalizers, pre_tokenizers, processors, trainers
+    from tokenizers.models import WordPiece
+    from transformers import PreTrainedTokenizerFast
+
+    lines = [" ".join(split_words(clean(report))) for report in _texts(corpus, "corpus")]
+    characters = sorted(set("".join(lines)) - {" "})
+    if not characters:
+        raise ValueError("corpus has no words; give the reports of the training split")
+    # The library numbers the "##c" pieces in the order of a hash table that differs from run to
+    # run, and breaks ties by number. Naming them beforehand, as if special, fixes the numbers.
+    fixed = [*_SPECIAL.values(), *characters, *(f"##{c}" for c in characters)]
+    if vocab_size < len(fixed):
+        raise ValueError(
+            f"vocab_size {vocab_size} cannot hold the {len(characters)} characters of the corpus "
+            f"and their '##' forms; {len(fixed)} is the least, 1000 to 8000 is usual"
+        )
+
+    def empty(vocabulary: dict[str, int]) -> Tokenizer:
+        tokenizer = Tokenizer(WordPiece(vocabulary, unk_token="[UNK]"))
+        tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True)
+        tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+        return tokenizer
+
+    learner = empty({})
+    trainer = trainers.WordPieceTrainer(
+        vocab_size=vocab_size, min_frequency=2, special_tokens=fixed, show_progress=False
+    )
+    learner.train_from_iterator(lines, trainer)
+    vocabulary = learner.get_vocab()
+    tokenizer = empty(vocabulary)  # a fresh one, in which only the five are special
+    tokenizer.decoder = decoders.WordPiece()
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="[CLS] $A [SEP]",
+        pair="[CLS] $A [SEP] $B:1 [SEP]:1",
+        special_tokens=[(token, vocabulary[token]) for token in ("[CLS]", "[SEP]")],
+    )
+    return PreTrainedTokenizerFast(tokenizer_object=tokenizer, **_SPECIAL)
+
+
+class EncodedReports(NamedTuple):
+    input_ids: Tensor  # int64 (B, T), right-padded with the tokenizer's padding token
+    attention_mask: Tensor  # int64 (B, T), 1 for pieces and special tokens, 0 for padding
+    word_ids: Tensor  # int64 (B, T), the word a piece belongs to; -1 for special and padding
+    word_mask: Tensor  # bool (B, W), True where there is a word
+    words: list[list[str]]  # the words kept, one list per report
+    truncated: int  # number of reports that lost words to a limit
+
+
+def encode_reports(
+    tokenizer: Any, reports: Sequence[str], *, max_words: int = 96, max_tokens: int = 192
+) -> EncodedReports:
+    """Words and word pieces of a batch of reports, padded to the longest of the batch.
+
+    A word is kept whole or dropped whole: the first word that passes a limit ends its report. A
+    word of which the tokenizer makes nothing becomes its unknown token. A report without words has
+    only the special tokens, and W is at least 1.
+
+    Args:
+        tokenizer: any tokenizer of transformers that has a padding and an unknown token.
+        reports: texts, cleaned here.
+        max_words: most words of a report.
+        max_tokens: most pieces of a report, special ones included.
+
+    Raises:
+        ValueError: if reports is one string or empty, a limit leaves no room for a piece, or the
+            tokenizer lacks its padding or unknown token.
+    """
+    import torch
+
+    texts = _texts(reports, "reports")
+    opening, closing = _special_pieces(tokenizer)
+    room = max_tokens - len(opening) - len(closing)
+    if not texts or max_words < 1 or room < 1:
+        raise ValueError(
+            f"need a report, max_words >= 1 and max_tokens > {len(opening) + len(closing)} (the "
+            f"special tokens); got {len(texts)} reports, max_words={max_words}, "
+            f"max_tokens={max_tokens}"
+        )
+    all_words = [split_words(clean(text)) for text in texts]
+    pieces_of = _word_pieces(tokenizer, sorted({word for words in all_words for word in words}))
+
+    rows, kept, truncated = [], [], 0
+    for words in all_words:
+        pieces: list[int] = []
+        word_ids: list[int] = []
+        count = 0
+        for word in words[:max_words]:
+            new = pieces_of[word]
+            if len(pieces) + len(new) > room:
+                break
+            pieces += new
+            word_ids += [count] * len(new)
+            count += 1
+        truncated += count < len(words)
+        kept.append(words[:count])
+        rows.append((pieces, word_ids))
+
+    longest = len(opening) + len(closing) + max(len(pieces) for pieces, _ in rows)
+    input_ids = np.full((len(rows), longest), tokenizer.pad_token_id, dtype=np.int64)
+    attention_mask = np.zeros_like(input_ids)
+    word_of_piece = np.full_like(input_ids, -1)
+    for row, (pieces, word_ids) in enumerate(rows):
+        first, end = len(opening), len(opening) + len(pieces)
+        input_ids[row, : end + len(closing)] = opening + pieces + closing
+        attention_mask[row, : end + len(closing)] = 1
+        word_of_piece[row, first:end] = word_ids
+    counts = np.array([len(words) for words in kept])
+    word_mask = np.arange(max(1, counts.max())) < counts[:, None]
+    return EncodedReports(
+        input_ids=torch.from_numpy(input_ids),
+        attention_mask=torch.from_numpy(attention_mask),
+        word_ids=torch.from_numpy(word_of_piece),
+        word_mask=torch.from_numpy(word_mask),
+        words=kept,
+        truncated=truncated,
+    )
+
+
+def _texts(reports: Iterable[str], name: str) -> list[str]:
+    if isinstance(reports, str):
+        raise ValueError(f"{name} must be a list of texts, got one string; put it in a list")
+    return list(reports)
+
+
+def _special_pieces(tokenizer: Any) -> tuple[list[int], list[int]]:
+    """What the tokenizer puts before and behind a text, e.g. [CLS] and [SEP]."""
+    for kind in ("pad", "unk"):
+        if getattr(tokenizer, f"{kind}_token_id") is None:
+            raise ValueError(
+                f"the tokenizer has no {kind} token; set one that its text encoder knows, "
+                f"e.g. tokenizer.{kind}_token = tokenizer.eos_token"
+            )
+    encoded = tokenizer(" a", return_special_tokens_mask=True)
+    ids, special = encoded["input_ids"], encoded["special_tokens_mask"]
+    first, last = special.index(0), len(special) - special[::-1].index(0)
+    return list(ids[:first]), list(ids[last:])
+
+
+def _word_pieces(tokenizer: Any, words: list[str]) -> dict[str, list[int]]:
+    """Pieces of every distinct word, at least one each; reports repeat few words many times.
+
+    A word is given behind a space and not as the start of a text: byte-level tokenizers have
+    different pieces for the two, and most words of their pre-training stood behind a space.
+    """
+    if not words:
+        return {}
+    texts = [f" {word}" for word in words]
+    ids = tokenizer(texts, add_special_tokens=False)["input_ids"]
+    return {w: list(i) or [tokenizer.unk_token_id] for w, i in zip(words, ids, strict=True)}
