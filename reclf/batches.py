@@ -129,6 +129,11 @@ class Collate:
             report_keys=torch.tensor([report_key(words) for words in encoded.words]),
         )
 
+    def words(self, report: str) -> list[str]:
+        """The words of a report that the model reads, in order."""
+        limits = {"max_words": self.max_words, "max_tokens": self.max_tokens}
+        return encode_reports(self.tokenizer, [report], **limits).words[0]
+
 
 def report_key(words: list[str]) -> int:
     """A 63-bit number that is equal for reports with the same words, in any process."""

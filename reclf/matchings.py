@@ -17,7 +17,6 @@ import math
 from typing import NamedTuple
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 
@@ -70,23 +69,63 @@ class LocalMatchings(nn.Module):
         """
         # (M, D) against all images is one large matrix product; (A, W, D) is one per pair.
         words = words.flatten(-3, -2)
-        unit_words = F.normalize(words, dim=-1)
+        unit_words = unit(words)
         if self.kind == "cosine":
-            scores = unit_words @ F.normalize(regions, dim=-1).mT  # (A, M, R)
+            scores = unit_words @ unit(regions).mT  # (A, M, R)
         else:
             scores = _softmax_over_words(words @ regions.mT, word_mask)
         attention = (scores * self.log_attention_scale.exp()).softmax(-1)
-        attended = F.normalize(attention @ regions, dim=-1)  # (A, M, D)
-        matchings = F.normalize(self.local((attended - unit_words).square()), dim=-1)
-        cosines = (attended * unit_words).sum(-1)
-        return Matched(matchings, cosines, attention)
+        attended = unit(attention @ regions)  # (A, M, D)
+        difference = _SquaredDifference.apply(attended, unit_words)
+        # |a - b|^2 = 2 - 2 cos for unit vectors
+        cosines = 1 - difference.sum(-1) / 2
+        return Matched(unit(self.local(difference)), cosines, attention)
 
     def match_whole(self, images: Tensor, reports: Tensor) -> Tensor:
         """The global matching of image and report vectors of one (broadcast) shape (..., D)."""
-        return F.normalize(
-            self.whole((F.normalize(images, dim=-1) - F.normalize(reports, dim=-1)).square()),
-            dim=-1,
-        )
+        return unit(self.whole((unit(images) - unit(reports)).square()))
+
+
+def unit(vectors: Tensor) -> Tensor:
+    """Vectors (..., D) scaled to unit length; zeros stay zeros.
+
+    `F.normalize` with a backward pass of four sweeps over memory instead of ten; these sweeps, and
+    not the matrix products, are most of the time of a small model.
+    """
+    return _Unit.apply(vectors)
+
+
+class _Unit(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, vectors: Tensor) -> Tensor:
+        inverse = torch.linalg.vector_norm(vectors, dim=-1, keepdim=True).clamp_min_(1e-12)
+        inverse.reciprocal_()
+        result = vectors * inverse
+        ctx.save_for_backward(result, inverse)
+        return result
+
+    @staticmethod
+    def backward(ctx, grad: Tensor) -> Tensor:
+        result, inverse = ctx.saved_tensors
+        along = (grad * result).sum(-1, keepdim=True)
+        return torch.addcmul(grad, result, along, value=-1).mul_(inverse)
+
+
+class _SquaredDifference(torch.autograd.Function):
+    """(a - b)^2 for a (A, M, D) and b (M, D) or (A, M, D)."""
+
+    @staticmethod
+    def forward(ctx, a: Tensor, b: Tensor) -> Tensor:
+        difference = a - b
+        ctx.save_for_backward(difference)
+        ctx.shared = b.ndim < a.ndim
+        return difference.square()
+
+    @staticmethod
+    def backward(ctx, grad: Tensor) -> tuple[Tensor, Tensor]:
+        (difference,) = ctx.saved_tensors
+        grad = (grad * difference).mul_(2)
+        return grad, -(grad.sum(0) if ctx.shared else grad)
 
 
 def _softmax_over_words(scores: Tensor, word_mask: Tensor) -> Tensor:

@@ -1,0 +1,166 @@
+"""What a model saw in one image-report pair, as plain numpy arrays.
+
+    explain(model, study) -> Explanation -> .npz, figures, widgets
+
+An `Explanation` needs neither torch nor the model to be opened: save it on a GPU machine, look at
+it on a laptop. Its numbers come from `RECLF.relate`, the path that training and retrieval use.
+"""
+
+import json
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import cv2
+import numpy as np
+
+from .batches import Study
+
+if TYPE_CHECKING:
+    from .model import RECLF
+
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """One image-report pair explained.
+
+    Shape letters: H, W_px = image size, W = words, h, w = region grid, K = SRM steps.
+    """
+
+    study_id: str
+    image: np.ndarray  # float32 (H, W_px) in [0, 1]
+    report: str
+    words: list[str]  # W, as the model read them
+    attention: np.ndarray  # float32 (W, h, w), each word's map sums to 1
+    cosines: np.ndarray  # float32 (W,), word with its attended region
+    graph: np.ndarray | None  # float32 (K, 1 + W, 1 + W), rows sum to 1; node 0 is the whole pair
+    importance: np.ndarray | None  # float32 (W,), sums to 1
+    scores: dict[str, float]  # "global" (cosine), "logit_global", "logit_local", "logit"
+    masks: dict[str, np.ndarray] = field(default_factory=dict)  # bool (H, W_px), where known
+    word_types: list[str] | None = None  # W, where known (the phantom)
+    word_findings: list[int] | None = None  # W, finding instance or -1, where known
+    provenance: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        words = len(self.words)
+        shapes = {"attention": self.attention.shape[0], "cosines": self.cosines.shape[0]}
+        if self.graph is not None:
+            shapes["graph"] = self.graph.shape[1] - 1
+        if self.importance is not None:
+            shapes["importance"] = self.importance.shape[0]
+        for name in ("word_types", "word_findings"):
+            if (value := getattr(self, name)) is not None:
+                shapes[name] = len(value)
+        wrong = {name: count for name, count in shapes.items() if count != words}
+        if wrong:
+            raise ValueError(f"the report has {words} words, but {wrong} (words in each array)")
+
+    def attention_in_pixels(self, smooth: bool = False) -> np.ndarray:
+        """Attention on the pixels of the image: float32 (W, H, W_px), each map sums to 1.
+
+        Args:
+            smooth: interpolate between cells; by default a cell stays a block, as it was computed.
+        """
+        height, width = self.image.shape
+        how = cv2.INTER_CUBIC if smooth else cv2.INTER_NEAREST
+        maps = [cv2.resize(cells, (width, height), interpolation=how) for cells in self.attention]
+        pixels = np.maximum(np.array(maps, dtype=np.float32).reshape(-1, height, width), 0)
+        return pixels / np.maximum(pixels.sum((1, 2), keepdims=True), 1e-12)
+
+    def word_graph(self, step: int = -1) -> np.ndarray | None:
+        """The relation graph between words only, (W, W): row i is what word i draws from."""
+        return None if self.graph is None else self.graph[step, 1:, 1:]
+
+    def save(self, path: str | Path) -> None:
+        """Write one compressed .npz without pickled objects."""
+        arrays = {"image": self.image, "attention": self.attention, "cosines": self.cosines}
+        arrays |= {f"mask/{name}": mask for name, mask in self.masks.items()}
+        for name in ("graph", "importance"):
+            if (value := getattr(self, name)) is not None:
+                arrays[name] = value
+        text = {
+            name: getattr(self, name)
+            for name in (f.name for f in fields(self))
+            if name not in ("image", "attention", "cosines", "graph", "importance", "masks")
+        }
+        header = json.dumps({"format": FORMAT, **text})
+        with Path(path).open("wb") as file:
+            np.savez_compressed(file, header=np.array(header), **arrays)
+
+    @classmethod
+    def load(cls, path: str | Path) -> "Explanation":
+        """Read what `save` wrote."""
+        with np.load(path, allow_pickle=False) as arrays:
+            header = json.loads(str(arrays["header"]))
+            if header.pop("format") != FORMAT:
+                raise ValueError(
+                    f"{path} has another format than {FORMAT}; explain the study again"
+                )
+            masks = {n.removeprefix("mask/"): arrays[n] for n in arrays if n.startswith("mask/")}
+            return cls(
+                image=arrays["image"],
+                attention=arrays["attention"],
+                cosines=arrays["cosines"],
+                graph=arrays.get("graph", None),
+                importance=arrays.get("importance", None),
+                masks=masks,
+                **header,
+            )
+
+
+def explain(model: "RECLF", study: Study, report: str | None = None) -> Explanation:
+    """Explain one pair.
+
+    Args:
+        model: in whichever mode; it is run in eval mode.
+        study: image, and the report unless another is given.
+        report: another text for the same image; what is known of the study's words is left out.
+    """
+    import torch
+
+    from .tasks.features import collate_for
+
+    text = study.report if report is None else report
+    batch = collate_for(model).texts([text], torch.as_tensor(study.image)[None, None])
+    batch = batch.to(model.device)
+    was_training = model.training
+    model.eval()
+    with torch.no_grad():
+        images, texts = model.encode_images(batch.pixels), model.encode_reports(batch)
+        related, matched = model.relate(images, texts)
+        cosine = torch.cosine_similarity(images.whole, texts.whole).item()
+        logit_global = cosine * model.logit_scale.item()
+    model.train(was_training)
+
+    words = collate_for(model).words(text)
+    count = len(words)
+
+    def array(tensor: torch.Tensor) -> np.ndarray:
+        return tensor.float().cpu().numpy()
+
+    scores = {"global": cosine, "logit_global": logit_global}
+    scores["logit"] = model.config.global_weight * logit_global
+    if model.aggregator.uses_matchings:
+        scores["logit_local"] = related.logits.item()
+        scores["logit"] += scores["logit_local"]
+    truth = study.words[:count] if study.words is not None and report is None else None
+    graph = None
+    if related.graph is not None:
+        graph = array(related.graph[0, :, : count + 1, : count + 1])
+    return Explanation(
+        study_id=study.study_id,
+        image=np.asarray(study.image, dtype=np.float32),
+        report=text,
+        words=words,
+        attention=array(matched.attention[0, :count].unflatten(-1, images.grid)),
+        cosines=array(matched.cosines[0, :count]),
+        graph=graph,
+        importance=None if related.weights is None else array(related.weights[0, :count]),
+        scores=scores,
+        masks=dict(study.masks),
+        word_types=None if truth is None else [word.type for word in truth],
+        word_findings=None if truth is None else [word.finding for word in truth],
+        provenance={"model": asdict(model.config), "patient_id": study.patient_id},
+    )

@@ -1,0 +1,108 @@
+"""The main job: data set and settings in, trained model and run folder out.
+
+Called by notebooks/pretrain.ipynb, and from a shell for several processes:
+
+    accelerate launch -m reclf.pretrain --run-dir runs/lab --preset mimic_resnet50 \\
+        --set data.root=/data/mimic --set train.batch_size=128
+"""
+
+import argparse
+from dataclasses import replace
+from typing import Any
+
+import torch
+from transformers import AutoTokenizer, PreTrainedTokenizerBase
+
+from .batches import Study
+from .config import ModelConfig, RunConfig, TowerConfig
+from .datasets.base import load_dataset
+from .model import RECLF
+from .presets import PRESETS, make_config
+from .reports import train_tokenizer
+from .runs import Run
+from .train import train
+
+TOKENIZER_REPORTS = 3000
+
+
+def open_split(config: RunConfig, split: str) -> Any:
+    """The data set of one split, at the model's image size."""
+    data = config.data
+    return load_dataset(data.dataset, data.root, split, config.model.image_size, **data.options)
+
+
+def gallery(dataset: Any, n: int) -> list[Study]:
+    """Up to n studies: those a data set picks itself (`gallery(n)`), else evenly spaced ones."""
+    if hasattr(dataset, "gallery"):
+        return dataset.gallery(n)
+    n = min(n, len(dataset))
+    return [dataset[i * len(dataset) // n] for i in range(n)]
+
+
+def make_tokenizer(config: RunConfig, train_set: Any) -> PreTrainedTokenizerBase:
+    """The text tower's own tokenizer, or one trained on the first reports of the training set."""
+    tower = config.model.text_tower
+    if tower.name:
+        source = {"revision": tower.revision} if tower.revision else {}
+        return AutoTokenizer.from_pretrained(tower.name, **source)
+    n = min(len(train_set), TOKENIZER_REPORTS)
+    if hasattr(train_set, "report"):
+        reports = [train_set.report(i) for i in range(n)]
+    else:
+        reports = [train_set[i].report for i in range(n)]
+    return train_tokenizer(reports, config.data.vocab_size)
+
+
+def make_model(config: ModelConfig, tokenizer: PreTrainedTokenizerBase, seed: int) -> RECLF:
+    """A model whose new weights follow from the seed; a new text tower fits the tokenizer."""
+    tower = config.text_tower
+    if not tower.name:
+        sizes = {"vocab_size": len(tokenizer), "pad_token_id": tokenizer.pad_token_id}
+        tower = TowerConfig(config=tower.config | sizes, freeze=tower.freeze)
+        config = replace(config, text_tower=tower)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return RECLF(config, tokenizer)
+
+
+def pretrain(run: Run, progress_bar: bool = True, on_log: Any = None) -> RECLF:
+    """Train what the run says, or go on where it stopped; returns the best model."""
+    config = run.config
+    train_set = open_split(config, config.data.train_split)
+    val_set = open_split(config, config.data.val_split)
+    last = run.checkpoint("last")
+    if (last / "trainer.pt").exists():
+        model = RECLF.from_pretrained(last)
+    else:
+        model = make_model(config.model, make_tokenizer(config, train_set), config.train.seed)
+        run.write_environment(
+            seed=config.train.seed,
+            data=[getattr(d, "fingerprint", None) for d in (train_set, val_set)],
+            parameters=sum(p.numel() for p in model.parameters()),
+        )
+    val_studies = gallery(val_set, config.train.val_studies)
+    return train(model, run, train_set, val_studies, progress_bar, on_log)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Command line for `accelerate launch` and torchrun; the notebook is the usual door."""
+    parser = argparse.ArgumentParser(prog="python -m reclf.pretrain", description=main.__doc__)
+    parser.add_argument("--run-dir", required=True, help="folder of the run, made or resumed")
+    parser.add_argument("--preset", default="phantom_small", choices=PRESETS)
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="a setting by dotted path, e.g. train.max_steps=100; may be repeated",
+    )
+    given = parser.parse_args(arguments)
+    wrong = [item for item in given.set if "=" not in item]
+    if wrong:
+        parser.error(f"--set takes NAME=VALUE, got {wrong[0]!r}")
+    overrides = dict(item.split("=", 1) for item in given.set)
+    pretrain(Run(given.run_dir, make_config(given.preset, **overrides)))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,78 @@
+"""Which studies are in which batch: a function of seed and step alone, so that a run can resume.
+
+Every epoch is a permutation of the data set drawn from (seed, epoch); the micro-batches of all
+processes are cut from it one after the other. An incomplete batch at the end of an epoch is filled
+from the next one, so every batch is full and every study is seen once an epoch.
+"""
+
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from torch.utils.data import Sampler
+
+ENDLESS = 100_000  # data sets longer than this are read in order instead of permuted
+
+
+class StepSampler(Sampler[list[int]]):
+    """Indices of the micro-batches of one process.
+
+    Args:
+        length: number of studies.
+        batch_size: studies per micro-batch.
+        accumulate: micro-batches per step.
+        seed: of the permutations.
+        start: first step to yield.
+        rank, processes: which share of each micro-batch is ours.
+    """
+
+    def __init__(
+        self,
+        length: int,
+        batch_size: int,
+        accumulate: int = 1,
+        seed: int = 0,
+        start: int = 0,
+        rank: int = 0,
+        processes: int = 1,
+    ):
+        if length < batch_size * processes:
+            raise ValueError(
+                f"{length} training studies do not fill one batch of {batch_size} on {processes} "
+                "processes; choose a smaller train.batch_size"
+            )
+        self.length, self.batch_size, self.accumulate = length, batch_size, accumulate
+        self.seed, self.start, self.rank, self.processes = seed, start, rank, processes
+        self._epoch, self._order = -1, np.empty(0, dtype=int)
+
+    def indices(self, step: int, micro: int = 0) -> list[int]:
+        """Data set indices of one micro-batch of one step."""
+        wide = self.batch_size * self.processes
+        first = (step * self.accumulate + micro) * wide + self.rank * self.batch_size
+        return [self._at(position) for position in range(first, first + self.batch_size)]
+
+    def _at(self, position: int) -> int:
+        epoch, offset = divmod(position, self.length)
+        if self.length > ENDLESS:
+            return offset
+        if epoch != self._epoch:
+            self._order = np.random.default_rng([self.seed, epoch]).permutation(self.length)
+            self._epoch = epoch
+        return int(self._order[offset])
+
+    def __iter__(self) -> Iterator[list[int]]:
+        step = self.start
+        while True:
+            for micro in range(self.accumulate):
+                yield self.indices(step, micro)
+            step += 1
+
+
+def seed_step(seed: int, step: int, rank: int) -> torch.Generator:
+    """Seed dropout for a step, and return the generator of its augmentation.
+
+    Randomness that depends on the step alone needs no saved generator state to resume exactly.
+    """
+    state = int(np.random.SeedSequence([seed, step, rank]).generate_state(1, np.uint64)[0])
+    torch.manual_seed(state >> 1)
+    return torch.Generator().manual_seed(state >> 2)

@@ -1,0 +1,1 @@
+"""Evaluations of a trained model: a model and studies go in, numbers with intervals come out."""

@@ -1,0 +1,428 @@
+"""The training loop, in plain sight, on Accelerate.
+
+    data set -> sampler -> loader -> forward -> losses -> backward -> step -> log, validate, save
+
+One process on a CPU and many on GPUs run the same lines: `accelerate launch`, torchrun and
+`notebook_launcher` only differ in how many processes there are. Every process matches its own
+reports with the images of all processes (features are gathered with gradient), so the negatives
+are global.
+"""
+
+import signal
+import threading
+import time
+from collections.abc import Callable, Sequence
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.distributed.nn.functional as collective
+from accelerate import Accelerator, DistributedDataParallelKwargs
+from torch import Tensor, nn
+from torch.utils.data import DataLoader
+from tqdm.auto import tqdm
+
+from .batches import Batch, Study
+from .config import TrainConfig
+from .imaging import augment
+from .losses import contrastive_losses, info_nce
+from .model import RECLF
+from .runs import Run
+from .sampling import StepSampler, seed_step
+from .schedule import MEASURED_STEPS, Progress, learning_rate_factor, plan_steps
+from .tasks.features import collate_for
+from .tasks.retrieval import recall_table, same_report, score_studies
+
+LOG_EVERY = 10
+
+
+def train(
+    model: RECLF,
+    run: Run,
+    train_set: Any,
+    val_studies: Sequence[Study],
+    progress_bar: bool = True,
+    on_log: Callable[[dict[str, Any]], None] | None = None,
+) -> RECLF:
+    """Train a model in a run folder, resuming if the folder holds an unfinished training.
+
+    Args:
+        model: with tokenizer; its weights are replaced by the checkpoint's when resuming.
+        run: its config says how; it receives metrics.jsonl, checkpoints and status.json.
+        train_set: map-style data set of studies.
+        val_studies: gallery on which the best checkpoint is chosen.
+        on_log: called with every record of metrics.jsonl.
+
+    Returns:
+        The model of the best checkpoint, in eval mode, on the training device.
+
+    Raises:
+        FloatingPointError: the loss is not finite; names the step and the studies of its batch.
+        KeyboardInterrupt: on Ctrl-C or SIGTERM, after saving; the same call resumes.
+    """
+    config = run.config.train
+    accelerator = make_accelerator(config, run.folder)
+    loop = _Loop(model, run, accelerator, train_set, val_studies, progress_bar, on_log)
+    try:
+        loop.run_steps()
+    except KeyboardInterrupt:
+        run.set_status("interrupted", **loop.progress.state())
+        raise
+    except Exception as error:
+        run.set_status("failed", error=str(error), **loop.progress.state())
+        raise
+    accelerator.wait_for_everyone()
+    return RECLF.from_pretrained(run.checkpoint("best"), accelerator.device)
+
+
+def make_accelerator(config: TrainConfig, folder: Path) -> Accelerator:
+    """Device, precision and processes of a training.
+
+    Raises:
+        ValueError: CUDA or fp16 was asked for and is not there.
+    """
+    if config.device == "cuda" and not torch.cuda.is_available():
+        raise ValueError('train.device is "cuda" but torch sees no GPU; use "auto" or "cpu"')
+    on_cpu = config.device == "cpu" or not torch.cuda.is_available()
+    if config.precision == "fp16" and on_cpu:
+        raise ValueError('train.precision "fp16" needs a GPU; use "no" or "bf16"')
+    return Accelerator(
+        cpu=on_cpu,
+        mixed_precision=config.precision,
+        log_with="tensorboard" if config.tensorboard else None,
+        project_dir=folder,
+        # An aggregator may leave parts of the frame unused ("global" has no matchings).
+        kwargs_handlers=[DistributedDataParallelKwargs(find_unused_parameters=True)],
+    )
+
+
+class _Loop:
+    def __init__(
+        self,
+        model: RECLF,
+        run: Run,
+        accelerator: Accelerator,
+        train_set: Any,
+        val_studies: Sequence[Study],
+        progress_bar: bool,
+        on_log: Callable[[dict[str, Any]], None] | None,
+    ):
+        self.run, self.accelerator, self.on_log = run, accelerator, on_log
+        self.config = run.config.train
+        self.train_set, self.val_studies = train_set, list(val_studies)
+        self.is_main = accelerator.is_main_process
+        self.show = progress_bar and self.is_main
+        self.progress = Progress(total_steps=self.config.max_steps)
+        self.model = model
+        if accelerator.num_processes > 1 and accelerator.device.type == "cuda":
+            model = nn.SyncBatchNorm.convert_sync_batchnorm(model)
+        optimizer = make_optimizer(model, self.config)
+        self.wrapped, self.optimizer = accelerator.prepare(model, optimizer)
+        self._resume()
+        if config_tracks(self.config):
+            accelerator.init_trackers("tensorboard")
+
+    # -- one run -------------------------------------------------------------------------------
+
+    def run_steps(self) -> None:
+        if self.progress.finished:
+            return
+        if self.is_main:
+            self.run.set_status("running", **self.progress.state())
+        self.clock, self.before = time.monotonic(), self.progress.seconds
+        self.saved = self.clock
+        loader = iter(self._loader())
+        window: list[dict[str, Tensor]] = []
+        bar = tqdm(
+            total=self.progress.total_steps or None,
+            initial=self.progress.step,
+            disable=not self.show,
+            unit="step",
+            dynamic_ncols=True,
+        )
+        with interrupts() as interrupted, bar:
+            while not self.progress.finished:
+                window.append(self._step(loader))
+                bar.update()
+                self._plan(bar)
+                step, total = self.progress.step, self.progress.total_steps
+                if step % LOG_EVERY == 0 or step == total:
+                    self._log(window, bar)
+                    window = []
+                if total and (step % self._evaluate_every() == 0 or step == total):
+                    self._validate()
+                if self._agree(interrupted.is_set()):
+                    self._save()
+                    raise KeyboardInterrupt
+                if time.monotonic() - self.saved > self.config.checkpoint_minutes * 60:
+                    self._save()
+                if self._agree(self.progress.seconds >= self.config.max_minutes * 60):
+                    self.progress.out_of_time = True
+        if self.progress.out_of_time and self.progress.best_step < self.progress.step:
+            self._validate()
+        self._save()
+        if self.is_main:
+            self.run.set_status("trained", **self.progress.state())
+        if config_tracks(self.config):
+            self.accelerator.end_training()
+
+    def _step(self, loader: Any) -> dict[str, Tensor]:
+        step, config = self.progress.step, self.config
+        generator = seed_step(config.seed, step, self.accelerator.process_index)
+        factor = learning_rate_factor(step, config.warmup_steps, self.progress.total_steps)
+        for group in self.optimizer.param_groups:
+            group["lr"] = group["peak"] * factor
+        self.wrapped.train()
+        total: dict[str, Tensor] = {}
+        for micro in range(config.accumulate):
+            batch = next(loader).to(self.accelerator.device)
+            if self.run.config.data.augment:
+                batch.pixels = augment(batch.pixels, generator)
+            last = micro == config.accumulate - 1
+            with nullcontext() if last else self.accelerator.no_sync(self.wrapped):
+                losses = batch_losses(self.wrapped, batch, config, self.accelerator)
+                self.accelerator.backward(sum(losses.values()) / config.accumulate)
+            for name, loss in losses.items():
+                total[name] = total.get(name, 0) + loss.detach() / config.accumulate
+        if config.clip_norm:
+            total["gradient_norm"] = self.accelerator.clip_grad_norm_(
+                self.wrapped.parameters(), config.clip_norm
+            ).detach()
+        self.optimizer.step()
+        self.optimizer.zero_grad(set_to_none=True)
+        self.progress.step += 1
+        self.progress.studies += (
+            config.batch_size * config.accumulate * self.accelerator.num_processes
+        )
+        self.progress.seconds = self.before + time.monotonic() - self.clock
+        return total
+
+    def _plan(self, bar: tqdm) -> None:
+        """Turn the time budget into steps, once."""
+        first, last = MEASURED_STEPS
+        if self.progress.step == first:
+            self.measured_from = self.progress.seconds
+        if self.progress.total_steps == 0 and self.progress.step >= last:
+            taken = self.progress.seconds - getattr(self, "measured_from", 0.0)
+            planned = plan_steps(
+                self.config, self.progress.step, self.progress.seconds, taken / (last - first)
+            )
+            self.progress.total_steps = self._broadcast(planned)
+            bar.total = self.progress.total_steps
+
+    # -- what is written -----------------------------------------------------------------------
+
+    def _log(self, window: list[dict[str, Tensor]], bar: tqdm) -> None:
+        first = self.progress.step - len(window)
+        values = {name: torch.stack([w[name] for w in window]).cpu() for name in window[0]}
+        bad = torch.stack([~value.isfinite() for name, value in values.items() if "loss" in name])
+        if bad.any():
+            step = first + int(bad.any(0).nonzero()[0])
+            studies = [self.sampler.indices(step, micro) for micro in range(self.config.accumulate)]
+            raise FloatingPointError(
+                f"the loss at step {step} is not finite (data set indices {studies}). The last "
+                "checkpoint is from before; lower train.learning_rate or look at these studies."
+            )
+        progress, model = self.progress, self.model
+        record: dict[str, Any] = {"step": progress.step}
+        record |= {name: float(value.mean()) for name, value in values.items()}
+        record["loss"] = sum(value for name, value in record.items() if name.endswith("_loss"))
+        record |= {
+            "logit_scale": float(model.logit_scale.detach()),
+            "attention_scale": float(model.matchings.log_attention_scale.detach().exp()),
+            "learning_rate": self.optimizer.param_groups[0]["lr"],
+            "studies_per_second": progress.studies / progress.seconds,
+            "seconds": progress.seconds,
+            "memory_mb": peak_memory_mb(self.accelerator.device),
+        }
+        bar.set_postfix_str(
+            f"loss {record['loss']:.3f}, {record['studies_per_second']:.0f} studies/s"
+        )
+        self._write(record)
+
+    def _write(self, record: dict[str, Any]) -> None:
+        if not self.is_main:
+            return
+        self.run.log(record)
+        if config_tracks(self.config):
+            numbers = {k: v for k, v in record.items() if isinstance(v, float)}
+            self.accelerator.log(numbers, step=record["step"])
+        if self.on_log is not None:
+            self.on_log(record)
+
+    def _evaluate_every(self) -> int:
+        return self.config.evaluate_every or max(1, self.progress.total_steps // 4)
+
+    def _validate(self) -> None:
+        """Recall on the validation gallery; the best checkpoint is the one with the highest."""
+        if self.is_main:
+            scores = score_studies(self.model, self.val_studies)
+            positives = same_report([study.report for study in self.val_studies])
+            record: dict[str, Any] = {"step": self.progress.step}
+            for name, logits in (("val", scores.logits), ("val_global", scores.logits_global)):
+                table = recall_table(logits, positives)
+                record |= {f"{name}_{k}": v["value"] for k, v in table.items() if k != "n"}
+            targets = torch.from_numpy(positives)
+            record["val_global_nce"] = float(info_nce(scores.logits_global, targets))
+            if scores.logits_local is not None:
+                record["val_local_nce"] = float(info_nce(scores.logits_local, targets))
+            # The mean over k is steadier than any one of them on a small gallery.
+            recall = float(np.mean([v for k, v in record.items() if k.startswith("val_recall")]))
+            if recall >= self.progress.best_recall:
+                self.progress.best_recall, self.progress.best_step = recall, self.progress.step
+                self.run.write_checkpoint("best", self.model.save_pretrained)
+            self._write(record)
+        self.accelerator.wait_for_everyone()
+        self.progress.seconds = self.before + time.monotonic() - self.clock
+
+    def _save(self) -> None:
+        """The resumable checkpoint: weights, optimizer, scaler, and where the run stands."""
+        if self.is_main:
+            scaler = self.accelerator.scaler
+            state = {
+                "progress": self.progress.state(),
+                "optimizer": self.optimizer.state_dict(),
+                "scaler": scaler.state_dict() if scaler is not None else None,
+            }
+
+            def write(folder: Path) -> None:
+                self.model.save_pretrained(folder)
+                torch.save(state, folder / "trainer.pt")
+
+            self.run.write_checkpoint("last", write)
+        self.saved = time.monotonic()
+
+    def _resume(self) -> None:
+        folder = self.run.checkpoint("last")
+        if not (folder / "trainer.pt").exists():
+            if self.is_main:
+                self.run.truncate_history(-1)
+            return
+        weights = RECLF.from_pretrained(folder).state_dict()
+        self.model.load_state_dict(weights)
+        state = torch.load(folder / "trainer.pt", map_location="cpu", weights_only=True)
+        self.optimizer.load_state_dict(state["optimizer"])
+        if state["scaler"] is not None and self.accelerator.scaler is not None:
+            self.accelerator.scaler.load_state_dict(state["scaler"])
+        self.progress = Progress(**state["progress"])
+        if self.is_main:
+            self.run.truncate_history(self.progress.step)
+
+    # -- processes -----------------------------------------------------------------------------
+
+    def _loader(self) -> DataLoader:
+        workers = self.run.config.data.workers
+        self.sampler = StepSampler(
+            len(self.train_set),
+            self.config.batch_size,
+            self.config.accumulate,
+            self.config.seed,
+            self.progress.step,
+            self.accelerator.process_index,
+            self.accelerator.num_processes,
+        )
+        return DataLoader(
+            self.train_set,
+            batch_sampler=self.sampler,
+            collate_fn=collate_for(self.model),
+            num_workers=workers,
+            prefetch_factor=4 if workers else None,
+            pin_memory=self.accelerator.device.type == "cuda",
+            worker_init_fn=_quiet_worker,
+        )
+
+    def _agree(self, flag: bool) -> bool:
+        """True on all processes if it is true on one, so that they stop at the same step."""
+        if self.accelerator.num_processes == 1:
+            return flag
+        own = torch.tensor(float(flag), device=self.accelerator.device)
+        return bool(self.accelerator.reduce(own, "sum") > 0)
+
+    def _broadcast(self, number: int) -> int:
+        if self.accelerator.num_processes == 1:
+            return number
+        tensor = torch.tensor(number, device=self.accelerator.device)
+        torch.distributed.broadcast(tensor, src=0)
+        return int(tensor)
+
+
+def batch_losses(
+    model: nn.Module, batch: Batch, config: TrainConfig, accelerator: Accelerator
+) -> dict[str, Tensor]:
+    """The losses of one micro-batch; with several processes, of their joint batch."""
+
+    def gather(tensor: Tensor, dim: int) -> Tensor:
+        if accelerator.num_processes == 1:
+            return tensor
+        # The backward of this all_gather sums over processes, and DDP then averages over them:
+        # together that is the gradient of the joint batch.
+        return torch.cat(collective.all_gather(tensor.contiguous()), dim)
+
+    keys = gather(batch.report_keys, 0) if config.identity_aware else None
+    with accelerator.autocast():
+        outputs = model(batch, config.pair_chunk, config.checkpoint_pairs, gather)
+    positives = None if keys is None else keys[:, None] == keys[None]
+    return contrastive_losses(**outputs, positives=positives, local_weight=config.local_weight)
+
+
+def make_optimizer(model: RECLF, config: TrainConfig) -> torch.optim.AdamW:
+    """AdamW with decay on matrices only, and its own rate for the towers if one is given."""
+    groups: dict[tuple[float, float], list[nn.Parameter]] = {}
+    for name, parameter in model.named_parameters():
+        if not parameter.requires_grad:
+            continue
+        is_tower = ".tower." in name
+        peak = (is_tower and config.tower_learning_rate) or config.learning_rate
+        decays = parameter.ndim > 1 and "embedding" not in name
+        groups.setdefault((peak, config.weight_decay * decays), []).append(parameter)
+    return torch.optim.AdamW(
+        [
+            {"params": parameters, "peak": peak, "lr": peak, "weight_decay": decay}
+            for (peak, decay), parameters in groups.items()
+        ],
+        fused=next(model.parameters()).device.type == "cuda",
+    )
+
+
+def config_tracks(config: TrainConfig) -> bool:
+    return config.tensorboard
+
+
+def peak_memory_mb(device: torch.device) -> float:
+    """Peak memory: allocated on the GPU, resident on a CPU."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device) / 2**20
+    import resource
+
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
+
+
+def _quiet_worker(worker: int) -> None:
+    """Ctrl-C reaches the whole process group; only the training process shall answer to it."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+@contextmanager
+def interrupts():
+    """Ctrl-C and SIGTERM set a flag, so that a step is finished and saved before the stop.
+
+    A second signal stops at once. Outside the main thread nothing is caught.
+    """
+    flag = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield flag
+        return
+
+    def set_flag(number: int, frame: Any) -> None:
+        if flag.is_set():
+            raise KeyboardInterrupt
+        flag.set()
+
+    before = {s: signal.signal(s, set_flag) for s in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield flag
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
