@@ -13,7 +13,6 @@ appears in every split.
 
 import hashlib
 from collections.abc import Iterator
-from dataclasses import asdict
 from functools import lru_cache
 from pathlib import Path
 
@@ -132,7 +131,7 @@ class Phantom:
             masks={f.kind: mask for f, mask in zip(case.findings, masks, strict=True)},
             words=words,
             meta={
-                "case": asdict(case),
+                "case": vars(case) | {"findings": [dict(vars(f)) for f in case.findings]},
                 "spec": case.spec,
                 "hospital": case.hospital,
                 "instance_masks": masks,

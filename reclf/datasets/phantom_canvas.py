@@ -7,6 +7,7 @@ Everything here runs in one thread whatever OpenCV's setting, because it handles
 for OpenCV to share out; that setting is global to the process and is left as it is.
 """
 
+import math
 from functools import lru_cache
 from random import Random
 
@@ -37,14 +38,17 @@ def stroke(layer: np.ndarray, lines: np.ndarray, thickness: float, value: int = 
 
 
 def blur(layer: np.ndarray, sigma: float) -> np.ndarray:
-    """Gaussian blur; wide ones at a quarter of the resolution, where nobody sees the difference."""
-    if sigma < 0.3:
-        return layer
-    if sigma < 2.4:
-        return cv2.GaussianBlur(layer, (0, 0), sigma)
-    small = cv2.resize(layer, None, fx=0.25, fy=0.25, interpolation=cv2.INTER_AREA)
-    small = cv2.GaussianBlur(small, (0, 0), sigma / 4)
-    return cv2.resize(small, layer.shape[::-1], interpolation=cv2.INTER_LINEAR)
+    """Gaussian blur by `sigma` pixels, also of float32.
+
+    Wide ones at a quarter of the resolution, where nobody sees the difference; narrow ones with a
+    kernel cut at 2.2 sigma, since OpenCV's own is twice as wide and as slow.
+    """
+    if sigma >= 2.4:
+        small = cv2.resize(layer, None, fx=0.25, fy=0.25, interpolation=cv2.INTER_AREA)
+        small = blur(small, sigma / 4)
+        return cv2.resize(small, layer.shape[::-1], interpolation=cv2.INTER_LINEAR)
+    width = 2 * math.ceil(2.2 * sigma) + 1
+    return cv2.GaussianBlur(layer, (width, width), sigma)
 
 
 def product(one: np.ndarray, other: np.ndarray) -> np.ndarray:
@@ -52,34 +56,25 @@ def product(one: np.ndarray, other: np.ndarray) -> np.ndarray:
     return cv2.multiply(one, other, scale=1 / 255)
 
 
-def texture(size: int, cells: int, contrast: float, random: Random) -> np.ndarray:
-    """Smooth random field, float32 (S, S), mean about 0, standard deviation near `contrast`."""
-    tile = _noise_tile(0.0)
-    row, column = random.randrange(_TILE - cells), random.randrange(_TILE - cells)
-    coarse = tile[row : row + cells, column : column + cells] * np.float32(contrast)
-    return cv2.resize(coarse, (size, size), interpolation=cv2.INTER_CUBIC)
-
-
 def noise(size: int, grain: float, random: Random) -> np.ndarray:
-    """Film noise, float32 (S, S), unit variance, cut at random from a stored tile."""
-    tile = _noise_tile(grain)
-    if size > _TILE:
-        tile = np.tile(tile, (-(-size // _TILE) + 1,) * 2)
-    row = random.randrange(len(tile) - size + 1)
-    column = random.randrange(len(tile) - size + 1)
+    """Gaussian noise, float32 (S, S), unit variance, blurred by `grain` pixels.
+
+    It is cut at random from a stored tile: drawing it anew would take longer than all else.
+    """
+    side = max(512, 2 * size)
+    tile = _noise_tile(side, grain)
+    row, column = random.randrange(side - size + 1), random.randrange(side - size + 1)
     cut = tile[row : row + size, column : column + size]
     return cut[:, ::-1] if random.random() < 0.5 else cut
 
 
 @lru_cache(maxsize=8)
-def _noise_tile(grain: float) -> np.ndarray:
-    """Gaussian noise, float32 (512, 512), unit variance, blurred by `grain` pixels."""
+def _noise_tile(side: int, grain: float) -> np.ndarray:
     generator = np.random.Generator(np.random.PCG64(20240501))
-    tile: np.ndarray = generator.standard_normal((_TILE, _TILE), dtype=np.float32)
+    tile: np.ndarray = generator.standard_normal((side, side), dtype=np.float32)
     if grain > 0:
         tile = cv2.GaussianBlur(tile, (0, 0), grain)
-        tile = tile / tile.std()
-    return tile.astype(np.float32, copy=False)
+    return (tile / tile.std()).astype(np.float32, copy=False)
 
 
 def _fixed(points: np.ndarray) -> list[np.ndarray]:

@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 
 from reclf.datasets.phantom_anatomy import COSTOPHRENIC_Y, Anatomy, Point, lung_outline, wall
-from reclf.datasets.phantom_canvas import blur, empty, fill, product, stroke, texture
+from reclf.datasets.phantom_canvas import blur, empty, fill, noise, product, stroke
 from reclf.datasets.phantom_case import SEVERITIES, Case, Finding
 
 _ZONE_Y = {"upper": (0.22, 0.30), "mid": (0.415, 0.485), "lower": (0.585, 0.64)}
@@ -124,9 +124,8 @@ def _consolidation(site: Site) -> Lesion:
         d, y = at[0] + t * np.cos(angle), at[1] + shift + t * np.sin(angle)
         site.line(layer, d, y, 0.006, 130)
     layer = blur(layer, 0.016 * site.size)
-    mottle = texture(site.size, 20, 28.0, random)
-    mottle += np.float32(205)
-    layer = product(layer, cv2.convertScaleAbs(mottle))
+    mottle = cv2.convertScaleAbs(noise(site.size, 0.022 * site.size, random), alpha=26, beta=205)
+    layer = product(layer, mottle)
     return Lesion(layer, (0.24, 0.32, 0.40)[site.grade], mask, 0.6)
 
 

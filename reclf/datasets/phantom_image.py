@@ -14,18 +14,17 @@ import numpy as np
 
 from reclf.datasets.phantom_anatomy import (
     Anatomy,
-    bone_layer,
     gas_layer,
     great_vessel_layer,
     heart_layer,
     shape_patient,
     trunk_layer,
-    vessel_layer,
 )
-from reclf.datasets.phantom_canvas import blur, noise, product, texture
+from reclf.datasets.phantom_canvas import blur, noise, product
 from reclf.datasets.phantom_case import SEVERITIES, Case
 from reclf.datasets.phantom_devices import device_layer
 from reclf.datasets.phantom_findings import Lesion, draw_finding
+from reclf.datasets.phantom_stock import bone_layer, vessel_layer
 
 _ENLARGED = (1.24, 1.42, 1.62)  # the heart in mild, moderate and severe cardiomegaly
 
@@ -42,7 +41,7 @@ class Film(NamedTuple):
     border: float  # share of films with a collimated edge
 
 
-_FILM_A = Film(1.0, (0.47, 0.03), (5.4, 0.45), (0.020, 0.005), 0.5, 0.0, 0.1)
+_FILM_A = Film(1.0, (0.50, 0.03), (5.2, 0.45), (0.020, 0.005), 0.5, 0.0, 0.1)
 _FILM_B = Film(0.90, (0.40, 0.04), (4.0, 0.45), (0.040, 0.008), 0.9, 0.8, 0.7)
 FILMS = {"A": _FILM_A, "B": _FILM_B, "C": _FILM_A}
 
@@ -79,19 +78,19 @@ def _enlargement(case: Case) -> float:
 def _attenuate(anatomy: Anatomy, heart: np.ndarray, lesions: list[Lesion]) -> np.ndarray:
     """Attenuation, float32 (S, S): 0 in air, about 0.25 in lung, 0.8 and more in the middle."""
     size = anatomy.size
-    core = blur(cv2.max(heart, great_vessel_layer(anatomy)), 0.009 * size)
-    lungs = blur(cv2.max(anatomy.lungs[-1], anatomy.lungs[1]), 0.006 * size)
+    core = cv2.max(heart, great_vessel_layer(anatomy))
+    lungs = cv2.max(anatomy.lungs[-1], anatomy.lungs[1])
     # Heart and vessels take the place of air; a little lung lies behind and before them.
     air = product(lungs, cv2.convertScaleAbs(core, alpha=-0.86, beta=255))
     vessels = product(vessel_layer(anatomy), lungs)
 
-    mu = texture(size, 7, 0.018, anatomy.random)  # uneven fat and muscle
+    mu = noise(size, 0.08 * size, anatomy.random) * np.float32(0.018)  # uneven fat and muscle
     _add(mu, trunk_layer(anatomy), 0.70)
     _add(mu, air, -0.29)
     _add(mu, blur(air, 0.03 * size), -0.17)  # lungs are thickest away from their edges
     _add(mu, core, 0.08)
-    _add(mu, gas_layer(anatomy), -0.17)
-    _add(mu, bone_layer(anatomy), 0.15)
+    _add(mu, blur(gas_layer(anatomy), 0.008 * size), -0.17)
+    _add(mu, bone_layer(anatomy), 0.16)
     for lesion in lesions:
         _add(
             mu, product(lesion.layer, air) if lesion.replaces_air else lesion.layer, lesion.density
@@ -106,23 +105,24 @@ def _attenuate(anatomy: Anatomy, heart: np.ndarray, lesions: list[Lesion]) -> np
 
 
 def _add(mu: np.ndarray, layer: np.ndarray, density: float) -> None:
-    mu += layer * np.float32(density / 255)
+    # mu is float32 and stays it: a float64 factor would make whole maps float64.
+    np.add(mu, layer * np.float32(density / 255), out=mu)
 
 
 def _expose(mu: np.ndarray, film: Film, random: Random) -> np.ndarray:
     size = len(mu)
     exposure, contrast = random.gauss(*film.exposure), random.gauss(*film.contrast)
     level = max(0.2, random.gauss(*film.noise) / film.noise[0]) * film.noise[0]
-    softness = random.uniform(0.0045, 0.0075) * size
+    softness = random.uniform(0.0045, 0.007) * size
     # exp(-contrast * (mu - exposure)) in place, then the S-curve of a film.
     mu -= np.float32(exposure)
     mu *= np.float32(-contrast)
     image: np.ndarray = cv2.exp(mu)
     image += np.float32(1)
     np.reciprocal(image, out=image)
-    image = cv2.GaussianBlur(image, (0, 0), softness)
+    image = blur(image, softness)
     if film.sharpening:
-        smooth = cv2.GaussianBlur(image, (0, 0), 0.02 * size)
+        smooth = blur(image, 0.02 * size)
         image = cv2.addWeighted(image, 1 + film.sharpening, smooth, -film.sharpening, 0)
     image += noise(size, film.grain, random) * np.float32(level)
     if random.random() < film.border:

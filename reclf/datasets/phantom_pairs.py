@@ -51,9 +51,9 @@ def _binding(findings: Findings, plan: Plan) -> Iterator[Findings]:
 
 def _place(findings: Findings, plan: Plan) -> Iterator[Findings]:
     for a, b in combinations(findings, 2):
-        # With equal zones it would be binding, and with a bilateral one it would not fit a nodule.
-        sided = a.side in sides_of(b.kind) and b.side in sides_of(a.kind)
-        if a.zone and b.zone and a.zone != b.zone and sided:
+        # With equal zones it would be binding; "both" would change the little words around it.
+        one_sided = {a.side, b.side} <= {"left", "right"}
+        if one_sided and a.zone and b.zone and a.zone != b.zone:
             swapped = {
                 a: replace(a, side=b.side, zone=b.zone),
                 b: replace(b, side=a.side, zone=a.zone),

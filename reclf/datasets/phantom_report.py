@@ -28,6 +28,7 @@ from reclf.datasets.phantom_words import (
 from reclf.reports import split_words
 
 MIN_WORDS, MAX_WORDS = 20, 80
+Spoken = tuple[str, str, int]  # text, word type or "" to look it up, finding or -1
 _PIECES = re.compile(r"(\{[^}]+\})")
 
 
@@ -103,7 +104,13 @@ def plan_report(case: Case) -> Plan:
     # findings first.
     spare = [*normal[2:], Sentence(wording.filler[0]), Sentence(wording.opening[0])]
     plan = Plan(tuple(sentences), styles, wording)
-    length = len(write_report(plan, case.findings)[1])
+    by_slot = {f.slot: (n, f) for n, f in enumerate(case.findings)}
+    length = sum(
+        len(_words(text))
+        for sentence in sentences
+        for spoken in _speak(sentence, plan, by_slot)
+        for text, _, _ in spoken
+    )
     for sentence in spare:
         if length >= MIN_WORDS:
             break
@@ -133,16 +140,13 @@ def write_report(plan: Plan, findings: tuple[Finding, ...]) -> tuple[str, tuple[
     for sentence in plan.sentences:
         if not all(slot in by_slot for slot in sentence.slots):
             continue
-        for template in sentence.template.split(". "):
-            chunks: list[str] = []
-            for piece in _pieces(template):
-                for text, word_type, finding in _expand(piece, sentence, plan, by_slot):
-                    chunks.append(text)
-                    important = finding >= 0 and word_type != "filler"
-                    for word in _words(text):
-                        typed = word_type or _literal_type(word)
-                        words.append(Word(word, typed, len(texts), finding, important))
-            texts.append(_tidy("".join(chunks)))
+        for spoken in _speak(sentence, plan, by_slot):
+            for text, word_type, finding in spoken:
+                important = finding >= 0 and word_type != "filler"
+                for word in _words(text):
+                    typed = word_type or _literal_type(word)
+                    words.append(_word(word, typed, len(texts), finding, important))
+            texts.append(_tidy("".join(text for text, _, _ in spoken)))
     return " ".join(texts), tuple(words)
 
 
@@ -208,10 +212,20 @@ def _describe_normal(random: Random, case: Case, wording: Wording) -> list[Sente
     return [Sentence(t) for t in templates]
 
 
+def _speak(
+    sentence: Sentence, plan: Plan, by_slot: Mapping[int, tuple[int, Finding]]
+) -> list[list[Spoken]]:
+    """The sentences of a template; one that refers back (former, latter) has two."""
+    return [
+        [spoken for piece in _pieces(part) for spoken in _expand(piece, sentence, plan, by_slot)]
+        for part in sentence.template.split(". ")
+    ]
+
+
 def _expand(
     piece: str, sentence: Sentence, plan: Plan, by_slot: Mapping[int, tuple[int, Finding]]
-) -> list[tuple[str, str, int]]:
-    """One piece of a template as (text, word type or "" to look it up, finding)."""
+) -> list[Spoken]:
+    """Put the facts into one piece of a template."""
     if not piece.startswith("{"):
         return [(piece, "", -1)]
     name = piece[1:-1]
@@ -246,7 +260,7 @@ def _zone(finding: Finding, style: Style) -> str:
     return style.zones[ZONES.index(finding.zone)] if finding.zone else ""
 
 
-def _place(finding: Finding, style: Style, number: int) -> list[tuple[str, str, int]]:
+def _place(finding: Finding, style: Style, number: int) -> list[Spoken]:
     if finding.side is None:
         return []
     side = SIDES.index(finding.side)
@@ -257,7 +271,7 @@ def _place(finding: Finding, style: Style, number: int) -> list[tuple[str, str, 
         phrase = style.lungs
     else:
         phrase = style.beside[side]
-    spoken: list[tuple[str, str, int]] = []
+    spoken: list[Spoken] = []
     for word in phrase.split():
         link = word in LINKS
         spoken += [(word, "filler" if link else "location", -1 if link else number)]
@@ -285,3 +299,7 @@ def _pieces(template: str) -> tuple[str, ...]:
 @lru_cache(maxsize=4096)
 def _words(text: str) -> tuple[str, ...]:
     return tuple(split_words(text))
+
+
+# Words repeat, and making a frozen dataclass anew takes four times as long as finding it.
+_word = lru_cache(maxsize=16384)(Word)
