@@ -1,0 +1,305 @@
+"""MIMIC-CXR-JPG (images, labels) with the reports of MIMIC-CXR, as PhysioNet lays them out.
+
+    root/mimic-cxr-2.0.0-metadata.csv     dicom_id, subject_id, study_id, ViewPosition, ...
+    root/mimic-cxr-2.0.0-split.csv        dicom_id, study_id, subject_id, split
+    root/mimic-cxr-2.0.0-chexpert.csv     subject_id, study_id, 14 labels: 1, 0, -1 or empty
+    root/files/p10/p10000032/s50414267/<dicom_id>.jpg
+    reports_root/mimic_cxr_sectioned.csv  study, impression, findings, last_paragraph, comparison
+     or reports_root/files/p10/p10000032/s50414267.txt
+
+Tables may be .csv or .csv.gz; release 2.1.0 keeps "2.0.0" in their names. Both data sets need a
+credentialed PhysioNet account: https://physionet.org/content/mimic-cxr-jpg/ and
+https://physionet.org/content/mimic-cxr/ (mimic-cxr-reports.zip). `write_tiny` makes a small copy
+of this layout from nothing, to try a notebook with and for the tests.
+
+The official split is kept: train, validate (here "val") and test are never merged, unlike MGCA's.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from PIL import Image
+
+from reclf.reports import pick_sections, sections
+
+from .base import FileStudies, Row, split_name
+from .problems import DataProblems, refuse_missing_columns
+
+LABELS = (
+    "Atelectasis", "Cardiomegaly", "Consolidation", "Edema", "Enlarged Cardiomediastinum",
+    "Fracture", "Lung Lesion", "Lung Opacity", "No Finding", "Pleural Effusion", "Pleural Other",
+    "Pneumonia", "Pneumothorax", "Support Devices",
+)  # fmt: skip
+_UNCERTAIN = {"nan": math.nan, "zero": 0.0, "one": 1.0}
+_JPG_PROJECT = "comes with MIMIC-CXR-JPG, https://physionet.org/content/mimic-cxr-jpg/"
+_REPORT_PROJECT = "mimic-cxr-reports.zip of MIMIC-CXR, https://physionet.org/content/mimic-cxr/"
+
+
+class MimicCxr(FileStudies):
+    """One study per image; two frontal images of an examination are two studies with one report.
+
+    Args:
+        root: folder of MIMIC-CXR-JPG.
+        split: "train", "val" or "test".
+        image_size: side of the square images, in pixels.
+        reports_root: folder with mimic_cxr_sectioned.csv, or with the unpacked reports; None
+            looks in the root.
+        views: values of ViewPosition to keep; ("PA", "AP") are the frontal ones.
+        sections: of the report, in the order wanted.
+        how: "join", "first" or "longest", see `reports.pick_sections`.
+        labels: "chexpert", "negbio", or None for no labels.
+        uncertain: what the value -1 becomes: "nan", "zero", "one", or label -> one of these; a
+            label that is not named there becomes NaN.
+        fit, cache, on_problem: see `base.FileStudies`. About one study in a hundred of the real
+            release has no text in findings, impression or last paragraph: "skip" leaves them out.
+        headers: open every image's header beforehand, minutes for the whole release; off, only
+            the presence of files is checked.
+
+    Study.study_id is the dicom_id; Study.meta has study_id and ViewPosition.
+    """
+
+    def __init__(
+        self,
+        root: str | Path,
+        split: str = "train",
+        image_size: int = 224,
+        *,
+        reports_root: str | Path | None = None,
+        views: Sequence[str] = ("PA", "AP"),
+        sections: Sequence[str] = ("findings", "impression"),
+        how: str = "join",
+        labels: str | None = "chexpert",
+        uncertain: str | Mapping[str, str] = "nan",
+        fit: str = "pad",
+        cache: str | None = None,
+        on_problem: str = "refuse",
+        headers: bool = False,
+    ):
+        root = Path(root)
+        reports_root = root if reports_root is None else Path(reports_root)
+        if labels not in ("chexpert", "negbio", None):
+            raise ValueError(f"labels must be 'chexpert', 'negbio' or None, got {labels!r}")
+        values_of_uncertain = _uncertain(uncertain)
+        kinds = ["metadata", "split", *([labels] if labels else [])]
+        paths = _find_parts(root, reports_root, kinds)
+
+        keys = ["subject_id", "study_id"]
+        metadata = _read(paths["metadata"], ["dicom_id", *keys, "ViewPosition"])
+        splits = _read(paths["split"], ["dicom_id", "split"])
+        table = metadata.merge(splits[["dicom_id", "split"]], on="dicom_id", how="left")
+        _refuse_unknown(table, metadata, views, paths)
+        table = table[table["ViewPosition"].isin(views)]
+        if labels:
+            label_table = _read(paths[labels], [*keys, *LABELS])
+            # A study that the labeller did not see has no row: its labels are NaN.
+            table = table.merge(label_table[[*keys, *LABELS]], on=keys, how="left")
+        names = LABELS if labels else ()
+        split = split_name(split)
+        table["split"] = table["split"].map(split_name)
+        reports = _read_reports(paths["reports"], table[table["split"] == split], sections, how)
+
+        rows = []
+        for record in table.fillna("").to_dict("records"):
+            subject, study = record["subject_id"], record["study_id"]
+            folder = root / "files" / f"p{subject[:2]}" / f"p{subject}" / f"s{study}"
+            rows.append(
+                Row(
+                    study_id=record["dicom_id"],
+                    patient_id=subject,
+                    split=record["split"],
+                    image=folder / f"{record['dicom_id']}.jpg",
+                    report=reports.get(study, ""),
+                    labels={
+                        name: _label(record[name], values_of_uncertain[name]) for name in names
+                    },
+                    meta={"study_id": f"s{study}", "ViewPosition": record["ViewPosition"]},
+                )
+            )
+        super().__init__(
+            f"MIMIC-CXR in {root}",
+            split,
+            rows,
+            image_size,
+            fit=fit,
+            cache=cache,
+            on_problem=on_problem,
+            headers=headers,
+        )
+
+
+def _uncertain(uncertain: str | Mapping[str, str]) -> dict[str, float]:
+    given = dict.fromkeys(LABELS, uncertain) if isinstance(uncertain, str) else dict(uncertain)
+    for name, value in given.items():
+        if name not in LABELS:
+            raise ValueError(f"uncertain: no label {name!r}; the labels are {', '.join(LABELS)}")
+        if value not in _UNCERTAIN:
+            raise ValueError(f"uncertain must be 'nan', 'zero' or 'one', got {value!r} for {name}")
+    return {name: _UNCERTAIN[given.get(name, "nan")] for name in LABELS}
+
+
+def _label(cell: str, uncertain: float) -> float:
+    value = float(cell or "nan")
+    return uncertain if value == -1 else value
+
+
+def _find_parts(root: Path, reports_root: Path, kinds: Sequence[str]) -> dict[str, Path]:
+    """Path of each table, and under "reports" the sectioned table or the folder of text files."""
+    found: dict[str, Path] = {}
+    missing: dict[str, list[str]] = {}
+    for kind in kinds:
+        name = f"mimic-cxr-2.0.0-{kind}.csv"
+        there = [path for path in (root / name, root / f"{name}.gz") if path.is_file()]
+        if there:
+            found[kind] = there[0]
+        else:
+            missing[f"missing {name} (or .csv.gz)"] = [f"not in {root}; it {_JPG_PROJECT}"]
+    if not (root / "files").is_dir():
+        missing["missing images files/"] = [f"not in {root}; it {_JPG_PROJECT}"]
+    sectioned = [reports_root / f"mimic_cxr_sectioned.csv{end}" for end in ("", ".gz")]
+    there = [path for path in sectioned if path.is_file()]
+    if there:
+        found["reports"] = there[0]
+    # Not the folder but a text file in it, for the images lie in a folder files/ as well.
+    elif next(reports_root.glob("files/p*/p*/s*.txt"), None):
+        found["reports"] = reports_root / "files"
+    else:
+        missing["missing reports (mimic_cxr_sectioned.csv, or files/p../p.../s....txt)"] = [
+            f"not in {reports_root} [option reports_root]; get {_REPORT_PROJECT}"
+        ]
+    if missing:
+        raise DataProblems(
+            "MIMIC-CXR", missing, "Give the folder that holds these, or write_tiny(root) to try."
+        )
+    return found
+
+
+def _read(path: Path, columns: Sequence[str]) -> pd.DataFrame:
+    """Cells stay text: ids are names and not numbers."""
+    table = pd.read_csv(path, dtype=str, keep_default_na=False)
+    refuse_missing_columns(str(path), list(table.columns), dict.fromkeys(columns))
+    return table
+
+
+def _refuse_unknown(
+    table: pd.DataFrame, metadata: pd.DataFrame, views: Sequence[str], paths: Mapping[str, Path]
+) -> None:
+    known = sorted(set(metadata["ViewPosition"]) - {""})
+    if not set(views) & set(known):
+        raise ValueError(
+            f"no image has a ViewPosition of {', '.join(views)}; "
+            f"{paths['metadata'].name} has {', '.join(known)}"
+        )
+    without = list(table.loc[table["split"].isna(), "dicom_id"])
+    if without:
+        advice = "Both tables must be of the same release; download the two again."
+        where = paths["split"].name
+        raise DataProblems(where, {"image of the metadata without a split": without}, advice)
+
+
+def _read_reports(
+    source: Path, table: pd.DataFrame, wanted: Sequence[str], how: str
+) -> dict[str, str]:
+    """study_id -> report; a study without one is not there."""
+    if source.is_file():
+        named = _read(source, ["study", *wanted]).to_dict("records")
+        return {r["study"].removeprefix("s"): pick_sections(r, wanted, how) for r in named}
+    studies = table[["subject_id", "study_id"]].drop_duplicates().itertuples(index=False)
+
+    def read(key: tuple[str, str]) -> tuple[str, str]:
+        subject, study = key
+        path = source / f"p{subject[:2]}" / f"p{subject}" / f"s{study}.txt"
+        text = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
+        return study, pick_sections(sections(text), wanted, how)
+
+    with ThreadPoolExecutor(8) as pool:
+        return dict(pool.map(read, studies))
+
+
+# Patient, split, view of the first image, report, and labels by name; what a study has to show.
+_TINY = (
+    ("10000001", "train", "PA", "FINDINGS: Moderate left pleural effusion. No pneumothorax.\n\n"
+     " IMPRESSION: Left effusion.", {"Pleural Effusion": 1, "Pneumothorax": 0}),
+    ("10000001", "train", "AP", "FINDINGS: The left effusion is smaller.\n\n IMPRESSION:"
+     " Improvement.", {"Pleural Effusion": 1}),
+    ("10000002", "train", "PA", "FINDINGS: The lungs are clear.\n\n IMPRESSION: No acute process.",
+     {"No Finding": 1}),
+    ("11000003", "train", "AP", "IMPRESSION: Possible pneumonia at the right base, 1.2 cm.",
+     {"Pneumonia": -1, "Lung Opacity": 1}),
+    ("11000004", "train", "PA", "HISTORY: ___ year old with cough.\n \n Cardiomegaly. Mild edema.",
+     {"Cardiomegaly": 1, "Edema": -1}),
+    ("12000005", "train", "PA", "FINDINGS: Right basal atelectasis.", {"Atelectasis": 1}),
+    ("12000006", "validate", "PA", "FINDINGS: Normal heart. Clear lungs.", {"No Finding": 1}),
+    ("13000007", "validate", "AP", "IMPRESSION: Pacemaker in place. No edema.",
+     {"Support Devices": 1, "Edema": 0}),
+    ("13000008", "test", "PA", "FINDINGS: Small right pneumothorax.\n\n IMPRESSION: Right"
+     " pneumothorax.", {"Pneumothorax": 1}),
+    ("19000009", "test", "AP", "FINDINGS: No consolidation.\n\n IMPRESSION: No change.",
+     {"Consolidation": 0}),
+)  # fmt: skip
+
+
+def write_tiny(root: str | Path, *, gz: bool = False, sectioned: bool = False) -> Path:
+    """Write 10 made-up examinations of 9 patients in the layout above, a lateral image with each.
+
+    Nothing in it is of a person: the images are drawn, and the reports are invented.
+
+    Args:
+        root: folder to write to; made when it is not there.
+        gz: tables as .csv.gz, as PhysioNet gives them.
+        sectioned: reports as mimic_cxr_sectioned.csv, else as text files.
+    """
+    root = Path(root)
+    images, labels, reports = [], [], []
+    for number, (subject, split, view, text, given) in enumerate(_TINY):
+        study = str(50000000 + number)
+        folder = root / "files" / f"p{subject[:2]}" / f"p{subject}"
+        (folder / f"s{study}").mkdir(parents=True, exist_ok=True)
+        for position in (view, "LATERAL"):
+            dicom_id = f"{number:08x}-{position.lower()}"
+            pixels = _draw(number, lateral=position == "LATERAL")
+            Image.fromarray(pixels).save(folder / f"s{study}" / f"{dicom_id}.jpg", quality=95)
+            images.append(
+                {
+                    "dicom_id": dicom_id,
+                    "subject_id": subject,
+                    "study_id": study,
+                    "ViewPosition": position,
+                    "Rows": pixels.shape[0],
+                    "Columns": pixels.shape[1],
+                    "split": split,
+                }
+            )
+        labels.append({"subject_id": subject, "study_id": study, **dict.fromkeys(LABELS), **given})
+        full = f"FINAL REPORT\n EXAMINATION: CHEST ({view})\n\n {text}\n"
+        reports.append({"study": f"s{study}", **sections(full)})
+        if not sectioned:
+            (folder / f"s{study}.txt").write_text(full, encoding="utf-8")
+
+    end = ".csv.gz" if gz else ".csv"
+    table = pd.DataFrame(images)
+    table.drop(columns="split").to_csv(root / f"mimic-cxr-2.0.0-metadata{end}", index=False)
+    table[["dicom_id", "study_id", "subject_id", "split"]].to_csv(
+        root / f"mimic-cxr-2.0.0-split{end}", index=False
+    )
+    for labeller in ("chexpert", "negbio"):
+        path = root / f"mimic-cxr-2.0.0-{labeller}{end}"
+        pd.DataFrame(labels, dtype=object).to_csv(path, index=False)
+    if sectioned:
+        columns = ["study", "impression", "findings", "last_paragraph", "comparison"]
+        pd.DataFrame(reports, columns=columns).to_csv(root / "mimic_cxr_sectioned.csv", index=False)
+    return root
+
+
+def _draw(number: int, lateral: bool) -> np.ndarray:
+    """uint8 (122, 98): a bright body, two dark lungs (one from the side), a bright heart."""
+    y, x = np.mgrid[-1:1:122j, -1:1:98j]
+    shade = 0.75 - 0.25 * (x**2 + 0.3 * y**2)
+    for middle in [0.0] if lateral else [-0.45, 0.45]:
+        shade -= 0.45 * (((x - middle) / 0.33) ** 2 + (y / 0.7) ** 2 < 1)
+    shade += 0.3 * (((x - 0.15) / 0.3) ** 2 + ((y - 0.3) / 0.25) ** 2 < 1)
+    noise = np.random.default_rng(number).normal(0, 0.02, shade.shape)
+    return (np.clip(shade + noise, 0, 1) * 255).astype(np.uint8)

@@ -1,0 +1,236 @@
+"""Your own radiographs and reports: any CSV or Parquet manifest with a row per image.
+
+    manifest.csv:  image, report, patient_id [, split] [, labels] [, masks] [, boxes], anything else
+    images:        paths relative to the data set's root; PNG, JPEG, 16-bit PNG or DICOM
+
+Without a split column, patients are divided 80/10/10 by a hash of their id. Every problem is
+listed before the first image is used, see `base.check_rows`.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from reclf.batches import Box
+
+from .base import FileStudies, Row, split_name, split_of_patient
+from .problems import DataProblems, refuse_missing_columns
+
+BOX_COLUMNS = ("x", "y", "width", "height", "label")
+
+
+class Table(FileStudies):
+    """Studies of a manifest.
+
+    Args:
+        root: folder of the data set.
+        split: "train", "val" or "test", or a name of your own in the split column; "valid",
+            "validate", "dev" in the manifest are "val".
+        image_size: side of the square images, in pixels.
+        manifest: CSV or Parquet file, relative to the root.
+        image_column: paths of the images, relative to the root.
+        report_column: None when there are no reports.
+        patient_column: None when every image is a patient of its own.
+        split_column: where the manifest has no column "split", or with None, patients are split
+            by hash.
+        id_column: what names a study; None takes the image path.
+        label_columns: one column that holds label *names* (a str: "labels" unless told), or a list
+            of columns with 1, 0 or nothing, one per label.
+        label_separator: characters that stand between names in one cell.
+        empty_labels: "nan" takes a cell without names as no information, "zero" as none of the
+            labels. Open-I has both: "No Finding", and nothing where nobody looked.
+        mask_columns: columns with paths of mask images; a mask is called as its column. An empty
+            cell: no mask known.
+        box_file: CSV or Parquet with one row per box and the image column; None looks for the
+            boxes in the manifest, which may then repeat an image, if box_columns are given.
+        box_columns: names for x, y, width, height (pixels of the file) and label. A row without
+            x holds no box.
+        fit, own_max, cache, on_problem: see `base.FileStudies`.
+        headers: open every image's header beforehand; off, only its presence is checked.
+
+    Study.meta keeps the remaining columns, as text when the manifest is CSV.
+    """
+
+    def __init__(
+        self,
+        root: str | Path,
+        split: str = "train",
+        image_size: int = 224,
+        *,
+        manifest: str = "manifest.csv",
+        image_column: str = "image",
+        report_column: str | None = "report",
+        patient_column: str | None = "patient_id",
+        split_column: str | None = "split",
+        id_column: str | None = None,
+        label_columns: str | Sequence[str] | None = None,
+        label_separator: str = ";|",
+        empty_labels: str = "nan",
+        mask_columns: Sequence[str] = (),
+        box_file: str | None = None,
+        box_columns: Sequence[str] | None = None,
+        fit: str = "pad",
+        own_max: bool = False,
+        cache: str | None = None,
+        on_problem: str = "refuse",
+        headers: bool = True,
+    ):
+        root = Path(root)
+        path = root / manifest
+        table = _read(path)
+        if label_columns is None:
+            label_columns = "labels" if "labels" in table.columns else ()
+        if split_column == "split" and "split" not in table.columns:
+            split_column = None
+        if empty_labels not in ("nan", "zero"):
+            raise ValueError(f"empty_labels must be 'nan' or 'zero', got {empty_labels!r}")
+        names = [label_columns] if isinstance(label_columns, str) else list(label_columns)
+        in_manifest = box_columns is not None and box_file is None
+        boxes = tuple(box_columns or BOX_COLUMNS)
+        if len(boxes) != 5:
+            raise ValueError(f"box_columns must name x, y, width, height, label; got {boxes}")
+        wanted: dict[str, str | None] = {image_column: "image_column"}
+        for column, option in [
+            (report_column, "report_column"),
+            (patient_column, "patient_column"),
+            (split_column, "split_column"),
+            (id_column, "id_column"),
+            *((name, "label_columns") for name in names),
+            *((name, "mask_columns") for name in mask_columns),
+            *((name, "box_columns") for name in boxes if in_manifest),
+        ]:
+            if column is not None:
+                wanted[column] = option
+        refuse_missing_columns(str(path), list(table.columns), wanted)
+
+        boxes_of: dict[str, list[Box]] = {}
+        if box_file is not None:
+            box_path = root / box_file
+            box_table = _read(box_path)
+            needed = dict.fromkeys(boxes, "box_columns") | {image_column: "image_column"}
+            refuse_missing_columns(str(box_path), list(box_table.columns), needed)
+            boxes_of = _boxes(box_table, image_column, boxes, box_path)
+        elif in_manifest:
+            boxes_of = _boxes(table, image_column, boxes, path)
+            table = table.drop(columns=list(boxes)).drop_duplicates()
+
+        records = table.to_dict("records")
+        if isinstance(label_columns, str):
+            cells = [_names(record[label_columns], label_separator) for record in records]
+            labels = _labels_of_names(cells, empty_labels)
+        else:
+            labels = _labels_of_columns(records, names, path)
+        rows = []
+        for record, row_labels in zip(records, labels, strict=True):
+            image = _text(record[image_column])
+            patient = image if patient_column is None else _text(record[patient_column])
+            masks = {name: _text(record[name]) for name in mask_columns}
+            rows.append(
+                Row(
+                    study_id=image if id_column is None else _text(record[id_column]),
+                    patient_id=patient,
+                    split=(
+                        split_of_patient(patient)
+                        if split_column is None
+                        else split_name(_text(record[split_column]))
+                    ),
+                    image=root / image,
+                    report="" if report_column is None else _text(record[report_column]),
+                    labels=row_labels,
+                    masks={name: root / mask for name, mask in masks.items() if mask},
+                    boxes=tuple(boxes_of.get(image, ())),
+                    meta={key: value for key, value in record.items() if key not in wanted},
+                )
+            )
+        super().__init__(
+            str(path),
+            split_name(split),
+            rows,
+            image_size,
+            fit=fit,
+            own_max=own_max,
+            cache=cache,
+            on_problem=on_problem,
+            reports=report_column is not None,
+            headers=headers,
+        )
+
+
+def _read(path: Path) -> pd.DataFrame:
+    """A table; cells of a CSV stay text, so that "007" keeps its zeros and "None" is a report."""
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"there is no table {path.absolute()}; set the root to the data set's folder, or name "
+            "the table with the option manifest or box_file"
+        )
+    if path.suffix == ".parquet":
+        return pd.read_parquet(path)
+    return pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig")
+
+
+def _text(value: Any) -> str:
+    if value is None or value != value:  # NaN, as Parquet may hold
+        return ""
+    return str(int(value) if isinstance(value, float) and value.is_integer() else value).strip()
+
+
+def _names(cell: Any, separators: str) -> set[str]:
+    text = _text(cell)
+    for separator in separators[1:]:
+        text = text.replace(separator, separators[0])
+    return {name.strip() for name in text.split(separators[0])} - {""}
+
+
+def _labels_of_names(cells: Sequence[set[str]], empty: str) -> list[dict[str, float]]:
+    known = sorted(set().union(*cells))
+    absent = {True: 0.0, False: 0.0 if empty == "zero" else math.nan}
+    return [{name: 1.0 if name in cell else absent[bool(cell)] for name in known} for cell in cells]
+
+
+def _labels_of_columns(
+    records: Sequence[Mapping[Any, Any]], names: Sequence[str], path: Path
+) -> list[dict[str, float]]:
+    wrong: dict[str, int] = {}
+    labels = []
+    for record in records:
+        values = {}
+        for name in names:
+            text = _text(record[name]).lower()
+            try:
+                values[name] = float(text or "nan")
+            except ValueError:
+                values[name] = math.inf
+            if values[name] not in (0.0, 1.0) and not math.isnan(values[name]):
+                found = f"{name} = {text!r}"
+                wrong[found] = wrong.get(found, 0) + 1
+        labels.append(values)
+    if wrong:
+        examples = [f"{found} in {count} rows" for found, count in wrong.items()]
+        advice = "Write 1, 0, or nothing where there is no information."
+        raise DataProblems(str(path), {"label that is not 1, 0 or empty": examples}, advice)
+    return labels
+
+
+def _boxes(
+    table: pd.DataFrame, image_column: str, columns: Sequence[str], path: Path
+) -> dict[str, list[Box]]:
+    boxes: dict[str, list[Box]] = {}
+    wrong = []
+    for record in table.to_dict("records"):
+        image, label = _text(record[image_column]), _text(record[columns[4]])
+        sides = [_text(record[column]) for column in columns[:4]]
+        if sides[0].lower() in ("", "nan"):
+            continue
+        try:
+            x, y, width, height = map(float, sides)
+        except ValueError:
+            wrong.append(f"{image}: {sides}")
+            continue
+        boxes.setdefault(image, []).append(Box(label, x, y, width, height))
+    if wrong:
+        advice = f"Columns {', '.join(columns[:4])} must hold pixels of the file."
+        raise DataProblems(str(path), {"box that is not four numbers": wrong}, advice)
+    return boxes
