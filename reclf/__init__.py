@@ -1,1 +1,32 @@
-"""RECLF: relation-enhanced contrastive learning on chest radiographs and their reports."""
+"""RECLF: relation-enhanced contrastive learning on chest radiographs and their reports.
+
+    from reclf import RECLF, Run, make_config
+    from reclf.explain import explain
+
+Names are imported when they are first used, so that `import reclf` takes no time.
+"""
+
+import importlib
+from typing import Any
+
+_HOMES = {
+    "Explanation": "explain",
+    "RECLF": "model",
+    "Run": "runs",
+    "Study": "batches",
+    "load_dataset": "datasets.base",
+    "make_config": "presets",
+}
+
+__all__ = sorted(_HOMES)
+__version__ = "0.1.0"
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'reclf' has no attribute {name!r}")
+    return getattr(importlib.import_module(f".{_HOMES[name]}", __name__), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

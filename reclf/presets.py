@@ -55,7 +55,7 @@ def table_small() -> RunConfig:
             "data.dataset": "table",
             "data.augment": True,
             "data.test_split": "val",
-            "data.options": {"on_problem": "refuse"},
+            "data.options": {"on_problem": "refuse", "cache": "memory"},
             "train.max_minutes": 10.0,
             "train.identity_aware": True,
         },

@@ -103,6 +103,37 @@ class Run:
         """Record what the run ran on."""
         write_json(self.folder / "environment.json", {**environment(), **details})
 
+    def write_card(self, results: dict[str, Any]) -> None:
+        """README.md of the run: what it is, how it was made, how good it is, what it is not for."""
+        config = self.config
+        lines = [
+            f"# {self.folder.name}",
+            "",
+            "A RECLF model of radiographs and reports, by the open reconstruction in the package "
+            "`reclf`. Research only, not for diagnosis.",
+            "",
+            f"- data: `{config.data.dataset}`, trained on split `{config.data.train_split}`",
+            f"- image tower: {config.model.image_tower.name or 'from scratch'}, "
+            f"{config.model.image_size} px; text tower: "
+            f"{config.model.text_tower.name or 'from scratch'}",
+            f"- aggregator: `{config.model.aggregator}` {config.model.aggregator_options}",
+            f"- seed {config.train.seed}; all settings in config.json, machine and versions in "
+            "environment.json",
+            "",
+            "```python",
+            "from reclf import RECLF",
+            "",
+            'model = RECLF.from_pretrained("checkpoints/best")',
+            "```",
+            "",
+            "| result | value |",
+            "|---|---|",
+            *(f"| {name} | {_rounded(value)} |" for name, value in results.items()),
+            "",
+        ]
+        text = "\n".join(lines)
+        write_atomically(self.folder / "README.md", lambda path: path.write_text(text))
+
     def checkpoint(self, name: str) -> Path:
         """Folder of the checkpoint "best" or "last", the previous one if a kill came in between."""
         path = self.folder / "checkpoints" / name
@@ -162,6 +193,14 @@ def environment() -> dict[str, Any]:
         "git_commit": git("rev-parse", "HEAD"),
         "git_dirty": None if changes is None else bool(changes),
     }
+
+
+def _rounded(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:.3f}"
+    if isinstance(value, list):
+        return " to ".join(_rounded(item) for item in value)
+    return str(value)
 
 
 def _differences(there: Any, given: Any, path: str = "") -> list[str]:

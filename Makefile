@@ -1,0 +1,44 @@
+# Two commands set everything up on a fresh machine: `make pretrain` and `make test`.
+
+PYTHON ?= python3
+VENV ?= .venv
+RUN ?= runs/first
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.PHONY: help install pretrain test lint format lab clean
+
+help:
+	@echo "make pretrain   train on the embedded phantom into $(RUN), with a notebook to read"
+	@echo "make test       linters, type checker and all tests"
+	@echo "make lab        JupyterLab on the notebooks"
+
+$(READY): pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "reclf needs Python 3.11 or newer")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	touch $(READY)
+
+install: $(READY)
+
+pretrain: $(READY)
+	mkdir -p $(RUN)
+	$(BIN)/papermill notebooks/pretrain.ipynb $(RUN)/notebook.ipynb -p run_dir $(RUN) --log-output
+
+test: lint
+	$(BIN)/python -m pytest
+
+lint: $(READY)
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+
+format: $(READY)
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+lab: $(READY)
+	$(BIN)/jupyter lab
+
+clean:
+	rm -rf $(VENV) .pytest_cache .ruff_cache .mypy_cache

@@ -1,0 +1,94 @@
+"""What the pretrain notebook reports: four numbers for a first look, on held-out studies.
+
+    best checkpoint, test split -> retrieval, zero-shot, linear probe -> results/pretrain.json
+
+The task notebooks measure each of these in full; here the point is one table after one command.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ..batches import Study
+from ..model import RECLF
+from .features import encode_images
+from .linear_probe import label_matrix, linear_probe
+from .retrieval import retrieval
+from .zero_shot import prompts_for, zero_shot
+
+LABEL_POOL = 10_000  # of an endless training set, the pool of which 1 % is labelled
+PROBE_VALIDATION = 300  # other training studies that choose the probe's regularisation
+TEST_STUDIES = 1000
+
+
+@dataclass
+class Overview:
+    """Full results by task, and the flat summary that results/pretrain.json holds."""
+
+    retrieval: dict[str, Any]
+    zero_shot: dict[str, Any] | None
+    linear_probe: dict[str, Any] | None
+    linear_probe_random: dict[str, Any] | None
+
+    def summary(self) -> dict[str, Any]:
+        """One number per name; None where the data set has no labels."""
+        combined, whole = self.retrieval["combined"], self.retrieval["global"]
+
+        def value(result: dict[str, Any] | None) -> float | None:
+            return None if result is None or np.isnan(result["value"]) else result["value"]
+
+        return {
+            **{f"recall_at_{k}": combined[f"recall_at_{k}"]["value"] for k in (1, 5, 10)},
+            "recall_at_5_interval": combined["recall_at_5"]["interval"],
+            "recall_at_5_global": whole["recall_at_5"]["value"],
+            "recall_at_5_chance": combined["recall_at_5"]["chance"],
+            "n_gallery": combined["n"],
+            "zero_shot_auroc": value(self.zero_shot),
+            "linear_probe_auroc_1pct": value(self.linear_probe),
+            "linear_probe_auroc_1pct_random": value(self.linear_probe_random),
+        }
+
+
+def overview(
+    model: RECLF,
+    random_model: RECLF,
+    gallery: Sequence[Study],
+    test: Sequence[Study],
+    train_set: Any,
+    seed: int = 0,
+) -> Overview:
+    """Evaluate a model.
+
+    Args:
+        model: the trained model.
+        random_model: untrained, of the same shape: the row that makes the probe readable.
+        gallery: distinct studies for retrieval.
+        test: studies for zero-shot and the probe; those with labels count.
+        train_set: where the probe's labelled studies come from.
+        seed: of their choice.
+    """
+    recall = retrieval(model, gallery)
+    names = list(getattr(train_set, "labels", ()))
+    labels = label_matrix(test, names)
+    if not names or np.isnan(labels).all():
+        return Overview(recall, None, None, None)
+    images = encode_images(model, test)
+    pool = min(LABEL_POOL, len(train_set))
+    order = np.random.default_rng(seed).permutation(pool)
+    labelled = max(2, pool // 100)
+    few = [train_set[int(i)] for i in order[:labelled]]
+    other = [train_set[int(i)] for i in order[labelled : labelled + PROBE_VALIDATION]]
+
+    def probe(encoder: RECLF, test_features: np.ndarray) -> dict[str, Any]:
+        parts = [(encode_images(encoder, s).pooled.numpy(), s) for s in (few, other)]
+        sets = [(features, label_matrix(s, names)) for features, s in parts]
+        return linear_probe(sets[0], sets[1], (test_features, labels), names)
+
+    return Overview(
+        recall,
+        zero_shot(model, images, labels, prompts_for(names)),
+        probe(model, images.pooled.numpy()),
+        probe(random_model, encode_images(random_model, test).pooled.numpy()),
+    )
