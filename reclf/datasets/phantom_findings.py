@@ -19,6 +19,7 @@ from reclf.datasets.phantom_case import SEVERITIES, Case, Finding
 
 _ZONE_Y = {"upper": (0.22, 0.30), "mid": (0.415, 0.485), "lower": (0.585, 0.64)}
 _ZONE_EDGES = {"upper": (-0.1, 0.365), "mid": (0.345, 0.545), "lower": (0.525, 1.0)}
+_INNER = {"upper": 0.075, "mid": 0.09, "lower": 0.13}  # beside the mediastinum and the heart
 _ANGLES = np.arange(12, dtype=np.float32) * np.float32(np.pi / 6)
 _ROUND = np.stack([np.cos(_ANGLES), np.sin(_ANGLES)], -1)
 
@@ -65,7 +66,7 @@ class Site:
     def place(self, margin: float) -> Point:
         """Somewhere in the zone, `margin` away from mediastinum and chest wall."""
         y = self.random.uniform(*_ZONE_Y[self.zone or "mid"])
-        inner, outer = 0.075 + margin, wall(y) - 0.01 - margin
+        inner, outer = _INNER[self.zone or "mid"] + margin, wall(y) - 0.01 - margin
         return inner + (outer - inner) * self.random.uniform(0.15, 0.85), y
 
     def blob(self, layer: np.ndarray, at: Point, radii: Point, roughness: float) -> None:
@@ -165,7 +166,9 @@ def _atelectasis(site: Site) -> Lesion:
 def _effusion(site: Site) -> Lesion:
     height = (0.10, 0.20, 0.34)[site.grade] * site.random.uniform(0.92, 1.08)
     foot = COSTOPHRENIC_Y - site.anatomy.dome(site.side)
-    d = np.array([0.42, 0.378, 0.345, 0.285, 0.21, 0.12, 0.0, 0.0, 0.42], np.float32)
+    d = np.array([0.42, 0.378, 0.345, 0.285, 0.21, 0.12, 0.06, 0.06, 0.42], np.float32)
+    if site.grade == 0:
+        d = np.maximum(d, np.float32(0.21))  # so little only blunts the angle
     # The meniscus: highest at the wall, lowest towards the middle.
     rise = np.array([1.0, 0.98, 0.79, 0.63, 0.54, 0.50, 0.52], np.float32) * np.float32(height)
     y = np.concatenate([np.float32(foot) - rise, np.array([1.0, 1.0], np.float32)])
@@ -183,6 +186,7 @@ def _pneumothorax(site: Site) -> Lesion:
     d, y = outline[:, 0], outline[:, 1]
     # The lung falls from the wall and from the apex towards its hilum, more so at the top.
     outer = np.clip((d - np.float32(0.08)) / np.float32(0.25), 0, 1)
+    outer[9:15] = 0  # the diaphragm stays where it is
     top = np.clip((np.float32(0.72) - y) / np.float32(0.5), 0, 1)
     apex = np.clip((np.float32(0.3) - y) / np.float32(0.2), 0, 1)
     fallen = np.stack(

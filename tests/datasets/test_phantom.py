@@ -113,11 +113,7 @@ def test_apex_of_the_heart_is_on_the_left():
 
 def brightness_and_area(kind, severity, seeds=range(12)):
     side = None if kind == "cardiomegaly" else "bilateral" if kind == "edema" else "right"
-    zone = (
-        "mid"
-        if kind in ("consolidation", "ground_glass_opacity", "atelectasis", "nodule")
-        else None
-    )
+    zone = "mid" if has_zone(kind) else None
     area = change = 0.0
     for seed in seeds:
         image, (mask,) = render(Case((Finding(kind, side, zone, severity),), (), seed), 96)
@@ -171,16 +167,15 @@ def test_gallery_is_distinct_and_can_be_free_of_devices():
 
 def test_hospital_b_changes_the_film_and_not_the_patient(studies):
     other = Phantom(split="test", image_size=64, hospital="B")
-    lightness, noise = [], []
+    contrast = []
     for i, study in enumerate(studies[:40]):
         shifted = other[i]
         assert shifted.report == study.report
         assert shifted.labels == study.labels
-        abdomen = [s.image[54:59, 20:44] for s in (study, shifted)]
-        lightness.append([s.image[24:32].min() for s in (study, shifted)])
-        noise.append([patch.std() for patch in abdomen])
-    assert np.mean(lightness, axis=0) @ [-1, 1] > 0.02
-    assert np.mean(noise, axis=0) @ [-1, 1] > 0
+        # Below the diaphragm there is little but noise.
+        contrast.append([s.image[54:59, 20:44].std() for s in (study, shifted)])
+    here, there = np.mean(contrast, axis=0)
+    assert there > 1.1 * here
 
 
 def test_hospital_c_changes_the_words_and_not_the_film(studies):
