@@ -137,7 +137,12 @@ def _section_name(mark: re.Match[str]) -> str:
     if mark["title"]:
         return mark["title"].lower()
     heading = " ".join((mark["line"] or mark["mixed"] or mark["inside"]).split()).lower()
-    near = difflib.get_close_matches(heading, _HEADINGS, n=1, cutoff=0.85)
+    # Comparing with every known heading is slow; most are spelt as they should be.
+    near = (
+        [heading]
+        if heading in _HEADINGS
+        else difflib.get_close_matches(heading, _HEADINGS, 1, 0.85)
+    )
     if near:
         return _HEADINGS[near[0]]
     if _VIEWS.search(heading.upper()):
