@@ -22,7 +22,7 @@ from .reports import train_tokenizer
 from .runs import Run
 from .train import train
 
-TOKENIZER_REPORTS = 3000
+TOKENIZER_REPORTS = 2000
 
 
 def open_split(config: RunConfig, split: str) -> Any:
@@ -40,16 +40,15 @@ def gallery(dataset: Any, n: int) -> list[Study]:
 
 
 def make_tokenizer(config: RunConfig, train_set: Any) -> PreTrainedTokenizerBase:
-    """The text tower's own tokenizer, or one trained on the first reports of the training set."""
+    """The text tower's own tokenizer, or one trained on reports of the training set."""
     tower = config.model.text_tower
     if tower.name:
         source = {"revision": tower.revision} if tower.revision else {}
         return AutoTokenizer.from_pretrained(tower.name, **source)
-    n = min(len(train_set), TOKENIZER_REPORTS)
-    if hasattr(train_set, "report"):
-        reports = [train_set.report(i) for i in range(n)]
+    if hasattr(train_set, "reports"):
+        reports = train_set.reports  # at hand without reading any image
     else:
-        reports = [train_set[i].report for i in range(n)]
+        reports = [train_set[i].report for i in range(min(len(train_set), TOKENIZER_REPORTS))]
     return train_tokenizer(reports, config.data.vocab_size)
 
 

@@ -108,6 +108,17 @@ class Phantom:
         seed = int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest())
         return sample_case(seed, self.split, self.hospital, self.devices)
 
+    def gallery(self, n: int) -> list[Study]:
+        """See `phantom_gallery`: `n` studies of this split, seed and hospital."""
+        return phantom_gallery(
+            n,
+            self.split,
+            seed=self.seed,
+            hospital=self.hospital,
+            image_size=self.image_size,
+            devices=self.devices,
+        )
+
     def study(self, case: Case, index: int, plan: Plan | None = None, suffix: str = "") -> Study:
         """Draw and write a case.
 

@@ -1,0 +1,81 @@
+"""Batches and schedules are functions of seed and step alone."""
+
+import itertools
+
+import pytest
+import torch
+
+from reclf.config import TrainConfig
+from reclf.sampling import ENDLESS, StepSampler, seed_step
+from reclf.schedule import PLANNED_SHARE, Progress, learning_rate_factor, plan_steps
+
+
+def take(sampler, n):
+    return list(itertools.islice(iter(sampler), n))
+
+
+def test_an_epoch_shows_every_study_once_and_batches_stay_full():
+    sampler = StepSampler(length=7, batch_size=3, seed=1)
+    batches = take(sampler, 7)  # three epochs of seven
+    assert all(len(batch) == 3 for batch in batches)
+    seen = list(itertools.chain(*batches))
+    for epoch in range(3):
+        assert sorted(seen[7 * epoch : 7 * epoch + 7]) == list(range(7))
+    assert seen[:7] != seen[7:14]
+
+
+def test_a_later_start_continues_the_same_sequence():
+    whole = take(StepSampler(11, 2, accumulate=2, seed=5), 12)
+    assert take(StepSampler(11, 2, accumulate=2, seed=5, start=4), 4) == whole[8:]
+
+
+def test_processes_share_what_one_process_would_take():
+    joint = StepSampler(20, 6, seed=3)
+    parts = [StepSampler(20, 3, seed=3, rank=rank, processes=2) for rank in range(2)]
+    for step in range(5):
+        assert parts[0].indices(step) + parts[1].indices(step) == joint.indices(step)
+
+
+def test_an_endless_data_set_is_read_in_order():
+    assert StepSampler(ENDLESS + 1, 3).indices(2) == [6, 7, 8]
+
+
+def test_too_few_studies_are_refused():
+    with pytest.raises(ValueError, match=r"5 training studies do not fill one batch of 3 on 2"):
+        StepSampler(5, 3, processes=2)
+
+
+def test_the_seed_of_a_step_depends_on_seed_step_and_rank():
+    def draws(*key):
+        generator = seed_step(*key)
+        return torch.rand(1).item(), torch.rand(1, generator=generator).item()
+
+    first = draws(0, 1, 0)
+    assert draws(0, 1, 0) == first
+    for key in ((1, 1, 0), (0, 2, 0), (0, 1, 1)):
+        assert draws(*key)[0] != first[0]
+        assert draws(*key)[1] != first[1]
+
+
+def test_learning_rate_by_hand():
+    assert learning_rate_factor(0, warmup=4, total=100) == 0.25
+    assert learning_rate_factor(3, warmup=4, total=100) == 1.0
+    assert learning_rate_factor(52, warmup=4, total=100) == pytest.approx(0.5)
+    assert learning_rate_factor(100, warmup=4, total=100) == pytest.approx(0.0)
+    # before the end is known it stays at the peak; a short run warms up for a tenth of it
+    assert learning_rate_factor(70, warmup=4, total=0) == 1.0
+    assert learning_rate_factor(0, warmup=50, total=20) == 0.5
+
+
+def test_a_time_budget_becomes_steps():
+    config = TrainConfig(max_minutes=1.0)
+    planned = plan_steps(config, step=25, seconds=10.0, seconds_per_step=0.5)
+    assert planned == 25 + int((60 * PLANNED_SHARE - 10) / 0.5)
+    limited = TrainConfig(max_minutes=1.0, max_steps=30)
+    assert plan_steps(limited, step=25, seconds=10.0, seconds_per_step=0.5) == 30
+
+
+def test_progress_ends_by_steps_or_by_time():
+    assert not Progress(step=5).finished
+    assert Progress(step=5, total_steps=5).finished
+    assert Progress(step=1, total_steps=5, out_of_time=True).finished
