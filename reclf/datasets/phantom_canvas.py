@@ -3,8 +3,8 @@
 A layer is uint8 (S, S), 255 where a tissue is in full. OpenCV draws anti-aliased lines in uint8
 only, and blurs uint8 several times faster than float32; the film's noise hides the 256 steps.
 
-Everything here runs in one thread whatever OpenCV's setting, because it handles images too small
-for OpenCV to share out; that setting is global to the process and is left as it is.
+OpenCV's thread setting is left as it is: it is global to the process, and images of this size are
+too small for it to matter (measured at 96 px: equal with and without threads).
 """
 
 import math
