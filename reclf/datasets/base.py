@@ -28,6 +28,7 @@ from reclf.batches import Box, Study
 from reclf.imaging import FITS, Frame, ImageError, fit, image_size, read_image, read_mask
 from reclf.reports import clean, split_words
 
+from .masks import FilledBoxes, RunLengths
 from .problems import DataProblems, describe, refuse_missing_split
 
 SPLITS = ("train", "val", "test")
@@ -51,9 +52,17 @@ def split_of_patient(patient_id: str) -> str:
     return "train" if tenth < 8 else SPLITS[tenth - 7]
 
 
+def val_of_patient(patient_id: str) -> str:
+    """train or val (90/10) by the same hash, for releases that have a test set and no val."""
+    return "val" if split_of_patient(patient_id) == "val" else "train"
+
+
 @dataclass(frozen=True)
 class Row:
-    """What the tables say of one study, before any pixel is read. Boxes: pixels of the file."""
+    """What the tables say of one study, before any pixel is read. Boxes: pixels of the file.
+
+    A mask is a file, or numbers of the table that draw it.
+    """
 
     study_id: str
     patient_id: str
@@ -61,7 +70,7 @@ class Row:
     image: Path
     report: str
     labels: Mapping[str, float] = field(default_factory=dict)
-    masks: Mapping[str, Path] = field(default_factory=dict)
+    masks: Mapping[str, Path | RunLengths | FilledBoxes] = field(default_factory=dict)
     boxes: tuple[Box, ...] = ()
     meta: Mapping[str, Any] = field(default_factory=dict)
 
@@ -114,15 +123,33 @@ def check_rows(
 
 def _file_problems(row: Row, headers: bool) -> list[tuple[str, str]]:
     found = []
-    for kind, path in [("image", row.image), *(("mask", mask) for mask in row.masks.values())]:
+    masks = [("mask", mask) for mask in row.masks.values() if isinstance(mask, Path)]
+    for kind, path in [("image", row.image), *masks]:
         if not path.is_file():
             found.append((f"missing {kind}", str(path)))
         elif headers:
             try:
-                image_size(path)
+                height, width = image_size(path)
             except ImageError as error:
                 found.append((f"unreadable {kind}", str(error).removeprefix("cannot read ")))
+                continue
+            if kind == "image":
+                found += [
+                    ("box outside its image", f"{path}, {width} x {height}: {box}")
+                    for box in row.boxes
+                    if not _is_inside(box, height, width)
+                ]
     return found
+
+
+def _is_inside(box: Box, height: int, width: int) -> bool:
+    """One pixel of tolerance: tables are rounded. More means boxes of an image at another size."""
+    return (
+        min(box.x, box.y) >= -1
+        and min(box.width, box.height) > 0
+        and box.x + box.width <= width + 1
+        and box.y + box.height <= height + 1
+    )
 
 
 class FileStudies:
@@ -146,6 +173,7 @@ class FileStudies:
             and everything else that a study holds, but not with where the folder lies. Pixels
             are not read for it.
         problems: what was left out under on_problem="skip".
+        split_counts: split -> rows, the ones with problems included.
     """
 
     def __init__(
@@ -169,7 +197,7 @@ class FileStudies:
         ]:
             if value not in allowed:
                 raise ValueError(f"{option} must be one of {allowed}, got {value!r}")
-        refuse_missing_split(name, split, (row.split for row in rows))
+        self.split_counts = refuse_missing_split(name, split, (row.split for row in rows))
         self.rows, self.problems = check_rows(rows, split, reports=reports, headers=headers)
         if self.problems and on_problem == "refuse":
             advice = 'Correct these, or leave the rows out with the option on_problem="skip".'
@@ -200,7 +228,7 @@ class FileStudies:
     def __getitem__(self, index: int) -> Study:
         row = self.rows[index]  # IndexError ends an iteration
         image, frame = self._image(index % len(self))
-        masks = {name: self._mask(path, frame) for name, path in row.masks.items()}
+        masks = {name: self._mask(mask, row.image, frame) for name, mask in row.masks.items()}
         boxes = tuple(moved for box in row.boxes if (moved := frame.from_original(box)))
         return Study(
             study_id=row.study_id,
@@ -233,7 +261,12 @@ class FileStudies:
         return image, frame
 
     @staticmethod
-    def _mask(path: Path, frame: Frame) -> np.ndarray:
+    def _mask(path: Path | RunLengths | FilledBoxes, image: Path, frame: Frame) -> np.ndarray:
+        if not isinstance(path, Path):
+            try:
+                return frame.from_original(path.draw(frame.height, frame.width))
+            except ValueError as error:
+                raise ImageError(f"the mask of {image} cannot be drawn: {error}") from error
         mask = read_mask(path)
         if mask.shape != (frame.height, frame.width):
             raise ImageError(
@@ -246,7 +279,8 @@ class FileStudies:
 def _fingerprint(rows: Sequence[Row], options: tuple) -> str:
     digest = hashlib.blake2b(repr(options).encode(), digest_size=8)
     for row in rows:
-        files = [(name, path.name) for name, path in [("image", row.image), *row.masks.items()]]
+        parts = [("image", row.image), *row.masks.items()]
+        files = [(name, part.name if isinstance(part, Path) else part) for name, part in parts]
         content = (row.study_id, row.patient_id, row.report, dict(row.labels), files, row.boxes)
         digest.update(repr(content).encode())
     return digest.hexdigest()

@@ -15,26 +15,21 @@ of this layout from nothing, to try a notebook with and for the tests.
 The official split is kept: train, validate (here "val") and test are never merged, unlike MGCA's.
 """
 
-import math
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
-from PIL import Image
 
 from reclf.reports import pick_sections, sections
 
 from .base import FileStudies, Row, split_name
-from .problems import DataProblems, refuse_missing_columns
+from .labels import CHEXPERT_LABELS, label_value, uncertain_values
+from .parts import read_table
+from .problems import DataProblems
+from .tiny import draw_chest, write_image
 
-LABELS = (
-    "Atelectasis", "Cardiomegaly", "Consolidation", "Edema", "Enlarged Cardiomediastinum",
-    "Fracture", "Lung Lesion", "Lung Opacity", "No Finding", "Pleural Effusion", "Pleural Other",
-    "Pneumonia", "Pneumothorax", "Support Devices",
-)  # fmt: skip
-_UNCERTAIN = {"nan": math.nan, "zero": 0.0, "one": 1.0}
+LABELS = tuple(sorted(CHEXPERT_LABELS))
 _JPG_PROJECT = "comes with MIMIC-CXR-JPG, https://physionet.org/content/mimic-cxr-jpg/"
 _REPORT_PROJECT = "mimic-cxr-reports.zip of MIMIC-CXR, https://physionet.org/content/mimic-cxr/"
 
@@ -83,18 +78,18 @@ class MimicCxr(FileStudies):
         reports_root = root if reports_root is None else Path(reports_root)
         if labels not in ("chexpert", "negbio", None):
             raise ValueError(f"labels must be 'chexpert', 'negbio' or None, got {labels!r}")
-        values_of_uncertain = _uncertain(uncertain)
+        values_of_uncertain = uncertain_values(uncertain, LABELS)
         kinds = ["metadata", "split", *([labels] if labels else [])]
         paths = _find_parts(root, reports_root, kinds)
 
         keys = ["subject_id", "study_id"]
-        metadata = _read(paths["metadata"], ["dicom_id", *keys, "ViewPosition"])
-        splits = _read(paths["split"], ["dicom_id", "split"])
+        metadata = read_table(paths["metadata"], ["dicom_id", *keys, "ViewPosition"])
+        splits = read_table(paths["split"], ["dicom_id", "split"])
         table = metadata.merge(splits[["dicom_id", "split"]], on="dicom_id", how="left")
         _refuse_unknown(table, metadata, views, paths)
         table = table[table["ViewPosition"].isin(views)]
         if labels:
-            label_table = _read(paths[labels], [*keys, *LABELS])
+            label_table = read_table(paths[labels], [*keys, *LABELS])
             # A study that the labeller did not see has no row: its labels are NaN.
             table = table.merge(label_table[[*keys, *LABELS]], on=keys, how="left")
         names = LABELS if labels else ()
@@ -114,7 +109,7 @@ class MimicCxr(FileStudies):
                     image=folder / f"{record['dicom_id']}.jpg",
                     report=reports.get(study, ""),
                     labels={
-                        name: _label(record[name], values_of_uncertain[name]) for name in names
+                        name: label_value(record[name], values_of_uncertain[name]) for name in names
                     },
                     meta={"study_id": f"s{study}", "ViewPosition": record["ViewPosition"]},
                 )
@@ -129,21 +124,6 @@ class MimicCxr(FileStudies):
             on_problem=on_problem,
             headers=headers,
         )
-
-
-def _uncertain(uncertain: str | Mapping[str, str]) -> dict[str, float]:
-    given = dict.fromkeys(LABELS, uncertain) if isinstance(uncertain, str) else dict(uncertain)
-    for name, value in given.items():
-        if name not in LABELS:
-            raise ValueError(f"uncertain: no label {name!r}; the labels are {', '.join(LABELS)}")
-        if value not in _UNCERTAIN:
-            raise ValueError(f"uncertain must be 'nan', 'zero' or 'one', got {value!r} for {name}")
-    return {name: _UNCERTAIN[given.get(name, "nan")] for name in LABELS}
-
-
-def _label(cell: str, uncertain: float) -> float:
-    value = float(cell or "nan")
-    return uncertain if value == -1 else value
 
 
 def _find_parts(root: Path, reports_root: Path, kinds: Sequence[str]) -> dict[str, Path]:
@@ -177,13 +157,6 @@ def _find_parts(root: Path, reports_root: Path, kinds: Sequence[str]) -> dict[st
     return found
 
 
-def _read(path: Path, columns: Sequence[str]) -> pd.DataFrame:
-    """Cells stay text: ids are names and not numbers."""
-    table = pd.read_csv(path, dtype=str, keep_default_na=False)
-    refuse_missing_columns(str(path), list(table.columns), dict.fromkeys(columns))
-    return table
-
-
 def _refuse_unknown(
     table: pd.DataFrame, metadata: pd.DataFrame, views: Sequence[str], paths: Mapping[str, Path]
 ) -> None:
@@ -205,7 +178,7 @@ def _read_reports(
 ) -> dict[str, str]:
     """study_id -> report; a study without one is not there."""
     if source.is_file():
-        named = _read(source, ["study", *wanted]).to_dict("records")
+        named = read_table(source, ["study", *wanted]).to_dict("records")
         return {r["study"].removeprefix("s"): pick_sections(r, wanted, how) for r in named}
     studies = table[["subject_id", "study_id"]].drop_duplicates().itertuples(index=False)
 
@@ -260,8 +233,8 @@ def write_tiny(root: str | Path, *, gz: bool = False, sectioned: bool = False) -
         (folder / f"s{study}").mkdir(parents=True, exist_ok=True)
         for position in (view, "LATERAL"):
             dicom_id = f"{number:08x}-{position.lower()}"
-            pixels = _draw(number, lateral=position == "LATERAL")
-            Image.fromarray(pixels).save(folder / f"s{study}" / f"{dicom_id}.jpg", quality=95)
+            pixels = draw_chest(number, lateral=position == "LATERAL")
+            write_image(folder / f"s{study}" / f"{dicom_id}.jpg", pixels)
             images.append(
                 {
                     "dicom_id": dicom_id,
@@ -292,14 +265,3 @@ def write_tiny(root: str | Path, *, gz: bool = False, sectioned: bool = False) -
         columns = ["study", "impression", "findings", "last_paragraph", "comparison"]
         pd.DataFrame(reports, columns=columns).to_csv(root / "mimic_cxr_sectioned.csv", index=False)
     return root
-
-
-def _draw(number: int, lateral: bool) -> np.ndarray:
-    """uint8 (122, 98): a bright body, two dark lungs (one from the side), a bright heart."""
-    y, x = np.mgrid[-1:1:122j, -1:1:98j]
-    shade = 0.75 - 0.25 * (x**2 + 0.3 * y**2)
-    for middle in [0.0] if lateral else [-0.45, 0.45]:
-        shade -= 0.45 * (((x - middle) / 0.33) ** 2 + (y / 0.7) ** 2 < 1)
-    shade += 0.3 * (((x - 0.15) / 0.3) ** 2 + ((y - 0.3) / 0.25) ** 2 < 1)
-    noise = np.random.default_rng(number).normal(0, 0.02, shade.shape)
-    return (np.clip(shade + noise, 0, 1) * 255).astype(np.uint8)

@@ -47,11 +47,21 @@ def refuse_missing_columns(
         raise DataProblems(where, {"missing column": missing}, advice)
 
 
-def refuse_missing_split(where: str, split: str, present: Iterable[str]) -> None:
-    """Refuse a split that no row is in."""
+class MissingSplit(ValueError):
+    """No row is in the split asked for. `present`: split -> rows."""
+
+    def __init__(self, message: str, present: Mapping[str, int]):
+        self.present = dict(present)
+        super().__init__(message)
+
+
+def refuse_missing_split(where: str, split: str, present: Iterable[str]) -> dict[str, int]:
+    """Refuse a split that no row is in; else split -> rows."""
     counts = Counter(present)
     if split not in counts:
         have = ", ".join(f"{name!r} ({n} images)" for name, n in sorted(counts.items()))
         others = [name for name in ("val", "test", "train") if name in counts]
         advice = f"; use split={others[0]!r}" if others else ""
-        raise ValueError(f"{where} has no split {split!r}; it has {have or 'no rows'}{advice}")
+        message = f"{where} has no split {split!r}; it has {have or 'no rows'}{advice}"
+        raise MissingSplit(message, counts)
+    return dict(counts)

@@ -1,0 +1,92 @@
+"""The parts of a data set on disk: finding its tables and folders, and reading them as text.
+
+Part(names, source) -> find_parts -> path of each, or one error with everything that is missing
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from .base import split_name
+from .problems import DataProblems, refuse_missing_columns
+
+_COMPRESSED = ("", ".gz", ".zip")  # what pandas reads as it is
+
+
+@dataclass(frozen=True)
+class Part:
+    """A file or folder of a data set.
+
+    Attributes:
+        names: where it may be, relative to the root; the first that is there counts. A pattern
+            with "*" gives the last match by name, so that v1.1.0 comes before v1.0.0. A table may
+            be compressed (.gz, .zip).
+        source: where it comes from, for the error.
+    """
+
+    names: tuple[str, ...]
+    source: str
+
+    def find(self, root: Path) -> Path | None:
+        for name in self.names:
+            ends = _COMPRESSED if name.endswith((".csv", ".txt")) else ("",)
+            for path in (found for end in ends for found in sorted(root.glob(name + end))[-1:]):
+                return path
+        return None
+
+
+def find_parts(name: str, root: Path, parts: Mapping[str, Part]) -> dict[str, Path]:
+    """Path of every part; `DataProblems` names all that are missing, where each was looked for and
+    where it comes from."""
+    found = {key: part.find(root) for key, part in parts.items()}
+    missing = {
+        f"missing {' or '.join(part.names)}": [f"not in {root.absolute()}; it comes {part.source}"]
+        for key, part in parts.items()
+        if found[key] is None
+    }
+    if missing:
+        advice = "Give the folder that holds these, or write_tiny(root) to try without them."
+        raise DataProblems(name, missing, advice)
+    return {key: path for key, path in found.items() if path is not None}
+
+
+def read_table(path: Path, columns: Sequence[str]) -> pd.DataFrame:
+    """A table whose cells stay text, for ids are names and not numbers.
+
+    White space around column names is taken off (SIIM has " EncodedPixels"); empty cells are "".
+    """
+    table = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig")
+    table.columns = table.columns.str.strip()
+    refuse_missing_columns(str(path), list(table.columns), dict.fromkeys(columns))
+    return table
+
+
+def read_list(path: Path) -> list[str]:
+    """The lines of a text file, without empty ones."""
+    lines = path.read_text(encoding="utf-8-sig").splitlines()
+    return [line.strip() for line in lines if line.strip()]
+
+
+def read_split_file(
+    root: Path, split_file: str | Path | None, otherwise: Callable[[str], str]
+) -> Callable[[str], str]:
+    """id of an image -> its split.
+
+    Args:
+        split_file: CSV with the columns image and split, relative to the root: a published list of
+            your own choice. An image that is not in it is in no split, "".
+        otherwise: how to split without a split_file.
+    """
+    if split_file is None:
+        return otherwise
+    path = root / split_file
+    if not path.is_file():
+        raise DataProblems(str(path), {"missing split_file": [str(path)]}, "See its description.")
+    table = read_table(path, ["image", "split"])
+    splits = {i: split_name(s) for i, s in zip(table["image"], table["split"], strict=True)}
+    if len(splits) < len(table):
+        twice = table.loc[table["image"].duplicated(), "image"]
+        raise DataProblems(str(path), {"image listed twice": list(twice)}, "Keep one line of each.")
+    return lambda image: splits.get(image, "")

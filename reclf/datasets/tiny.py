@@ -1,0 +1,61 @@
+"""Made-up radiographs for `write_tiny` of the loaders. Nothing in them is of a person."""
+
+from pathlib import Path
+
+import numpy as np
+import pydicom
+from PIL import Image
+from pydicom.dataset import FileDataset, FileMetaDataset
+from pydicom.uid import ExplicitVRLittleEndian, SecondaryCaptureImageStorage, generate_uid
+
+
+def draw_chest(
+    number: int, height: int = 122, width: int = 98, *, lateral: bool = False
+) -> np.ndarray:
+    """uint8 (height, width): a bright body, two dark lungs (one from the side), a bright heart.
+
+    Args:
+        number: another number gives other noise, so that no two images are the same file.
+    """
+    y, x = np.mgrid[-1 : 1 : height * 1j, -1 : 1 : width * 1j]
+    shade = 0.75 - 0.25 * (x**2 + 0.3 * y**2)
+    for middle in [0.0] if lateral else [-0.45, 0.45]:
+        shade -= 0.45 * (((x - middle) / 0.33) ** 2 + (y / 0.7) ** 2 < 1)
+    shade += 0.3 * (((x - 0.15) / 0.3) ** 2 + ((y - 0.3) / 0.25) ** 2 < 1)
+    noise = np.random.default_rng(number).normal(0, 0.02, shade.shape)
+    return (np.clip(shade + noise, 0, 1) * 255).astype(np.uint8)
+
+
+def write_image(path: Path, pixels: np.ndarray) -> Path:
+    """Write PNG, JPEG or DICOM by the ending; folders are made.
+
+    Args:
+        pixels: uint8 (H, W), or uint16 for 12-bit DICOM.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if path.suffix in (".dcm", ".dicom"):
+        _write_dicom(path, pixels)
+    else:
+        Image.fromarray(pixels).save(path, **({"quality": 95} if path.suffix == ".jpg" else {}))
+    return path
+
+
+def _write_dicom(path: Path, pixels: np.ndarray) -> None:
+    meta = FileMetaDataset()
+    meta.MediaStorageSOPClassUID = SecondaryCaptureImageStorage
+    meta.MediaStorageSOPInstanceUID = generate_uid(entropy_srcs=[path.name])
+    meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    dataset = FileDataset(path, {}, file_meta=meta, preamble=b"\0" * 128)
+    dataset.SOPClassUID = meta.MediaStorageSOPClassUID
+    dataset.SOPInstanceUID = meta.MediaStorageSOPInstanceUID
+    dataset.Modality = "CR"
+    dataset.PatientID = path.stem
+    dataset.ViewPosition = "PA"
+    dataset.Rows, dataset.Columns = pixels.shape
+    dataset.SamplesPerPixel, dataset.PixelRepresentation = 1, 0
+    dataset.PhotometricInterpretation = "MONOCHROME2"
+    dataset.BitsAllocated = 8 * pixels.dtype.itemsize
+    dataset.BitsStored = 8 if pixels.dtype == np.uint8 else 12
+    dataset.HighBit = dataset.BitsStored - 1
+    dataset.PixelData = pixels.tobytes()
+    pydicom.dcmwrite(path, dataset, enforce_file_format=True)
