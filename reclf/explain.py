@@ -6,6 +6,8 @@ An `Explanation` needs neither torch nor the model to be opened: save it on a GP
 it on a laptop. Its numbers come from `RECLF.relate`, the path that training and retrieval use.
 """
 
+from __future__ import annotations
+
 import json
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
@@ -14,9 +16,10 @@ from typing import TYPE_CHECKING, Any
 import cv2
 import numpy as np
 
-from .batches import Study
+if TYPE_CHECKING:  # torch takes seconds to import; a saved explanation opens without it
+    import torch
 
-if TYPE_CHECKING:
+    from .batches import Study
     from .model import RECLF
 
 FORMAT = 1
@@ -90,7 +93,7 @@ class Explanation:
             np.savez_compressed(file, header=np.array(header), **arrays)
 
     @classmethod
-    def load(cls, path: str | Path) -> "Explanation":
+    def load(cls, path: str | Path) -> Explanation:
         """Read what `save` wrote."""
         with np.load(path, allow_pickle=False) as arrays:
             header = json.loads(str(arrays["header"]))
@@ -110,7 +113,7 @@ class Explanation:
             )
 
 
-def explain(model: "RECLF", study: Study, report: str | None = None) -> Explanation:
+def explain(model: RECLF, study: Study, report: str | None = None) -> Explanation:
     """Explain one pair.
 
     Args:

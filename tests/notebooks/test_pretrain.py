@@ -1,0 +1,93 @@
+"""The main job by papermill, with tiny parameters, as its users type it."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from reclf.explain import Explanation
+from reclf.model import RECLF
+from reclf.runs import Run
+
+NOTEBOOK = Path(__file__).parents[2] / "notebooks" / "pretrain.ipynb"
+KEYS = {
+    "recall_at_1",
+    "recall_at_5",
+    "recall_at_10",
+    "recall_at_5_global",
+    "recall_at_5_chance",
+    "zero_shot_auroc",
+    "linear_probe_auroc_1pct",
+    "linear_probe_auroc_1pct_random",
+    "train_seconds",
+    "studies_per_second",
+    "n_gallery",
+}
+TINY = {
+    "model.image_size": 32,
+    "train.val_studies": 8,
+    "train.batch_size": 4,
+    "data.options": {"length": 400},
+}
+
+
+def papermill(*arguments, cwd):
+    # As a module of this interpreter: the console script may belong to another environment.
+    command = [sys.executable, "-m", "papermill", "--no-progress-bar", *map(str, arguments)]
+    return subprocess.run(command, cwd=cwd, capture_output=True, text=True)
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """A finished tiny run, made from another working directory, and its executed notebook."""
+    folder = tmp_path_factory.mktemp("pretrain")
+    (folder / "runs" / "tiny").mkdir(parents=True)
+    done = papermill(
+        NOTEBOOK, "runs/tiny/out.ipynb", "-p", "run_dir", "runs/tiny", "-p", "steps", 4,
+        "-p", "overrides", json.dumps(TINY), cwd=folder,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-3000:]
+    return Run(folder / "runs" / "tiny")
+
+
+@pytest.mark.slow
+def test_it_ends_with_results_and_a_model(finished):
+    assert finished.status["state"] == "done"
+    results = finished.result("pretrain")
+    assert results.keys() >= KEYS
+    assert results["n_gallery"] == 300
+    assert results["recall_at_5_chance"] == pytest.approx(5 / 300, abs=1e-3)
+    assert 0 <= results["linear_probe_auroc_1pct"] <= 1
+    assert not RECLF.from_pretrained(finished.checkpoint("best")).training
+    (path,) = (finished.folder / "explanations").glob("*.npz")
+    assert Explanation.load(path).words
+    assert "Research only" in (finished.folder / "README.md").read_text()
+    environment = json.loads((finished.folder / "environment.json").read_text())
+    assert environment["packages"]["torch"]
+
+
+@pytest.mark.slow
+def test_the_executed_notebook_is_small_and_shows_pictures(finished):
+    path = finished.folder / "out.ipynb"
+    assert path.stat().st_size < 1_500_000
+    notebook = nbformat.read(path, as_version=4)
+    assert "widgets" not in notebook.metadata
+    outputs = [o for c in notebook.cells if c.cell_type == "code" for o in c.outputs]
+    pictures = [o for o in outputs if "image/png" in o.get("data", {})]
+    assert len(pictures) >= 5
+    assert not [o for o in outputs if o.output_type == "error"]
+
+
+@pytest.mark.slow
+def test_wrong_parameters_stop_in_the_first_cell_with_the_valid_names(tmp_path):
+    (tmp_path / "values.yaml").write_text("learning_rate: 1e-4\nminuts: 3\nsteps: several\n")
+    done = papermill(NOTEBOOK, "out.ipynb", "-f", "values.yaml", cwd=tmp_path)
+    assert done.returncode == 1
+    assert "unknown parameter 'minuts' (minutes?)" in done.stderr
+    assert "steps must be int, got 'several' (str)" in done.stderr
+    assert "learning_rate must" not in done.stderr  # YAML's "1e-4" is a number
+    assert "Parameters of this notebook: run_dir: str" in done.stderr
+    assert not (tmp_path / "runs").exists()

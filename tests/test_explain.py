@@ -1,0 +1,120 @@
+"""Explanations: the numbers of `RECLF.relate`, in arrays that open without torch."""
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+
+from reclf.batches import Study, Word
+from reclf.explain import Explanation, explain
+from reclf.model import RECLF
+from reclf.reports import train_tokenizer
+from reclf.tasks.features import collate_for
+
+
+@pytest.fixture
+def study():
+    image = np.random.default_rng(0).random((64, 64), dtype=np.float32)
+    words = [Word("small", "severity", 0, 0, True), Word("left", "location", 0, 0, True)]
+    words += [Word("effusion", "finding", 0, 0, True)]
+    mask = np.zeros((64, 64), dtype=bool)
+    mask[40:, :20] = True
+    return Study(
+        "s", "p", image, "Small left effusion.", {}, {"effusion": mask}, words=tuple(words)
+    )
+
+
+@pytest.fixture
+def make_model(tiny):
+    def make(aggregator="reclf", **options):
+        tokenizer = train_tokenizer(["small left effusion", "no nodule"] * 5, 40)
+        settings = tiny(aggregator=aggregator, aggregator_options=options, max_tokens=24)
+        torch.manual_seed(1)
+        return RECLF(settings, tokenizer)
+
+    return make
+
+
+def test_it_shows_what_relate_computes(make_model, study):
+    model = make_model().train()
+    e = explain(model, study)
+    assert model.training  # as it was
+    model.eval()
+    batch = collate_for(model)([study])
+    with torch.no_grad():
+        images, texts = model.encode_images(batch.pixels), model.encode_reports(batch)
+        related, matched = model.relate(images, texts)
+        scores = model.score(images, texts)
+    assert e.words == ["small", "left", "effusion"]
+    assert e.attention.shape == (3, 4, 4)
+    np.testing.assert_array_equal(e.attention.reshape(3, 16), matched.attention[0].numpy())
+    np.testing.assert_array_equal(e.importance, related.weights[0].numpy())
+    np.testing.assert_array_equal(e.graph, related.graph[0].numpy())
+    assert e.graph.shape == (3, 4, 4)
+    assert e.word_graph().shape == (3, 3)
+    assert e.scores["logit"] == pytest.approx(scores.logits.item(), abs=1e-5)
+    assert e.scores["logit_local"] == pytest.approx(scores.logits_local.item(), abs=1e-5)
+    assert e.word_types == ["severity", "location", "finding"]
+    assert e.word_findings == [0, 0, 0]
+
+
+def test_another_report_for_the_image_has_no_known_words(make_model, study):
+    e = explain(make_model(), study, report="No nodule")
+    assert e.words == ["no", "nodule"]
+    assert e.word_types is None
+
+
+@pytest.mark.parametrize("aggregator", ["global", "mean", "srm", "irm"])
+def test_what_an_aggregator_does_not_have_is_none(make_model, study, aggregator):
+    e = explain(make_model(aggregator), study)
+    assert (e.graph is None) == (aggregator != "srm")
+    assert (e.importance is None) == (aggregator != "irm")
+    assert ("logit_local" in e.scores) == (aggregator != "global")
+
+
+def test_a_report_without_words(make_model, study, tmp_path):
+    e = explain(make_model(), study, report="...")
+    assert e.words == []
+    assert e.attention_in_pixels().shape == (0, 64, 64)
+    e.save(tmp_path / "e.npz")
+    assert Explanation.load(tmp_path / "e.npz").attention.shape == (0, 4, 4)
+
+
+def test_saved_and_loaded_is_equal(make_model, study, tmp_path):
+    e = explain(make_model(), study)
+    e.save(tmp_path / "e.npz")
+    again = Explanation.load(tmp_path / "e.npz")
+    for name in ("image", "attention", "cosines", "graph", "importance"):
+        np.testing.assert_array_equal(getattr(again, name), getattr(e, name))
+    np.testing.assert_array_equal(again.masks["effusion"], e.masks["effusion"])
+    for name in ("words", "report", "scores", "word_types", "word_findings"):
+        assert getattr(again, name) == getattr(e, name)
+    assert json.dumps(again.provenance)
+
+
+def test_attention_in_pixels_is_registered_on_the_image(make_model, study):
+    e = explain(make_model(), study)
+    pixels = e.attention_in_pixels()
+    assert pixels.shape == (3, 64, 64)
+    np.testing.assert_allclose(pixels.sum((1, 2)), 1, rtol=1e-5)
+    # cell (row 1, column 2) of the 4 x 4 grid is pixels 16-31 down and 32-47 across
+    np.testing.assert_allclose(pixels[0, 16:32, 32:48] * 256, e.attention[0, 1, 2], rtol=1e-5)
+
+
+def test_arrays_that_do_not_fit_are_refused(make_model, study):
+    e = explain(make_model(), study)
+    with pytest.raises(ValueError, match=r"report has 2 words, but .*'attention': 3"):
+        Explanation(**{**vars(e), "words": e.words[:2]})
+
+
+def test_opening_one_needs_no_torch(make_model, study, tmp_path):
+    explain(make_model(), study).save(tmp_path / "e.npz")
+    code = (
+        "import sys; from reclf.explain import Explanation; "
+        f"Explanation.load({str(tmp_path / 'e.npz')!r}); print('torch' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
