@@ -16,9 +16,12 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 from transformers import AutoBackbone, AutoConfig, AutoModel, PreTrainedModel
-from transformers.models.auto.modeling_auto import MODEL_FOR_BACKBONE_MAPPING_NAMES
+from transformers.models.auto.modeling_auto import (
+    MODEL_FOR_BACKBONE_MAPPING,
+    MODEL_FOR_BACKBONE_MAPPING_NAMES,
+)
 
-from .config import ModelConfig, TowerConfig
+from .config import ModelConfig, TowerConfig, check
 
 
 class ImageFeatures(NamedTuple):
@@ -69,8 +72,8 @@ class ImageEncoder(nn.Module):
             maps = self.tower(pixels.contiguous(memory_format=torch.channels_last)).feature_maps
             return maps[0], maps[-1]
         tokens = self.tower(pixels, interpolate_pos_encoding=True).last_hidden_state
-        side = pixels.shape[-1] // self.tower.config.patch_size
-        patches = tokens[:, -side * side :].mT.unflatten(2, (side, side))
+        height, width = (side // self.tower.config.patch_size for side in pixels.shape[2:])
+        patches = tokens[:, -height * width :].mT.unflatten(2, (height, width))
         return patches, patches
 
     def forward(self, pixels: Tensor) -> ImageFeatures:
@@ -209,20 +212,25 @@ def build_tower(tower: TowerConfig, role: str, region_stage: int = 0) -> PreTrai
     source: dict[str, Any] = {"revision": tower.revision} if tower.revision else {}
     try:
         if tower.name:
+            if Path(tower.name).is_dir() and not (Path(tower.name) / "config.json").exists():
+                raise FileNotFoundError("config.json is missing")
             config = AutoConfig.from_pretrained(tower.name, **source)
         else:
             values = dict(tower.config)
             config = AutoConfig.for_model(values.pop("model_type"), **values)
         is_backbone = role == "image" and config.model_type in MODEL_FOR_BACKBONE_MAPPING_NAMES
-        auto = AutoBackbone if is_backbone else AutoModel
         if is_backbone:
             stages = len(config.stage_names) - 1
-            source["out_features"] = sorted({f"stage{region_stage}", f"stage{stages}"})
+            check(region_stage <= stages, "model.region_stage", region_stage, f"be 1 to {stages}")
+            wanted = {f"stage{region_stage}", f"stage{stages}"}
+            config.out_features = [name for name in config.stage_names if name in wanted]
         if tower.name:
-            model = auto.from_pretrained(tower.name, **source)
+            # Not AutoBackbone.from_pretrained: it asks the hub about every name, folders included.
+            cls = MODEL_FOR_BACKBONE_MAPPING[type(config)] if is_backbone else AutoModel
+            # Weights in half precision are read as float32, which the rest of the model is in.
+            model = cls.from_pretrained(tower.name, config=config, dtype=torch.float32, **source)
         else:
-            config.out_features = source.get("out_features") if is_backbone else None
-            model = auto.from_config(config)
+            model = (AutoBackbone if is_backbone else AutoModel).from_config(config)
     except OSError as error:
         missing = "not a folder here" if not Path(tower.name).is_dir() else "a folder without it"
         raise OSError(

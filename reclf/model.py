@@ -235,7 +235,9 @@ class RECLF(nn.Module):
         towers = {}
         for role in ("image", "text"):
             values = json.loads((folder / f"{role}_tower" / "config.json").read_text())
-            towers[role] = build_tower(TowerConfig(config=values), role, config.region_stage)
+            freeze = getattr(config, f"{role}_tower").freeze
+            tower = TowerConfig(config=values, freeze=freeze)
+            towers[role] = build_tower(tower, role, config.region_stage)
         tokenizer = None
         if (folder / "tokenizer").exists():
             tokenizer = AutoTokenizer.from_pretrained(folder / "tokenizer", local_files_only=True)
