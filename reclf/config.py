@@ -244,6 +244,8 @@ def read_as(value: Any, kind: Any, name: str) -> Any:
             return value
         if isinstance(value, str) and value.lower() in ("true", "false"):
             return value.lower() == "true"
+    elif kind is int and isinstance(value, int) and not isinstance(value, bool):
+        return value  # not by way of a float, which would round a large seed
     elif kind in (int, float) and not isinstance(value, bool):
         try:
             number = float(value)
@@ -299,7 +301,7 @@ def _paths(kind: type, prefix: str) -> list[str]:
 
 def _unknown_setting(path: str, valid: list[str]) -> str:
     close = difflib.get_close_matches(path, valid, n=1, cutoff=0.5)
-    hint = f"; did you mean {close[0]!r}?" if close else ""
+    hint = f"; did you mean {close[0]!r}?" if close else "."
     return f"unknown setting {path!r}{hint} Valid settings: {', '.join(valid)}"
 
 

@@ -20,6 +20,11 @@ def info_nce(logits: Tensor, positives: Tensor | None = None) -> Tensor:
     """
     if logits.ndim != 2 or logits.shape[0] != logits.shape[1]:
         raise ValueError(f"logits must be (B, B), got {tuple(logits.shape)}")
+    if positives is not None and (positives.shape != logits.shape or positives.dtype != torch.bool):
+        raise ValueError(
+            f"positives must be bool {tuple(logits.shape)}, "
+            f"got {positives.dtype} {tuple(positives.shape)}"
+        )
     logits = logits.float()
     if positives is None:
         positives = torch.eye(len(logits), dtype=torch.bool, device=logits.device)

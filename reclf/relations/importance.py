@@ -36,7 +36,7 @@ class ImportanceReasoning(nn.Module):
         self.kind = norm
         self.include_whole = include_whole
         self.gate = nn.Linear(dim, 1)
-        self.norm = _MaskedBatchNorm(1) if norm == "batch" else None
+        self.norm = _MaskedBatchNorm() if norm == "batch" else None
 
     def forward(self, matchings: Tensor, word_mask: Tensor, whole: Tensor) -> tuple[Tensor, Tensor]:
         """Pair vectors (N, S) of unit length, and weights (N, W) over the words.
@@ -65,12 +65,29 @@ class ImportanceReasoning(nn.Module):
         return values
 
 
-class _MaskedBatchNorm(nn.BatchNorm1d):
-    """BatchNorm1d(1) whose statistics see words only; equal to it where nothing is padded."""
+class _MaskedBatchNorm(nn.Module):
+    """BatchNorm1d(1) whose statistics see words only; equal to it where nothing is padded.
+
+    Names in the state dict are BatchNorm1d's. It is no subclass, because
+    `SyncBatchNorm.convert_sync_batchnorm` replaces those, and its replacement takes no mask: with
+    several processes the statistics are those of a process.
+    """
+
+    running_mean: Tensor
+    running_var: Tensor
+    num_batches_tracked: Tensor
+
+    def __init__(self, momentum: float = 0.1, eps: float = 1e-5):
+        super().__init__()
+        self.momentum, self.eps = momentum, eps
+        self.weight = nn.Parameter(torch.ones(1))
+        self.bias = nn.Parameter(torch.zeros(1))
+        self.register_buffer("running_mean", torch.zeros(1))
+        self.register_buffer("running_var", torch.ones(1))
+        self.register_buffer("num_batches_tracked", torch.tensor(0))
 
     def forward(self, values: Tensor, mask: Tensor) -> Tensor:
-        assert self.running_mean is not None  # track_running_stats is on
-        assert self.running_var is not None
+        values = values.float() if values.dtype.itemsize < 4 else values  # autocast
         mean, variance = self.running_mean, self.running_var
         if self.training:
             count = mask.sum().clamp_min(1)
