@@ -1,0 +1,458 @@
+"""RECLF: one path to scores, chunks, checkpoints on disk, presets, and one training step."""
+
+import json
+import shutil
+from dataclasses import replace
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+from torch import nn
+from transformers import (
+    AutoModel,
+    BertConfig,
+    BertForPreTraining,
+    ResNetBackbone,
+    ResNetConfig,
+    ResNetForImageClassification,
+    ViTConfig,
+    ViTModel,
+)
+
+from reclf.config import TowerConfig
+from reclf.losses import contrastive_losses
+from reclf.model import RECLF
+from reclf.presets import make_config
+from reclf.relations import AGGREGATORS
+from reclf.reports import train_tokenizer
+
+CASES = [
+    pytest.param("resnet", {"aggregator": name}, id=name)
+    for name in AGGREGATORS
+    if name != "global"
+] + [
+    pytest.param("vit", {"aggregator_options": {"composition": "sequential"}}, id="vit-sequential"),
+    pytest.param(
+        "vit", {"aggregator": "gloria", "attention": "words_then_regions"}, id="vit-gloria-dot"
+    ),
+    pytest.param(
+        "resnet", {"learn_attention_scale": True, "image_pooling": "attention"}, id="learnt-scale"
+    ),
+]
+
+
+def encode(model, batch):
+    return model.encode_images(batch.pixels), model.encode_reports(batch)
+
+
+def gradients(model, total):
+    model.zero_grad()
+    total.backward()
+    return {name: p.grad for name, p in model.named_parameters()}
+
+
+def in_double(model, batch):
+    batch.pixels = batch.pixels.double()
+    return model.double()
+
+
+@pytest.mark.parametrize(("image", "settings"), CASES)
+def test_score_equals_relate_pair_by_pair(tiny, make_batch, image, settings):
+    """Every image with every report, against a double loop of one image and one report."""
+    batch, others = make_batch((3, 0, 5, 1)), make_batch((1, 1, 1), seed=1)
+    model = in_double(RECLF(tiny(image, **settings)), batch).eval()
+    images = model.encode_images(others.pixels.double())  # 3 images, 4 reports
+    texts = model.encode_reports(batch)
+    scores = model.score(images, texts)
+    rows = []
+    for a in range(3):
+        for b, count in enumerate((3, 0, 5, 1)):
+            image_a = images._replace(
+                whole=images.whole[a : a + 1],
+                regions=images.regions[a : a + 1],
+                pooled=images.pooled[a : a + 1],
+            )
+            words = max(1, count)  # no padding
+            text_b = texts._replace(
+                whole=texts.whole[b : b + 1],
+                words=texts.words[b : b + 1, :words],
+                word_mask=texts.word_mask[b : b + 1, :words],
+            )
+            related, matched = model.relate(image_a, text_b)
+            assert matched.attention.shape == (1, words, 16)
+            rows.append(related.logits[0])
+    by_loop = torch.stack(rows).view(3, 4)
+    torch.testing.assert_close(scores.logits_local, by_loop)
+    weight = torch.randn(3, 4).double()
+    fast = gradients(model, (scores.logits_local * weight).sum())
+    images, texts = model.encode_images(others.pixels.double()), model.encode_reports(batch)
+    # `by_loop` shares the first graph: build it again, now for pairs side by side.
+    pairs = torch.cartesian_prod(torch.arange(3), torch.arange(4)).T
+    related, _ = model.relate(
+        images._replace(
+            **{k: getattr(images, k)[pairs[0]] for k in ("whole", "regions", "pooled")}
+        ),
+        type(texts)(*(x[pairs[1]] for x in texts)),
+    )
+    torch.testing.assert_close(related.logits.view(3, 4), by_loop)
+    plain = gradients(model, (related.logits.view(3, 4) * weight).sum())
+    for name, gradient in fast.items():
+        torch.testing.assert_close(plain[name], gradient, msg=lambda m, n=name: f"{n}: {m}")
+
+
+@pytest.mark.parametrize("mode", [True, False], ids=["train", "eval"])
+@pytest.mark.parametrize("aggregator", ["reclf", "irm", "max", "gloria", "global"])
+def test_chunks_and_checkpoints_change_nothing(tiny, make_batch, aggregator, mode):
+    batch = make_batch((3, 0, 5, 1, 4))
+    model = in_double(RECLF(tiny(aggregator=aggregator)), batch).train(mode)
+
+    def run(**how):
+        scores = model.score(*encode(model, batch), **how)
+        weight = torch.linspace(-1, 1, 25).double().view(5, 5)
+        return scores, gradients(model, (scores.logits * weight).sum())
+
+    plain, expected = run()
+    for pair_chunk in (1, 2, 5, 7):  # 2 leaves an uneven last chunk
+        for checkpoint_pairs in (False, True):
+            scores, found = run(pair_chunk=pair_chunk, checkpoint_pairs=checkpoint_pairs)
+            for a, b in zip(scores, plain, strict=True):
+                assert (a is None) == (b is None)
+                if a is not None:
+                    torch.testing.assert_close(a, b)
+            for name, gradient in expected.items():
+                torch.testing.assert_close(found[name], gradient, rtol=1e-6, atol=1e-9)
+
+
+def test_chunks_are_as_wide_as_their_longest_report(tiny, make_batch, monkeypatch):
+    model, batch = RECLF(tiny()).eval(), make_batch((3, 0, 5, 1))
+    seen = []
+    plain = model.matchings.forward
+    monkeypatch.setattr(
+        model.matchings,
+        "forward",
+        lambda r, w, m: seen.append(tuple(w.shape[:2])) or plain(r, w, m),
+    )
+    model.score(*encode(model, batch), pair_chunk=2)
+    assert seen == [(2, 1), (2, 5)]
+
+
+@torch.no_grad()
+def test_global_logits_by_loop(tiny, batch):
+    model = RECLF(tiny(logit_scale=20.0, global_weight=0.5)).eval()
+    images, texts = encode(model, batch)
+    scores = model.score(images, texts)
+    for a in range(4):
+        for b in range(4):
+            cosine = torch.cosine_similarity(images.whole[a], texts.whole[b], dim=0)
+            torch.testing.assert_close(scores.logits_global[a, b], 20 * cosine)
+    torch.testing.assert_close(scores.logits, 0.5 * scores.logits_global + scores.logits_local)
+
+
+def test_global_aggregator_has_no_local_logits(tiny, batch):
+    model = RECLF(tiny(aggregator="global", global_weight=2.0)).eval()
+    scores = model.score(*encode(model, batch))
+    assert scores.logits_local is None
+    torch.testing.assert_close(scores.logits, 2 * scores.logits_global)
+    related, matched = model.relate(*encode(model, batch))
+    assert (related.logits == 0).all()
+    assert matched.attention.shape == (4, 5, 16)
+
+
+def test_logit_scale_stops_at_100(tiny):
+    model = RECLF(tiny(logit_scale=20.0))
+    assert model.logit_scale.item() == pytest.approx(20.0)
+    with torch.no_grad():
+        model.log_logit_scale.fill_(9.0)
+    assert model.logit_scale.item() == pytest.approx(100.0)
+
+
+def test_scores_do_not_depend_on_the_batch(tiny, make_batch):
+    model = RECLF(tiny()).eval()
+    batch, first = make_batch((3, 0, 5, 1)), make_batch((3, 0, 5, 1))
+    for name in ("pixels", "input_ids", "attention_mask", "word_ids", "word_mask", "report_keys"):
+        setattr(first, name, getattr(first, name)[:2])
+    torch.testing.assert_close(
+        model.score(*encode(model, first)).logits,
+        model.score(*encode(model, batch)).logits[:2, :2],
+    )
+
+
+def test_relate_takes_pairs(tiny, batch):
+    model = RECLF(tiny()).eval()
+    images, texts = encode(model, batch)
+    with pytest.raises(ValueError, match="4 images and 3 reports do not pair up; use score"):
+        model.relate(images, type(texts)(*(x[:3] for x in texts)))
+
+
+def test_forward_gives_what_the_losses_take(tiny, batch):
+    model = RECLF(tiny()).eval()
+    out = model(batch, pair_chunk=3)
+    scores = model.score(*encode(model, batch))
+    torch.testing.assert_close(out["logits_global"], scores.logits_global)
+    torch.testing.assert_close(out["logits_local"], scores.logits_local)
+    assert contrastive_losses(**out).keys() == {"global_loss", "local_loss"}
+
+
+def test_gather_joins_images_and_columns(tiny, make_batch):
+    """Two processes, played one after the other, get the columns of one process with both."""
+    model, both = RECLF(tiny()).eval(), make_batch((3, 0, 5, 1))
+    parts = []
+    for rows in (slice(0, 2), slice(2, 4)):
+        part = make_batch((3, 0, 5, 1))
+        for name, value in vars(both).items():
+            setattr(part, name, value[rows])
+        parts.append(part)
+    images = [model.encode_images(part.pixels) for part in parts]
+
+    def gather(tensor, dim):
+        if dim == 1:
+            return tensor  # the columns of this process
+        which = "whole" if tensor.ndim == 2 else "regions"
+        return torch.cat([getattr(image, which) for image in images])
+
+    columns = [model(part, gather=gather) for part in parts]
+    expected = model(both)
+    for name in ("logits_global", "logits_local"):
+        torch.testing.assert_close(torch.cat([c[name] for c in columns], 1), expected[name])
+
+
+@pytest.mark.parametrize("image", ["resnet", "vit"])
+@pytest.mark.parametrize("aggregator", AGGREGATORS)
+def test_one_step_on_meta(tiny, batch, image, aggregator):
+    """Nothing is made on the CPU by the way: the meta device has no data to mix with."""
+    with torch.device("meta"):
+        model = RECLF(tiny(image, aggregator=aggregator, image_pooling="attention")).train()
+    # transformers looks into the padding mask, which has no values here.
+    model.text_encoder.tower.register_forward_pre_hook(
+        lambda tower, inputs, named: (inputs, {**named, "attention_mask": None}), with_kwargs=True
+    )
+    losses = contrastive_losses(**model(batch.to("meta"), checkpoint_pairs=True))
+    total = sum(losses.values())
+    assert total.device.type == "meta"
+    total.backward()
+    assert model.image_encoder.project_whole.weight.grad.device.type == "meta"
+
+
+@pytest.mark.parametrize("image", ["resnet", "vit"])
+def test_a_few_steps_learn_the_batch(tiny, batch, image):
+    model = RECLF(tiny(image)).train()
+    optimizer = torch.optim.AdamW(model.parameters(), lr=3e-3)
+    history = []
+    for _ in range(30):
+        total = sum(contrastive_losses(**model(batch)).values())
+        optimizer.zero_grad()
+        total.backward()
+        optimizer.step()
+        history.append(total.item())
+    assert history[-1] < 0.5 * history[0]
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16])
+def test_autocast_on_the_cpu(tiny, batch, dtype):
+    model = RECLF(tiny()).train()
+    with torch.autocast("cpu", dtype):
+        losses = contrastive_losses(**model(batch, pair_chunk=3, checkpoint_pairs=True))
+    sum(losses.values()).backward()
+    assert all(p.grad is None or p.grad.isfinite().all() for p in model.parameters())
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here")
+@pytest.mark.parametrize("image", ["resnet", "vit"])
+@pytest.mark.parametrize("aggregator", AGGREGATORS)
+def test_one_step_on_a_gpu(tiny, batch, image, aggregator):
+    model = RECLF(tiny(image, aggregator=aggregator)).cuda().train()
+    before = model.image_encoder.project_whole.weight.detach().clone()
+    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3)
+    with torch.autocast("cuda", torch.bfloat16):
+        losses = contrastive_losses(**model(batch.to("cuda"), pair_chunk=3, checkpoint_pairs=True))
+    sum(losses.values()).backward()
+    optimizer.step()
+    assert all(value.isfinite() for value in losses.values())
+    assert not torch.equal(before, model.image_encoder.project_whole.weight)
+    on_cpu = model.cpu().eval()(batch)["logits_global"]
+    torch.testing.assert_close(
+        model.cuda()(batch.to("cuda"))["logits_global"].cpu(), on_cpu, rtol=1e-2, atol=1e-2
+    )
+
+
+# -- checkpoints ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("image", ["resnet", "vit"])
+def test_checkpoint_round_trip_is_bitwise(tiny, batch, tmp_path, image):
+    tokenizer = train_tokenizer(["left effusion", "no pneumothorax"], 60)
+    options = {"norm": "batch"}
+    model = RECLF(tiny(image, aggregator_options=options), tokenizer).train()
+    model(batch)  # so that running statistics are not those of the start
+    model.eval().save_pretrained(tmp_path / "best")
+    loaded = RECLF.from_pretrained(tmp_path / "best")
+    assert not loaded.training
+    assert loaded.config == model.config
+    assert loaded.tokenizer.get_vocab() == tokenizer.get_vocab()
+    for name, value in model.state_dict().items():
+        assert torch.equal(loaded.state_dict()[name], value)
+    for a, b in zip(
+        model.score(*encode(model, batch)), loaded.score(*encode(loaded, batch)), strict=True
+    ):
+        assert torch.equal(a, b)
+    # A checkpoint is its own source: once more, with nothing but the folder.
+    loaded.save_pretrained(tmp_path / "again")
+    again = RECLF.from_pretrained(tmp_path / "again")
+    assert torch.equal(again(batch)["logits_local"], model(batch)["logits_local"])
+
+
+def test_checkpoint_of_pretrained_towers_needs_them_no_more(towers, tiny, batch, tmp_path):
+    names = save_towers(tmp_path, towers)
+    image = TowerConfig(name=names["resnet"], freeze=True)
+    model = RECLF(replace(tiny(), image_tower=image, text_tower=TowerConfig(name=names["bert"])))
+    model.eval()
+    model.save_pretrained(tmp_path / "best")
+    shutil.rmtree(names["resnet"])
+    shutil.rmtree(names["bert"])
+    loaded = RECLF.from_pretrained(tmp_path / "best")
+    assert torch.equal(loaded(batch)["logits_local"], model(batch)["logits_local"])
+    # A resumed run goes on with the same weights frozen.
+    for name, parameter in loaded.named_parameters():
+        assert parameter.requires_grad == model.get_parameter(name).requires_grad
+
+
+@pytest.fixture
+def saved(tiny, tmp_path):
+    RECLF(tiny()).save_pretrained(tmp_path / "best")
+    return tmp_path / "best"
+
+
+@pytest.mark.parametrize("name", ["config.json", "model.safetensors", "image_tower", "text_tower"])
+def test_missing_file_is_named(saved, name):
+    path = saved / name
+    shutil.rmtree(path) if path.is_dir() else path.unlink()
+    with pytest.raises(FileNotFoundError, match=f"not a RECLF checkpoint: {name} is missing") as e:
+        RECLF.from_pretrained(saved)
+    assert "checkpoints/best" in str(e.value)
+
+
+def test_weights_that_do_not_fit_are_named(saved):
+    path = saved / "model.safetensors"
+    weights = load_file(path)
+
+    def refused(changed, *words):
+        save_file(changed, path, metadata={"format": "pt"})
+        with pytest.raises(
+            ValueError, match=r"model\.safetensors does not fit its config\.json"
+        ) as e:
+            RECLF.from_pretrained(saved)
+        assert all(word in str(e.value) for word in words)
+
+    key = "matchings.local.weight"
+    without = {name: value for name, value in weights.items() if name != key}
+    refused(without, "1 problems", f"missing {key}")
+    refused({**weights, "old.weight": torch.zeros(2)}, "1 problems", "unexpected old.weight")
+    refused({**weights, key: torch.zeros(7, 5)}, f"{key} is (7, 5), expected (7, 6)")
+
+
+def test_unknown_setting_of_a_checkpoint_is_named(saved):
+    values = json.loads((saved / "config.json").read_text())
+    (saved / "config.json").write_text(json.dumps({**values, "embed_dims": 6}))
+    with pytest.raises(ValueError, match="unknown setting 'embed_dims'; did you mean 'embed_dim'"):
+        RECLF.from_pretrained(saved)
+
+
+def test_state_dict_names_are_a_promise(tiny):
+    names = RECLF(
+        tiny(image_pooling="attention", aggregator_options={"norm": "batch"})
+    ).state_dict()
+    own = {n for n in names if ".tower." not in n}
+    linear = [
+        "image_encoder.project_regions",
+        "image_encoder.project_whole",
+        "image_encoder.place",
+        "image_encoder.pool.place",
+        "image_encoder.pool.score",
+        "image_encoder.pool.value",
+        "text_encoder.project_words",
+        "text_encoder.project_whole",
+        "matchings.local",
+        "matchings.whole",
+        "aggregator.importance.gate",
+        "aggregator.importance.norm",
+        *(
+            f"aggregator.semantic.steps.{k}.{part}"
+            for k in range(3)
+            for part in ("query", "key", "update")
+        ),
+    ]
+    assert own == {
+        "log_logit_scale",
+        "matchings.log_attention_scale",
+        *(f"{name}.{part}" for name in linear for part in ("weight", "bias")),
+        *(
+            f"aggregator.importance.norm.{part}"
+            for part in ("running_mean", "running_var", "num_batches_tracked")
+        ),
+        *(
+            f"aggregator.{head}_score.{part}"
+            for head in ("semantic", "importance")
+            for part in ("read.weight", "log_scale")
+        ),
+    }
+    towers = {n for n in names if ".tower." in n}
+    assert "image_encoder.tower.embedder.embedder.convolution.weight" in towers
+    assert "text_encoder.tower.embeddings.word_embeddings.weight" in towers
+    assert not any("pooler" in n for n in towers)
+
+
+@torch.no_grad()
+def test_exported_image_tower_is_a_transformers_model(tiny, batch, tmp_path):
+    for image, cls in (("resnet", ResNetBackbone), ("vit", ViTModel)):
+        model = RECLF(tiny(image)).eval()
+        model.export_image_tower(tmp_path / image)
+        pixels = (batch.pixels - 0.5) / 0.25
+        _, last = model.image_encoder.feature_maps(batch.pixels)
+        states = AutoModel.from_pretrained(tmp_path / image).eval()(pixels).last_hidden_state
+        if image == "vit":
+            states = states[:, 1:].mT.unflatten(2, (4, 4))
+        torch.testing.assert_close(states, last)
+        loaded = cls.from_pretrained(tmp_path / image).eval()
+        for name, value in loaded.state_dict().items():
+            assert torch.equal(model.image_encoder.tower.state_dict()[name], value)
+
+
+# -- presets -------------------------------------------------------------------------------------
+
+
+def save_towers(folder, towers) -> dict[str, str]:
+    """Tiny towers in the classes that the towers of the presets have on the hub."""
+    values = {
+        k: {n: v for n, v in c.items() if n not in ("model_type", "num_channels")}
+        for k, c in towers.items()
+    }
+    models: dict[str, nn.Module] = {
+        "resnet": ResNetForImageClassification(ResNetConfig(**values["resnet"])),
+        "vit": ViTModel(ViTConfig(**values["vit"])),
+        "bert": BertForPreTraining(BertConfig(**values["bert"])),
+    }
+    for name, model in models.items():
+        model.save_pretrained(folder / name)
+    return {name: str(folder / name) for name in models}
+
+
+@pytest.mark.parametrize(("preset", "image"), [("mimic_resnet50", "resnet"), ("mimic_vit", "vit")])
+def test_presets_of_pretrained_towers_take_a_step(preset, image, towers, make_batch, tmp_path):
+    names = save_towers(tmp_path, towers)
+    config = make_config(
+        preset,
+        **{"model.image_tower.name": names[image], "model.text_tower.name": names["bert"]},
+    )
+    batch = make_batch((3, 0, 5), size=config.model.image_size)
+    model = RECLF(config.model).train()
+    assert model.encode_images(batch.pixels).grid == (14, 14)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=config.train.learning_rate)
+    losses = []
+    for _ in range(2):
+        parts = contrastive_losses(**model(batch, config.train.pair_chunk))
+        optimizer.zero_grad()
+        sum(parts.values()).backward()
+        optimizer.step()
+        losses.append(sum(parts.values()).item())
+    assert losses[1] < losses[0]
