@@ -8,6 +8,7 @@ type, and lists all that is wrong in one error.
 import ast
 import difflib
 import json
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import SimpleNamespace
@@ -58,6 +59,11 @@ def read_parameters(history: Sequence[str], namespace: Mapping[str, Any]) -> Sim
         valid = ", ".join(f"{name}: {kind}" for name, kind in declared.items())
         raise ValueError(f"{'; '.join(problems)}. Parameters of this notebook: {valid}")
     return SimpleNamespace(**values)
+
+
+def is_live() -> bool:
+    """True in JupyterLab and other front ends with a session, False under papermill."""
+    return "JPY_SESSION_NAME" in os.environ
 
 
 def home() -> Path:

@@ -226,7 +226,7 @@ class _Loop:
                 "checkpoint is from before; lower train.learning_rate or look at these studies."
             )
         progress, model = self.progress, self.model
-        record: dict[str, Any] = {"step": progress.step}
+        record: dict[str, Any] = {"step": progress.step, "total_steps": progress.total_steps}
         record |= {name: float(value.mean()) for name, value in values.items()}
         record["loss"] = sum(value for name, value in record.items() if name.endswith("_loss"))
         record |= {
