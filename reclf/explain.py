@@ -78,7 +78,11 @@ class Explanation:
 
     def save(self, path: str | Path) -> None:
         """Write one compressed .npz without pickled objects."""
-        arrays = {"image": self.image, "attention": self.attention, "cosines": self.cosines}
+        arrays: dict[str, Any] = {
+            "image": self.image,
+            "attention": self.attention,
+            "cosines": self.cosines,
+        }
         arrays |= {f"mask/{name}": mask for name, mask in self.masks.items()}
         for name in ("graph", "importance"):
             if (value := getattr(self, name)) is not None:

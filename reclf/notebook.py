@@ -102,9 +102,12 @@ def _annotations(source: str) -> dict[str, str]:
         statements = ast.parse(source).body
     except SyntaxError:  # a cell with IPython magic
         return {}
-    if not all(isinstance(s, ast.AnnAssign) and isinstance(s.target, ast.Name) for s in statements):
-        return {}
-    return {s.target.id: ast.unparse(s.annotation) for s in statements}  # type: ignore[union-attr]
+    found: dict[str, str] = {}
+    for statement in statements:
+        if not (isinstance(statement, ast.AnnAssign) and isinstance(statement.target, ast.Name)):
+            return {}
+        found[statement.target.id] = ast.unparse(statement.annotation)
+    return found
 
 
 def _assigned(source: str) -> list[str]:
