@@ -1,0 +1,379 @@
+"""Figures for print: what the widgets show, drawn by matplotlib.
+
+    Explanation, or name -> Explanation -> Figure -> save_figure -> .pdf, .svg, .png
+
+Widths are those of a journal: 3.3 inches for a column, 6.9 for a page; text has 8 points.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.patches import FancyArrowPatch
+
+from reclf.explain import Explanation
+
+from . import reading
+from .palette import COLORMAPS, DIFFERENCE, RELATION, colormap, word_color, word_letter
+
+PAGE = 6.9
+COLUMN = 3.3
+STYLE: Any = {  # matplotlib types its keys one by one
+    "font.family": "DejaVu Sans",
+    "font.size": 8,
+    "axes.titlesize": 8,
+    "axes.linewidth": 0.6,
+    "figure.constrained_layout.w_pad": 0.02,
+    "figure.constrained_layout.h_pad": 0.02,
+    "pdf.fonttype": 42,  # TrueType, which journals ask for; matplotlib's default is Type 3
+    "svg.fonttype": "none",  # text stays text
+    "svg.hashsalt": "reclf",  # else every file has other ids
+    "savefig.dpi": 200,
+}
+_NO_DATE = {".pdf": {"CreationDate": None}, ".svg": {"Date": None}, ".png": {}}
+
+
+def save_figure(figure: Figure, path: str | Path) -> Path:
+    """Write a figure as .pdf, .svg or .png; made twice it is the same bytes.
+
+    Raises:
+        ValueError: for another ending.
+    """
+    path = Path(path)
+    if path.suffix not in _NO_DATE:
+        raise ValueError(f"a figure is written as .pdf, .svg or .png, not {path.name!r}")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # Font types are read here, when the file is written, not when the figure is made.
+    with plt.rc_context(STYLE):
+        figure.savefig(path, metadata=_NO_DATE[path.suffix])
+    return path
+
+
+def by_model(explanations: Explanation | Mapping[str, Explanation]) -> dict[str, Explanation]:
+    """One explanation as {"": explanation}; several models as they are, for the same words.
+
+    Raises:
+        ValueError: models that read different words.
+    """
+    if isinstance(explanations, Explanation):
+        return {"": explanations}
+    named = dict(explanations)
+    first = next(iter(named))
+    for name, explanation in named.items():
+        if explanation.words != named[first].words:
+            raise ValueError(
+                f"{name!r} explains other words than {first!r}; compare models on one report"
+            )
+    return named
+
+
+def plot_matchings(
+    explanation: Explanation | Mapping[str, Explanation],
+    words: Sequence[int | str] | None = None,
+    *,
+    masks: bool = True,
+    difference: bool = False,
+    scale: str = "word",
+    smooth: bool = False,
+    opacity: float = 0.75,
+    window: float = 1.0,
+    level: float = 0.5,
+    colors: str = COLORMAPS[0],
+    width: float = PAGE,
+) -> Figure:
+    """The radiograph, and beside it where each word looks; a row for each model.
+
+    Under a word that speaks of a masked finding stands how much of its map lies inside.
+
+    Args:
+        explanation: one, or model name -> explanation of the same pair.
+        words: indices or texts, -1 for the whole pair; by default up to four that say most.
+        masks: outline what is known to be there, solid for the word's own finding.
+        difference: with two models, a third row: first minus second.
+        scale: colours reach their end at the maximum of each "word", or of the "case".
+        smooth: interpolate between regions; by default a region stays a block, as computed.
+        opacity: of the strongest region; the others in proportion to their value.
+        window, level: of the radiograph, in its units of [0, 1].
+        colors: "viridis", "inferno" or "oranges".
+        width: inches.
+    """
+    models = by_model(explanation)
+    shown = list(models.values())
+    chosen = reading.find_words(shown[0], words)
+    if scale not in ("word", "case"):
+        raise ValueError(f"scale must be word or case in print, got {scale!r}")
+    if difference and len(models) != 2:
+        raise ValueError(f"a difference needs two models, got {len(models)}")
+    height, width_px = shown[0].image.shape
+    rows = len(models) + difference
+    panel = width / (len(chosen) + 1.25)
+    how = "bilinear" if smooth else "none"
+    with plt.rc_context(STYLE):
+        figure, axes = plt.subplots(
+            rows,
+            len(chosen) + 1,
+            figsize=(width, rows * (panel * height / width_px + 0.42)),
+            squeeze=False,
+            layout="constrained",
+        )
+        for axis in axes.flat:
+            axis.imshow(
+                shown[0].image,
+                cmap="gray",
+                vmin=level - window / 2,
+                vmax=level + window / 2,
+                interpolation="none",
+            )
+            axis.set(xticks=[], yticks=[])
+        place = {"extent": (-0.5, width_px - 0.5, height - 0.5, -0.5), "interpolation": how}
+        for row, (name, one) in enumerate(models.items()):
+            axes[row, 0].set_ylabel(name)
+            last = None
+            top = float(one.attention.max(initial=1e-12))
+            for axis, word in zip(axes[row, 1:], chosen, strict=True):
+                cells = reading.region_map(one, word)
+                end = top if scale == "case" and word != reading.WHOLE else cells.max() + 1e-12
+                share = np.clip(cells / end, 0, 1)
+                last = axis.imshow(
+                    share, cmap=colormap(colors), alpha=opacity * share, vmin=0, vmax=1, **place
+                )
+                axis.set_title(f"“{one.words[word]}”" if word >= 0 else "whole pair")
+                if masks:
+                    _outline_masks(axis, one, word)
+                    axis.set_xlabel(_inside(one, word))
+            if last is not None:
+                _bar(figure, last, axes[row], ["0", f"max of {scale}"], [0, 1])
+        if difference:
+            _plot_difference(figure, axes[-1], shown, chosen, opacity, place)
+        for axis in axes[:, 0]:
+            if masks:
+                _outline_masks(axis, shown[0], reading.WHOLE)
+                _name_masks(axis, shown[0])
+        axes[0, 0].set_title(shown[0].study_id, fontsize=7)
+    return figure
+
+
+def _plot_difference(figure, axes, shown, chosen, opacity, place) -> None:
+    maps = [reading.region_map(shown[0], w) - reading.region_map(shown[1], w) for w in chosen]
+    end = max([float(np.abs(cells).max()) for cells in maps], default=0) + 1e-12
+    axes[0].set_ylabel("difference")
+    last = None
+    for axis, cells in zip(axes[1:], maps, strict=True):
+        share = cells / end
+        alpha = opacity * np.abs(share)
+        last = axis.imshow(share, cmap=colormap(DIFFERENCE), alpha=alpha, vmin=-1, vmax=1, **place)
+    if last is not None:
+        _bar(figure, last, axes, [f"−{end:.3f}", "0", f"+{end:.3f}"], [-1, 0, 1])
+
+
+def _bar(figure, image, axes, labels, ticks) -> None:
+    """A colour bar of opaque colours beside a row."""
+    mappable = matplotlib.cm.ScalarMappable(norm=image.norm, cmap=image.cmap)
+    bar = figure.colorbar(mappable, ax=list(axes), fraction=0.03, aspect=14, pad=0.01, shrink=0.85)
+    bar.set_ticks(ticks, labels=labels)
+    bar.ax.tick_params(labelsize=6, length=2)
+    bar.outline.set_linewidth(0.4)  # type: ignore[operator]
+
+
+def _outline_masks(axis, explanation: Explanation, word: int) -> None:
+    """Outline the masks, solid for the one that the word speaks of."""
+    own = reading.mask_of_word(explanation, word)
+    height, width = explanation.image.shape
+    for name, mask in explanation.masks.items():
+        solid = name == own or word == reading.WHOLE
+        for line in reading.outlines(mask):
+            x = np.array([*line[0::2], line[0]]) * width - 0.5
+            y = np.array([*line[1::2], line[1]]) * height - 0.5
+            axis.plot(x, y, color="black", lw=1.5, alpha=0.6 if solid else 0.3)
+            axis.plot(x, y, color="white", lw=0.9, ls="-" if solid else (0, (3, 2)))
+
+
+def _name_masks(axis, explanation: Explanation) -> None:
+    """Names at the top of the outlines, moved down where they would touch."""
+    height, width = explanation.image.shape
+    corners = {}
+    for name, mask in explanation.masks.items():
+        rows, columns = np.nonzero(mask)
+        if rows.size:
+            corners[name] = rows.min() / height, columns.mean() / width
+    lowest = 0.02
+    for name, (top, middle) in sorted(corners.items(), key=lambda item: item[1]):
+        lowest = max(lowest, top - 0.04)
+        axis.text(
+            np.clip(middle, 0.25, 0.75),
+            1 - lowest,
+            name.replace("_", " "),
+            transform=axis.transAxes,
+            color="white",
+            fontsize=5.5,
+            ha="center",
+            va="top",
+            bbox={"facecolor": "black", "alpha": 0.6, "pad": 0.8, "lw": 0},
+        )
+        lowest += 0.09
+
+
+def _inside(explanation: Explanation, word: int) -> str:
+    name = reading.mask_of_word(explanation, word)
+    if name is None:
+        return ""
+    cells = reading.region_map(explanation, word)
+    hit = "hit" if reading.points_inside(cells, explanation.masks[name]) else "miss"
+    return f"{reading.mass_inside(cells, explanation.masks[name]):.0%} inside, {hit}"
+
+
+def plot_relations(
+    explanation: Explanation,
+    *,
+    step: int = -1,
+    edges: int = 20,
+    threshold: float = 0.0,
+    width: float = PAGE,
+) -> Figure:
+    """What each word draws from which: the whole matrix, and the strongest edges as arcs.
+
+    Arcs on the right of the words lead to a word further down, on the left to one further up; the
+    arrow points from the drawing word to the word drawn on.
+
+    Args:
+        explanation: of a model that relates words.
+        step: of semantic relation modelling; the last by default.
+        edges: at most so many arcs.
+        threshold: in [0, 1]; leaves out edges below this share of the strongest.
+        width: inches.
+
+    Raises:
+        ValueError: the model has no relation graph.
+    """
+    if explanation.graph is None:
+        raise ValueError(f"{explanation.study_id}: this model relates no words; it has no graph")
+    graph = explanation.graph[step]
+    names = ["whole pair", *explanation.words]
+    strongest = reading.strongest_edges(graph, edges, threshold)
+    with plt.rc_context(STYLE):
+        figure, (left, right) = plt.subplots(
+            1, 2, figsize=(width, 0.62 * width), layout="constrained", width_ratios=(1.25, 1)
+        )
+        between = graph.copy()
+        np.fill_diagonal(between, 0)
+        top = float(between.max(initial=1e-12))
+        image = left.imshow(graph, cmap="Blues", vmin=0, vmax=top, interpolation="none")
+        size = float(np.clip(230 / len(names), 3, 7))
+        if len(names) <= 75:
+            ticks = np.arange(len(names))
+            left.set_xticks(ticks, names, rotation=90, fontsize=size)
+            left.set_yticks(ticks, names, fontsize=size)
+            _color_labels(left.get_xticklabels()[1:], explanation)
+            _color_labels(left.get_yticklabels()[1:], explanation)
+        left.tick_params(length=0, pad=1)
+        left.set(xlabel="drawn on", ylabel="draws")
+        bar = figure.colorbar(image, ax=left, fraction=0.04, pad=0.01, extend="max")
+        bar.ax.tick_params(labelsize=6, length=2)
+        _plot_arcs(right, explanation, names, strongest)
+    return figure
+
+
+def _plot_arcs(axis, explanation: Explanation, names: list[str], edges) -> None:
+    nodes = sorted({node for edge in edges for node in edge[:2]})
+    place = {node: len(nodes) - 1 - i for i, node in enumerate(nodes)}
+    top = max((weight for *_, weight in edges), default=1.0)
+    size = float(np.clip(200 / max(len(nodes), 1), 5, 7.5))
+    half = 0.052 * size / 7 * max(len(names[node]) for node in nodes) / 2 if nodes else 0.1
+    for node in nodes:
+        kind = explanation.word_types[node - 1] if explanation.word_types and node else None
+        letter = word_letter(kind)
+        axis.text(0, place[node], names[node], ha="center", va="center", fontsize=size)
+        axis.text(
+            half + 0.02, place[node], letter, color=word_color(kind), fontsize=size, va="center",
+            weight="bold",
+        )  # fmt: skip
+    reach = half + 0.1
+    for i, j, weight in edges:
+        down = place[j] < place[i]
+        side = reach if down else -reach
+        axis.add_patch(
+            FancyArrowPatch(
+                (side, place[i]),
+                (side, place[j]),
+                connectionstyle="arc3,rad=-0.55",
+                arrowstyle="-|>",
+                mutation_scale=5,
+                lw=0.4 + 1.6 * weight / top,
+                color=RELATION,
+                alpha=0.3 + 0.65 * weight / top,
+                shrinkA=1,
+                shrinkB=1,
+            )
+        )
+    axis.set(xlim=(-1, 1), ylim=(-0.8, max(len(nodes), 1) - 0.2))
+    axis.axis("off")
+    axis.set_title(f"{len(edges)} strongest relations, up to {top:.3f}")
+
+
+def _color_labels(labels, explanation: Explanation) -> None:
+    if explanation.word_types:
+        for label, kind in zip(labels, explanation.word_types, strict=True):
+            if kind != "filler":
+                label.set_color(word_color(kind))
+
+
+def plot_importance(
+    explanation: Explanation | Mapping[str, Explanation],
+    words: Sequence[int | str] | None = None,
+    *,
+    top: int = 15,
+    width: float = COLUMN,
+) -> Figure:
+    """How much each word counts in the score: bars of the weights, strongest first.
+
+    Args:
+        explanation: one, or model name -> explanation of the same pair (a panel each).
+        words: indices or texts to show; by default the `top` strongest of the first model.
+        top: how many.
+        width: inches of one panel.
+
+    Raises:
+        ValueError: a model without importance weights.
+    """
+    models = by_model(explanation)
+    for name, one in models.items():
+        if one.importance is None:
+            raise ValueError(
+                f"{name or one.study_id}: this model weighs no words; it has no importance"
+            )
+    first = next(iter(models.values()))
+    weights = first.importance
+    assert weights is not None
+    chosen = reading.find_words(first, words) if words is not None else np.argsort(-weights)[:top]
+    uniform = 1 / max(len(first.words), 1)
+    kinds = [first.word_types[w] if first.word_types else None for w in chosen]
+    with plt.rc_context(STYLE):
+        figure, axes = plt.subplots(
+            1,
+            len(models),
+            figsize=(width * len(models), 0.6 + 0.17 * max(len(chosen), 3)),
+            squeeze=False,
+            sharex=True,
+            layout="constrained",
+        )
+        for axis, (name, one) in zip(axes[0], models.items(), strict=True):
+            assert one.importance is not None
+            values = one.importance[list(chosen)]
+            ticks = np.arange(len(values))
+            axis.barh(ticks, values, color=[word_color(kind) for kind in kinds], height=0.72)
+            axis.axvline(uniform, color="0.35", lw=0.8, ls=":", label="uniform")
+            labels = [
+                first.words[w] + (f" ({word_letter(k)})" if word_letter(k) else "")
+                for w, k in zip(chosen, kinds, strict=True)
+            ]
+            axis.set_yticks(ticks, labels)
+            axis.set(xlabel="importance weight", title=name)
+            axis.tick_params(axis="y", length=0)
+            axis.invert_yaxis()
+            axis.spines[["top", "right"]].set_visible(False)
+            axis.legend(frameon=False, fontsize=7, loc="lower right")
+    return figure
