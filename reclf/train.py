@@ -120,6 +120,7 @@ class _Loop:
             model = nn.SyncBatchNorm.convert_sync_batchnorm(model)
         optimizer = make_optimizer(model, self.config)
         self.wrapped, self.optimizer = accelerator.prepare(model, optimizer)
+        self.validated = -1  # the step of the last validation
         self._resume()
         if config_tracks(self.config):
             accelerator.init_trackers("tensorboard")
@@ -160,7 +161,7 @@ class _Loop:
                     self._save()
                 if self._agree(self.progress.seconds >= self.config.max_minutes * 60):
                     self.progress.out_of_time = True
-        if self.progress.out_of_time and self.progress.best_step < self.progress.step:
+        if self.validated != self.progress.step:  # out of time
             self._validate()
         self._save()
         if self.is_main:
@@ -274,6 +275,7 @@ class _Loop:
                 self.progress.best_recall, self.progress.best_step = recall, self.progress.step
                 self.run.write_checkpoint("best", self.model.save_pretrained)
             self._write(record)
+        self.validated = self.progress.step
         self.accelerator.wait_for_everyone()
         self.progress.seconds = self.before + time.monotonic() - self.clock
 
