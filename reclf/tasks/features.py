@@ -3,14 +3,18 @@
 studies --model, in eval mode and float32--> image features (n), text features (n)
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 
+import numpy as np
 import torch
 from tqdm.auto import tqdm
 
 from ..batches import Collate, Study
 from ..encoders import ImageFeatures, TextFeatures
 from ..model import RECLF, Scores
+from ..runs import write_atomically
 
 
 def collate_for(model: RECLF) -> Collate:
@@ -33,11 +37,93 @@ def encode_images(
     model.eval()
     parts = []
     for chunk in _chunks(tqdm(studies, desc=progress, disable=not progress), batch_size):
-        pixels = torch.stack([torch.as_tensor(study.image) for study in chunk])[:, None].float()
-        features = model.encode_images(pixels.to(model.device))
+        features = model.encode_images(stack_images(chunk).to(model.device))
         parts.append([part.cpu() for part in features[:3]])
     whole, regions, pooled = (torch.cat(part) for part in zip(*parts, strict=True))
     return ImageFeatures(whole, regions, pooled, features.grid)
+
+
+def take_images(
+    images: ImageFeatures, chosen: torch.Tensor | slice, device: torch.device
+) -> ImageFeatures:
+    """Features of some of the images, on a device."""
+    whole, regions, pooled = (part[chosen].to(device) for part in images[:3])
+    return ImageFeatures(whole, regions, pooled, images.grid)
+
+
+@dataclass(frozen=True)
+class Pooled:
+    """Pooled image features of studies by each of several encoders, and the studies' labels."""
+
+    features: dict[str, np.ndarray]  # encoder -> float32 (n, C)
+    labels: np.ndarray  # float (n, names), NaN = no information
+    names: tuple[str, ...]
+    ids: tuple[str, ...]
+
+    def save(self, path: Path) -> None:
+        """Write one .npz without pickled objects."""
+        arrays = {f"features/{name}": array for name, array in self.features.items()}
+        texts = {"names": np.array(self.names), "ids": np.array(self.ids)}
+        with path.open("wb") as file:
+            np.savez(file, labels=self.labels, **texts, **arrays)  # type: ignore[arg-type]
+
+    @classmethod
+    def load(cls, path: Path) -> "Pooled":
+        with np.load(path, allow_pickle=False) as arrays:
+            features = {
+                name.removeprefix("features/"): arrays[name]
+                for name in arrays
+                if name.startswith("features/")
+            }
+            names, ids = (tuple(str(text) for text in arrays[key]) for key in ("names", "ids"))
+            return cls(features, arrays["labels"], names, ids)
+
+
+@torch.no_grad()
+def pooled_features(
+    models: Mapping[str, RECLF],
+    studies: Iterable[Study],
+    batch_size: int = 64,
+    progress: str = "",
+    cache: Path | None = None,
+) -> Pooled:
+    """What a linear probe reads, from all encoders in one pass over the studies.
+
+    Regions are not kept: of 200,000 films they would fill a machine.
+
+    Args:
+        models: name -> model.
+        cache: file to read from if it is there, and to write otherwise; the caller chooses a name
+            that changes with models and data.
+    """
+    if cache is not None and cache.exists():
+        return Pooled.load(cache)
+    parts: dict[str, list[np.ndarray]] = {name: [] for name in models}
+    labels: list[Mapping[str, float]] = []
+    ids: list[str] = []
+    for chunk in _chunks(tqdm(studies, desc=progress, disable=not progress), batch_size):
+        pixels = stack_images(chunk)
+        for name, model in models.items():
+            model.eval()
+            pooled = model.encode_images(pixels.to(model.device)).pooled
+            parts[name].append(pooled.float().cpu().numpy())
+        labels += [study.labels for study in chunk]
+        ids += [study.study_id for study in chunk]
+    names = tuple(dict.fromkeys(label for known in labels for label in known))
+    result = Pooled(
+        features={name: np.concatenate(part) for name, part in parts.items()},
+        labels=np.array([[known.get(name, np.nan) for name in names] for known in labels], float),
+        names=names,
+        ids=tuple(ids),
+    )
+    if cache is not None:
+        write_atomically(cache, result.save)
+    return result
+
+
+def stack_images(studies: Sequence[Study]) -> torch.Tensor:
+    """Images of studies as float32 (B, 1, H, W)."""
+    return torch.stack([torch.as_tensor(study.image) for study in studies])[:, None].float()
 
 
 @torch.no_grad()
@@ -59,15 +145,20 @@ def encode_texts(model: RECLF, reports: Sequence[str], batch_size: int = 64) -> 
 
 @torch.no_grad()
 def score_all(
-    model: RECLF, images: ImageFeatures, texts: TextFeatures, image_chunk: int = 64
+    model: RECLF,
+    images: ImageFeatures,
+    texts: TextFeatures,
+    image_chunk: int = 64,
+    progress: str = "",
 ) -> Scores:
     """Scores of all images with all reports in bounded memory: float32 (A, B) on the CPU."""
     model.eval()
     texts = TextFeatures(*(part.to(model.device) for part in texts))
     rows = []
-    for start in range(0, len(images.whole), image_chunk):
-        chunk = [part[start : start + image_chunk].to(model.device) for part in images[:3]]
-        scores = model.score(ImageFeatures(*chunk, images.grid), texts, pair_chunk=8)
+    starts = range(0, len(images.whole), image_chunk)
+    for start in tqdm(starts, desc=progress, disable=not progress):
+        chunk = slice(start, start + image_chunk)
+        scores = model.score(take_images(images, chunk, model.device), texts, pair_chunk=8)
         rows.append([None if part is None else part.float().cpu() for part in scores])
     whole, local, both = zip(*rows, strict=True)
     return Scores(torch.cat(whole), None if local[0] is None else torch.cat(local), torch.cat(both))

@@ -1,5 +1,13 @@
-"""Linear classification: a logistic regression on frozen image features, with few labels."""
+"""Linear classification: a logistic regression on frozen image features, with few labels.
 
+    pooled features, labels --stratified 1/10/100 %--> regression per label or over exclusive
+    classes; its strength chosen on validation --> test AUROC or accuracy
+
+The encoder is in eval mode and its features are computed once: BatchNorm that keeps learning in a
+"frozen" probe is a known way to a better number.
+"""
+
+import hashlib
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,9 +17,12 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from ..batches import Study
-from ..metrics import auroc, bootstrap_interval, macro_auroc
+from ..metrics import auroc, bootstrap_interval, f1_per_class, macro_auroc, macro_auroc_interval
 
 STRENGTHS = (0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3)  # scikit-learn's C
+FRACTIONS = (0.01, 0.1, 1.0)
+
+Labelled = tuple[np.ndarray, np.ndarray]  # features (n, C) and labels (n, names)
 
 
 def label_matrix(studies: Sequence[Study], names: Sequence[str]) -> np.ndarray:
@@ -21,49 +32,128 @@ def label_matrix(studies: Sequence[Study], names: Sequence[str]) -> np.ndarray:
     )
 
 
+def stratified_order(labels: np.ndarray, seed: int = 0) -> np.ndarray:
+    """An order of studies of which every first part has about the label patterns of the whole.
+
+    The studies of a pattern are shuffled and spread evenly over (0, 1) from a random start; all are
+    then sorted by that place. A smaller fraction is so the first part of a larger one (nested), and
+    of each pattern it holds its share, rounded up or down.
+
+    Args:
+        labels: float (n, names), NaN = no information (a value of its own in a pattern).
+        seed: of the order.
+
+    Returns:
+        int (n,), a permutation.
+    """
+    _, pattern = np.unique(np.nan_to_num(labels, nan=-1.0), axis=0, return_inverse=True)
+    pattern = pattern.reshape(-1)
+    generator = np.random.default_rng(seed)
+    place = np.empty(len(labels))
+    for value in range(pattern.max() + 1):
+        members = generator.permutation(np.flatnonzero(pattern == value))
+        place[members] = (np.arange(len(members)) + generator.random()) / len(members)
+    return place.argsort(kind="stable")
+
+
+def first_part(order: np.ndarray, fraction: float) -> np.ndarray:
+    """The studies of a label fraction: at least two, the first of `order`."""
+    if not 0 < fraction <= 1:
+        raise ValueError(f"a label fraction must be above 0 and at most 1, got {fraction}")
+    return order[: max(2, round(fraction * len(order)))]
+
+
+def is_exclusive(labels: np.ndarray) -> bool:
+    """Whether every study has exactly one of several classes: then accuracy is the metric."""
+    return labels.shape[1] > 1 and not np.isnan(labels).any() and bool((labels.sum(1) == 1).all())
+
+
 def linear_probe(
-    train: tuple[np.ndarray, np.ndarray],
-    val: tuple[np.ndarray, np.ndarray],
-    test: tuple[np.ndarray, np.ndarray],
+    train: Labelled,
+    val: Labelled,
+    test: Labelled,
     names: Sequence[str],
+    exclusive: bool = False,
+    seed: int = 0,
 ) -> dict[str, Any]:
-    """Macro AUROC on `test`; the regularisation is chosen on `val`, one for all labels.
+    """Fit on `train`, choose the strength on `val` (one for all labels), report on `test`.
 
     Args:
         train, val, test: features (n, C) and labels (n, names); NaN labels are left out. A label
             with one class only in `train` scores 0.5 (it cannot be learnt) and is listed.
+        exclusive: one softmax over the classes and accuracy, instead of a regression per label and
+            macro AUROC; see `is_exclusive`.
+        seed: of the bootstrap.
     """
+    if exclusive:
+        return _multi_class(train, val, test, names, seed)
     val_scores = {c: _predict(train, val[0], c) for c in STRENGTHS}
-    strength = max(STRENGTHS, key=lambda c: macro_auroc(val[1], val_scores[c]))
-    scores, labels = _predict(train, test[0], strength), test[1]
-    interval = bootstrap_interval({"labels": labels, "scores": scores}, macro_auroc, resamples=300)
+    chosen = _best({c: macro_auroc(val[1], scores) for c, scores in val_scores.items()})
+    scores, labels = _predict(train, test[0], chosen), test[1]
     return {
         "value": macro_auroc(labels, scores),
-        "interval": list(interval),
+        "interval": list(macro_auroc_interval(labels, scores, seed=seed)),
         "chance": 0.5,
         "n": len(labels),
         "n_train": len(train[1]),
-        "strength": strength,
+        "strength": chosen,
         "per_class": {name: auroc(labels[:, c], scores[:, c]) for c, name in enumerate(names)},
         "unlearnable": [name for c, name in enumerate(names) if not _two_classes(train[1][:, c])],
     }
 
 
-def _predict(
-    train: tuple[np.ndarray, np.ndarray], features: np.ndarray, strength: float
-) -> np.ndarray:
+def ids_hash(ids: Sequence[str], chosen: np.ndarray) -> str:
+    """16 hexadecimal digits of the chosen studies, to compare label fractions between runs."""
+    text = "\n".join(ids[i] for i in sorted(chosen))
+    return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
+
+
+def _multi_class(
+    train: Labelled, val: Labelled, test: Labelled, names: Sequence[str], seed: int
+) -> dict[str, Any]:
+    classes = [labels.argmax(1) for _, labels in (train, val, test)]
+
+    def predict(features: np.ndarray, strength: float) -> np.ndarray:
+        if len(np.unique(classes[0])) == 1:
+            return np.full(len(features), classes[0][0])
+        return _fit(train[0], classes[0], strength).predict(features)
+
+    chosen = _best({c: float((predict(val[0], c) == classes[1]).mean()) for c in STRENGTHS})
+    predicted = predict(test[0], chosen)
+    right = (predicted == classes[2]).astype(float)
+    return {
+        "value": float(right.mean()),
+        "interval": list(bootstrap_interval(right, seed=seed)),
+        "chance": float(np.bincount(classes[2]).max() / len(right)),  # always the largest class
+        "n": len(right),
+        "n_train": len(train[1]),
+        "strength": chosen,
+        "per_class": {names[c]: f1 for c, f1 in f1_per_class(classes[2], predicted).items()},
+        "unlearnable": [name for c, name in enumerate(names) if c not in classes[0]],
+    }
+
+
+def _predict(train: Labelled, features: np.ndarray, strength: float) -> np.ndarray:
     columns = []
     for labels in train[1].T:
         if not _two_classes(labels):
             columns.append(np.zeros(len(features)))
             continue
         known = ~np.isnan(labels)
-        probe = make_pipeline(
-            StandardScaler(), LogisticRegression(C=strength, max_iter=2000, class_weight="balanced")
-        )
-        probe.fit(train[0][known], labels[known])
-        columns.append(probe.decision_function(features))
+        columns.append(_fit(train[0][known], labels[known], strength).decision_function(features))
     return np.stack(columns, axis=1)
+
+
+def _fit(features: np.ndarray, targets: np.ndarray, strength: float) -> Any:
+    probe = make_pipeline(
+        StandardScaler(), LogisticRegression(C=strength, max_iter=2000, class_weight="balanced")
+    )
+    return probe.fit(features, targets)
+
+
+def _best(values: dict[float, float]) -> float:
+    """The strength with the highest value; NaN (validation has one class only) counts lowest."""
+    return max(values, key=lambda c: -np.inf if np.isnan(values[c]) else values[c])
 
 
 def _two_classes(labels: np.ndarray) -> bool:

@@ -1,17 +1,49 @@
-"""Zero-shot classification: a positive and a negative sentence per finding, no labels used."""
+"""Zero-shot classification: sentences instead of labels.
 
+    prompt set, images -> logits of every image with every sentence -> pool per class -> scores
+
+Three poolings are published and move the number: the maximum over sampled prompts, with or without
+a z-normalisation over the test set (GLoRIA; with it, a case's result depends on the other cases:
+transductive), the mean of all prompts (CXR-CLIP), and one prompt (PRIOR). All are computed from one
+matrix of logits.
+"""
+
+import json
+import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ..encoders import ImageFeatures
-from ..metrics import auroc, bootstrap_interval, macro_auroc
+from ..metrics import (
+    auroc,
+    bootstrap_interval,
+    f1_per_class,
+    macro_auroc,
+    macro_auroc_interval,
+    macro_f1,
+)
 from ..model import RECLF
 from .features import encode_texts, score_all
 
 POSITIVE = ("There is {name}.", "Findings consistent with {name}.", "{name} is present.")
 NEGATIVE = ("No {name}.", "There is no {name}.", "No evidence of {name}.")
+POLARITIES = ("positive", "negative")
+POOLINGS = {
+    "mean": "mean of all prompts",
+    "max": "maximum over sampled prompts",
+    "max_z": "maximum over sampled prompts, z-normalised per class over the test set: transductive",
+    "one": "the first prompt",
+}
+SCORES = ("combined", "global", "local")
+RULES = ("difference", "positive")
+METRICS = ("auroc", "accuracy", "macro_f1")
+SHIPPED = Path(__file__).with_name("prompts")
+
+Prompts = Mapping[str, Mapping[str, Sequence[str]]]
 
 
 def prompts_for(labels: Sequence[str]) -> dict[str, dict[str, list[str]]]:
@@ -25,40 +57,200 @@ def prompts_for(labels: Sequence[str]) -> dict[str, dict[str, list[str]]]:
     }
 
 
-def zero_shot_scores(
-    model: RECLF, images: ImageFeatures, prompts: Mapping[str, Mapping[str, Sequence[str]]]
-) -> np.ndarray:
-    """Score (n, labels): mean over positive prompts minus mean over negative ones."""
-    texts = [
-        text for prompt in prompts.values() for polarity in prompt for text in prompt[polarity]
-    ]
-    logits = iter(score_all(model, images, encode_texts(model, texts)).logits.T.numpy())
-    columns = []
-    for prompt in prompts.values():
-        mean = {p: np.mean([next(logits) for _ in prompt[p]], axis=0) for p in prompt}
-        columns.append(mean["positive"] - mean["negative"])
-    return np.stack(columns, axis=1)
+def load_prompts(spec: str, labels: Sequence[str]) -> tuple[dict[str, dict[str, list[str]]], str]:
+    """The prompts of the labels under test.
+
+    Args:
+        spec: name of a shipped set, path of a JSON file {"classes": {name: {"positive": [...],
+            "negative": [...]}}}, or "labels" to make sentences from the label names.
+        labels: of the data set; matched with the classes whatever the case, spaces and underscores.
+
+    Returns:
+        The prompts by the data set's own label names (labels without prompts are not there), and
+        where they came from.
+
+    Raises:
+        ValueError: no such set, a class without both polarities, or no label has prompts.
+    """
+    if spec == "labels":
+        return prompts_for(labels), "sentences made from the label names"
+    path = SHIPPED / f"{spec}.json"
+    if not path.is_file():
+        path = Path(spec).expanduser()
+    if not path.is_file():
+        known = ", ".join(sorted(p.stem for p in SHIPPED.glob("*.json")))
+        raise ValueError(
+            f"no prompt set {spec!r}: shipped are {known}; or give the path of a JSON file, or "
+            '"labels" to make sentences from the label names'
+        )
+    classes = json.loads(path.read_text(encoding="utf-8")).get("classes", {})
+    for name, prompt in classes.items():
+        lacking = [polarity for polarity in POLARITIES if not prompt.get(polarity)]
+        if lacking:
+            raise ValueError(f"class {name!r} of {path} has no {' and no '.join(lacking)} prompts")
+    by_key = {_key(name): prompt for name, prompt in classes.items()}
+    found = {label: by_key[_key(label)] for label in labels if _key(label) in by_key}
+    if not found:
+        raise ValueError(
+            f"no label has prompts in {path}: labels {', '.join(labels) or 'none'}; classes "
+            f"{', '.join(classes) or 'none'}"
+        )
+    return found, path.stem if path.parent == SHIPPED else str(spec)
+
+
+@dataclass(frozen=True)
+class PromptLogits:
+    """Logits of n images with T prompts, and which column is which prompt."""
+
+    logits: dict[str, np.ndarray]  # score -> float (n, T); no "local" without matchings
+    columns: dict[str, dict[str, list[int]]]  # class -> polarity -> columns
+
+    def class_scores(
+        self,
+        pooling: str = "mean",
+        score: str = "combined",
+        rule: str = "difference",
+        sampled: int = 5,
+        seed: int = 0,
+    ) -> np.ndarray:
+        """Scores (n, classes).
+
+        Args:
+            pooling: one of POOLINGS.
+            score: one of SCORES.
+            rule: "difference" takes positive minus negative prompts, "positive" ignores the
+                negative ones, as is published for exclusive classes.
+            sampled: prompts per class and polarity for the maximum, drawn by the seed. A longer
+                list has a higher maximum, so classes must have equally many.
+        """
+        for name, value, allowed in (
+            ("pooling", pooling, tuple(POOLINGS)),
+            ("score", score, tuple(self.logits)),
+            ("rule", rule, RULES),
+        ):
+            if value not in allowed:
+                raise ValueError(f"{name} must be one of {', '.join(allowed)}, got {value!r}")
+        generator = np.random.default_rng(seed)
+        pooled = {}
+        for polarity in POLARITIES:
+            lists = [prompt[polarity] for prompt in self.columns.values()]
+            count = min(sampled, *(len(columns) for columns in lists))
+            parts = []
+            for columns in lists:
+                if pooling == "one":
+                    chosen = columns[:1]
+                elif pooling == "mean":
+                    chosen = columns
+                else:
+                    chosen = list(generator.choice(columns, count, replace=False))
+                values = self.logits[score][:, chosen]
+                parts.append(values.max(1) if pooling.startswith("max") else values.mean(1))
+            pooled[polarity] = np.stack(parts, axis=1)
+            if pooling == "max_z":
+                pooled[polarity] = _z_normalise(pooled[polarity])
+        return pooled["positive"] - (pooled["negative"] if rule == "difference" else 0)
+
+
+def score_prompts(
+    model: RECLF, images: ImageFeatures, prompts: Prompts, progress: str = ""
+) -> PromptLogits:
+    """Logits of all images with all prompts."""
+    texts: list[str] = []
+    columns: dict[str, dict[str, list[int]]] = {}
+    for name, prompt in prompts.items():
+        columns[name] = {}
+        for polarity in POLARITIES:
+            start = len(texts)
+            texts += prompt[polarity]
+            columns[name][polarity] = list(range(start, len(texts)))
+    scores = score_all(model, images, encode_texts(model, texts), progress=progress)
+    logits = {"combined": scores.logits.numpy(), "global": scores.logits_global.numpy()}
+    if scores.logits_local is not None:
+        logits["local"] = scores.logits_local.numpy()
+    return PromptLogits(logits, columns)
+
+
+def auroc_result(
+    labels: np.ndarray, scores: np.ndarray, names: Sequence[str], seed: int = 0
+) -> dict[str, Any]:
+    """Macro AUROC with interval, and the AUROC of each label."""
+    return {
+        "value": macro_auroc(labels, scores),
+        "interval": list(macro_auroc_interval(labels, scores, seed=seed)),
+        "chance": 0.5,
+        "n": len(labels),
+        "per_class": {name: auroc(labels[:, c], scores[:, c]) for c, name in enumerate(names)},
+    }
+
+
+def class_result(
+    labels: np.ndarray,
+    scores: np.ndarray,
+    names: Sequence[str],
+    metric: str = "accuracy",
+    seed: int = 0,
+) -> dict[str, Any]:
+    """Accuracy or macro-F1 with interval, of the class with the highest score.
+
+    Args:
+        labels: float (n, classes). With several classes the studies with exactly one positive
+            count. With one class, all with a known label; the prediction is that the score is
+            above 0, so the rule must be "difference".
+        scores: float (n, classes).
+
+    Returns:
+        As `auroc_result`; per_class is the F1 of each class, chance that of a uniform guess. NaN
+        where no study counts.
+    """
+    if len(names) == 1:
+        counted = ~np.isnan(labels[:, 0])
+        truth, predicted = labels[counted, 0].astype(int), (scores[counted, 0] > 0).astype(int)
+        classes = [f"no {names[0]}", names[0]]
+    else:
+        counted = (labels == 1).sum(1) == 1
+        truth, predicted = (labels[counted] == 1).argmax(1), scores[counted].argmax(1)
+        classes = list(names)
+    nothing = {"value": float("nan"), "interval": [float("nan")] * 2, "chance": 1 / len(classes)}
+    if not counted.any():
+        return nothing | {"n": 0, "per_class": {}}
+
+    def accuracy(truth: np.ndarray, predicted: np.ndarray) -> float:
+        return float((truth == predicted).mean())
+
+    measure = {"accuracy": accuracy, "macro_f1": macro_f1}[metric]
+    guesses = np.random.default_rng(seed).integers(0, len(classes), (50, len(truth)))
+    both = {"truth": truth, "predicted": predicted}
+    interval = bootstrap_interval(both, measure, resamples=1000, seed=seed)
+    return {
+        "value": float(measure(truth, predicted)),
+        "interval": list(interval),
+        "chance": float(np.mean([measure(truth, guess) for guess in guesses])),
+        "n": len(truth),
+        "per_class": {classes[c]: f1 for c, f1 in f1_per_class(truth, predicted).items()},
+    }
 
 
 def zero_shot(
     model: RECLF,
     images: ImageFeatures,
     labels: np.ndarray,
-    prompts: Mapping[str, Mapping[str, Sequence[str]]],
+    prompts: Prompts,
+    progress: str = "",
 ) -> dict[str, Any]:
-    """AUROC of each label and their mean.
+    """AUROC of each label and their mean: mean of all prompts, combined score, difference.
 
     Args:
         images: features of n studies.
         labels: float (n, labels) in the order of `prompts`; NaN = no information.
     """
-    scores = zero_shot_scores(model, images, prompts)
-    return {
-        "value": macro_auroc(labels, scores),
-        "interval": list(
-            bootstrap_interval({"labels": labels, "scores": scores}, macro_auroc, resamples=300)
-        ),
-        "chance": 0.5,
-        "n": len(labels),
-        "per_class": {name: auroc(labels[:, c], scores[:, c]) for c, name in enumerate(prompts)},
-    }
+    scores = score_prompts(model, images, prompts, progress).class_scores()
+    return auroc_result(labels, scores, list(prompts))
+
+
+def _z_normalise(scores: np.ndarray) -> np.ndarray:
+    deviation = scores.std(0)
+    return (scores - scores.mean(0)) / np.where(deviation == 0, 1, deviation)
+
+
+def _key(name: str) -> str:
+    return re.sub(r"[^a-z0-9]", "", name.lower())

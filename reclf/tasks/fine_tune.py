@@ -1,0 +1,114 @@
+"""Full fine-tuning: the encoder learns too. Never to be compared with a linear probe.
+
+images, labels -> encoder + linear head, AdamW -> the epoch that is best on validation -> test
+"""
+
+import copy
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.utils.data import DataLoader
+from tqdm.auto import tqdm
+
+from ..batches import Study
+from ..metrics import auroc, macro_auroc, macro_auroc_interval
+from ..model import RECLF
+from .features import stack_images
+from .linear_probe import label_matrix
+
+HEAD_RATE = 10.0  # the new layer learns this much faster than the encoder
+
+
+def fine_tune(
+    model: RECLF,
+    train: Sequence[Study],
+    val: Sequence[Study],
+    test: Sequence[Study],
+    names: Sequence[str],
+    *,
+    epochs: int = 5,
+    batch_size: int = 32,
+    learning_rate: float = 1e-4,
+    seed: int = 0,
+    progress: str = "fine-tune",
+) -> dict[str, Any]:
+    """Train a copy of the image encoder with a linear head, one sigmoid per label.
+
+    The BatchNorm statistics learn too (train mode); NaN labels are left out of the loss. The epoch
+    is chosen by macro AUROC on `val`.
+
+    Args:
+        train, val, test: sequences of studies, read in every epoch.
+        names: of the labels.
+        learning_rate: of the encoder (AdamW); the head's is ten times that.
+
+    Returns:
+        As `linear_probe`, with "val_auroc" by epoch and "epoch".
+    """
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        encoder = copy.deepcopy(model.image_encoder).requires_grad_(True)
+        head = nn.Linear(encoder.channels, len(names)).to(model.device)
+        groups = [
+            {"params": encoder.parameters(), "lr": learning_rate},
+            {"params": head.parameters(), "lr": learning_rate * HEAD_RATE},
+        ]
+        optimizer = torch.optim.AdamW(groups, weight_decay=0.01)
+        loaders: dict[str, DataLoader] = {
+            name: DataLoader(
+                studies,  # type: ignore[arg-type]
+                batch_size,
+                shuffle=name == "train",
+                drop_last=name == "train" and len(studies) % batch_size == 1,  # BatchNorm
+                collate_fn=lambda part: (stack_images(part), label_matrix(part, names)),
+            )
+            for name, studies in (("train", train), ("val", val), ("test", test))
+        }
+        best: tuple[float, int, Any] = (-1.0, 0, None)
+        history = []
+        for epoch in range(1, epochs + 1):
+            encoder.train()
+            for pixels, labels in tqdm(loaders["train"], desc=f"{progress}, epoch {epoch}"):
+                logits = head(encoder(pixels.to(model.device)).pooled)
+                loss = _known_loss(logits, torch.from_numpy(labels).to(logits))
+                optimizer.zero_grad()
+                loss.backward()
+                optimizer.step()
+            score = macro_auroc(*_predict(encoder, head, loaders["val"]))
+            history.append(score)
+            if score > best[0] or best[2] is None:
+                states = copy.deepcopy((encoder.state_dict(), head.state_dict()))
+                best = (score, epoch, states)
+    encoder.load_state_dict(best[2][0])
+    head.load_state_dict(best[2][1])
+    labels, scores = _predict(encoder, head, loaders["test"])
+    return {
+        "value": macro_auroc(labels, scores),
+        "interval": list(macro_auroc_interval(labels, scores, seed=seed)),
+        "chance": 0.5,
+        "n": len(labels),
+        "n_train": len(train),
+        "epoch": best[1],
+        "val_auroc": history,
+        "per_class": {name: auroc(labels[:, c], scores[:, c]) for c, name in enumerate(names)},
+    }
+
+
+def _known_loss(logits: Tensor, labels: Tensor) -> Tensor:
+    known = ~labels.isnan()
+    losses = F.binary_cross_entropy_with_logits(logits, labels.nan_to_num(), reduction="none")
+    return (losses * known).sum() / known.sum().clamp_min(1)
+
+
+@torch.no_grad()
+def _predict(encoder: Any, head: nn.Linear, loader: DataLoader) -> tuple[np.ndarray, np.ndarray]:
+    encoder.eval()
+    labels, scores = [], []
+    for pixels, known in loader:
+        scores.append(head(encoder(pixels.to(head.weight.device)).pooled).float().cpu().numpy())
+        labels.append(known)
+    return np.concatenate(labels), np.concatenate(scores)
