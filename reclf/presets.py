@@ -43,7 +43,7 @@ def phantom_small() -> RunConfig:
             aggregator_options={"steps": 1},
         ),
         data=DataConfig(augment=False, workers=1),
-        train=TrainConfig(),
+        train=TrainConfig(pair_chunk=8),
     )
 
 
