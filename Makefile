@@ -6,6 +6,10 @@ RUN ?= runs/first
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
+# Waiting threads sleep instead of spinning: on a machine that does something else too, spinning
+# costs more than half of the speed.
+export OMP_WAIT_POLICY ?= PASSIVE
+
 .PHONY: help install pretrain test lint format lab clean
 
 help:

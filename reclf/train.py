@@ -31,7 +31,7 @@ from .losses import contrastive_losses, info_nce
 from .model import RECLF
 from .runs import Run
 from .sampling import StepSampler, seed_step
-from .schedule import MEASURED_STEPS, Progress, learning_rate_factor, plan_steps
+from .schedule import Progress, learning_rate_factor, plan_steps, plans_now
 from .tasks.features import collate_for
 from .tasks.retrieval import recall_table, same_report, score_studies
 
@@ -115,6 +115,8 @@ class _Loop:
         self.is_main = accelerator.is_main_process
         self.show = progress_bar and self.is_main
         self.progress = Progress(total_steps=self.config.max_steps)
+        # With a number of steps, time only ends a run; it does not shape it.
+        self.plans_by_time = self.config.max_steps == 0
         self.model = model
         if accelerator.num_processes > 1 and accelerator.device.type == "cuda":
             model = nn.SyncBatchNorm.convert_sync_batchnorm(model)
@@ -134,6 +136,7 @@ class _Loop:
             self.run.set_status("running", **self.progress.state())
         self.clock, self.before = time.monotonic(), self.progress.seconds
         self.saved = self.clock
+        self.planned_at = (self.progress.step, self.progress.seconds)
         loader = iter(self._loader())
         window: list[dict[str, Tensor]] = []
         bar = tqdm(
@@ -152,7 +155,7 @@ class _Loop:
                 if step % LOG_EVERY == 0 or step == total:
                     self._log(window, bar)
                     window = []
-                if total and (step % self._evaluate_every() == 0 or step == total):
+                if self.progress.validates(self.config.evaluate_every):
                     self._validate()
                 if self._agree(interrupted.is_set()):
                     self._save()
@@ -170,9 +173,11 @@ class _Loop:
             self.accelerator.end_training()
 
     def _step(self, loader: Any) -> dict[str, Tensor]:
-        step, config = self.progress.step, self.config
-        generator = seed_step(config.seed, step, self.accelerator.process_index)
-        factor = learning_rate_factor(step, config.warmup_steps, self.progress.total_steps)
+        progress, config = self.progress, self.config
+        generator = seed_step(config.seed, progress.step, self.accelerator.process_index)
+        factor = learning_rate_factor(
+            progress.step, progress.position, config.warmup_steps, progress.total_steps
+        )
         for group in self.optimizer.param_groups:
             group["lr"] = group["peak"] * factor
         self.wrapped.train()
@@ -193,25 +198,21 @@ class _Loop:
             ).detach()
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
-        self.progress.step += 1
-        self.progress.studies += (
-            config.batch_size * config.accumulate * self.accelerator.num_processes
-        )
-        self.progress.seconds = self.before + time.monotonic() - self.clock
+        progress.advance(config.batch_size * config.accumulate * self.accelerator.num_processes)
+        progress.seconds = self.before + time.monotonic() - self.clock
         return total
 
     def _plan(self, bar: tqdm) -> None:
-        """Turn the time budget into steps, once."""
-        first, last = MEASURED_STEPS
-        if self.progress.step == first:
-            self.measured_from = self.progress.seconds
-        if self.progress.total_steps == 0 and self.progress.step >= last:
-            taken = self.progress.seconds - getattr(self, "measured_from", 0.0)
-            planned = plan_steps(
-                self.config, self.progress.step, self.progress.seconds, taken / (last - first)
-            )
-            self.progress.total_steps = self._broadcast(planned)
-            bar.total = self.progress.total_steps
+        """Turn the time that is left into steps, at the speed since the last plan."""
+        progress = self.progress
+        if not self.plans_by_time or not plans_now(progress.step):
+            return
+        since_step, since_seconds = self.planned_at
+        if progress.step > since_step:
+            pace = (progress.seconds - since_seconds) / (progress.step - since_step)
+            progress.total_steps = self._broadcast(plan_steps(self.config, progress, pace))
+            bar.total = progress.total_steps
+        self.planned_at = (progress.step, progress.seconds)
 
     # -- what is written -----------------------------------------------------------------------
 
@@ -252,9 +253,6 @@ class _Loop:
             self.accelerator.log(numbers, step=record["step"])
         if self.on_log is not None:
             self.on_log(record)
-
-    def _evaluate_every(self) -> int:
-        return self.config.evaluate_every or max(1, self.progress.total_steps // 4)
 
     def _validate(self) -> None:
         """Recall on the validation gallery; the best checkpoint is the one with the highest."""

@@ -233,7 +233,7 @@ def test_accumulated_micro_batches_give_the_mean_gradient(tmp_path, config, stud
     collate = reclf.train.collate_for(reference)
     optimizer = make_optimizer(reference, config.train)
     for group in optimizer.param_groups:
-        group["lr"] = group["peak"] * reclf.train.learning_rate_factor(0, 2, 1)
+        group["lr"] = group["peak"] * reclf.train.learning_rate_factor(0, 0.0, 2, 1)
     reference.train()
     for micro in range(2):
         batch = collate([studies[i] for i in sampler.indices(0, micro)])
