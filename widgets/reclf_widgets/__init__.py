@@ -3,6 +3,18 @@
 Reads `reclf.explain.Explanation` and never imports torch.
 """
 
+from .explorer import MatchingExplorer, state_json
 from .figure import plot_importance, plot_matchings, plot_relations, save_figure
+from .views import ImportanceView, MatchingView, RelationGraphView
 
-__all__ = ["plot_importance", "plot_matchings", "plot_relations", "save_figure"]
+__all__ = [
+    "ImportanceView",
+    "MatchingExplorer",
+    "MatchingView",
+    "RelationGraphView",
+    "plot_importance",
+    "plot_matchings",
+    "plot_relations",
+    "save_figure",
+    "state_json",
+]

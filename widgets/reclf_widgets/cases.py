@@ -1,0 +1,187 @@
+"""The cases that a widget shows: one or several models' explanations of the same studies.
+
+list of Explanation, or model name -> list -> CaseSet -> what the browser needs of one case
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from reclf.explain import Explanation
+
+from . import reading
+
+Explanations = Sequence[Explanation] | Mapping[str, Sequence[Explanation]]
+
+
+class CaseSet:
+    """Checked explanations, with the edits made while looking at them.
+
+    Args:
+        explanations: of one model, or model name -> explanations of the same studies, in order.
+
+    Raises:
+        TypeError, ValueError: nothing to show, or models that do not explain the same pairs on the
+            same grid; names the model, the study and both values.
+    """
+
+    def __init__(self, explanations: Explanations):
+        if isinstance(explanations, Explanation):
+            raise TypeError("give a list of explanations, e.g. [explanation], not a single one")
+        named = explanations if isinstance(explanations, Mapping) else {"model": explanations}
+        self.by_model = {str(name): list(cases) for name, cases in named.items()}
+        self.models = list(self.by_model)
+        self.edited: dict[int, dict[str, Explanation]] = {}
+        self._check()
+
+    def __len__(self) -> int:
+        return len(self.by_model[self.models[0]])
+
+    def original(self, index: int) -> dict[str, Explanation]:
+        """Model name -> explanation of one study, as given."""
+        return {name: cases[index] for name, cases in self.by_model.items()}
+
+    def shown(self, index: int) -> dict[str, Explanation]:
+        """Model name -> explanation of one study, edited where it was."""
+        return self.edited.get(index) or self.original(index)
+
+    def edit(self, index: int, explained: Explanation | Mapping[str, Explanation]) -> None:
+        """Replace what is shown of one study.
+
+        Raises:
+            ValueError: not one explanation for each model, or of different words.
+        """
+        if isinstance(explained, Explanation):
+            explained = {self.models[0]: explained}
+        if set(explained) != set(self.models):
+            raise ValueError(
+                f"on_edit explained {', '.join(explained)}, but the models shown are "
+                f"{', '.join(self.models)}: return name -> Explanation for each of them"
+            )
+        new = {name: explained[name] for name in self.models}
+        _check_pair(new)
+        self.edited[index] = new
+
+    def index(self) -> list[dict[str, Any]]:
+        """What search, filter and sorting need of every case."""
+        return [self._entry(self.original(i)) for i in range(len(self))]
+
+    def describe(self, index: int) -> tuple[dict[str, Any], dict[str, bytes]]:
+        """One case for the browser: a readable part, and arrays as float32 or uint8 bytes.
+
+        Shape letters: M = models, W = words, R = regions, K = SRM steps of a model.
+
+        Returns:
+            The readable part, and the arrays: image uint8 (H, W_px), attention (M, W, R), graph
+            (K, 1 + W, 1 + W) of each model that has one, importance (M, W) with zeros for those
+            without, coverage (masks, 2, R): share of each region inside, and region's centre.
+        """
+        shown = self.shown(index)
+        models = list(shown.values())
+        first = models[0]
+        pieces, rest = reading.report_pieces(first.report, first.words)
+        names = list(first.masks)
+        count = range(len(first.words))
+        own = [reading.mask_of_word(first, word) for word in count]
+        readable = {
+            "study_id": first.study_id,
+            "report": first.report,
+            "shape": list(first.image.shape),
+            "grid": list(first.attention.shape[1:]),
+            "pieces": pieces,
+            "rest": rest,
+            "types": first.word_types,
+            "own_mask": [-1 if name is None else names.index(name) for name in own],
+            "masks": [
+                {"name": name, "outlines": reading.outlines(mask)}
+                for name, mask in first.masks.items()
+            ],
+            "scores": [one.scores for one in models],
+            "original_scores": [one.scores for one in self.original(index).values()],
+            "edited": index in self.edited,
+            "graph_steps": [0 if one.graph is None else len(one.graph) for one in models],
+            "weighs": [one.importance is not None for one in models],
+        }
+        grid = first.attention.shape[1:]
+        covered = [
+            [reading.coverage(mask, grid), reading.centres(mask, grid)]
+            for mask in first.masks.values()
+        ]
+        nothing = np.zeros(len(first.words))
+        arrays = {
+            "image": (np.clip(first.image, 0, 1) * 255).round().astype(np.uint8).tobytes(),
+            "attention": _floats([one.attention for one in models]),
+            "graph": b"".join(_floats(one.graph) for one in models if one.graph is not None),
+            "importance": _floats(
+                [nothing if one.importance is None else one.importance for one in models]
+            ),
+            "coverage": _floats(covered),
+        }
+        return readable, arrays
+
+    def _check(self) -> None:
+        counts = {name: len(cases) for name, cases in self.by_model.items()}
+        if not counts or 0 in counts.values():
+            raise ValueError("there is nothing to show: give at least one explanation")
+        if len(set(counts.values())) != 1:
+            given = ", ".join(f"{name} explains {n}" for name, n in counts.items())
+            raise ValueError(f"every model must explain the same studies, but {given}")
+        for name, cases in self.by_model.items():
+            for item in cases:
+                if not isinstance(item, Explanation):
+                    raise TypeError(
+                        f"{name}: expected Explanation, got {type(item).__name__}; "
+                        "make one with reclf.explain.explain(model, study)"
+                    )
+        for index in range(len(self)):
+            _check_pair(self.original(index))
+
+    def _entry(self, explained: Mapping[str, Explanation]) -> dict[str, Any]:
+        models = list(explained.values())
+        labels = models[0].provenance.get("labels", {})
+        present = [name for name, value in labels.items() if value == 1]
+        return {
+            "study_id": models[0].study_id,
+            "text": f"{models[0].study_id} {models[0].report}".lower(),
+            "labels": sorted({*models[0].masks, *present}),
+            "score": models[0].scores.get("logit"),
+            "disagreement": disagreement(models[0], models[1]) if len(models) > 1 else None,
+        }
+
+
+def disagreement(a: Explanation, b: Explanation) -> float:
+    """How differently two models look, in [0, 1]: total variation between maps, mean over words."""
+    if not a.words:
+        return 0.0
+    return float(np.abs(a.attention - b.attention).sum((1, 2)).mean() / 2)
+
+
+def _check_pair(explained: Mapping[str, Explanation]) -> None:
+    """All models must speak of the same words, regions and pixels."""
+    (first_name, first), *others = explained.items()
+    for name, one in others:
+        if one.study_id != first.study_id:
+            raise ValueError(
+                f"{name} explains study {one.study_id!r} where {first_name} explains "
+                f"{first.study_id!r}; give the studies in the same order"
+            )
+        if len(one.words) != len(first.words):
+            raise ValueError(
+                f"{first.study_id}: {name} read {len(one.words)} words and {first_name} "
+                f"{len(first.words)}; explain the same report with the same max_words"
+            )
+        for what, ours, theirs in (
+            ("words", first.words, one.words),
+            ("image size", first.image.shape, one.image.shape),
+            ("region grid", first.attention.shape[1:], one.attention.shape[1:]),
+        ):
+            if ours != theirs:
+                raise ValueError(
+                    f"{first.study_id}: {name} has another {what} than {first_name} "
+                    f"({theirs} and {ours}); show them in two explorers"
+                )
+
+
+def _floats(arrays: Any) -> bytes:
+    return np.ascontiguousarray(arrays, dtype="<f4").tobytes()

@@ -1,0 +1,296 @@
+"""The explorer: where words look, how they relate and how much they count, in JupyterLab.
+
+    explanations -> MatchingExplorer -> traits -> static/explorer.js, which draws and listens
+
+Python holds the numbers and sends those of one case; every click is answered in the browser and
+comes back as a trait. `state()` is all there is to a view: paste it back to see the same again.
+"""
+
+import base64
+import io
+import json
+import os
+import sys
+import tempfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import anywidget
+import matplotlib.pyplot as plt
+import numpy as np
+import traitlets
+from matplotlib.figure import Figure
+
+from reclf.explain import Explanation
+
+from . import figure, reading
+from .cases import CaseSet, Explanations
+from .palette import COLORMAPS, DIFFERENCE, WORD_TYPES, lookup_table
+
+STATIC = Path(__file__).parent / "static"
+Edit = Callable[[int, str | np.ndarray], Explanation | Mapping[str, Explanation]]
+NO_MODEL = "Only saved explanations are open. Give on_edit to let a model read your own text."
+
+# Front ends that talk to the kernel leave one of these; papermill and nbconvert leave none.
+_FRONT_ENDS = ("JPY_SESSION_NAME", "VSCODE_PID", "COLAB_RELEASE_TAG", "VOILA_BASE_URL")
+
+
+def is_live() -> bool:
+    """Whether someone can click; RECLF_STATIC=1 or 0 says so when it cannot be told."""
+    if forced := os.environ.get("RECLF_STATIC"):
+        return forced == "0"
+    return "marimo" in sys.modules or any(name in os.environ for name in _FRONT_ENDS)
+
+
+def _data(kind: type[traitlets.TraitType], *default: Any) -> Any:
+    return kind(*default).tag(sync=True)
+
+
+def _state(trait: traitlets.TraitType) -> Any:
+    return trait.tag(sync=True, state=True)
+
+
+class MatchingExplorer(anywidget.AnyWidget):
+    """Local-matchings, semantic relations and importance of image-report pairs.
+
+    Args:
+        explanations: a list (one model), or model name -> list (several, same studies).
+        on_edit: called with (study index, report text or float32 image (H, W) in [0, 1]); returns
+            the new Explanation, or name -> Explanation. Without it nothing can be typed.
+        state: what to show first, as `state()` gives it.
+
+    Raises:
+        TypeError: an unknown keyword; names the valid ones.
+    """
+
+    _esm = STATIC / "explorer.js"
+    _css = STATIC / "explorer.css"
+    _panels = ("matching", "relations", "importance", "edit")
+
+    # Numbers of the case that is shown: see CaseSet.describe.
+    case = _data(traitlets.Dict)
+    image = _data(traitlets.Bytes)
+    attention = _data(traitlets.Bytes)
+    graph = _data(traitlets.Bytes)
+    importance = _data(traitlets.Bytes)
+    coverage = _data(traitlets.Bytes)
+    # The same for all cases.
+    index = _data(traitlets.List)
+    models = _data(traitlets.List)
+    panels = _data(traitlets.List)
+    palette = _data(traitlets.Dict)
+    lookup_tables = _data(traitlets.Bytes)
+    # Editing: the browser asks, Python answers.
+    can_edit = _data(traitlets.Bool, False)
+    status = _data(traitlets.Unicode, "")
+    edit = _data(traitlets.Dict)
+    edit_image = _data(traitlets.Bytes)
+    edits = traitlets.Int(0)
+
+    # What is shown: written by both sides.
+    case_index = _state(traitlets.Int(0, help="study, from 0"))
+    word = _state(traitlets.Int(-1, help="selected word, -1: the whole pair"))
+    region = _state(traitlets.Int(-1, help="selected region, row by row, -1: none"))
+    model = _state(traitlets.Int(0, help="model shown, and A of a comparison"))
+    other = _state(traitlets.Int(1, help="B of a comparison"))
+    view = _state(traitlets.Enum(["single", "compare", "multiples"], "single"))
+    scale = _state(traitlets.Enum(["word", "case", "rank"], "word", help="where colours end"))
+    colors = _state(traitlets.Enum(list(COLORMAPS), COLORMAPS[0]))
+    opacity = _state(traitlets.Float(0.75, min=0, max=1, help="of the strongest region"))
+    window = _state(traitlets.Float(1.0, min=0.05, max=2, help="grey levels shown, of [0, 1]"))
+    level = _state(traitlets.Float(0.5, min=0, max=1, help="middle of the window"))
+    smooth = _state(traitlets.Bool(False, help="interpolate between regions"))
+    masks = _state(traitlets.Bool(True, help="outline what is known to be there"))
+    threshold = _state(traitlets.Float(0.3, min=0, max=1, help="share of the strongest relation"))
+    step = _state(traitlets.Int(-1, help="step of relation modelling, -1: the last"))
+    relations = _state(traitlets.Enum(["matrix", "graph"], "matrix"))
+    edges = _state(traitlets.Int(20, min=1, max=100, help="relations in the graph"))
+    query = _state(traitlets.Unicode("", help="text looked for in cases and words"))
+    label = _state(traitlets.Unicode("", help="only cases with this label"))
+    sort = _state(traitlets.Enum(["given", "score", "disagreement"], "given"))
+    theme = _state(traitlets.Enum(["auto", "light", "dark"], "auto"))
+
+    def __init__(
+        self, explanations: Explanations | CaseSet, *, on_edit: Edit | None = None, **state: Any
+    ):
+        valid = list(self.class_traits(state=True))
+        if unknown := [name for name in state if name not in valid]:
+            raise TypeError(
+                f"{type(self).__name__} has no {', '.join(map(repr, unknown))}; "
+                f"valid are on_edit, {', '.join(valid)}"
+            )
+        self.cases = explanations if isinstance(explanations, CaseSet) else CaseSet(explanations)
+        self._on_edit = on_edit
+        super().__init__(
+            index=self.cases.index(),
+            models=self.cases.models,
+            panels=list(self._panels),
+            palette={name: list(entry) for name, entry in WORD_TYPES.items()},
+            lookup_tables=b"".join(map(lookup_table, (*COLORMAPS, DIFFERENCE))),
+            can_edit=on_edit is not None,
+            status="" if on_edit is not None else NO_MODEL,
+            **state,
+        )
+        self._load()
+        self.observe(self._change_case, names=["case_index"])
+        self.observe(self._explain_edit, names=["edit"])
+        self.observe(lambda change: self._load(), names=["edits"])
+
+    def open(self) -> None:
+        """Tell the front end, where there is one: a stored notebook should not hold our arrays."""
+        if is_live():
+            super().open()
+
+    @property
+    def explanations(self) -> dict[str, Explanation]:
+        """Model name -> explanation of the case that is shown, edited where it was."""
+        return self.cases.shown(self.case_index)
+
+    @property
+    def explanation(self) -> Explanation:
+        """The explanation of the model that is shown."""
+        return self.explanations[self.models[self.model]]
+
+    def state(self) -> dict[str, Any]:
+        """What is shown, to be pasted back: `MatchingExplorer(explanations, **state)`."""
+        return {name: getattr(self, name) for name in self.class_traits(state=True)}
+
+    def alt_text(self) -> str:
+        """What is shown, in words: the study, the word, its strongest regions."""
+        one = self.explanation
+        cells = reading.region_map(one, self.word)
+        places = []
+        for i in np.argsort(-cells, axis=None, kind="stable")[:3]:
+            row, column = np.unravel_index(i, cells.shape)
+            places.append(f"row {row + 1} column {column + 1} ({cells[row, column]:.3f})")
+        return (
+            f"Radiograph of {one.study_id} with where “{reading.word_name(one, self.word)}” looks, "
+            f"of {cells.shape[0]} by {cells.shape[1]} regions; strongest: {', '.join(places)}"
+        )
+
+    def figure(self, **options: Any) -> Figure:
+        """The view for print: `plot_matchings` with the state of the explorer, and the options."""
+        words = [self.word] if self.word >= 0 else None
+        several = self.view != "single" and len(self.models) > 1
+        shown = {self.models[i]: self._shown(i) for i in {self.model: 0, self.other: 0}}
+        given = {
+            "words": words,
+            "masks": self.masks,
+            "difference": several and self.view == "compare",
+            "scale": "case" if self.scale == "case" else "word",
+            "smooth": self.smooth,
+            "opacity": self.opacity,
+            "window": self.window,
+            "level": self.level,
+            "colors": self.colors,
+        }
+        return figure.plot_matchings(shown if several else self.explanation, **(given | options))
+
+    def save_figure(self, path: str | Path, **options: Any) -> Path:
+        """Write `figure(**options)` as .pdf, .svg or .png; made twice it is the same bytes."""
+        drawn = self.figure(**options)
+        try:
+            return figure.save_figure(drawn, path)
+        finally:
+            plt.close(drawn)
+
+    def to_html(self, path: str | Path, cases: list[int] | str = "shown") -> Path:
+        """Write one page that needs neither kernel nor network.
+
+        Args:
+            path: of the file.
+            cases: "shown", "all", or indices.
+        """
+        from .export import write_page
+
+        return write_page(self, Path(path), cases)
+
+    def _shown(self, model: int) -> Explanation:
+        return self.explanations[self.models[model]]
+
+    def _load(self) -> None:
+        """Send the numbers of the shown case in one message."""
+        readable, arrays = self.cases.describe(self.case_index)
+        if self.word >= len(readable["pieces"]):
+            self.word = reading.WHOLE
+        with self.hold_sync():
+            self.case = readable
+            for name, buffer in arrays.items():
+                setattr(self, name, buffer)
+
+    def _change_case(self, change: Any) -> None:
+        with self.hold_sync():
+            self.word, self.region = reading.WHOLE, -1
+            self._load()
+
+    def _explain_edit(self, change: Any) -> None:
+        """Answer a request of the browser; what goes wrong is shown there, not lost."""
+        request = change["new"]
+        if self._on_edit is None or not request:
+            return
+        try:
+            if request.get("restore"):
+                self.cases.edited.pop(self.case_index, None)
+            else:
+                content = request.get("text")
+                if "image" in request:
+                    content = _decode(self.edit_image, request["image"])
+                self.cases.edit(self.case_index, self._on_edit(self.case_index, content))
+        except Exception as error:
+            self.status = f"{type(error).__name__}: {error}"
+            return
+        with self.hold_sync():
+            self.word, self.region, self.status = reading.WHOLE, -1, ""
+            self.edits += 1
+
+    @traitlets.validate("case_index", "model", "other")
+    def _check_index(self, proposal: Any) -> int:
+        name, value = proposal["trait"].name, proposal["value"]
+        size = len(self.cases) if name == "case_index" else len(self.cases.models)
+        if name == "other" and size == 1:
+            return value
+        if not 0 <= value < size:
+            raise traitlets.TraitError(f"{name} must be 0 to {size - 1}, got {value}")
+        return value
+
+    @traitlets.validate("word", "region")
+    def _check_selection(self, proposal: Any) -> int:
+        name, value = proposal["trait"].name, proposal["value"]
+        cells = next(iter(self.explanations.values())).attention
+        size = cells.shape[0] if name == "word" else cells[0].size if len(cells) else 0
+        if not -1 <= value < size:
+            raise traitlets.TraitError(f"{name} must be -1 to {size - 1} here, got {value}")
+        return value
+
+    def _repr_mimebundle_(self, **keywords: Any) -> Any:
+        """The live view where there is one; a picture and its description for everyone else."""
+        drawn = self.figure()
+        buffer = io.BytesIO()
+        with plt.rc_context(figure.STYLE):
+            drawn.savefig(buffer, format="png", dpi=110)
+        plt.close(drawn)
+        still = {
+            "text/plain": self.alt_text(),
+            "image/png": base64.b64encode(buffer.getvalue()).decode(),
+        }
+        if self.comm is None:
+            return still, {}
+        bundle = super()._repr_mimebundle_(**keywords) or {}
+        data, metadata = bundle if isinstance(bundle, tuple) else (bundle, {})
+        return {**data, **still}, metadata
+
+
+def _decode(content: bytes, name: str) -> np.ndarray:
+    """An image file from the browser, float32 (H, W) in [0, 1]."""
+    from reclf.imaging import read_image  # imports torch, which whoever gave on_edit has anyway
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / f"image{Path(name).suffix}"
+        path.write_bytes(content)
+        return read_image(path)
+
+
+def state_json(explorer: MatchingExplorer) -> str:
+    """The state as JSON, to lie beside a figure."""
+    return json.dumps(explorer.state(), indent=2) + "\n"

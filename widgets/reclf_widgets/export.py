@@ -1,0 +1,77 @@
+"""An explorer as one HTML file: its module, its numbers, and a small stand-in for the kernel.
+
+    explorer -> state and cases as JSON, arrays deflated -> page
+
+Arrays keep every bit: what the page shows equals what Python prints. Sorting the bytes of floats
+by significance, and taking differences along an image, lets deflate find what repeats.
+"""
+
+import base64
+import html
+import json
+import re
+import zlib
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from .explorer import MatchingExplorer
+
+STATIC = Path(__file__).parent / "static"
+
+
+def write_page(explorer: "MatchingExplorer", path: Path, cases: list[int] | str) -> Path:
+    """Write the page; see `MatchingExplorer.to_html`."""
+    if cases == "shown":
+        chosen = [explorer.case_index]
+    elif cases == "all":
+        chosen = list(range(len(explorer.cases)))
+    elif isinstance(cases, list):
+        chosen = cases
+    else:
+        raise ValueError(f'cases must be "shown", "all" or a list of indices, got {cases!r}')
+    if explorer.case_index not in chosen:
+        chosen = [explorer.case_index, *chosen]
+    described = [explorer.cases.describe(index) for index in chosen]
+    traits = explorer.state() | {
+        "case_index": chosen.index(explorer.case_index),
+        "index": [explorer.index[index] for index in chosen],
+        "models": explorer.models,
+        "panels": explorer.panels,
+        "palette": explorer.palette,
+        "can_edit": False,
+        "status": "This page has no model: open the notebook to type your own text.",
+    }
+    values = {
+        "traits": traits,
+        "lookup_tables": base64.b64encode(explorer.lookup_tables).decode(),
+        "cases": [
+            {"case": readable, "arrays": {name: _pack(name, a) for name, a in arrays.items()}}
+            for readable, arrays in described
+        ],
+        "module": (STATIC / "explorer.js").read_text(encoding="utf-8"),
+    }
+    parts = {
+        "title": html.escape(explorer.alt_text()),
+        "css": (STATIC / "explorer.css").read_text(encoding="utf-8"),
+        "values": _json(values),
+    }
+    page = (STATIC / "page.html").read_text(encoding="utf-8")
+    # In one pass: a report that holds "{{css}}" is text, not a place to fill.
+    page = re.sub(r"{{(\w+)}}", lambda place: parts[place[1]], page)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(page, encoding="utf-8")
+    return path
+
+
+def _json(values: Any) -> str:
+    """JSON inside a script element: without "<" no text can end the element or open another."""
+    return json.dumps(values, ensure_ascii=False).replace("<", "\\u003c")
+
+
+def _pack(name: str, content: bytes) -> str:
+    values = np.frombuffer(content, dtype=np.uint8)
+    values = np.diff(values, prepend=np.uint8(0)) if name == "image" else values.reshape(-1, 4).T
+    return base64.b64encode(zlib.compress(values.tobytes(), 9)).decode()
