@@ -35,7 +35,7 @@ class Run:
 
     Raises:
         FileNotFoundError: no run to open.
-        ValueError: the folder holds a run with other settings; names those that differ.
+        ValueError: the folder holds a trained run with other settings; names those that differ.
     """
 
     def __init__(self, folder: str | Path, config: RunConfig | None = None):
@@ -51,6 +51,10 @@ class Run:
                 (self.folder / name).mkdir(parents=True, exist_ok=True)
             write_json(path, to_dict(config))
         self.config = load_json(RunConfig, path)
+        if config is not None and config != self.config and self.status["state"] == "new":
+            # Nothing was trained: an earlier try stopped at its data, say.
+            write_json(path, to_dict(config))
+            self.config = config
         if config is not None and config != self.config:
             changed = _differences(to_dict(self.config), to_dict(config))
             raise ValueError(

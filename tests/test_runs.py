@@ -41,11 +41,18 @@ def test_no_run_to_open(tmp_path):
     assert not (tmp_path / "nothing").exists()
 
 
+def test_a_run_that_never_trained_takes_new_settings(run):
+    other = override(phantom_small(), {"data.root": "elsewhere"})
+    assert Run(run.folder, other).config == other
+    assert Run(run.folder).config == other
+
+
 def test_other_settings_are_refused_by_name(run):
     other = override(
         phantom_small(),
         {"train.seed": 1, "model.aggregator_options": {}, "model.image_tower.config.depths": [2]},
     )
+    run.set_status("running")
     with pytest.raises(ValueError, match="holds a run with other settings") as error:
         Run(run.folder, other)
     message = str(error.value)
