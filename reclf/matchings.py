@@ -18,6 +18,7 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 
 
 class Matched(NamedTuple):
@@ -87,7 +88,7 @@ class LocalMatchings(nn.Module):
 
 
 def unit(vectors: Tensor) -> Tensor:
-    """Vectors (..., D) scaled to unit length; zeros stay zeros.
+    """Vectors (..., D) scaled to unit length; zeros stay zeros, without gradient.
 
     `F.normalize` with a backward pass of four sweeps over memory instead of ten; these sweeps, and
     not the matrix products, are most of the time of a small model.
@@ -98,13 +99,17 @@ def unit(vectors: Tensor) -> Tensor:
 class _Unit(torch.autograd.Function):
     @staticmethod
     def forward(ctx, vectors: Tensor) -> Tensor:
-        inverse = torch.linalg.vector_norm(vectors, dim=-1, keepdim=True).clamp_min_(1e-12)
-        inverse.reciprocal_()
+        # In float32 at least, and no gradient of 1e12 at a zero: float16 holds neither 1e-12 nor
+        # that, and padded words and reports without words are zeros.
+        dtype = torch.promote_types(vectors.dtype, torch.float32)
+        norm = torch.linalg.vector_norm(vectors, dim=-1, keepdim=True, dtype=dtype)
+        inverse = norm.reciprocal().masked_fill_(norm < 1e-12, 0)
         result = vectors * inverse
         ctx.save_for_backward(result, inverse)
         return result
 
     @staticmethod
+    @once_differentiable
     def backward(ctx, grad: Tensor) -> Tensor:
         result, inverse = ctx.saved_tensors
         along = (grad * result).sum(-1, keepdim=True)
@@ -122,6 +127,7 @@ class _SquaredDifference(torch.autograd.Function):
         return difference.square()
 
     @staticmethod
+    @once_differentiable
     def backward(ctx, grad: Tensor) -> tuple[Tensor, Tensor]:
         (difference,) = ctx.saved_tensors
         grad = (grad * difference).mul_(2)

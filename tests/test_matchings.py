@@ -4,8 +4,10 @@ import math
 
 import pytest
 import torch
+import torch.nn.functional as F
 
 from reclf.matchings import LocalMatchings
+from reclf.matchings import unit as unit_length
 
 A, C, W, R, D, S = 2, 3, 5, 7, 6, 4
 COUNTS = (5, 2, 0)
@@ -95,6 +97,35 @@ def test_given_pairs_equal_all_pairs(module, inputs):
     given = module(regions, words[chosen][:, None], word_mask[chosen][:, None])
     for one, all_pairs in zip(given, every, strict=True):
         torch.testing.assert_close(one, torch.stack([all_pairs[a, chosen[a]] for a in range(A)]))
+
+
+def test_gradients_of_given_pairs(module, inputs):
+    regions, words, word_mask = inputs
+    chosen = torch.tensor([0, 1])
+    mask = word_mask[chosen][:, None]
+    own = words.detach()[chosen].clamp(-2, 2)[:, None].requires_grad_()
+    assert torch.autograd.gradcheck(lambda r, w: tuple(module(r, w, mask)), (regions, own))
+
+
+def test_unit_equals_normalize_in_value_and_gradient():
+    vectors = torch.randn(3, 4, 5)
+    vectors[1, 2] = 0  # a padded word
+    one, other = vectors.clone().requires_grad_(), vectors.clone().requires_grad_()
+    weight = torch.randn(3, 4, 5)
+    (unit_length(one) * weight).sum().backward()
+    (F.normalize(other, dim=-1) * weight).sum().backward()
+    torch.testing.assert_close(unit_length(one), F.normalize(other, dim=-1))
+    other.grad[1, 2] = 0  # where torch gives 1e12 times the weight
+    torch.testing.assert_close(one.grad, other.grad)
+
+
+def test_second_derivatives_are_refused_rather_than_wrong():
+    vectors = torch.randn(2, 3, requires_grad=True)
+    (grad,) = torch.autograd.grad(
+        unit_length(vectors)[:, 0].square().sum(), vectors, create_graph=True
+    )
+    with pytest.raises(RuntimeError, match="once_differentiable"):
+        grad.sum().backward()
 
 
 def test_padding_is_finite_and_does_not_change_words(module, inputs):

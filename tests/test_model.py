@@ -247,7 +247,7 @@ def test_a_few_steps_learn_the_batch(tiny, batch, image):
     assert history[-1] < 0.5 * history[0]
 
 
-@pytest.mark.parametrize("dtype", [torch.bfloat16])
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
 def test_autocast_on_the_cpu(tiny, batch, dtype):
     model = RECLF(tiny()).train()
     with torch.autocast("cpu", dtype):

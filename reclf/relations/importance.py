@@ -11,9 +11,9 @@ Shape letters: N = image-report pairs, W = words (padded), S = matching dimensio
 """
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ..matchings import unit
 from .base import Aggregator, Pairs, Related, Scorer
 
 NORMS = ("none", "batch", "report")
@@ -24,8 +24,9 @@ class ImportanceReasoning(nn.Module):
 
     Args:
         dim: S.
-        norm: "none"; "batch" (SGRAF: BatchNorm1d(1) over all words of all pairs in training,
-            running statistics in eval mode); "report" (standardise over the words of each pair).
+        norm: "none"; "batch" (SGRAF: BatchNorm1d(1) over all words of all pairs in training, or
+            of a chunk where pairs are done in chunks; running statistics in eval mode); "report"
+            (standardise over the words of each pair).
         include_whole: weigh the global matching as one more node (SGRAF does).
     """
 
@@ -48,10 +49,11 @@ class ImportanceReasoning(nn.Module):
         if self.include_whole:
             nodes = torch.cat([whole[:, None], nodes], dim=1)
             mask = torch.cat([torch.ones_like(mask[:, :1]), mask], dim=1)
+        nodes = nodes * mask[..., None]  # padding may hold anything finite
         # Sigmoid and not softmax: two findings in one report need not compete.
         gates = self._normalise(self.gate(nodes).squeeze(-1), mask).sigmoid() * mask
         weights = gates / gates.sum(-1, keepdim=True).clamp_min(1e-6)
-        pair = F.normalize(torch.einsum("nw,nws->ns", weights, nodes * mask[..., None]), dim=-1)
+        pair = unit(torch.einsum("nw,nws->ns", weights, nodes))
         return pair, weights[:, 1:] if self.include_whole else weights
 
     def _normalise(self, values: Tensor, mask: Tensor) -> Tensor:
