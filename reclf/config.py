@@ -274,7 +274,8 @@ def override(config: T, overrides: dict[str, Any]) -> T:
     values = to_dict(config)
     for path, value in overrides.items():
         *parents, last = path.split(".")
-        node, kind = values, type(config)
+        node: Any = values
+        kind: Any = type(config)
         for depth, part in enumerate([*parents, last]):
             is_free = not dataclasses.is_dataclass(kind)
             if not is_free and part not in typing.get_type_hints(kind):
@@ -291,7 +292,7 @@ def override(config: T, overrides: dict[str, Any]) -> T:
     return from_dict(type(config), values)
 
 
-def _paths(kind: type, prefix: str) -> list[str]:
+def _paths(kind: Any, prefix: str) -> list[str]:
     names: list[str] = []
     for name, hint in typing.get_type_hints(kind).items():
         path = f"{prefix}.{name}" if prefix else name

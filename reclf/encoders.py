@@ -44,7 +44,7 @@ class ImageEncoder(nn.Module):
     attribution methods have one place to hook.
     """
 
-    def __init__(self, config: ModelConfig, tower: PreTrainedModel):
+    def __init__(self, config: ModelConfig, tower: Any):
         super().__init__()
         self.config = config
         self.tower = tower
@@ -133,7 +133,8 @@ class AttentionPooling(nn.Module):
 
     def forward(self, feature_map: Tensor) -> Tensor:
         places = feature_map.flatten(2).mT  # (B, R, C)
-        places = places + self.place(place_code(*feature_map.shape[2:], places))
+        height, width = feature_map.shape[2:]
+        places = places + self.place(place_code(height, width, places))
         weights = self.score(places).softmax(1)  # (B, R, heads)
         values = self.value(places).unflatten(2, (self.heads, -1))
         return torch.einsum("brh,brhc->bhc", weights, values).flatten(1)
@@ -147,7 +148,7 @@ class TextEncoder(nn.Module):
     place; context-free embeddings do not (LOG.md).
     """
 
-    def __init__(self, config: ModelConfig, tower: PreTrainedModel):
+    def __init__(self, config: ModelConfig, tower: Any):
         super().__init__()
         self.config = config
         self.tower = tower
@@ -226,7 +227,7 @@ def build_tower(tower: TowerConfig, role: str, region_stage: int = 0) -> PreTrai
             config.out_features = [name for name in config.stage_names if name in wanted]
         if tower.name:
             # Not AutoBackbone.from_pretrained: it asks the hub about every name, folders included.
-            cls = MODEL_FOR_BACKBONE_MAPPING[type(config)] if is_backbone else AutoModel
+            cls: Any = MODEL_FOR_BACKBONE_MAPPING[type(config)] if is_backbone else AutoModel
             # Weights in half precision are read as float32, which the rest of the model is in.
             model = cls.from_pretrained(tower.name, config=config, dtype=torch.float32, **source)
         else:

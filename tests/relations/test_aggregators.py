@@ -58,7 +58,7 @@ def aggregator(request):
     return module
 
 
-def make_pairs(dtype=torch.float32, padding=1e30, width=W, counts=COUNTS) -> Pairs:
+def make_pairs(dtype=torch.float32, padding=1e38, width=W, counts=COUNTS) -> Pairs:
     """Unit matchings of reports with 5, 3, 1 and 0 words; whatever is padding, is large."""
     generator = torch.Generator().manual_seed(3)
     draw = lambda *shape: torch.randn(*shape, generator=generator, dtype=torch.float64)  # noqa: E731
@@ -103,7 +103,7 @@ def test_every_aggregator_has_a_name():
 @pytest.mark.parametrize("mode", [True, False], ids=["train", "eval"])
 def test_padding_changes_nothing(aggregator, mode):
     aggregator.train(mode)
-    narrow, wide = make_pairs(), make_pairs(padding=-1e30, width=W + 3)
+    narrow, wide = make_pairs(), make_pairs(padding=-1e38, width=W + 3)
     twin = copy.deepcopy(aggregator)
     one, other = aggregator(narrow), twin(wide)
     torch.testing.assert_close(one.logits, other.logits)
