@@ -40,7 +40,7 @@ def phantom_small() -> RunConfig:
             word_source="embedding",
             embed_dim=128,
             matching_dim=64,
-            aggregator_options={"steps": 1},
+            aggregator_options={"steps": 1, "read_out": "token"},
         ),
         data=DataConfig(augment=False, workers=1),
         train=TrainConfig(pair_chunk=8),

@@ -21,7 +21,7 @@ class RelationEnhanced(Aggregator):
     Args:
         dim: S.
         composition: "parallel" or "sequential".
-        steps, scaled, residual: see `SemanticReasoning`.
+        steps, scaled, residual, read_out: see `SemanticReasoning`.
         norm, include_whole: see `ImportanceReasoning`.
     """
 
@@ -32,6 +32,7 @@ class RelationEnhanced(Aggregator):
         steps: int = 3,
         scaled: bool = False,
         residual: bool = False,
+        read_out: str = "whole",
         norm: str = "none",
         include_whole: bool = False,
     ):
@@ -39,7 +40,7 @@ class RelationEnhanced(Aggregator):
         if composition not in COMPOSITIONS:
             raise ValueError(f"composition must be one of {COMPOSITIONS}, got {composition!r}")
         self.sequential = composition == "sequential"
-        self.semantic = SemanticReasoning(dim, steps, scaled, residual)
+        self.semantic = SemanticReasoning(dim, steps, scaled, residual, read_out)
         self.importance = ImportanceReasoning(dim, norm, include_whole)
         self.importance_score = Scorer(dim)
         self.semantic_score = None if self.sequential else Scorer(dim)

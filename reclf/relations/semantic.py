@@ -50,13 +50,35 @@ class SemanticStep(nn.Module):
         return (reading + message if self.residual else message), graph
 
 
-class SemanticReasoning(nn.Module):
-    """K steps with unshared weights over [global matching; local-matchings]."""
+READ_OUTS = ("whole", "token")
 
-    def __init__(self, dim: int, steps: int = 3, scaled: bool = False, residual: bool = False):
+
+class SemanticReasoning(nn.Module):
+    """K steps with unshared weights over [read-out node; local-matchings].
+
+    Args:
+        dim: S.
+        steps: K.
+        scaled, residual: see `SemanticStep`.
+        read_out: what node 0 starts as: "whole", the global matching (SGRAF), or "token", a learnt
+            vector (ours). The global matching alone can solve the contrast, and then no word is
+            read (LOG.md, 2026-11-24); a token has nothing but what it draws from the words.
+    """
+
+    def __init__(
+        self,
+        dim: int,
+        steps: int = 3,
+        scaled: bool = False,
+        residual: bool = False,
+        read_out: str = "whole",
+    ):
         super().__init__()
         if steps < 1:
             raise ValueError(f"steps must be at least 1, got {steps}")
+        if read_out not in READ_OUTS:
+            raise ValueError(f"read_out must be one of {READ_OUTS}, got {read_out!r}")
+        self.token = nn.Parameter(torch.randn(dim) * dim**-0.5) if read_out == "token" else None
         self.steps = nn.ModuleList(SemanticStep(dim, scaled, residual) for _ in range(steps))
 
     def forward(self, pairs: Pairs, read_out_only: bool = False) -> tuple[Tensor, Tensor | None]:
@@ -69,7 +91,8 @@ class SemanticReasoning(nn.Module):
             Nodes (N, 1 + W, S), or (N, 1, S) with `read_out_only`; and the graph (N, K, P, P) whose
             padded rows and columns are 0, or None.
         """
-        nodes = torch.cat([pairs.whole[:, None], pairs.matchings], dim=1)
+        first = pairs.whole if self.token is None else self.token.expand_as(pairs.whole)
+        nodes = torch.cat([first[:, None], pairs.matchings], dim=1)
         present = torch.ones_like(pairs.word_mask[:, :1])
         mask = torch.cat([present, pairs.word_mask], dim=1)
         # Padding may hold anything finite; zero it so that no later product overflows.
@@ -87,9 +110,16 @@ class SemanticReasoning(nn.Module):
 class SRM(Aggregator):
     """SRM alone: the score is read from node 0 after K steps (SGRAF's SGR)."""
 
-    def __init__(self, dim: int, steps: int = 3, scaled: bool = False, residual: bool = False):
+    def __init__(
+        self,
+        dim: int,
+        steps: int = 3,
+        scaled: bool = False,
+        residual: bool = False,
+        read_out: str = "whole",
+    ):
         super().__init__(dim)
-        self.semantic = SemanticReasoning(dim, steps, scaled, residual)
+        self.semantic = SemanticReasoning(dim, steps, scaled, residual, read_out)
         self.score = Scorer(dim)
 
     def forward(self, pairs: Pairs) -> Related:
