@@ -15,11 +15,12 @@ import torch
 import reclf.train
 from reclf.batches import Study
 from reclf.config import DataConfig, RunConfig, TrainConfig, override
+from reclf.engine import make_accelerator, make_optimizer
 from reclf.model import RECLF
 from reclf.pretrain import make_model
 from reclf.reports import train_tokenizer
 from reclf.runs import Run
-from reclf.train import make_accelerator, make_optimizer, train
+from reclf.train import train
 
 HERE = Path(__file__).parent
 WORDS = ("left", "right", "effusion", "nodule", "no", "small", "large", "heart")

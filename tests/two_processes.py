@@ -14,8 +14,8 @@ from accelerate import Accelerator, DistributedDataParallelKwargs
 
 from reclf.batches import Batch
 from reclf.config import ModelConfig, TrainConfig, from_dict
+from reclf.engine import batch_losses
 from reclf.model import RECLF
-from reclf.train import batch_losses
 
 STUDIES = 6
 WORDS = torch.tensor([3, 1, 5, 0, 4, 2])

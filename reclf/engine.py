@@ -1,0 +1,113 @@
+"""What the training loop stands on: device, optimizer, the loss of all processes, signals."""
+
+import resource
+import signal
+import threading
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.distributed.nn.functional as collective
+from accelerate import Accelerator, DistributedDataParallelKwargs
+from torch import Tensor, nn
+
+from .batches import Batch
+from .config import TrainConfig
+from .losses import contrastive_losses
+from .model import RECLF
+
+
+def make_accelerator(config: TrainConfig, folder: Path) -> Accelerator:
+    """Device, precision and processes of a training.
+
+    Raises:
+        ValueError: CUDA or fp16 was asked for and is not there.
+    """
+    if config.device == "cuda" and not torch.cuda.is_available():
+        raise ValueError('train.device is "cuda" but torch sees no GPU; use "auto" or "cpu"')
+    on_cpu = config.device == "cpu" or not torch.cuda.is_available()
+    if config.precision == "fp16" and on_cpu:
+        raise ValueError('train.precision "fp16" needs a GPU; use "no" or "bf16"')
+    return Accelerator(
+        cpu=on_cpu,
+        mixed_precision=config.precision,
+        log_with="tensorboard" if config.tensorboard else None,
+        project_dir=folder,
+        # An aggregator may leave parts of the frame unused ("global" has no matchings).
+        kwargs_handlers=[DistributedDataParallelKwargs(find_unused_parameters=True)],
+    )
+
+
+def batch_losses(
+    model: nn.Module, batch: Batch, config: TrainConfig, accelerator: Accelerator
+) -> dict[str, Tensor]:
+    """The losses of one micro-batch; with several processes, of their joint batch."""
+
+    def gather(tensor: Tensor, dim: int) -> Tensor:
+        if accelerator.num_processes == 1:
+            return tensor
+        # The backward of this all_gather sums over processes, and DDP then averages over them:
+        # together that is the gradient of the joint batch.
+        return torch.cat(collective.all_gather(tensor.contiguous()), dim)
+
+    keys = gather(batch.report_keys, 0) if config.identity_aware else None
+    with accelerator.autocast():
+        outputs = model(batch, config.pair_chunk, config.checkpoint_pairs, gather)
+    positives = None if keys is None else keys[:, None] == keys[None]
+    return contrastive_losses(**outputs, positives=positives, local_weight=config.local_weight)
+
+
+def make_optimizer(model: RECLF, config: TrainConfig) -> torch.optim.AdamW:
+    """AdamW with decay on matrices only, and its own rate for the towers if one is given."""
+    groups: dict[tuple[float, float], list[nn.Parameter]] = {}
+    for name, parameter in model.named_parameters():
+        if not parameter.requires_grad:
+            continue
+        is_tower = ".tower." in name
+        peak = (is_tower and config.tower_learning_rate) or config.learning_rate
+        decays = parameter.ndim > 1 and "embedding" not in name
+        groups.setdefault((peak, config.weight_decay * decays), []).append(parameter)
+    return torch.optim.AdamW(
+        [
+            {"params": parameters, "peak": peak, "lr": peak, "weight_decay": decay}
+            for (peak, decay), parameters in groups.items()
+        ],
+        fused=next(model.parameters()).device.type == "cuda",
+    )
+
+
+def peak_memory_mb(device: torch.device) -> float:
+    """Peak memory: allocated on the GPU, resident on a CPU."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device) / 2**20
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
+
+
+def quiet_worker(worker: int) -> None:
+    """Ctrl-C reaches the whole process group; only the training process shall answer to it."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+@contextmanager
+def interrupts():
+    """Ctrl-C and SIGTERM set a flag, so that a step is finished and saved before the stop.
+
+    A second signal stops at once. Outside the main thread nothing is caught.
+    """
+    flag = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield flag
+        return
+
+    def set_flag(number: int, frame: Any) -> None:
+        if flag.is_set():
+            raise KeyboardInterrupt
+        flag.set()
+
+    before = {s: signal.signal(s, set_flag) for s in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield flag
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
