@@ -66,7 +66,7 @@ class MatchingExplorer(anywidget.AnyWidget):
 
     _esm = STATIC / "explorer.js"
     _css = STATIC / "explorer.css"
-    _panels = ("matching", "relations", "importance", "edit")
+    _panels: tuple[str, ...] = ("matching", "relations", "importance", "edit")
 
     # Numbers of the case that is shown: see CaseSet.describe.
     case = _data(traitlets.Dict)
@@ -172,12 +172,17 @@ class MatchingExplorer(anywidget.AnyWidget):
     def figure(self, **options: Any) -> Figure:
         """The view for print: `plot_matchings` with the state of the explorer, and the options."""
         words = [self.word] if self.word >= 0 else None
-        several = self.view != "single" and len(self.models) > 1
-        shown = {self.models[i]: self._shown(i) for i in {self.model: 0, self.other: 0}}
+        compared = self.view == "compare" and self.model != self.other < len(self.models)
+        shown: Explanation | dict[str, Explanation] = self.explanation
+        if compared:
+            names = [self.models[i] for i in (self.model, self.other)]
+            shown = {name: self.explanations[name] for name in names}
+        elif self.view == "multiples":
+            shown = self.explanations
         given = {
             "words": words,
             "masks": self.masks,
-            "difference": several and self.view == "compare",
+            "difference": compared,
             "scale": "case" if self.scale == "case" else "word",
             "smooth": self.smooth,
             "opacity": self.opacity,
@@ -185,7 +190,7 @@ class MatchingExplorer(anywidget.AnyWidget):
             "level": self.level,
             "colors": self.colors,
         }
-        return figure.plot_matchings(shown if several else self.explanation, **(given | options))
+        return figure.plot_matchings(shown, **(given | options))
 
     def save_figure(self, path: str | Path, **options: Any) -> Path:
         """Write `figure(**options)` as .pdf, .svg or .png; made twice it is the same bytes."""
@@ -205,9 +210,6 @@ class MatchingExplorer(anywidget.AnyWidget):
         from .export import write_page
 
         return write_page(self, Path(path), cases)
-
-    def _shown(self, model: int) -> Explanation:
-        return self.explanations[self.models[model]]
 
     def _load(self) -> None:
         """Send the numbers of the shown case in one message."""
@@ -263,9 +265,13 @@ class MatchingExplorer(anywidget.AnyWidget):
             raise traitlets.TraitError(f"{name} must be -1 to {size - 1} here, got {value}")
         return value
 
+    def _still(self) -> Figure:
+        """The picture that a stored notebook shows."""
+        return self.figure()
+
     def _repr_mimebundle_(self, **keywords: Any) -> Any:
         """The live view where there is one; a picture and its description for everyone else."""
-        drawn = self.figure()
+        drawn = self._still()
         buffer = io.BytesIO()
         with plt.rc_context(figure.STYLE):
             drawn.savefig(buffer, format="png", dpi=110)
@@ -276,7 +282,7 @@ class MatchingExplorer(anywidget.AnyWidget):
         }
         if self.comm is None:
             return still, {}
-        bundle = super()._repr_mimebundle_(**keywords) or {}
+        bundle: Any = super()._repr_mimebundle_(**keywords) or {}
         data, metadata = bundle if isinstance(bundle, tuple) else (bundle, {})
         return {**data, **still}, metadata
 

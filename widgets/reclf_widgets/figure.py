@@ -157,6 +157,14 @@ def plot_matchings(
     return figure
 
 
+def plot_message(text: str) -> Figure:
+    """A line of text in the place of a figure that cannot be drawn."""
+    with plt.rc_context(STYLE):
+        drawn = plt.figure(figsize=(COLUMN, 0.5))
+        drawn.text(0.5, 0.5, text, ha="center", va="center")
+    return drawn
+
+
 def _plot_difference(figure, axes, shown, chosen, opacity, place) -> None:
     maps = [reading.region_map(shown[0], w) - reading.region_map(shown[1], w) for w in chosen]
     end = max([float(np.abs(cells).max()) for cells in maps], default=0) + 1e-12

@@ -31,7 +31,8 @@ class _View(MatchingExplorer):
         super().__init__(leader.cases, on_edit=on_edit, **(leader.state() | state))
         # The case goes first: a word of the new case may not exist in the old one.
         for name in ("case_index", "edits", *leader.state()):
-            traitlets.link((leader, name), (self, name))
+            pair = (leader, name), (self, name)
+            traitlets.link(*(reversed(pair) if name in state else pair))
 
 
 class MatchingView(_View):
@@ -50,6 +51,11 @@ class RelationGraphView(_View):
         given = {"step": self.step, "edges": self.edges, "threshold": self.threshold}
         return figure.plot_relations(self.explanation, **(given | options))
 
+    def _still(self) -> Figure:
+        if self.explanation.graph is None:
+            return figure.plot_message(f"{self.models[self.model]} relates no words")
+        return self.figure()
+
 
 class ImportanceView(_View):
     """How much each word counts: shades in the report, and a ranked list."""
@@ -59,3 +65,8 @@ class ImportanceView(_View):
     def figure(self, **options: Any) -> Figure:
         """`plot_importance` of the model shown."""
         return figure.plot_importance(self.explanation, **options)
+
+    def _still(self) -> Figure:
+        if self.explanation.importance is None:
+            return figure.plot_message(f"{self.models[self.model]} weighs no words")
+        return self.figure()

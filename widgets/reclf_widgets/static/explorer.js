@@ -195,11 +195,25 @@ export function springLayout(count, edges, width, height) {
     for (let i = 0; i < count; i++) for (let j = 0; j < i; j++) push(i, j, (length) => (ideal * ideal) / length);
     for (const [i, j, weight] of edges) push(i, j, (length) => (-length * length / ideal) * (0.4 + (0.6 * weight) / top));
     for (let i = 0; i < count; i++) {
-      dx[i] += (width / 2 - x[i]) * 0.4; dy[i] += (height / 2 - y[i]) * 0.7;
+      // As strong as what pushes outwards, a little inside of the frame.
+      dx[i] += ((width / 2 - x[i]) * count * ideal * ideal) / (0.5 * width) ** 2;
+      dy[i] += ((height / 2 - y[i]) * count * ideal * ideal) / (0.5 * height) ** 2;
       const length = Math.hypot(dx[i], dy[i]) || 1, move = Math.min(length, heat) / length;
-      x[i] = clamp(x[i] + dx[i] * move, 34, width - 34);
-      y[i] = clamp(y[i] + dy[i] * move, 16, height - 12);
+      x[i] += dx[i] * move;
+      y[i] += dy[i] * move;
     }
+  }
+  // Names stand above their nodes: push apart those that would lie over each other.
+  for (let round = 0; round < 40; round++) {
+    for (let i = 0; i < count; i++) {
+      for (let j = 0; j < i; j++) {
+        const away = y[i] - y[j];
+        if (Math.abs(x[i] - x[j]) > 62 || Math.abs(away) > 21) continue;
+        const move = (away < 0 ? -1 : 1) * (21 - Math.abs(away)) * 0.5;
+        y[i] += move; y[j] -= move;
+      }
+    }
+    for (let i = 0; i < count; i++) { x[i] = clamp(x[i], 34, width - 34); y[i] = clamp(y[i], 20, height - 12); }
   }
   return { x, y };
 }
@@ -246,7 +260,7 @@ function imagePanel(app) {
   function layout() {
     const { columns, list } = tiles(), gap = 6, data = app.data;
     const available = Math.max(200, root.clientWidth);
-    const width = Math.min(list.length === 1 ? 460 : 330, (available - gap * (columns - 1)) / columns);
+    const width = Math.min(columns === 3 ? 410 : list.length === 1 ? 460 : 330, (available - gap * (columns - 1)) / columns);
     const height = (width * data.height) / data.width;
     const rows = Math.ceil(list.length / columns);
     list.forEach((tile, i) => {
@@ -294,11 +308,11 @@ function imagePanel(app) {
   }
 
   function paintMasks(context, tile, width, height) {
-    const data = app.data, own = tile.word === WHOLE ? -1 : data.info.own_mask[tile.word];
+    const data = app.data, own = tile.word === WHOLE ? -1 : data.info.own_mask[tile.word], names = [];
     data.info.masks.forEach((mask, m) => {
       const solid = m === own;
-      context.beginPath();
       let left = 1, top = 1;
+      context.beginPath();
       for (const line of mask.outlines) {
         for (let k = 0; k < line.length; k += 2) {
           context[k ? "lineTo" : "moveTo"](tile.x + line[k] * width, tile.y + line[k + 1] * height);
@@ -309,8 +323,15 @@ function imagePanel(app) {
       context.lineWidth = solid ? 4 : 2.5; context.strokeStyle = "rgba(0,0,0,.55)"; context.setLineDash([]); context.stroke();
       context.lineWidth = solid ? 2 : 1.2; context.strokeStyle = "#fff"; context.setLineDash(solid ? [] : [5, 4]); context.stroke();
       context.setLineDash([]);
-      if (width > 250 && mask.outlines.length) label(context, spaced(mask.name), tile.x + left * width, tile.y + Math.max(top * height - 18, 22 * m), width / 2);
+      if (mask.outlines.length) names.push({ text: spaced(mask.name), x: left * width, y: top * height - 19 });
     });
+    if (width < 250) return;
+    let lowest = tile.title ? 22 : 2;
+    for (const name of names.sort((p, q) => p.y - q.y)) {
+      lowest = Math.max(lowest, name.y);
+      label(context, name.text, tile.x + Math.min(name.x, width - 110), tile.y + lowest, 110);
+      lowest += 19;
+    }
   }
 
   function paintCell(context, tile, region, width, height) {
@@ -453,7 +474,7 @@ function imagePanel(app) {
 
 // ---------------------------------------------------------------- report panel
 
-function reportPanel(app, withArcs) {
+function reportPanel(app) {
   const { get, put, on } = app;
   const arcs = shape("svg", { class: "reclf-arcs", "aria-hidden": "true" });
   const text = element("div", { class: "reclf-report", role: "listbox", "aria-label": "Words of the report. Arrow keys move and select, Escape selects the whole pair.", "data-testid": "report" });
@@ -500,7 +521,6 @@ function reportPanel(app, withArcs) {
       button.classList.toggle("reclf-found", query.length > 1 && data.name(w).toLowerCase().includes(query));
       if (w !== WHOLE && chosen) button.title = `${region >= 0 ? "looks there" : "importance"} ${shown(chosen[w])}`;
     }
-    if (withArcs) drawArcs();
   }
 
   function drawArcs() {
@@ -627,8 +647,9 @@ function relationPanel(app) {
     context.imageSmoothingEnabled = false;
     context.drawImage(cells, 0, 0, SIZE, SIZE);
     context.strokeStyle = app.dark() ? "#ff9c5b" : "#D55E00";
-    context.strokeRect(0.5, node * size, SIZE - 1, size);
-    context.strokeRect(node * size, 0.5, size, SIZE - 1);
+    const thick = Math.max(size, 4), start = clamp(node * size - (thick - size) / 2, 0.5, SIZE - thick - 0.5);
+    context.strokeRect(0.5, start, SIZE - 1, thick);
+    context.strokeRect(start, 0.5, thick, SIZE - 1);
     matrix.setAttribute("aria-label", `Relations of ${nodes} nodes, the whole pair first; a row draws on a column. Strongest: ${data.edges(numbers, top).slice(0, 1).map(sentence)}`);
     readout.textContent = "row draws on column; first is the whole pair";
   }
@@ -896,7 +917,7 @@ function render({ model, el }) {
   app.data = new Case(app.get);
   const top = header(app);
   const image = has("matching") ? imagePanel(app) : null;
-  const report = reportPanel(app, has("relations"));
+  const report = reportPanel(app);
   const relations = has("relations") ? relationPanel(app) : null;
   const ranking = has("importance") ? rankingPanel(app) : null;
   const editor = has("edit") ? editorPanel(app) : null;
@@ -929,7 +950,10 @@ function render({ model, el }) {
     const start = performance.now();
     follow();
     if (app.get("word") >= app.data.count) return; // the numbers of the new case are on their way
-    for (const part of [top, image, report, relations, ranking, editor]) part?.draw();
+    // First everything that writes, then what measures the page: each change between two
+    // measurements costs the browser a layout.
+    for (const part of [top, report, relations, ranking, editor, image]) part?.draw();
+    if (has("relations")) report.drawArcs();
     Object.assign(root.dataset, { case: app.data.info.study_id, word: app.get("word"), region: app.get("region"), draws: Number(root.dataset.draws ?? 0) + 1, drawMs: (performance.now() - start).toFixed(2) });
   }
 

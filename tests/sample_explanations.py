@@ -1,0 +1,54 @@
+"""Explanations for the tests of widgets, made with numpy alone. Sizes differ along every axis."""
+
+import numpy as np
+
+from reclf.explain import Explanation
+from reclf.reports import split_words
+
+REPORT = "Large left effusion. No pneumothorax, the heart is normal."
+TYPES = ["severity", "location", "finding", "negation", "finding", "filler", "anatomy", "filler",
+         "filler"]  # fmt: skip
+HOSTILE = (
+    'Left <img src=x onerror="window.hacked=1"> effusion </script><script>window.hacked=1</script>'
+    " & <b>bold</b> <!-- {{css}} ${window.hacked=1} \u2028 end"
+)
+
+
+def sample(study=0, model=0, *, report=REPORT, size=(96, 80), grid=(6, 5), steps=2, **changes):
+    """One explanation; another `study` or `model` has other numbers, the same words."""
+    random = np.random.default_rng(100 * study + model)
+    words = split_words(report)
+    count = len(words)
+    rows, columns = np.mgrid[: size[0], : size[1]]
+    image = 0.5 + 0.3 * np.sin(rows / 17) * np.cos(columns / 11) + random.normal(0, 0.02, size)
+    effusion = (rows > 0.55 * size[0]) & (rows < 0.9 * size[0]) & (columns > 0.6 * size[1])
+    heart = (rows - 0.4 * size[0]) ** 2 + (columns - 0.4 * size[1]) ** 2 < (0.2 * size[0]) ** 2
+    known = report == REPORT
+    values = {
+        "study_id": f"study-{study}",
+        "image": np.clip(image, 0, 1).astype(np.float32),
+        "report": report,
+        "words": words,
+        "attention": _softmax(random.normal(0, 1.5, (count, grid[0] * grid[1]))).reshape(
+            count, *grid
+        ),
+        "cosines": random.uniform(0, 1, count).astype(np.float32),
+        "graph": _softmax(random.normal(0, 1.2, (steps, count + 1, count + 1))),
+        "importance": _softmax(random.normal(0, 1, (1, count)))[0],
+        "scores": {"global": 0.25, "logit_local": 3.5 - study, "logit": 4.0 - study + model},
+        "masks": {"pleural_effusion": effusion, "cardiomegaly": heart},
+        "word_types": TYPES if known else None,
+        "word_findings": [0, 0, 0, -1, -1, -1, -1, -1, -1] if known else None,
+    }
+    return Explanation(**(values | changes))
+
+
+def large(model=0, words=120):
+    """The size that the speed targets speak of: 512 pixels, 28 x 28 regions, 120 words."""
+    names = [f"word{i}" for i in range(words)]
+    return sample(0, model, report=" ".join(names), size=(512, 512), grid=(28, 28))
+
+
+def _softmax(values):
+    exponents = np.exp(values - values.max(-1, keepdims=True, initial=0))
+    return (exponents / exponents.sum(-1, keepdims=True)).astype(np.float32)
