@@ -53,6 +53,7 @@ def test_override_reaches_into_dicts():
     config = override(
         phantom_small(),
         {
+            "model.aggregator_options": {"steps": 1},
             "model.aggregator_options.composition": "sequential",
             "model.image_tower.config.depths": [2, 1, 1, 1],
             "data.options.a.b": 3,
@@ -105,6 +106,7 @@ def test_unknown_preset_lists_presets():
         ("train.seed", 3.0, 3),
         ("train.seed", 2**53 + 1, 2**53 + 1),
         ("train.identity_aware", "True", True),
+        ("train.identity_aware", "false", False),
         ("train.identity_aware", False, False),
         ("data.root", "folder", "folder"),
         ("model.image_tower.revision", 1234, "1234"),

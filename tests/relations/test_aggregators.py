@@ -20,9 +20,10 @@ VARIANTS = {
     "RelationEnhanced": [
         {"steps": 2, "composition": "sequential"},
         {"norm": "report", "residual": True, "scaled": True},
+        {"steps": 1, "read_out": "token"},
         {"norm": "batch", "include_whole": True},
     ],
-    "SRM": [{"steps": 1}, {"residual": True, "scaled": True}],
+    "SRM": [{"steps": 1}, {"read_out": "token"}, {"residual": True, "scaled": True}],
     "IRM": [{"norm": "batch"}, {"norm": "report"}, {"norm": "batch", "include_whole": True}],
     "MeanPooling": [{"include_whole": True}],
     "Gloria": [{"aggregate": "mean"}],

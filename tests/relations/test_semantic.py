@@ -82,13 +82,15 @@ def test_scaled_divides_by_the_root_of_the_dimension(pairs):
         torch.testing.assert_close(plain(nodes, mask)[1], graph)
 
 
-def test_equals_sgraf_in_value_and_gradient(pairs):
-    srm = SRM(S, steps=K).double().eval()
-    leaves = [pairs.matchings, pairs.whole, *srm.parameters()]
+@pytest.mark.parametrize("read_out", ["whole", "token"])
+def test_equals_sgraf_in_value_and_gradient(pairs, read_out):
+    srm = SRM(S, steps=K, read_out=read_out).double().eval()
+    leaves = [pairs.matchings, *srm.parameters(), *([pairs.whole] if read_out == "whole" else [])]
     related = srm(pairs)
     expected = []
     for n, count in enumerate(COUNTS):
-        nodes = torch.cat([pairs.whole[n : n + 1], pairs.matchings[n, :count]])
+        first = pairs.whole[n] if read_out == "whole" else srm.semantic.token
+        nodes = torch.cat([first[None], pairs.matchings[n, :count]])
         for k, step in enumerate(srm.semantic.steps):
             nodes, edges = sgraf_graph_reasoning(step, nodes)
             torch.testing.assert_close(related.graph[n, k, : 1 + count, : 1 + count], edges)
@@ -149,6 +151,18 @@ def test_padded_rows_and_columns_of_the_graph_are_zero(pairs):
     torch.testing.assert_close(graph.sum(-1), present[:, None].expand(N, 3, 1 + W).double())
     assert (graph.transpose(2, 3)[~present[:, None].expand(N, 3, 1 + W)] == 0).all()
     assert (nodes[~present] == 0).all()
+
+
+def test_a_token_does_not_see_the_global_matching(pairs):
+    srm = SRM(S, read_out="token").double()
+    other = Pairs(pairs.matchings, pairs.cosines, -pairs.whole, pairs.word_mask)
+    torch.testing.assert_close(srm(other).logits, srm(pairs).logits)
+    assert "semantic.token" in srm.state_dict()
+    assert "semantic.token" not in SRM(S).state_dict()
+    with pytest.raises(
+        ValueError, match=r"read_out must be one of \('whole', 'token'\), got 'mean'"
+    ):
+        SemanticReasoning(S, read_out="mean")
 
 
 def test_at_least_one_step():
