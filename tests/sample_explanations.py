@@ -43,10 +43,10 @@ def sample(study=0, model=0, *, report=REPORT, size=(96, 80), grid=(6, 5), steps
     return Explanation(**(values | changes))
 
 
-def large(model=0, words=120):
+def large(study=0, model=0, words=120):
     """The size that the speed targets speak of: 512 pixels, 28 x 28 regions, 120 words."""
     names = [f"word{i}" for i in range(words)]
-    return sample(0, model, report=" ".join(names), size=(512, 512), grid=(28, 28))
+    return sample(study, model, report=" ".join(names), size=(512, 512), grid=(28, 28))
 
 
 def _softmax(values):

@@ -1,0 +1,169 @@
+"""The explorer in JupyterLab: both sides write the state, keys stay in it, nothing leaves."""
+
+import json
+import statistics
+
+import nbformat
+import pytest
+from conftest import watch
+from lab import ask, open_notebook, run, serve
+from sample_explanations import large, sample
+
+CODE = """
+from pathlib import Path
+from reclf.explain import Explanation
+from reclf_widgets import MatchingExplorer, RelationGraphView
+
+load = lambda kind: [Explanation.load(path) for path in sorted(Path(".").glob(f"{kind}-*.npz"))]
+def on_edit(index, edit):
+    import dataclasses
+    return dataclasses.replace(
+        load("small")[index], report=edit, words=edit.lower().split(), word_types=None,
+        word_findings=None, graph=None, importance=None, attention=load("small")[0].attention[:2],
+        cosines=load("small")[0].cosines[:2],
+    )
+explorer = MatchingExplorer(load("small"), on_edit=on_edit)
+explorer
+"""
+
+
+@pytest.fixture(scope="module")
+def page(browser, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("lab")
+    for study in range(3):
+        sample(study).save(folder / f"small-{study}.npz")
+    for study in range(2):
+        large(study).save(folder / f"large-{study}.npz")
+    cells = [CODE, "view = RelationGraphView(explorer)\nview"]
+    notebook = nbformat.v4.new_notebook(
+        cells=[nbformat.v4.new_code_cell(cell) for cell in cells],
+        metadata={"kernelspec": {"name": "python3", "display_name": "Python 3"}},
+    )
+    nbformat.write(notebook, folder / "test.ipynb")
+    context = browser.new_context(viewport={"width": 1400, "height": 1100})
+    context.grant_permissions(["clipboard-read", "clipboard-write"])
+    opened = watch(context.new_page())
+    with serve(folder, tmp_path_factory.mktemp("private")) as address:
+        open_notebook(opened, address, "test.ipynb")
+        explorer(opened).wait_for()
+        yield opened
+        context.close()
+
+
+def explorer(page, **facts):
+    facts = "".join(f"[data-{name}='{value}']" for name, value in facts.items())
+    return page.locator(f".reclf[data-draws]{facts}").first
+
+
+def view(page, **facts):
+    facts = "".join(f"[data-{name}='{value}']" for name, value in facts.items())
+    return page.locator(f".reclf[data-draws]{facts}").nth(1)
+
+
+def word(page, index):
+    return explorer(page).locator(f".reclf-word[data-word='{index}']")
+
+
+def test_a_click_reaches_python_and_the_linked_view(page):
+    word(page, 2).click()
+    explorer(page, word=2).wait_for()
+    view(page, word=2).wait_for()
+    assert ask(page, "(explorer.word, view.word)") == "(2, 2)"
+
+
+def test_python_moves_both_views(page):
+    ask(page, "setattr(explorer, 'word', 6)")
+    explorer(page, word=6).wait_for()
+    view(page, word=6).wait_for()
+    assert word(page, 6).get_attribute("aria-selected") == "true"
+
+
+def test_keys_are_not_taken_by_lab(page):
+    cells = page.locator(".jp-Notebook .jp-Cell").count()
+    word(page, 6).focus()
+    for key in ("a", "b", "x", "d", "d", "m", "ArrowRight"):
+        page.keyboard.press(key)
+    explorer(page, word=7).wait_for()
+    page.keyboard.press("Escape")
+    explorer(page, word=-1).wait_for()
+    assert page.locator(".jp-Notebook .jp-Cell").count() == cells
+
+
+def test_the_next_case_comes_from_python(page):
+    explorer(page).locator("[data-act=next]").click()
+    explorer(page, case="study-1").wait_for()
+    view(page, case="study-1").wait_for()
+    assert ask(page, "explorer.case_index") == "1"
+
+
+def test_ones_own_text_is_explained(page):
+    editor = explorer(page).locator(".reclf-editor")
+    editor.locator("summary").click()
+    editor.get_by_test_id("edit-text").fill("Clear lungs")
+    editor.get_by_test_id("edit-explain").click()
+    word(page, 1).get_by_text("lungs").wait_for()
+    assert ask(page, "explorer.explanation.words") == "['clear', 'lungs']"
+    editor.get_by_test_id("edit-restore").click()
+    word(page, 8).wait_for()
+
+
+def test_the_picture_and_the_state_are_copied(page):
+    explorer(page).locator("[data-act=copy]").click()
+    explorer(page).get_by_test_id("message").get_by_text("copied", exact=True).wait_for()
+    kind, width, height = page.evaluate("""async () => {
+      const [item] = await navigator.clipboard.read();
+      const image = await createImageBitmap(await item.getType("image/png"));
+      return [item.types[0], image.width, image.height];
+    }""")
+    assert kind == "image/png"
+    assert width > 900
+    assert height > width  # the sample image is taller than wide, and a colour bar follows
+    explorer(page).locator("[data-act=state]").click()
+    explorer(page).get_by_test_id("message").get_by_text("state copied").wait_for()
+    state = page.evaluate("navigator.clipboard.readText()")
+    assert ask(page, f"{state} == explorer.state()") == "True"
+
+
+def test_it_follows_the_theme_of_lab(page):
+    run(page, "apputils:change-theme", theme="JupyterLab Dark")
+    explorer(page, theme="dark").wait_for()
+    run(page, "apputils:change-theme", theme="JupyterLab Light")
+    explorer(page, theme="light").wait_for()
+
+
+def test_the_stored_notebook_holds_a_picture_and_no_widget_state(page):
+    run(page, "docmanager:save")
+    notebook = json.loads(ask(page, "Path('test.ipynb').read_text()").encode().decode("unicode_escape")[1:-1])  # fmt: skip
+    assert "widgets" not in notebook["metadata"]
+    data = notebook["cells"][0]["outputs"][0]["data"]
+    assert {"image/png", "text/plain"} <= set(data)
+
+
+def test_the_next_large_case_is_there_soon(page, capsys):
+    """Through the kernel in 600 ms; three times that, for busy machines."""
+    ask(page, "globals().update(explorer=MatchingExplorer({'A': load('large')}))")
+    page.evaluate("""async () => {
+      const { content } = window.jupyterapp.shell.currentWidget;
+      content.activeCellIndex = content.widgets.length - 1;
+      content.widgets[content.activeCellIndex].model.sharedModel.setSource("explorer");
+    }""")
+    run(page, "notebook:run-cell")
+    page.locator(".reclf[data-draws]").nth(1).locator(".reclf-word[data-word='119']").wait_for()
+    times = [
+        page.evaluate("""async () => {
+          const root = document.querySelectorAll(".reclf[data-draws]")[1];
+          const before = root.dataset.case, start = performance.now();
+          root.querySelector("[data-act=next]").click();
+          while (root.dataset.case === before) await new Promise(requestAnimationFrame);
+          return performance.now() - start;
+        }""")
+        for _ in range(4)
+    ]
+    with capsys.disabled():
+        print(f"\nnext case {statistics.median(times):.0f} ms")
+    assert statistics.median(times) < 1800
+
+
+def test_nothing_went_wrong_and_nothing_left_the_machine(page):
+    assert page.problems == []
+    assert page.outside == []
