@@ -260,7 +260,11 @@ class RECLF(nn.Module):
         return model.to(device).eval()
 
     def export_image_tower(self, folder: str | Path) -> None:
-        """Save the image tower alone as a transformers folder (`AutoBackbone` / `AutoModel`)."""
+        """Save the image tower alone as a transformers folder.
+
+        `AutoModel` and the tower's own class (`ResNetBackbone`) load it; `AutoBackbone` of
+        transformers 5.23 asks the hub about every name, folders included, and does not.
+        """
         self.image_encoder.tower.save_pretrained(folder)
 
 
