@@ -66,7 +66,7 @@ def watch(page):
     """Collect what must not happen: errors in `page.problems`, other hosts in `page.outside`."""
     page.problems, page.outside = [], []
     page.set_default_timeout(30_000)
-    page.on("pageerror", lambda error: page.problems.append(str(error)))
+    page.on("pageerror", lambda error: page.problems.append(error.stack or str(error)))
     page.on(
         "console",
         lambda message: page.problems.append(message.text) if message.type == "error" else None,

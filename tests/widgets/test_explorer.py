@@ -219,7 +219,9 @@ def test_the_figure_follows_the_state(explorer, tmp_path):
 
 
 def test_the_page_is_small_and_holds_no_markup_of_the_report(tmp_path):
-    page = MatchingExplorer({"A": [large()], "B": [large(model=1)]}).to_html(tmp_path / "large.html")
+    page = MatchingExplorer({"A": [large()], "B": [large(model=1)]}).to_html(
+        tmp_path / "large.html"
+    )
     assert page.stat().st_size < 2_000_000
     text = MatchingExplorer([sample(report=HOSTILE)]).to_html(tmp_path / "hostile.html").read_text()
     assert "<img" not in text

@@ -1,0 +1,98 @@
+"""The notebooks of the explorer by papermill, on an untrained tiny model, from any folder."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from reclf.explain import Explanation
+from reclf.presets import make_config
+from reclf.pretrain import make_model, make_tokenizer, open_split
+from reclf.runs import Run
+
+NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
+TINY = {"model.image_size": 64, "train.val_studies": 8, "data.options": {"length": 40}}
+FIGURES = {
+    f"{name}{ending}"
+    for name in ("matchings", "relations", "importance")
+    for ending in (".pdf", ".svg", ".txt", ".json")
+}
+
+pytestmark = pytest.mark.slow
+
+
+def papermill(notebook, *arguments, cwd):
+    command = [sys.executable, "-m", "papermill", "--no-progress-bar", NOTEBOOKS / notebook]
+    return subprocess.run([*command, *arguments], cwd=cwd, capture_output=True, text=True)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A folder with two runs whose models never trained: RECLF and a baseline without relations."""
+    folder = tmp_path_factory.mktemp("explore")
+    for name, more in (
+        ("first", {}),
+        ("plain", {"model.aggregator": "mean", "model.aggregator_options": {}}),
+    ):
+        config = make_config("phantom_small", **TINY, **more)
+        run = Run(folder / "runs" / name, config)
+        tokenizer = make_tokenizer(config, open_split(config, "train"))
+        run.write_checkpoint("best", make_model(config.model, tokenizer, 0).save_pretrained)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def explored(folder):
+    done = papermill(
+        "explore.ipynb", "explore.ipynb", "-p", "run", "runs/first", "-p", "baseline", "runs/plain",
+        "-p", "n_cases", "3", cwd=folder,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-3000:]
+    return folder
+
+
+def pictures(path):
+    """Outputs with a picture of an executed notebook, which must be small and hold no widgets."""
+    assert path.stat().st_size < 1_000_000
+    notebook = nbformat.read(path, as_version=4)
+    assert "widgets" not in notebook.metadata
+    outputs = [o for c in notebook.cells if c.cell_type == "code" for o in c.outputs]
+    return [o for o in outputs if "image/png" in o.get("data", {})]
+
+
+def test_exploring_leaves_explanations_a_page_and_pictures(explored):
+    run = explored / "runs" / "first"
+    for name, has_graph in (("first", True), ("plain", False)):
+        paths = sorted((explored / "runs" / name / "explanations").glob("*.npz"))
+        assert len(paths) == 3
+        assert (Explanation.load(paths[0]).graph is not None) == has_graph
+    assert (run / "explorer.html").stat().st_size < 2_000_000
+    assert len(pictures(explored / "explore.ipynb")) == 3
+
+
+def test_figures_are_made_twice_with_the_same_bytes(explored):
+    made = []
+    for _ in range(2):
+        done = papermill("figures.ipynb", "figures.ipynb", "-p", "run", "runs/first", "-p",
+                         "baseline", "runs/plain", cwd=explored)  # fmt: skip
+        assert done.returncode == 0, done.stderr[-3000:]
+        place = explored / "runs" / "first" / "figures"
+        made.append({path.name: path.read_bytes() for path in place.iterdir()})
+    assert set(made[0]) == FIGURES
+    assert made[0] == made[1]
+    assert len(pictures(explored / "figures.ipynb")) == 3
+
+
+@pytest.mark.parametrize(
+    ("notebook", "message"),
+    [
+        ("explore.ipynb", "Make one with `make pretrain`"),
+        ("figures.ipynb", "run notebooks/explore"),
+    ],
+)
+def test_without_a_run_it_says_how_to_make_one(tmp_path, notebook, message):
+    done = papermill(notebook, "out.ipynb", cwd=tmp_path)
+    assert done.returncode == 1
+    assert message in done.stderr
