@@ -38,11 +38,16 @@ def rank_of_partner(scores: np.ndarray, positives: np.ndarray) -> np.ndarray:
     return 1 + above + level / 2
 
 
-def recall_chance(positives: np.ndarray, k: int) -> np.ndarray:
-    """Probability (queries,) that a random order puts a correct candidate among the first k."""
-    n, m = positives.shape[1], positives.sum(1)
+def recall_chance(right_answers: np.ndarray, candidates: int, k: int) -> np.ndarray:
+    """Probability (queries,) that a random order puts a right candidate among the first k.
+
+    Args:
+        right_answers: int (queries,), how many of the candidates are right.
+        candidates: how many there are.
+    """
+    n, m = candidates, np.asarray(right_answers)
     if k >= n:
-        return np.ones(len(positives))
+        return np.ones(len(m))
     # 1 - C(n - m, k) / C(n, k), in logarithms
     left = np.maximum(n - m - k, 0)
     log_miss = gammaln(n - m + 1) - gammaln(left + 1) - gammaln(n + 1) + gammaln(n - k + 1)

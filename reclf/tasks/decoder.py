@@ -53,7 +53,7 @@ class Decoder(nn.Module):
         width: channels inside.
     """
 
-    def __init__(self, channels: Sequence[int], classes: int, width: int = 64):
+    def __init__(self, channels: Sequence[int], classes: int, width: int = 32):
         super().__init__()
         self.enter = nn.ModuleList(nn.Conv2d(c, width, 1) for c in channels)
         self.join = nn.ModuleList(

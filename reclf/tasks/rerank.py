@@ -1,0 +1,153 @@
+"""Two stages for large galleries: a shortlist by global vectors, then the relations.
+
+    global vectors --nearest--> shortlist (n, L) --combined score of those pairs--> ranks
+
+Scoring all pairs by their relations takes n * n matchings; the shortlist takes n * L. What recall
+is lost so can be measured where all pairs can still be scored.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from tqdm.auto import tqdm
+
+from ..encoders import ImageFeatures, TextFeatures
+from ..model import RECLF
+from .features import take_images
+from .retrieval import Ranks, score_blocks, unit_vectors
+
+PAIRS = 256  # related at a time
+INDEXES = ("auto", "matrix", "faiss")
+
+
+def nearest(
+    queries: torch.Tensor, candidates: torch.Tensor, count: int, index: str = "auto"
+) -> np.ndarray:
+    """The candidates with the highest inner product, best first: int (queries, count).
+
+    Args:
+        queries, candidates: float32 (n, D) and (m, D), of unit length.
+        index: "matrix" is an exact product in blocks, "faiss" an exact flat index of faiss, "auto"
+            faiss where it can be imported.
+    """
+    if index not in INDEXES:
+        raise ValueError(f"index must be one of {', '.join(INDEXES)}, got {index!r}")
+    count = min(count, len(candidates))
+    if uses_faiss(index):
+        import faiss
+
+        flat = faiss.IndexFlatIP(candidates.shape[1])
+        flat.add(candidates.cpu().numpy())
+        return np.asarray(flat.search(queries.cpu().numpy(), count)[1])
+    parts = [
+        torch.from_numpy(scores).topk(count).indices
+        for _, scores in score_blocks(queries, candidates)
+    ]
+    return torch.cat(parts).numpy()
+
+
+def uses_faiss(index: str) -> bool:
+    """Whether an index is made by faiss; "faiss" without faiss is an ImportError that says so."""
+    if index == "matrix":
+        return False
+    try:
+        import faiss  # noqa: F401
+    except ImportError as error:
+        if index == "faiss":
+            raise ImportError(
+                'index="faiss" needs the package faiss; use "matrix", which gives the same'
+            ) from error
+        return False
+    return True
+
+
+@torch.no_grad()
+def pair_scores(
+    model: RECLF,
+    images: ImageFeatures,
+    texts: TextFeatures,
+    image_rows: np.ndarray,
+    text_rows: np.ndarray,
+    progress: str = "",
+) -> np.ndarray:
+    """Combined score of given pairs, float32 (pairs,): what `RECLF.score` gives for them.
+
+    Args:
+        image_rows, text_rows: int (pairs,), positions in the features.
+    """
+    model.eval()
+    result = np.empty(len(image_rows), dtype=np.float32)
+    # Reports of like length together: a chunk is padded to its own longest.
+    order = texts.word_mask.sum(1)[torch.as_tensor(text_rows)].argsort().numpy()
+    starts = range(0, len(order), PAIRS)
+    for start in tqdm(starts, desc=progress, disable=not progress):
+        chosen = order[start : start + PAIRS]
+        pictures = take_images(images, torch.as_tensor(image_rows[chosen]), model.device)
+        reports = _take_texts(texts, torch.as_tensor(text_rows[chosen]), model.device)
+        cosines = (unit_vectors(pictures.whole) * unit_vectors(reports.whole)).sum(1)
+        scores = model.config.global_weight * model.logit_scale * cosines
+        if model.aggregator.uses_matchings:
+            scores = scores + model.relate(pictures, reports)[0].logits
+        result[chosen] = scores.float().cpu().numpy()
+    return result
+
+
+def rerank(
+    model: RECLF,
+    images: ImageFeatures,
+    texts: TextFeatures,
+    keys: np.ndarray,
+    global_ranks: Ranks,
+    shortlist: int,
+    index: str = "auto",
+    progress: str = "",
+) -> Ranks:
+    """Ranks after the first `shortlist` candidates of each query are ordered by combined score.
+
+    Args:
+        images, texts: features of n studies.
+        keys: int (n,), equal where two reports are the same.
+        global_ranks: of the same studies; a query whose right answers are all outside its
+            shortlist keeps its rank there.
+        shortlist: candidates per query, at least 1.
+
+    Returns:
+        Ranks; a right answer outside the shortlist is at least at `shortlist` + 0.5.
+    """
+    if shortlist < 1:
+        raise ValueError(f"shortlist must be at least 1, got {shortlist}")
+    vectors = unit_vectors(images.whole), unit_vectors(texts.whole)
+    found = []
+    for direction, before in enumerate((global_ranks.to_report, global_ranks.to_image)):
+        short = nearest(vectors[direction], vectors[1 - direction], shortlist, index)
+        queries = np.repeat(np.arange(len(short)), short.shape[1])
+        found_rows = short.reshape(-1)
+        image_rows, text_rows = (queries, found_rows) if direction == 0 else (found_rows, queries)
+        title = f"{progress} {('image to report', 'report to image')[direction]}" * bool(progress)
+        scores = pair_scores(model, images, texts, image_rows, text_rows, title)
+        found.append(_ranks_in(scores.reshape(short.shape), keys[short] == keys[:, None], before))
+    return Ranks(*found)
+
+
+def _ranks_in(scores: np.ndarray, positives: np.ndarray, before: np.ndarray) -> np.ndarray:
+    """Rank within the shortlist where a right answer is in it, else not before its end."""
+    if np.isnan(scores).any():
+        raise ValueError("scores must not be NaN")
+    best = np.where(positives, scores, -np.inf).max(1, keepdims=True)
+    above = ((scores > best) & ~positives).sum(1)
+    level = ((scores == best) & ~positives).sum(1)
+    outside = np.maximum(before, scores.shape[1] + 0.5)
+    return np.where(positives.any(1), 1 + above + level / 2, outside)
+
+
+def lost_recall(full: Ranks, short: Ranks, ks: Sequence[int]) -> dict[str, float]:
+    """Recall@k of scoring everything minus that of the shortlist, by k."""
+    return {f"recall_at_{k}": float((full.hits(k) - short.hits(k)).mean()) for k in ks}
+
+
+def _take_texts(texts: TextFeatures, rows: torch.Tensor, device: torch.device) -> TextFeatures:
+    mask = texts.word_mask[rows]
+    longest = max(1, int(mask.sum(1).max()))
+    parts = texts.whole[rows], texts.words[rows, :longest], mask[:, :longest]
+    return TextFeatures(*(part.to(device) for part in parts))
