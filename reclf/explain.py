@@ -9,6 +9,7 @@ it on a laptop. Its numbers come from `RECLF.relate`, the path that training and
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -59,6 +60,11 @@ class Explanation:
         wrong = {name: count for name, count in shapes.items() if count != words}
         if wrong:
             raise ValueError(f"the report has {words} words, but {wrong} (words in each array)")
+
+    @property
+    def file_name(self) -> str:
+        """Name of its file in a run's explanations/: the study id may be a path."""
+        return file_name(self.study_id)
 
     def attention_in_pixels(self, smooth: bool = False) -> np.ndarray:
         """Attention on the pixels of the image: float32 (W, H, W_px), each map sums to 1.
@@ -115,6 +121,11 @@ class Explanation:
                 masks=masks,
                 **header,
             )
+
+
+def file_name(study_id: str) -> str:
+    """ "images/7.png" -> "images-7.png.npz": a file of one folder for any study id."""
+    return re.sub(r"[^\w.+=-]+", "-", study_id) + ".npz"
 
 
 def explain(model: RECLF, study: Study, report: str | None = None) -> Explanation:

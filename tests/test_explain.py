@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from reclf.batches import Study, Word
-from reclf.explain import Explanation, explain
+from reclf.explain import Explanation, explain, file_name
 from reclf.model import RECLF
 from reclf.reports import train_tokenizer
 from reclf.tasks.features import collate_for
@@ -102,6 +102,11 @@ def test_attention_in_pixels_is_registered_on_the_image(make_model, study):
     np.testing.assert_allclose(pixels.sum((1, 2)), 1, rtol=1e-5)
     # cell (row 1, column 2) of the 4 x 4 grid is pixels 16-31 down and 32-47 across
     np.testing.assert_allclose(pixels[0, 16:32, 32:48] * 256, e.attention[0, 1, 2], rtol=1e-5)
+
+
+def test_a_study_id_that_is_a_path_makes_one_file():
+    assert file_name("images/left lung/7.png") == "images-left-lung-7.png.npz"
+    assert file_name("phantom-0-test-3-A") == "phantom-0-test-3-A.npz"
 
 
 def test_arrays_that_do_not_fit_are_refused(make_model, study):
