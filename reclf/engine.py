@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import torch.distributed.nn.functional as collective
+import torch.distributed as distributed
 from accelerate import Accelerator, DistributedDataParallelKwargs
 from torch import Tensor, nn
 
@@ -47,15 +47,35 @@ def batch_losses(
     def gather(tensor: Tensor, dim: int) -> Tensor:
         if accelerator.num_processes == 1:
             return tensor
-        # The backward of this all_gather sums over processes, and DDP then averages over them:
-        # together that is the gradient of the joint batch.
-        return torch.cat(collective.all_gather(tensor.contiguous()), dim)
+        return _Gather.apply(tensor, dim)
 
     keys = gather(batch.report_keys, 0) if config.identity_aware else None
     with accelerator.autocast():
         outputs = model(batch, config.pair_chunk, config.checkpoint_pairs, gather)
     positives = None if keys is None else keys[:, None] == keys[None]
     return contrastive_losses(**outputs, positives=positives, local_weight=config.local_weight)
+
+
+class _Gather(torch.autograd.Function):
+    """Join the equal shares of all processes along a dimension.
+
+    Backward sums the gradients of all processes, since all of them used this share, and DDP then
+    averages over processes: together that is the gradient of the joint batch.
+    """
+
+    @staticmethod
+    def forward(ctx, share: Tensor, dim: int) -> Tensor:
+        ctx.dim, ctx.size = dim, share.shape[dim]
+        share = share.contiguous()
+        shares = [torch.empty_like(share) for _ in range(distributed.get_world_size())]
+        distributed.all_gather(shares, share)
+        return torch.cat(shares, dim)
+
+    @staticmethod
+    def backward(ctx, grad: Tensor) -> tuple[Tensor, None]:
+        grad = grad.contiguous()
+        distributed.all_reduce(grad)
+        return grad.narrow(ctx.dim, distributed.get_rank() * ctx.size, ctx.size), None
 
 
 def make_optimizer(model: RECLF, config: TrainConfig) -> torch.optim.AdamW:

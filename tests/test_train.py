@@ -283,19 +283,20 @@ def test_two_processes_see_the_loss_and_gradient_of_the_joint_batch(tmp_path):
     results = []
     for processes in (1, 2):
         path = tmp_path / f"{processes}.pt"
-        launch = [sys.executable, "-m", "accelerate.commands.launch", "--cpu"]
-        launch += ["--num_processes", str(processes), "--num_machines", "1"]
+        launch = [sys.executable, "-m", "accelerate.commands.launch", "--num_machines", "1"]
+        launch += ["--num_processes", str(processes), "--main_process_port", "0"]
         launch += ["--mixed_precision", "no", "--dynamo_backend", "no"]
-        if processes > 1:
-            launch += ["--main_process_port", "0"]
+        launch += ["--multi_gpu"] if processes > 1 else ["--cpu"]
         done = subprocess.run(
             [*launch, str(HERE / "two_processes.py"), str(path)],
             capture_output=True,
             text=True,
-            env={**os.environ, "OMP_NUM_THREADS": "1"},
+            env={**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""},
         )
         assert done.returncode == 0, done.stderr[-2000:]
-        results.append(torch.load(path, weights_only=True))
+        started, found = torch.load(path, weights_only=True)
+        assert started == processes
+        results.append(found)
     one, two = results
     assert one.keys() == two.keys()
     assert len(one) > 20

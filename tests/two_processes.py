@@ -1,6 +1,9 @@
 """Run by test_train.py under `accelerate launch`: losses and gradients of a shared batch.
 
-    accelerate launch --cpu --num_processes 2 tests/two_processes.py FILE
+    accelerate launch --multi_gpu --num_processes 2 tests/two_processes.py FILE
+
+(`--multi_gpu` is what makes Accelerate start several processes at all; with `--cpu` it starts one
+and says nothing. The Accelerator below puts them on the CPU.)
 
 Every process takes its share of one fixed batch; process 0 writes the losses and the gradients
 that an optimiser would see. With one process the same lines give the joint batch.
@@ -71,7 +74,8 @@ def main(path: str) -> None:
     if accelerator.is_main_process:
         unwrapped = accelerator.unwrap_model(wrapped)
         gradients = {n: p.grad for n, p in unwrapped.named_parameters() if p.grad is not None}
-        torch.save({"losses": {k: v.detach() for k, v in losses.items()}, **gradients}, path)
+        found = {"losses": {k: v.detach() for k, v in losses.items()}, **gradients}
+        torch.save((accelerator.num_processes, found), path)
     accelerator.wait_for_everyone()
 
 
