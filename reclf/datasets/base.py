@@ -253,6 +253,7 @@ class FileStudies:
         needed = self.image_size * (short / long if self.fit == "pad" else 1.0)
         pixels = read_image(path, own_max=self.own_max, min_side=math.ceil(needed))
         image, frame = fit(pixels, self.image_size, self.fit, original)
+        np.clip(image, 0, 1, out=image)  # a mean of ones can be 1.0000001
         if self._cache is not None:
             # Rounded on the first reading too, so that every epoch sees the same image.
             half = image.astype(np.float16)

@@ -7,6 +7,10 @@ every loader that has them; NaN, no information, unless told.
 import math
 from collections.abc import Mapping, Sequence
 
+import pandas as pd
+
+from .problems import DataProblems
+
 # In the order of the CheXpert release. Only names are ever looked up, never positions.
 CHEXPERT_LABELS = (
     "No Finding", "Enlarged Cardiomediastinum", "Cardiomegaly", "Lung Opacity", "Lung Lesion",
@@ -25,6 +29,7 @@ GLORIA_UNCERTAIN = {
     "Edema": "one",
     "Pleural Effusion": "one",
 }
+_CELLS = {"1": "1", "0": "0", "-1": "-1", "": "", "nan": ""}
 _VALUES = {"nan": math.nan, "zero": 0.0, "one": 1.0}
 
 
@@ -53,11 +58,26 @@ def blank_value(blank: str) -> float:
     return _VALUES[blank]
 
 
-def label_value(cell: str, uncertain: float, blank: float = math.nan) -> float:
-    """1, 0 or NaN for the text of a cell; ValueError for anything else."""
-    value = float(cell) if cell.strip() else math.nan
-    if math.isnan(value):
-        return blank
-    if value not in (1, 0, -1):
-        raise ValueError(f"a label must be 1, 0, -1 or empty, got {cell!r}")
-    return uncertain if value == -1 else value
+def label_rows(
+    table: pd.DataFrame, uncertain: Mapping[str, float], blank: float, where: str
+) -> list[dict[str, float]]:
+    """label -> 1, 0 or NaN for every row of a table of text.
+
+    Args:
+        uncertain: label (a column) -> what -1 becomes.
+        blank: what an empty cell becomes.
+        where: the table's name, for the error that lists every cell that is no label.
+    """
+    columns, wrong = [], []
+    for name, of_uncertain in uncertain.items():
+        values = {}
+        for cell, count in table[name].value_counts().items():
+            known = _CELLS.get(str(cell).strip().lower().removesuffix(".0"))
+            if known is None:
+                wrong.append(f"{name} = {cell!r} in {count} rows")
+            values[cell] = {"-1": of_uncertain, "": blank}.get(known or "", float(known or "nan"))
+        columns.append([values[cell] for cell in table[name]])
+    if wrong:
+        advice = "A label is 1, 0, -1 for uncertain, or empty."
+        raise DataProblems(where, {"cell that is no label": wrong}, advice)
+    return [dict(zip(uncertain, row, strict=True)) for row in zip(*columns, strict=True)]

@@ -15,6 +15,7 @@ of this layout from nothing, to try a notebook with and for the tests.
 The official split is kept: train, validate (here "val") and test are never merged, unlike MGCA's.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -24,7 +25,7 @@ import pandas as pd
 from reclf.reports import pick_sections, sections
 
 from .base import FileStudies, Row, split_name
-from .labels import CHEXPERT_LABELS, label_value, uncertain_values
+from .labels import CHEXPERT_LABELS, label_rows, uncertain_values
 from .parts import read_table
 from .problems import DataProblems
 from .tiny import draw_chest, write_image
@@ -78,7 +79,7 @@ class MimicCxr(FileStudies):
         reports_root = root if reports_root is None else Path(reports_root)
         if labels not in ("chexpert", "negbio", None):
             raise ValueError(f"labels must be 'chexpert', 'negbio' or None, got {labels!r}")
-        values_of_uncertain = uncertain_values(uncertain, LABELS)
+        uncertain_of = uncertain_values(uncertain, LABELS)
         kinds = ["metadata", "split", *([labels] if labels else [])]
         paths = _find_parts(root, reports_root, kinds)
 
@@ -97,8 +98,13 @@ class MimicCxr(FileStudies):
         table["split"] = table["split"].map(split_name)
         reports = _read_reports(paths["reports"], table[table["split"] == split], sections, how)
 
+        table = table.fillna("")
+        where = str(paths[labels]) if labels else ""
+        label_list = label_rows(
+            table[list(names)], {n: uncertain_of[n] for n in names}, math.nan, where
+        )
         rows = []
-        for record in table.fillna("").to_dict("records"):
+        for number, record in enumerate(table.to_dict("records")):
             subject, study = record["subject_id"], record["study_id"]
             folder = root / "files" / f"p{subject[:2]}" / f"p{subject}" / f"s{study}"
             rows.append(
@@ -108,9 +114,7 @@ class MimicCxr(FileStudies):
                     split=record["split"],
                     image=folder / f"{record['dicom_id']}.jpg",
                     report=reports.get(study, ""),
-                    labels={
-                        name: label_value(record[name], values_of_uncertain[name]) for name in names
-                    },
+                    labels=label_list[number] if names else {},
                     meta={"study_id": f"s{study}", "ViewPosition": record["ViewPosition"]},
                 )
             )

@@ -36,7 +36,7 @@ def write_image(path: Path, pixels: np.ndarray) -> Path:
     if path.suffix in (".dcm", ".dicom"):
         _write_dicom(path, pixels)
     else:
-        Image.fromarray(pixels).save(path, **({"quality": 95} if path.suffix == ".jpg" else {}))
+        Image.fromarray(pixels).save(path, quality=95)  # PNG has no quality and ignores it
     return path
 
 

@@ -1,0 +1,98 @@
+"""What every data set on disk promises, for each loader that is in the package.
+
+A new loader is found by itself: a module of reclf.datasets with one data set class and write_tiny.
+"""
+
+import importlib
+import math
+import pkgutil
+
+import numpy as np
+import pytest
+
+from reclf import datasets
+from reclf.batches import Study
+from reclf.datasets.base import load_dataset
+from reclf.imaging import Frame
+
+SIZE = 32
+SPLITS = ("train", "val", "test")
+MODULES = {
+    info.name: importlib.import_module(f"reclf.datasets.{info.name}")
+    for info in pkgutil.iter_modules(datasets.__path__)
+}
+LOADERS = [name for name, module in MODULES.items() if hasattr(module, "write_tiny")]
+
+
+@pytest.fixture(scope="module")
+def roots(tmp_path_factory):
+    return {
+        name: MODULES[name].write_tiny(tmp_path_factory.mktemp(name) / "tiny") for name in LOADERS
+    }
+
+
+def test_all_loaders_are_found():
+    wanted = {"chexpert", "covidx", "mimic_cxr", "ms_cxr", "nih", "open_i", "rsna", "siim", "vindr"}
+    assert wanted <= set(LOADERS)
+
+
+@pytest.mark.parametrize("name", LOADERS)
+def test_studies_are_valid_in_every_split(roots, name):
+    patients = {}
+    for split in SPLITS:
+        data = load_dataset(name, roots[name], split, SIZE)
+        assert data.split == split
+        assert len(data) == len(data.reports) >= 1
+        assert isinstance(data.name, str)
+        studies = list(data)
+        assert len({study.study_id for study in studies}) == len(data)
+        patients[split] = {study.patient_id for study in studies}
+        for study, report in zip(studies, data.reports, strict=True):
+            check_study(study, data.labels)
+            assert study.report == report
+    assert not patients["train"] & patients["val"]
+    assert not patients["train"] & patients["test"]
+    assert not patients["val"] & patients["test"]
+
+
+def check_study(study, labels):
+    assert isinstance(study, Study)
+    assert study.image.shape == (SIZE, SIZE)
+    assert study.image.dtype == np.float32
+    assert 0 <= study.image.min() < study.image.max() <= 1
+    assert tuple(study.labels) == labels
+    assert all(math.isnan(value) or value in (0, 1) for value in study.labels.values())
+    for mask in study.masks.values():
+        assert mask.dtype == bool
+        assert mask.shape == study.image.shape
+    for box in study.boxes:
+        assert min(box.x, box.y) >= 0
+        assert min(box.width, box.height) > 0
+        assert max(box.x + box.width, box.y + box.height) <= SIZE
+    assert isinstance(study.frame, Frame)
+    assert study.frame.size == SIZE
+
+
+@pytest.mark.parametrize("name", LOADERS)
+def test_the_fingerprint_follows_the_content(roots, name, tmp_path):
+    def fingerprint(root=roots[name], split="train", size=SIZE, **options):
+        return load_dataset(name, root, split, size, **options).fingerprint
+
+    again = MODULES[name].write_tiny(tmp_path / "elsewhere")
+    assert fingerprint() == fingerprint() == fingerprint(again)
+    assert len(fingerprint()) == 16
+    assert fingerprint() != fingerprint(split="test")
+    if name != "prepared":  # which has one size and one fit
+        assert fingerprint() != fingerprint(size=SIZE + 1)
+        assert fingerprint() != fingerprint(fit="stretch")
+
+
+@pytest.mark.parametrize("name", LOADERS)
+def test_wrong_options_and_splits_are_refused_by_name(roots, name, tmp_path):
+    with pytest.raises(ValueError, match=rf"{name}.* no option 'on_problm'; .*'on_problem'"):
+        load_dataset(name, roots[name], "train", SIZE, on_problm="skip")
+    with pytest.raises(ValueError, match=r"no split 'holdout'; it has .*'train'"):
+        load_dataset(name, roots[name], "holdout", SIZE)
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(ValueError, match=r"(?s)missing .*empty.*write_tiny"):
+        load_dataset(name, tmp_path / "empty", "train", SIZE)
