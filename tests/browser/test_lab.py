@@ -128,6 +128,11 @@ def test_the_picture_and_the_state_are_copied(page):
 def test_it_follows_the_theme_of_lab(page):
     run(page, "apputils:change-theme", theme="JupyterLab Dark")
     explorer(page, theme="dark").wait_for()
+    # Lab hides the page while it changes themes: what was drawn then had no size.
+    page.wait_for_function("""() => {
+      const report = document.querySelector(".reclf[data-theme=dark] .reclf-arcs");
+      return Number(report.getAttribute("width")) > 200;
+    }""")
     run(page, "apputils:change-theme", theme="JupyterLab Light")
     explorer(page, theme="light").wait_for()
 

@@ -591,7 +591,7 @@ function reportPanel(app) {
 
 function relationPanel(app) {
   const { get, put, on } = app;
-  const SIZE = 270;
+  const SIZE = 244;
   const missing = element("p", { class: "reclf-missing", "data-testid": "no-graph" });
   const step = app.select("step", [], "Step");
   const amount = element("span", { class: "reclf-note", "data-testid": "edge-count" });
@@ -957,16 +957,25 @@ function render({ model, el }) {
     Object.assign(root.dataset, { case: app.data.info.study_id, word: app.get("word"), region: app.get("region"), draws: Number(root.dataset.draws ?? 0) + 1, drawMs: (performance.now() - start).toFixed(2) });
   }
 
-  // Traits that change together are drawn once.
-  let pending = 0, stale = false;
+  // Traits that change together are drawn once. A hidden widget has no size to draw to: JupyterLab
+  // hides everything for some frames while it changes the theme, and a notebook behind another one
+  // for long. So wait some frames, and leave the rest to the observer of sizes.
+  const PATIENCE = 60;
+  let pending = 0, stale = false, width = 0;
+  function attempt(left) {
+    pending = 0;
+    width = root.clientWidth;
+    if (!width) {
+      if (left) pending = requestAnimationFrame(() => attempt(left - 1));
+      return;
+    }
+    if (stale) build();
+    stale = false;
+    draw();
+  }
   const later = (rebuild) => () => {
     stale ||= rebuild;
-    pending ||= requestAnimationFrame(() => {
-      pending = 0;
-      if (stale) build();
-      stale = false;
-      draw();
-    });
+    pending ||= requestAnimationFrame(() => attempt(PATIENCE));
   };
   const onData = later(true), onState = later(false);
   const heard = [...["case", "image", "attention", "graph", "importance", "coverage"].map((name) => [name, onData]), ...[...STATE, "status", "can_edit"].map((name) => [name, onState])];
@@ -990,10 +999,10 @@ function render({ model, el }) {
   const themes = new MutationObserver(onState);
   themes.observe(document.body, { attributes: true, attributeFilter: ["data-jp-theme-light"] });
   build();
-  draw();
+  if (root.clientWidth) draw(); // else the observer of sizes calls when the widget is in the page
   root.dataset.firstMs = (performance.now() - started).toFixed(2);
-  let width = root.clientWidth;
-  const sizes = new ResizeObserver(() => { if (root.clientWidth !== width) { width = root.clientWidth; onState(); } });
+  width = root.clientWidth;
+  const sizes = new ResizeObserver(() => { if (root.clientWidth !== width) onState(); });
   sizes.observe(root);
   return () => {
     abort.abort();

@@ -1,0 +1,66 @@
+"""Take the screenshots of widgets/README.md, with the browser of the tests.
+
+python tests/browser/take_screenshots.py runs/first/explanations runs/plain/explanations
+"""
+
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+from conftest import ARGUMENTS, CHROMIUM, MISSING
+from PIL import Image
+from playwright.sync_api import sync_playwright
+
+from reclf.explain import Explanation
+from reclf_widgets import MatchingExplorer, MatchingView, RelationGraphView
+
+IMAGES = Path(__file__).parents[2] / "widgets" / "images"
+SCALE = 0.7
+GREY_STEP = 16  # the noise of radiographs would cost a few hundred kB; colours stay exact
+
+
+def main(folders: list[str]) -> None:
+    """Pictures of the explorer, the comparison in dark, the graph, and a narrow page."""
+    if CHROMIUM is None:
+        sys.exit(MISSING)
+    explanations = {
+        Path(folder).parent.name: [Explanation.load(p) for p in sorted(Path(folder).glob("*.npz"))]
+        for folder in folders
+    }
+    telling = max(next(iter(explanations.values())), key=lambda one: len(one.masks))
+    index = [one.study_id for one in next(iter(explanations.values()))].index(telling.study_id)
+    finding = next(
+        i for i, kind in enumerate(telling.word_types)
+        if kind == "finding" and telling.word_findings[i] >= 0
+    )  # fmt: skip
+    state = {"case_index": index, "word": finding}
+    pages = {
+        "explorer": (MatchingExplorer(explanations, **state), 1240),
+        "compare": (MatchingView(explanations, **state, view="compare", theme="dark"), 1000),
+        "graph": (RelationGraphView(explanations, **state, relations="graph"), 900),
+        "narrow": (MatchingExplorer(explanations, **state), 440),
+    }
+    with sync_playwright() as running, tempfile.TemporaryDirectory() as temporary:
+        browser = running.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        for name, (widget, width) in pages.items():
+            page = browser.new_page(
+                viewport={"width": width, "height": 700}, device_scale_factor=SCALE
+            )
+            page.goto(widget.to_html(Path(temporary) / f"{name}.html", "all").as_uri())
+            page.locator("[data-draws]").wait_for()
+            path = IMAGES / f"{name}.png"
+            page.locator(".reclf").screenshot(path=path)
+            pixels = np.asarray(Image.open(path).convert("RGB"))
+            grey = np.ptp(pixels, axis=-1, keepdims=True) < 10
+            coarse = pixels.mean(-1, keepdims=True) // GREY_STEP * GREY_STEP
+            dark = grey & (coarse < 220) & (coarse > 40)
+            Image.fromarray(np.where(dark, coarse, pixels).astype(np.uint8)).save(
+                path, optimize=True
+            )
+            print(f"{path.name}: {path.stat().st_size / 1000:.0f} kB")
+        browser.close()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
