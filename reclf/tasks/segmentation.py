@@ -255,7 +255,7 @@ def dice_result(
     unknown = ~test.known.numpy()
     dice[unknown], iou[unknown] = np.nan, np.nan
     absent = test.known.numpy() & ~test.truth.flatten(2).any(2).numpy()
-    marked = predicted.any((2, 3))
+    marked = np.asarray(predicted.any((2, 3)))
     return {
         "value": mean_over_classes(dice),
         "interval": list(bootstrap_interval(dice, mean_over_classes, seed=seed)),
