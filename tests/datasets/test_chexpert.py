@@ -1,0 +1,167 @@
+"""CheXpert on a tiny copy of its layout: policies, splits, and the 5x200 gallery."""
+
+import json
+import math
+
+import pandas as pd
+import pytest
+
+from reclf.datasets.chexpert import CheXpert, make_5x200, read_5x200, write_tiny
+from reclf.datasets.labels import COMPETITION_LABELS
+from reclf.datasets.problems import DataProblems
+
+SIZE = 16
+
+
+@pytest.fixture
+def root(tmp_path):
+    return write_tiny(tmp_path / "CheXpert-v1.0-small")
+
+
+def edit(root, name, change):
+    table = pd.read_csv(root / name, dtype=str, keep_default_na=False)
+    change(table).to_csv(root / name, index=False)
+
+
+def test_official_splits_frontal_by_default(root):
+    sizes = {split: len(CheXpert(root, split, SIZE)) for split in ("train", "val", "test")}
+    assert sizes == {"train": 12, "val": 2, "test": 1}
+    assert len(CheXpert(root, "valid", SIZE)) == 2
+    assert len(CheXpert(root, "train", SIZE, views=["Frontal", "Lateral"])) == 24
+    with pytest.raises(ValueError, match=r"train\.csv has no image with Frontal/Lateral of PA"):
+        CheXpert(root, "train", SIZE, views=["PA"])
+    study = CheXpert(root, "train", SIZE)[1]
+    assert study.study_id == "train/patient00002/study1/view1_frontal.jpg"
+    assert study.patient_id == "patient00002"
+    assert study.meta == {"view": "Frontal"}
+    assert study.report == ""
+
+
+def test_probe_splits_divide_train_by_patient(root):
+    # patient 1 becomes one whom the hash puts into val
+    edit(root, "train.csv", lambda table: table.replace("patient00001", "patient00036", regex=True))
+    (root / "train/patient00001").rename(root / "train/patient00036")
+    data = {
+        split: CheXpert(root, split, SIZE, splits="probe") for split in ("train", "val", "test")
+    }
+    assert {split: len(studies) for split, studies in data.items()} == {
+        "train": 11,
+        "val": 1,
+        "test": 2,
+    }
+    assert data["val"][0].patient_id == "patient00036"
+    assert data["test"][0].study_id.startswith("valid/")
+    with pytest.raises(ValueError, match="splits must be 'official' or 'probe', got 'mgca'"):
+        CheXpert(root, "train", SIZE, splits="mgca")
+
+
+def test_labels_by_name_with_policies(root):
+    def labels(number, **options):
+        return CheXpert(root, "train", SIZE, **options)[number].labels
+
+    assert labels(1)["Cardiomegaly"] == 1
+    assert labels(1)["Pneumothorax"] == 0
+    assert math.isnan(labels(1)["Fracture"])
+    assert labels(1, blank="zero")["Fracture"] == 0
+    assert math.isnan(labels(10)["Edema"])  # -1
+    assert labels(10, uncertain={"Edema": "one"})["Edema"] == 1
+    # a table with its columns in another order gives the same labels
+    before = list(CheXpert(root, "train", SIZE, blank="zero")[1].labels.items())
+    edit(root, "train.csv", lambda table: table[table.columns[::-1]])
+    assert list(labels(1, blank="zero").items()) == before
+
+
+def test_groundtruth_names_examinations(root):
+    study = CheXpert(root, "test", SIZE)[0]
+    assert study.study_id == "test/patient64743/study1/view1_frontal.jpg"
+    assert study.labels["Pleural Effusion"] == 1
+    table = pd.read_csv(root / "groundtruth.csv", dtype=str)
+    table["Path"] = table.pop("Study") + "/view1_frontal.jpg"
+    table.to_csv(root / "test_labels.csv", index=False)
+    (root / "groundtruth.csv").unlink()
+    assert CheXpert(root, "test", SIZE)[0].study_id == study.study_id
+
+
+def test_patients_are_left_out_of_train(root):
+    given = ["patient00001", "patient00002"]
+    (root / "test_patients.txt").write_text("\n".join(given) + "\n")
+    for excluded in (given, "test_patients.txt"):
+        data = CheXpert(root, "train", SIZE, exclude_patients=excluded)
+        assert len(data) == 10
+        assert not {study.patient_id for study in data} & set(given)
+    assert data.fingerprint != CheXpert(root, "train", SIZE).fingerprint
+    with pytest.raises(DataProblems, match=r"nobody\.txt.*(?s:.)*a file with one id per line"):
+        CheXpert(root, "train", SIZE, exclude_patients="nobody.txt")
+
+
+def test_gallery_follows_the_rule_and_its_seed(root):
+    gallery = make_5x200(root, per_class=2)
+    # patients 11 and 12 have Edema -1, so Atelectasis and Cardiomegaly have two images, not three
+    assert gallery["pool"] == dict(zip(COMPETITION_LABELS, [2, 2, 2, 2, 2], strict=True))
+    classes = [item["class"] for item in gallery["images"]]
+    assert classes == [name for name in COMPETITION_LABELS for _ in range(2)]
+    assert gallery["patients"] == [f"patient{n:05d}" for n in range(1, 11)]
+    # a promise: the same on every machine, whatever the order of the table
+    first = make_5x200(root, "a.json", per_class=1)
+    edit(root, "train.csv", lambda table: table[::-1])
+    assert make_5x200(root, "b.json", per_class=1) == first
+    assert len({make_5x200(root, "c.json", per_class=1, seed=s)["hash"] for s in range(6)}) > 1
+    with pytest.raises(ValueError, match=r"2 images with Atelectasis as the only finding.*=3"):
+        make_5x200(root, per_class=3)
+
+
+def test_every_other_finding_excludes(root):
+    def change(table):
+        table.loc[0, "Fracture"] = "1.0"  # patient 1
+        table.loc[2, "No Finding"] = "1.0"  # patient 2: not asked
+        return table
+
+    edit(root, "train.csv", change)
+    assert make_5x200(root, per_class=1)["pool"]["Atelectasis"] == 1
+    assert make_5x200(root, per_class=1)["pool"]["Cardiomegaly"] == 2
+
+
+def test_the_gallery_as_a_split_and_its_patients_out_of_training(root):
+    gallery = make_5x200(root, per_class=1)
+    images = CheXpert(root, "5x200", SIZE)
+    assert len(images) == 5
+    assert images.labels == COMPETITION_LABELS
+    assert [max(s.labels, key=s.labels.get) for s in images] == list(COMPETITION_LABELS)
+    assert all(sum(study.labels.values()) == 1 for study in images)
+    train = CheXpert(root, "train", SIZE)
+    assert train.gallery_hash == images.gallery_hash == gallery["hash"]
+    assert len(train) == 7
+    assert not {study.patient_id for study in train} & set(gallery["patients"])
+    assert len(CheXpert(root, "train", SIZE, gallery="")) == 12
+    same = CheXpert(root, "train", SIZE, gallery="", exclude_patients="chexpert_5x200.json")
+    assert same.fingerprint == train.fingerprint
+
+
+def test_a_gallery_that_is_missing_or_changed(root):
+    with pytest.raises(DataProblems, match=r"chexpert_5x200\.json(?s:.)*make_5x200"):
+        CheXpert(root, "5x200", SIZE)
+    gallery = make_5x200(root, per_class=1)
+    gallery["images"].pop()
+    (root / "chexpert_5x200.json").write_text(json.dumps(gallery))
+    with pytest.raises(ValueError, match=rf"states {gallery['hash']}: the file was changed"):
+        read_5x200(root / "chexpert_5x200.json")
+
+
+def test_missing_tables_columns_and_images(root):
+    edit(root, "train.csv", lambda table: table.rename(columns={"Edema": "Oedema"}))
+    with pytest.raises(DataProblems, match=r"train\.csv.*(?s:.)*'Edema' \(did you mean 'Oedema'"):
+        CheXpert(root, "train", SIZE)
+    (root / "train.csv").unlink()
+    with pytest.raises(DataProblems, match=r"missing train\.csv \(1\): not in .*stanfordmlgroup"):
+        CheXpert(root, "train", SIZE)
+    write_tiny(root)
+    edit(root, "train.csv", lambda table: table.rename(columns={"Frontal/Lateral": "View"}))
+    with pytest.raises(DataProblems, match="'Frontal/Lateral'"):
+        CheXpert(root, "train", SIZE)
+    write_tiny(root)
+    (root / "test/patient64743/study1/view1_frontal.jpg").unlink()
+    with pytest.raises(DataProblems, match=r"missing image \(1\): .*patient64743"):
+        CheXpert(root, "test", SIZE)
+    edit(root, "train.csv", lambda table: table.replace("1.0", "2.0"))
+    with pytest.raises(DataProblems, match=r"Cardiomegaly = '2\.0' in 3 rows"):
+        CheXpert(root, "train", SIZE)
