@@ -1,0 +1,137 @@
+"""COVIDx: the chest radiographs that COVID-Net's scripts gather, in two of its versions.
+
+    version "9A"      root/{train,test}_COVIDx9A.txt, three classes: normal, pneumonia, COVID-19
+    version "CXR-4"   root/{train,val,test}.txt, two classes: negative, positive
+    both              root/{train,val,test}/<filename>
+
+Lines are "patient filename class source", separated by spaces, without a header; a file name may
+hold spaces itself. Versions are different data sets: always name the one of a result. From
+https://www.kaggle.com/datasets/andyczhao/covidx-cxr2 (CXR-4), or made by
+https://github.com/lindawangg/COVID-Net (9A).
+"""
+
+from pathlib import Path
+
+import pandas as pd
+
+from .base import FileStudies, Row, split_name, val_of_patient
+from .parts import Part, find_parts, read_list
+from .problems import DataProblems
+from .tiny import draw_chest, write_image
+
+FILES = ("t*.txt", "train", "test")
+CLASSES = {"9A": ("normal", "pneumonia", "COVID-19"), "CXR-4": ("negative", "positive")}
+_SOURCE = {
+    "9A": "from COVID-Net's script create_COVIDx.ipynb, https://github.com/lindawangg/COVID-Net",
+    "CXR-4": "with COVIDx CXR-4, https://www.kaggle.com/datasets/andyczhao/covidx-cxr2",
+}
+_LISTS = {
+    "9A": {"train": "train_COVIDx9A.txt", "test": "test_COVIDx9A.txt"},
+    "CXR-4": {"train": "train.txt", "val": "val.txt", "test": "test.txt"},
+}
+
+
+class Covidx(FileStudies):
+    """One study per image.
+
+    Args:
+        root: folder with the lists.
+        split: "train", "val" or "test". Version 9A has no val: a tenth of the patients of train.
+        image_size: side of the square images, in pixels.
+        version: "9A" or "CXR-4".
+        fit, cache, on_problem: see `base.FileStudies`. Some lists repeat lines, which is a
+            "duplicate study": "skip" leaves the repetition out.
+        headers: open every image's header beforehand, a minute or two.
+
+    Labels: 9A has normal, pneumonia and COVID-19, of which one is 1; CXR-4 has COVID-19.
+    Study.meta has the class as in the list, and the source of the image.
+    """
+
+    def __init__(
+        self,
+        root: str | Path,
+        split: str = "train",
+        image_size: int = 224,
+        *,
+        version: str = "9A",
+        fit: str = "pad",
+        cache: str | None = None,
+        on_problem: str = "refuse",
+        headers: bool = False,
+    ):
+        root = Path(root)
+        if version not in CLASSES:
+            raise ValueError(f"version must be one of {', '.join(CLASSES)}, got {version!r}")
+        parts = {key: Part((name,), _SOURCE[version]) for key, name in _LISTS[version].items()}
+        folders = {f"{key}/": Part((key,), _SOURCE[version]) for key in parts}
+        paths = find_parts(f"COVIDx {version}", root, parts | folders)
+        rows = []
+        for key in parts:
+            for patient, name, kind, source in _read(paths[key], CLASSES[version]):
+                own_val = key == "train" and "val" not in parts
+                rows.append(
+                    Row(
+                        study_id=f"{key}/{name}",
+                        patient_id=patient,
+                        split=val_of_patient(patient) if own_val else key,
+                        image=root / key / name,
+                        report="",
+                        labels=_labels(kind, version),
+                        meta={"class": kind, "source": source},
+                    )
+                )
+        super().__init__(
+            f"COVIDx {version} in {root}",
+            split_name(split),
+            rows,
+            image_size,
+            fit=fit,
+            cache=cache,
+            on_problem=on_problem,
+            reports=False,
+            headers=headers,
+        )
+
+
+def _labels(kind: str, version: str) -> dict[str, float]:
+    if version == "CXR-4":
+        return {"COVID-19": float(kind == "positive")}
+    return {name: float(name == kind) for name in CLASSES[version]}
+
+
+def _read(path: Path, classes: tuple[str, ...]) -> list[tuple[str, str, str, str]]:
+    """Patient, file name, class, source of every line."""
+    entries, wrong = [], []
+    for line in read_list(path):
+        patient, _, rest = line.partition(" ")
+        # From the right, for a file name may hold spaces and the source be missing.
+        words = rest.split(" ")
+        at = next((i for i in range(len(words) - 1, 0, -1) if words[i] in classes), 0)
+        if at:
+            entries.append((patient, " ".join(words[:at]), words[at], " ".join(words[at + 1 :])))
+        else:
+            wrong.append(repr(line))
+    if wrong:
+        advice = (
+            f"Lines are 'patient filename class source' without a header, the class one of "
+            f"{', '.join(classes)}. Another version? See the option version."
+        )
+        raise DataProblems(str(path), {"line without a known class": wrong}, advice)
+    return entries
+
+
+def write_tiny(root: str | Path, *, version: str = "9A") -> Path:
+    """Write a made-up copy of either version: 30 images of train, 6 of each other list."""
+    root, number = Path(root), 0
+    for key, name in _LISTS[version].items():
+        lines = []
+        for count in range(30 if key == "train" else 6):
+            number += 1
+            # One of the names holds spaces, as older versions have them.
+            end = "view 1 (2).png" if count == 1 else "view.png"
+            file, kind = f"{key}-{count} {end}", CLASSES[version][count % len(CLASSES[version])]
+            file = file if count == 1 else file.replace(" ", "-")
+            write_image(root / key / file, draw_chest(number))
+            lines.append(f"{key}{count // 2} {file} {kind} tiny")
+        pd.Series(lines).to_csv(root / name, index=False, header=False, quoting=3, sep="\t")
+    return root
