@@ -98,12 +98,13 @@ def check_rows(
     splits_of: dict[str, set[str]] = {}
     first_of: dict[str, int] = {}
     for index, row in enumerate(rows):
-        splits_of.setdefault(row.patient_id, set()).add(row.split)
+        if row.split:  # "" is in use nowhere
+            splits_of.setdefault(row.patient_id, set()).add(row.split)
         if first_of.setdefault(row.study_id, index) != index:
             note("duplicate study", index, row.study_id)
     for index, row in enumerate(rows):
         # Left out of every split: neither side can be known to be the right one.
-        if len(splits_of[row.patient_id]) > 1:
+        if len(splits_of.get(row.patient_id, ())) > 1:
             bad.add(index)
     for patient, found in splits_of.items():
         if len(found) > 1:

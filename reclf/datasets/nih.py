@@ -1,0 +1,179 @@
+"""NIH ChestX-ray14: 112,120 frontal radiographs, text-mined labels, some boxes.
+
+    root/Data_Entry_2017_v2020.csv       Image Index, Finding Labels ("A|B"), Patient ID, ...
+    root/train_val_list.txt, test_list.txt                the official split, by patient
+    root/BBox_List_2017.csv              984 boxes of 8 findings, in pixels of the 1024 x 1024 files
+    root/images/00000001_000.png         or root/images_001/images/... as the archives unpack
+
+From https://nihcc.app.box.com/v/ChestXray-NIHCC. The box table says "Infiltrate" where the labels
+say "Infiltration": here both are Infiltration. Two splits are in use: the official one, and one of
+70/10/20 by REFERS, MRM and BenchX, which a split_file brings in; their numbers do not compare.
+"""
+
+from pathlib import Path
+
+import pandas as pd
+
+from reclf.batches import Box
+
+from .base import FileStudies, Row, val_of_patient
+from .parts import Part, find_parts, read_list, read_split_file, read_table
+from .problems import DataProblems
+from .tiny import draw_chest, write_image
+
+FILES = ("Data_Entry_2017*.csv*",)
+LABELS = (
+    "Atelectasis", "Cardiomegaly", "Consolidation", "Edema", "Effusion", "Emphysema", "Fibrosis",
+    "Hernia", "Infiltration", "Mass", "Nodule", "Pleural_Thickening", "Pneumonia", "Pneumothorax",
+)  # fmt: skip
+_SOURCE = "from https://nihcc.app.box.com/v/ChestXray-NIHCC"
+_TABLE = Part(("Data_Entry_2017_v2020.csv", "Data_Entry_2017.csv"), _SOURCE)
+_BOXES = Part(("BBox_List_2017.csv",), _SOURCE)
+_LISTS = {
+    "train": Part(("train_val_list.txt",), _SOURCE),
+    "test": Part(("test_list.txt",), _SOURCE),
+}
+
+
+class Nih(FileStudies):
+    """One study per image; a patient has one or many.
+
+    Args:
+        root: folder of the tables.
+        split: "train", "val" or "test". The official lists have no val: here it is a tenth of the
+            patients of train_val_list.txt.
+        image_size: side of the square images, in pixels.
+        views: values of View Position to keep; the release has only these two.
+        split_file: CSV with columns image (00000001_000.png) and split, relative to the root,
+            instead of the official lists.
+        boxes: read BBox_List_2017.csv; off, it need not be there. A study without boxes was not
+            looked at: it may still show what its labels say.
+        fit, cache, on_problem: see `base.FileStudies`.
+        headers: open every image's header beforehand, a few minutes; without it, boxes on images
+            of another size than 1024 x 1024 go unnoticed.
+
+    An image "No Finding" has 0 for all labels. The labels were mined from reports, and are wrong
+    for about one in ten.
+    """
+
+    def __init__(
+        self,
+        root: str | Path,
+        split: str = "train",
+        image_size: int = 224,
+        *,
+        views: tuple[str, ...] | list[str] = ("PA", "AP"),
+        split_file: str | None = None,
+        boxes: bool = True,
+        fit: str = "pad",
+        cache: str | None = None,
+        on_problem: str = "refuse",
+        headers: bool = False,
+    ):
+        root = Path(root)
+        parts = {"table": _TABLE, **({"boxes": _BOXES} if boxes else {})}
+        paths = find_parts("NIH ChestX-ray14", root, parts | ({} if split_file else _LISTS))
+        columns = ["Image Index", "Finding Labels", "Patient ID", "View Position"]
+        table = read_table(paths["table"], columns)[columns]
+        table = table[table["View Position"].isin(views)]
+        findings = [set(cell.split("|")) - {"No Finding"} for cell in table["Finding Labels"]]
+        if unknown := set().union(*findings) - set(LABELS):
+            advice = f"The labels are: {', '.join(LABELS)}."
+            raise DataProblems(str(paths["table"]), {"unknown label": sorted(unknown)}, advice)
+        boxes_of = _boxes(paths["boxes"]) if boxes else {}
+        official = {} if split_file else _official(paths)
+        split_of = read_split_file(root, split_file, lambda image: official.get(image, ""))
+        files = _files(root)
+
+        rows = []
+        for (image, _, patient, view), found in zip(
+            table.itertuples(index=False), findings, strict=True
+        ):
+            where = split_of(image)
+            rows.append(
+                Row(
+                    study_id=image.removesuffix(".png"),
+                    patient_id=patient,
+                    split=where if where != "train_val" else val_of_patient(patient),
+                    image=files.get(image, root / "images" / image),
+                    report="",
+                    labels={name: float(name in found) for name in LABELS},
+                    boxes=tuple(boxes_of.get(image, ())),
+                    meta={"view": view},
+                )
+            )
+        if split_file is None and (without := [row.study_id for row in rows if not row.split]):
+            advice = "Table and lists must be of one release; a list of your own is a split_file."
+            raise DataProblems(str(root), {"image in neither official list": without}, advice)
+        super().__init__(
+            f"NIH ChestX-ray14 in {root}",
+            split,
+            rows,
+            image_size,
+            fit=fit,
+            cache=cache,
+            on_problem=on_problem,
+            reports=False,
+            headers=headers,
+        )
+
+
+def _official(paths: dict[str, Path]) -> dict[str, str]:
+    train, test = read_list(paths["train"]), read_list(paths["test"])
+    return dict.fromkeys(train, "train_val") | dict.fromkeys(test, "test")
+
+
+def _files(root: Path) -> dict[str, Path]:
+    """File name -> path, of images that lie as the twelve archives unpack."""
+    if (root / "images").is_dir():
+        return {}
+    return {path.name: path for path in root.glob("images_*/images/*.png")}
+
+
+def _boxes(path: Path) -> dict[str, list[Box]]:
+    """Image Index -> its boxes. The last header cells are "Bbox [x", "y", "w", "h]"."""
+    table = read_table(path, ["Image Index", "Finding Label"])
+    boxes: dict[str, list[Box]] = {}
+    wrong = []
+    for image, label, *sides in table.iloc[:, :6].itertuples(index=False):
+        try:
+            x, y, width, height = map(float, sides)
+        except ValueError:
+            wrong.append(f"{image}: {sides}")
+            continue
+        name = "Infiltration" if label == "Infiltrate" else label
+        boxes.setdefault(image, []).append(Box(name, x, y, width, height))
+    if wrong:
+        raise DataProblems(str(path), {"box that is not four numbers": wrong}, "See the release.")
+    return boxes
+
+
+def write_tiny(root: str | Path) -> Path:
+    """Write 30 made-up images of 24 patients (six of test) with two boxes on the first one."""
+    root = Path(root)
+    labels = ["No Finding", "Infiltration", "Effusion|Pleural_Thickening", "Mass|Nodule"]
+    rows, lists = [], {"train_val_list.txt": "", "test_list.txt": ""}
+    for number in range(30):
+        patient, follow_up = number % 24 + 1, number // 24
+        image = f"{patient:08d}_{follow_up:03d}.png"
+        write_image(root / "images" / image, draw_chest(number, 128, 128))
+        finding, view = labels[(number + 1) % 4], ("PA", "AP")[number % 2]
+        rows.append((image, finding, follow_up, patient, 50, "F", view, 2048, 2500, 0.168, 0.168))
+        lists["test_list.txt" if patient > 18 else "train_val_list.txt"] += image + "\n"
+    names = (
+        "Image Index,Finding Labels,Follow-up #,Patient ID,Patient Age,Patient Gender,"
+        "View Position,OriginalImage[Width,Height],OriginalImagePixelSpacing[x,y]"
+    )
+    text = "\n".join([names, *(",".join(map(str, row)) for row in rows)])
+    (root / "Data_Entry_2017_v2020.csv").write_text(text + "\n")
+    for name, lines in lists.items():
+        (root / name).write_text(lines)
+    boxes = pd.DataFrame(
+        [
+            ("00000001_000.png", "Infiltrate", 16, 32.5, 40, 20, "", "", ""),
+            ("00000001_000.png", "Effusion", 80, 90, 30, 38, "", "", ""),
+        ],
+        columns=["Image Index", "Finding Label", "Bbox [x", "y", "w", "h]", "", "", ""],
+    )
+    boxes.to_csv(root / "BBox_List_2017.csv", index=False)
+    return root
