@@ -1,0 +1,297 @@
+"""Open-I, the Indiana University chest radiographs with their reports; no account is needed.
+
+    root/ecgen-radiology/<number>.xml      one report each; or root/NLMCXR_reports.tgz, unopened
+    root/NLMCXR_png/<image id>.png         e.g. CXR111_IM-0076-1001.png; or the files in the root
+    root/nlmcxr_tsne_pa.csv.gz             imageid, tsne-view: which images are frontal
+
+Reports and images from https://openi.nlm.nih.gov/faq (NLMCXR_reports.tgz, NLMCXR_png.tgz), CC
+BY-NC-ND 4.0. The Python package torchxrayvision (PyPI) carries the report archive and the table of
+views: its wheel can be named as it is, nothing needs to be installed.
+
+3,955 reports, 7,470 images. Texts are de-identified by XXXX, and normal reports repeat word for
+word. Neither XML nor image says which view an image shows.
+"""
+
+import io
+import math
+import tarfile
+import xml.etree.ElementTree as ElementTree
+import zipfile
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from reclf.reports import pick_sections
+
+from .base import FileStudies, Row, split_name, split_of_patient
+from .parts import Part, find_parts, read_table
+from .problems import DataProblems
+from .tiny import draw_chest, write_image
+
+FILES = ("NLMCXR_png",)
+# label -> the MeSH headings (before the first "/") that state it
+LABELS: Mapping[str, tuple[str, ...]] = {
+    "Atelectasis": ("Pulmonary Atelectasis",),
+    "Calcified Granuloma": ("Calcified Granuloma",),
+    "Cardiomegaly": ("Cardiomegaly",),
+    "Consolidation": ("Consolidation",),
+    "Edema": ("Pulmonary Edema",),
+    "Emphysema": ("Emphysema", "Pulmonary Emphysema"),
+    "Fracture": ("Fractures, Bone",),
+    "Lung Opacity": ("Opacity", "Airspace Disease", "Infiltrate"),
+    "No Finding": ("normal",),
+    "Nodule": ("Nodule",),
+    "Pleural Effusion": ("Pleural Effusion",),
+    "Pneumonia": ("Pneumonia",),
+    "Pneumothorax": ("Pneumothorax",),
+    "Scoliosis": ("Scoliosis",),
+}
+_OPEN_I = "from https://openi.nlm.nih.gov/faq"
+_WHEEL = "with torchxrayvision: pip download --no-deps torchxrayvision, and name the .whl"
+_REPORTS = Part(
+    ("ecgen-radiology", "NLMCXR_reports.tgz"), f"{_OPEN_I}, or {_WHEEL} [option reports]"
+)
+_IMAGES = Part(("NLMCXR_png", "CXR*.png"), f"{_OPEN_I}, NLMCXR_png.tgz")
+_VIEWS = Part(
+    ("nlmcxr_tsne_pa.csv",),
+    f'{_WHEEL} [option reports]; or use views="first", where about one image in seven is lateral',
+)
+
+
+@dataclass(frozen=True)
+class OpenIReport:
+    """One file of the archive.
+
+    Attributes:
+        number: of the examination, e.g. "111".
+        sections: comparison, indication, findings, impression; only those with text.
+        major, automatic: MeSH terms, e.g. "Opacity/lung/upper lobe/right".
+        images: ids, e.g. "CXR111_IM-0076-1001", in the order of the file.
+    """
+
+    number: str
+    sections: Mapping[str, str]
+    major: tuple[str, ...]
+    automatic: tuple[str, ...]
+    images: tuple[str, ...]
+
+
+class OpenI(FileStudies):
+    """One study per frontal image; the examination stands for the patient, whom nothing names.
+
+    Args:
+        root: folder of the images.
+        split: "train", "val" or "test", 80/10/10 by a hash of the examination.
+        image_size: side of the square images, in pixels.
+        reports: folder of XML files, the archive, or a torchxrayvision wheel; None looks in the
+            root.
+        views: "frontal" keeps the images that the table of views calls PA (made by torchxrayvision
+            from clusters of the pictures, one image per examination); "first" takes the first image
+            of each examination; "all" takes every image.
+        sections: of the report, in the order wanted.
+        how: "join", "first" or "longest", see `reports.pick_sections`.
+        fit, cache, on_problem: see `base.FileStudies`. 28 reports have neither findings nor
+            impression: "skip" leaves them out.
+        headers: open every image's header beforehand.
+
+    Labels: 1 or 0 by the MeSH terms that readers gave, NaN where nobody indexed the report. Study
+    .meta has the number of the examination, the terms, and the indication.
+    """
+
+    def __init__(
+        self,
+        root: str | Path,
+        split: str = "train",
+        image_size: int = 224,
+        *,
+        reports: str | Path | None = None,
+        views: str = "frontal",
+        sections: Sequence[str] = ("findings", "impression"),
+        how: str = "join",
+        fit: str = "pad",
+        cache: str | None = None,
+        on_problem: str = "refuse",
+        headers: bool = True,
+    ):
+        root = Path(root)
+        if views not in ("frontal", "first", "all"):
+            raise ValueError(f"views must be 'frontal', 'first' or 'all', got {views!r}")
+        parts = {"images": _IMAGES}
+        if reports is None:
+            parts["reports"] = _REPORTS
+        in_wheel = reports is not None and Path(reports).suffix == ".whl"
+        if views == "frontal" and not in_wheel:
+            parts["views"] = _VIEWS
+        paths = find_parts("Open-I", root, parts)
+        folder = paths["images"] if paths["images"].is_dir() else root
+        source = paths.get("reports") or root / str(reports)
+        frontal = set()
+        if views == "frontal":
+            frontal = _frontal(source if in_wheel else paths["views"])
+
+        rows = []
+        for report in read_reports(source):
+            text = pick_sections(report.sections, sections, how)
+            labels = mesh_labels(report.major)
+            meta = {
+                "examination": report.number,
+                "mesh": list(report.major),
+                "indication": report.sections.get("indication", ""),
+            }
+            kept = report.images[:1] if views == "first" else report.images
+            for image in kept:
+                if views != "frontal" or image in frontal:
+                    where = split_of_patient(report.number)
+                    path = folder / f"{image}.png"
+                    rows.append(Row(image, report.number, where, path, text, labels, meta=meta))
+        super().__init__(
+            f"Open-I in {root}",
+            split_name(split),
+            rows,
+            image_size,
+            fit=fit,
+            cache=cache,
+            on_problem=on_problem,
+            headers=headers,
+        )
+
+
+def read_reports(source: str | Path) -> list[OpenIReport]:
+    """Every report, by number.
+
+    Args:
+        source: folder of XML files, NLMCXR_reports.tgz, or a torchxrayvision wheel that holds it.
+    """
+    source = Path(source)
+    if not source.exists():
+        raise DataProblems("Open-I", {"missing reports": [str(source)]}, f"Get them {_WHEEL}.")
+    found, damaged = [], []
+    for name, text in _files(source):
+        try:
+            found.append(_parse(text))
+        except (ElementTree.ParseError, ValueError) as error:
+            damaged.append(f"{name}: {error}")
+    if damaged or not found:
+        problems = {"unreadable report": damaged} if damaged else {"no .xml file": [str(source)]}
+        raise DataProblems(str(source), problems, f"Get the archive again {_OPEN_I}.")
+    return sorted(found, key=lambda report: int(report.number))
+
+
+def _files(source: Path) -> Iterator[tuple[str, bytes]]:
+    if source.is_dir():
+        for path in source.glob("*.xml"):
+            yield path.name, path.read_bytes()
+        return
+    in_wheel = source.suffix == ".whl"
+    packed = (
+        io.BytesIO(_from_wheel(source, "NLMCXR_reports.tgz")) if in_wheel else source.open("rb")
+    )
+    with packed, tarfile.open(fileobj=packed, mode="r:gz") as archive:
+        for member in archive:
+            file = archive.extractfile(member) if member.name.endswith(".xml") else None
+            if file is not None:
+                yield member.name, file.read()
+
+
+def _from_wheel(wheel: Path, name: str) -> bytes:
+    with zipfile.ZipFile(wheel) as archive:
+        inside = [entry for entry in archive.namelist() if entry.endswith("/" + name)]
+        if not inside:
+            advice = "Give the wheel of torchxrayvision 1.0 or newer."
+            raise DataProblems(str(wheel), {f"missing {name}": ["not in the wheel"]}, advice)
+        return archive.read(inside[0])
+
+
+def _parse(text: bytes) -> OpenIReport:
+    tree = ElementTree.fromstring(text)
+    number = tree.find("uId")
+    if number is None:
+        raise ValueError("it has no uId")
+    sections: dict[str, str] = {}
+    for part in tree.iter("AbstractText"):
+        words = " ".join("".join(part.itertext()).split())
+        if words:
+            sections[str(part.get("Label", "")).lower()] = words
+    terms = {
+        kind: tuple(item.text.strip() for item in tree.iter(kind) if item.text)
+        for kind in ("major", "automatic")
+    }
+    images = tuple(str(image.get("id")) for image in tree.iter("parentImage"))
+    return OpenIReport(
+        str(number.get("id")).removeprefix("CXR"),
+        sections,
+        terms["major"],
+        terms["automatic"],
+        images,
+    )
+
+
+def mesh_labels(terms: Sequence[str]) -> dict[str, float]:
+    """label -> 1 or 0 by the MeSH terms; all NaN for "No Indexing" or no terms at all."""
+    headings = {term.split("/")[0].strip() for term in terms}
+    unknown = not headings or "No Indexing" in headings
+    return {
+        name: math.nan if unknown else float(not headings.isdisjoint(stated))
+        for name, stated in LABELS.items()
+    }
+
+
+def _frontal(source: Path) -> set[str]:
+    if source.suffix == ".whl":
+        data = _from_wheel(source, "nlmcxr_tsne_pa.csv.gz")
+        table = pd.read_csv(io.BytesIO(data), dtype=str, compression="gzip")
+    else:
+        table = read_table(source, ["imageid", "tsne-view"])
+    return set(table.loc[table["tsne-view"] == "PA", "imageid"])
+
+
+_TINY = """<?xml version="1.0" encoding="utf-8"?>
+<eCitation><uId id="CXR{number}"/><MedlineCitation><Article><Abstract>
+  <AbstractText Label="COMPARISON">None.</AbstractText>
+  <AbstractText Label="INDICATION">XXXX-year-old with cough</AbstractText>
+  <AbstractText Label="FINDINGS">{findings}</AbstractText>
+  <AbstractText Label="IMPRESSION">{impression}</AbstractText>
+</Abstract></Article></MedlineCitation>
+<MeSH>{terms}</MeSH>
+<parentImage id="CXR{number}_IM-0001-1001"/><parentImage id="CXR{number}_IM-0001-2001"/>
+</eCitation>
+"""
+_TINY_TEXTS = (
+    ("The heart is normal in size. The lungs are clear.", "Normal chest.", ["normal"]),
+    ("", "Small left pleural effusion, XXXX.", ["Pleural Effusion/left/small"]),
+    ("Mild cardiomegaly &amp; basal opacity.", "", ["Cardiomegaly/mild", "Opacity/lung/base"]),
+    ("No acute disease.", "Stable.", ["No Indexing"]),
+)
+
+
+def write_tiny(root: str | Path, *, archive: bool = False) -> Path:
+    """Write 24 made-up examinations, a frontal and a lateral image each, with the table of views.
+
+    Args:
+        archive: reports as NLMCXR_reports.tgz, else as a folder of XML files.
+    """
+    root = Path(root)
+    views = []
+    folder = root / "ecgen-radiology"
+    folder.mkdir(parents=True, exist_ok=True)
+    for number in range(1, 25):
+        findings, impression, mesh = _TINY_TEXTS[number % 4]
+        terms = "".join(f"<major>{term}</major>" for term in mesh)
+        text = _TINY.format(number=number, findings=findings, impression=impression, terms=terms)
+        (folder / f"{number}.xml").write_text(text, encoding="utf-8")
+        for end, view in (("1001", "PA"), ("2001", "L")):
+            image = f"CXR{number}_IM-0001-{end}"
+            pixels = draw_chest(number, lateral=view == "L")
+            write_image(root / "NLMCXR_png" / f"{image}.png", pixels)
+            views.append((image, view))
+    table = pd.DataFrame(views, columns=["imageid", "tsne-view"])
+    table.to_csv(root / "nlmcxr_tsne_pa.csv.gz", index=False)
+    if archive:
+        with tarfile.open(root / "NLMCXR_reports.tgz", "w:gz") as packed:
+            packed.add(folder, "ecgen-radiology")
+        for path in folder.glob("*.xml"):
+            path.unlink()
+        folder.rmdir()
+    return root

