@@ -1,0 +1,152 @@
+"""MS-CXR: phrases of MIMIC-CXR reports with the boxes that radiologists drew for them.
+
+    root/MS_CXR_Local_Alignment_v1.1.0.csv     dicom_id, category_name, label_text, path, x, y, w,
+                                               h, image_width, image_height [, split]
+    mimic_root/files/p10/p10.../s5.../<dicom_id>.jpg          images of MIMIC-CXR-JPG
+
+From https://physionet.org/content/ms-cxr/ and https://physionet.org/content/mimic-cxr-jpg/, both
+with a credentialed account. A phrase may have several boxes, a row each: they are one study here.
+Boxes are in pixels of the original image; on smaller copies of the images they are scaled.
+"""
+
+from pathlib import Path
+
+import pandas as pd
+
+from reclf.batches import Box
+from reclf.imaging import ImageError
+from reclf.imaging import image_size as size_of_file
+
+from .base import FileStudies, Row, split_name
+from .masks import FilledBoxes
+from .parts import Part, find_parts, read_table
+from .problems import DataProblems
+from .tiny import draw_chest, write_image
+
+FILES = ("MS_CXR_Local_Alignment_*.csv",)
+CATEGORIES = (
+    "Atelectasis", "Cardiomegaly", "Consolidation", "Edema", "Lung Opacity", "Pleural Effusion",
+    "Pneumonia", "Pneumothorax",
+)  # fmt: skip
+_COLUMNS = (
+    "dicom_id", "category_name", "label_text", "path", "x", "y", "w", "h", "image_width",
+    "image_height",
+)  # fmt: skip
+_TABLE = Part(
+    ("MS_CXR_Local_Alignment_v*.csv",), "with MS-CXR, https://physionet.org/content/ms-cxr/"
+)
+_IMAGES = Part(
+    ("files",),
+    "with MIMIC-CXR-JPG, https://physionet.org/content/mimic-cxr-jpg/ [option mimic_root]",
+)
+
+
+class MsCxr(FileStudies):
+    """One study per phrase of an image: the phrase as its report, its boxes, and their union as a
+    mask that is called like the category.
+
+    Args:
+        root: folder of the table.
+        split: v1.1.0 has train, val and test; earlier versions have "test" alone. These are not
+            the splits of MIMIC-CXR: leave the patients out of pre-training (`patients`).
+        image_size: side of the square images, in pixels.
+        mimic_root: folder of MIMIC-CXR-JPG; None takes the root.
+        fit, cache, on_problem: see `base.FileStudies`.
+        headers: check that every box lies inside its image.
+
+    Labels: 1 for the category of the phrase, NaN for the others, which nobody judged. Study.meta
+    has dicom_id and category.
+
+    Attributes:
+        patients: of all splits, to be left out of training.
+    """
+
+    def __init__(
+        self,
+        root: str | Path,
+        split: str = "test",
+        image_size: int = 224,
+        *,
+        mimic_root: str | Path | None = None,
+        fit: str = "pad",
+        cache: str | None = None,
+        on_problem: str = "refuse",
+        headers: bool = True,
+    ):
+        root = Path(root)
+        mimic_root = root if mimic_root is None else Path(mimic_root)
+        paths = find_parts("MS-CXR", root, {"table": _TABLE})
+        find_parts("MS-CXR", mimic_root, {"images": _IMAGES})
+        table = read_table(paths["table"], _COLUMNS)
+        if "split" not in table:
+            table["split"] = "test"
+        if unknown := sorted(set(table["category_name"]) - set(CATEGORIES)):
+            advice = f"The categories are: {', '.join(CATEGORIES)}."
+            raise DataProblems(str(paths["table"]), {"unknown category": unknown}, advice)
+
+        rows = []
+        keys = ["dicom_id", "category_name", "label_text"]
+        number_of: dict[str, int] = {}
+        for (image, category, phrase), part in table.groupby(keys, sort=False):
+            number_of[image] = number_of.get(image, -1) + 1
+            path = mimic_root / part["path"].iloc[0]
+            boxes = _boxes(part, category, path)
+            rows.append(
+                Row(
+                    study_id=f"{image}-{number_of[image]}",
+                    patient_id=path.parent.parent.name.removeprefix("p"),
+                    split=split_name(part["split"].iloc[0]),
+                    image=path,
+                    report=phrase,
+                    labels={name: 1.0 if name == category else float("nan") for name in CATEGORIES},
+                    masks={category: FilledBoxes(boxes)},
+                    boxes=boxes,
+                    meta={"dicom_id": image, "category": category},
+                )
+            )
+        self.patients = sorted({row.patient_id for row in rows})
+        super().__init__(
+            f"MS-CXR in {root}",
+            split_name(split),
+            rows,
+            image_size,
+            fit=fit,
+            cache=cache,
+            on_problem=on_problem,
+            headers=headers,
+        )
+
+
+def _boxes(part: pd.DataFrame, category: str, path: Path) -> tuple[Box, ...]:
+    """The boxes of one phrase, in pixels of the file as it is."""
+    stated_width, stated_height = (float(part[name].iloc[0]) for name in _COLUMNS[-2:])
+    try:
+        height, width = size_of_file(path)
+    except ImageError:  # named later, with all others
+        height, width = int(stated_height), int(stated_width)
+    across, down = width / stated_width, height / stated_height
+    return tuple(
+        Box(category, float(x) * across, float(y) * down, float(w) * across, float(h) * down)
+        for x, y, w, h in part[["x", "y", "w", "h"]].itertuples(index=False)
+    )
+
+
+def write_tiny(root: str | Path) -> Path:
+    """Write 12 made-up phrases on 9 images of 120 x 100; the first phrase has two boxes, and three
+    images have two phrases. Two images lie at half their stated size."""
+    root, rows = Path(root), []
+    phrases = ("small left effusion", "the heart is enlarged", "patchy right basal opacity")
+    categories = ("Pleural Effusion", "Cardiomegaly", "Lung Opacity")
+    for number in range(9):
+        image, subject = f"{number:08x}-tiny", f"1{number:07d}"
+        path = f"files/p{subject[:2]}/p{subject}/s5{number:07d}/{image}.jpg"
+        half = 2 if number in (1, 4) else 1
+        write_image(root / path, draw_chest(number, 120 // half, 100 // half))
+        split = ("train", "val", "test")[number // 3]
+        for phrase in range(1 + (number % 3 == 0)):
+            kind = (number + phrase) % 3
+            for box in [(60, 70, 30, 40), (10, 80, 20.5, 30)][: 1 + (number + phrase == 0)]:
+                rows.append((image, categories[kind], phrases[kind], path, *box, 100, 120, split))
+    table = pd.DataFrame(rows, columns=[*_COLUMNS, "split"])
+    table.to_csv(root / "MS_CXR_Local_Alignment_v1.1.0.csv", index=False)
+    return root
