@@ -1,0 +1,172 @@
+"""VinDr-CXR 1.0.0: 18,000 frontal radiographs with boxes and labels by radiologists.
+
+    root/train/<image_id>.dicom, root/test/<image_id>.dicom
+    root/annotations/image_labels_train.csv     image_id, rad_id, 28 labels: three readers an image
+    root/annotations/image_labels_test.csv      image_id, 28 labels: their consensus
+    root/annotations/annotations_{train,test}.csv
+                                   image_id, rad_id (train), class_name, x_min, y_min, x_max, y_max
+
+From https://physionet.org/content/vindr-cxr/1.0.0/ with a credentialed account. In train, three of
+seventeen radiologists read each image, and `agreement` says how many must have seen a finding.
+Patients are not named: every image is a patient of its own here, which nobody outside can check.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from reclf.batches import Box
+
+from .base import FileStudies, Row, split_name, val_of_patient
+from .parts import Part, find_parts, read_table
+from .problems import DataProblems
+from .tiny import draw_chest, write_image
+
+FILES = ("annotations/image_labels_train.csv*",)
+_SOURCE = "with VinDr-CXR, https://physionet.org/content/vindr-cxr/1.0.0/"
+_SPELT = {"Other disease": "Other diseases"}  # the two tables differ
+_SIDES = ["x_min", "y_min", "x_max", "y_max"]
+
+
+class VinDr(FileStudies):
+    """One study per image.
+
+    Args:
+        root: folder of the release.
+        split: "train", "val" or "test". The release has no val: here it is a tenth of train.
+        image_size: side of the square images, in pixels.
+        agreement: readers (1 to 3) who must have seen a finding for its label to be 1 and its
+            boxes to be kept; 2 is the majority. Test is a consensus already.
+        fit, cache, on_problem: see `base.FileStudies`.
+        headers: open every image's header beforehand, minutes for the whole release.
+
+    Every reader's box of a finding that is kept stays: one lesion may have three boxes, which
+    overlap. Study.labels has the columns of the table, "No finding" among them.
+    """
+
+    def __init__(
+        self,
+        root: str | Path,
+        split: str = "train",
+        image_size: int = 224,
+        *,
+        agreement: int = 2,
+        fit: str = "pad",
+        cache: str | None = None,
+        on_problem: str = "refuse",
+        headers: bool = False,
+    ):
+        root = Path(root)
+        if agreement not in (1, 2, 3):
+            raise ValueError(f"agreement must be 1, 2 or 3 readers, got {agreement!r}")
+        parts = {}
+        for key in ("train", "test"):
+            parts[key] = Part((key,), _SOURCE)
+            for kind in ("image_labels", "annotations"):
+                parts[f"{kind}_{key}"] = Part((f"annotations/{kind}_{key}.csv",), _SOURCE)
+        paths = find_parts("VinDr-CXR", root, parts)
+        rows: list[Row] = []
+        names: list[str] = []
+        for key, needed in (("train", agreement), ("test", 1)):
+            counts = _counts(paths[f"image_labels_{key}"], names)
+            names = list(counts.columns)
+            boxes = _boxes(paths[f"annotations_{key}"], counts, needed)
+            seen = counts.to_numpy() >= needed
+            rows += [
+                Row(
+                    study_id=str(image),
+                    patient_id=str(image),
+                    split=val_of_patient(str(image)) if key == "train" else "test",
+                    image=paths[key] / f"{image}.dicom",
+                    report="",
+                    labels=dict(zip(names, map(float, seen[number]), strict=True)),
+                    boxes=tuple(boxes.get(str(image), ())),
+                )
+                for number, image in enumerate(counts.index)
+            ]
+        super().__init__(
+            f"VinDr-CXR in {root}",
+            split_name(split),
+            rows,
+            image_size,
+            fit=fit,
+            cache=cache,
+            on_problem=on_problem,
+            reports=False,
+            headers=headers,
+        )
+
+
+def _counts(path: Path, names: Sequence[str]) -> pd.DataFrame:
+    """image_id x label: how many readers gave it. `names`: the labels that must be there."""
+    table = read_table(path, ["image_id"]).rename(columns=_SPELT)
+    labels = table.drop(columns=["image_id", "rad_id"], errors="ignore")
+    if names and set(labels) != set(names):
+        differ = sorted(set(labels) ^ set(names))
+        advice = "Both tables of image labels must have the same labels."
+        raise DataProblems(str(path), {"label that only one table has": differ}, advice)
+    wrong = [
+        f"{name} = {cell!r}"
+        for name in labels
+        for cell in sorted(set(labels[name].unique()) - {"0", "1"})
+    ]
+    if wrong:
+        raise DataProblems(str(path), {"cell that is no label": wrong}, "A label is 1 or 0.")
+    counts = labels.astype(np.int8).groupby(table["image_id"], sort=False).sum()
+    return counts[list(names)] if names else counts
+
+
+def _boxes(path: Path, counts: pd.DataFrame, needed: int) -> dict[str, list[Box]]:
+    table = read_table(path, ["image_id", "class_name", *_SIDES])
+    table["class_name"] = table["class_name"].replace(_SPELT)
+    table = table[table["x_min"] != ""]  # "No finding" has none
+    boxes: dict[str, list[Box]] = {}
+    unknown = sorted(set(table["class_name"]) - set(counts.columns))
+    unknown += sorted(set(table["image_id"]) - set(counts.index))
+    if unknown:
+        advice = "Annotations and image labels must be of one release."
+        raise DataProblems(str(path), {"class or image without image labels": unknown}, advice)
+    readers = counts.stack().to_dict()
+    for image, name, *sides in table[["image_id", "class_name", *_SIDES]].itertuples(index=False):
+        if readers[image, name] >= needed:
+            left, top, right, bottom = map(float, sides)
+            boxes.setdefault(image, []).append(Box(name, left, top, right - left, bottom - top))
+    return boxes
+
+
+def write_tiny(root: str | Path) -> Path:
+    """Write 26 made-up 12-bit DICOM files of 130 x 110 (20 of train) with four of the 28 labels.
+
+    In train, image n has Cardiomegaly by n % 4 readers and Nodule/Mass by one reader or none.
+    """
+    root = Path(root)
+    names = ["Cardiomegaly", "Nodule/Mass", "Other diseases", "No finding"]
+    for key, count in (("train", 20), ("test", 6)):
+        labels: list[tuple] = []
+        boxes: list[tuple] = []
+        for number in range(count):
+            image = f"{key}{number:028x}"
+            pixels = draw_chest(number + 100 * (key == "test"), 130, 110).astype(np.uint16)
+            write_image(root / key / f"{image}.dicom", pixels * 16)
+            for reader in range(3 if key == "train" else 1):
+                heart, mass = int(number % 4 > reader), int(number % 2 == 1 and reader == 0)
+                given = [heart, mass, 0, int(not heart and not mass)]
+                labels.append((image, f"R{reader + 1}", *given))
+                if heart:
+                    boxes.append((image, f"R{reader + 1}", names[0], 30 + reader, 60, 90, 100.5))
+                if mass:
+                    boxes.append((image, f"R{reader + 1}", names[1], 10, 20, 30, 45))
+                if given[3]:
+                    boxes.append((image, f"R{reader + 1}", names[3], "", "", "", ""))
+        drop = ["rad_id"] if key == "test" else []
+        folder = root / "annotations"
+        folder.mkdir(parents=True, exist_ok=True)
+        # "Other disease" in one of the tables, as in the release
+        spelt = [n if key == "train" else n.replace("diseases", "disease") for n in names]
+        table = pd.DataFrame(labels, columns=["image_id", "rad_id", *spelt]).drop(columns=drop)
+        table.to_csv(folder / f"image_labels_{key}.csv", index=False)
+        table = pd.DataFrame(boxes, columns=["image_id", "rad_id", "class_name", *_SIDES])
+        table.drop(columns=drop).to_csv(folder / f"annotations_{key}.csv", index=False)
+    return root
