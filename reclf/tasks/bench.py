@@ -17,7 +17,6 @@ from typing import Any
 import numpy as np
 import torch
 from torch.utils.data import Subset
-from tqdm.auto import tqdm
 
 from ..batches import Study
 from ..config import TowerConfig
@@ -26,6 +25,7 @@ from ..model import RECLF
 from ..notebook import resolve
 from ..pretrain import gallery
 from ..runs import Run
+from .progress import track
 
 REQUIRED = ("value", "interval", "n", "random_encoder", "chance", "per_class")
 RANDOM_SEED = 10_007  # added to the seed, so that the twin is not the trained model's first step
@@ -121,7 +121,7 @@ class Bench:
     def studies(self, n: int = 0, split: str = "") -> list[Study]:
         """n studies of a split in memory; 0 takes all."""
         chosen = self.subset(self.open_split(split), n)
-        return [chosen[i] for i in tqdm(range(len(chosen)), desc="studies")]
+        return [chosen[i] for i in track(range(len(chosen)), "studies")]
 
     def gallery(self, n: int) -> list[Study]:
         """n studies for retrieval, distinct where the data set can tell; 0 takes all."""

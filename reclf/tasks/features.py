@@ -9,12 +9,12 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from tqdm.auto import tqdm
 
 from ..batches import Collate, Study
 from ..encoders import ImageFeatures, TextFeatures
 from ..model import RECLF, Scores
 from ..runs import write_atomically
+from .progress import track
 
 
 def collate_for(model: RECLF) -> Collate:
@@ -36,7 +36,7 @@ def encode_images(
     """
     model.eval()
     parts = []
-    for chunk in _chunks(tqdm(studies, desc=progress, disable=not progress), batch_size):
+    for chunk in _chunks(track(studies, progress), batch_size):
         features = model.encode_images(stack_images(chunk).to(model.device))
         parts.append([part.cpu() for part in features[:3]])
     whole, regions, pooled = (torch.cat(part) for part in zip(*parts, strict=True))
@@ -101,7 +101,7 @@ def pooled_features(
     parts: dict[str, list[np.ndarray]] = {name: [] for name in models}
     labels: list[Mapping[str, float]] = []
     ids: list[str] = []
-    for chunk in _chunks(tqdm(studies, desc=progress, disable=not progress), batch_size):
+    for chunk in _chunks(track(studies, progress), batch_size):
         pixels = stack_images(chunk)
         for name, model in models.items():
             model.eval()
@@ -156,7 +156,7 @@ def score_all(
     texts = TextFeatures(*(part.to(model.device) for part in texts))
     rows = []
     starts = range(0, len(images.whole), image_chunk)
-    for start in tqdm(starts, desc=progress, disable=not progress):
+    for start in track(starts, progress):
         chunk = slice(start, start + image_chunk)
         scores = model.score(take_images(images, chunk, model.device), texts, pair_chunk=8)
         rows.append([None if part is None else part.float().cpu() for part in scores])

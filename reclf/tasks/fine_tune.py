@@ -12,13 +12,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
-from tqdm.auto import tqdm
 
 from ..batches import Study
 from ..metrics import auroc, macro_auroc, macro_auroc_interval
 from ..model import RECLF
 from .features import stack_images
 from .linear_probe import label_matrix
+from .progress import track
 
 HEAD_RATE = 10.0  # the new layer learns this much faster than the encoder
 
@@ -72,7 +72,7 @@ def fine_tune(
         history = []
         for epoch in range(1, epochs + 1):
             encoder.train()
-            for pixels, labels in tqdm(loaders["train"], desc=f"{progress}, epoch {epoch}"):
+            for pixels, labels in track(loaders["train"], f"{progress}, epoch {epoch}"):
                 logits = head(encoder(pixels.to(model.device)).pooled)
                 loss = _known_loss(logits, torch.from_numpy(labels).to(logits))
                 optimizer.zero_grad()

@@ -10,11 +10,11 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
-from tqdm.auto import tqdm
 
 from ..encoders import ImageFeatures, TextFeatures
 from ..model import RECLF
 from .features import take_images
+from .progress import track
 from .retrieval import Ranks, score_blocks, unit_vectors
 
 PAIRS = 256  # related at a time
@@ -81,7 +81,7 @@ def pair_scores(
     # Reports of like length together: a chunk is padded to its own longest.
     order = texts.word_mask.sum(1)[torch.as_tensor(text_rows)].argsort().numpy()
     starts = range(0, len(order), PAIRS)
-    for start in tqdm(starts, desc=progress, disable=not progress):
+    for start in track(starts, progress):
         chosen = order[start : start + PAIRS]
         pictures = take_images(images, torch.as_tensor(image_rows[chosen]), model.device)
         reports = _take_texts(texts, torch.as_tensor(text_rows[chosen]), model.device)

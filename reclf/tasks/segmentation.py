@@ -16,13 +16,13 @@ import numpy as np
 import torch
 from monai.losses import DiceCELoss
 from torch import Tensor
-from tqdm.auto import tqdm
 
 from ..batches import Study
 from ..encoders import ImageEncoder
 from ..metrics import EMPTY_RULES, bootstrap_interval, dice_and_iou
 from ..model import RECLF
 from .decoder import Decoder, feature_pyramid
+from .progress import track
 
 CACHE_BYTES = 2 * 2**30  # frozen feature maps up to this size are kept in memory
 THRESHOLD = 0.5  # of the sigmoid
@@ -129,9 +129,9 @@ class Segmenter:
     def fit(
         self,
         data: Masks,
-        steps: int = 200,
-        batch_size: int = 16,
-        learning_rate: float = 3e-3,
+        steps: int = 250,
+        batch_size: int = 8,
+        learning_rate: float = 5e-3,
         features: "Pyramids | None" = None,
         progress: str = "",
     ) -> list[float]:
@@ -153,7 +153,7 @@ class Segmenter:
         self.decoder.train()
         losses = []
         order: list[int] = []
-        for _ in tqdm(range(steps), desc=progress, disable=not progress):
+        for _ in track(range(steps), progress):
             while len(order) < batch_size:  # a few labelled studies are seen again and again
                 order += list(generator.permutation(len(data)))
             chosen, order = np.array(order[:batch_size]), order[batch_size:]
@@ -223,7 +223,7 @@ class Pyramids:
         if sum(part[0].numel() for part in first) * 2 * len(data) > CACHE_BYTES:
             return None
         parts = []
-        for start in tqdm(range(0, len(data), batch_size), desc=progress, disable=not progress):
+        for start in track(range(0, len(data), batch_size), progress):
             pixels = data.pixels[start : start + batch_size].to(model.device)
             parts.append([part.half().cpu() for part in feature_pyramid(encoder, pixels)])
         return cls([torch.cat(level).contiguous() for level in zip(*parts, strict=True)])
@@ -290,7 +290,7 @@ def place_prior(train: Masks, test: Masks, empty: str = EMPTY_RULES[0]) -> float
     fixed = []
     for c in range(len(train.names)):
         truth = train.truth[:, c].numpy()
-        truth = truth[truth.any((1, 2))]
+        truth = truth[np.asarray(truth.any((1, 2)))]
         if len(truth) == 0:
             fixed.append(np.zeros(train.truth.shape[2:], dtype=bool))
             continue

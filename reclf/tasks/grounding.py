@@ -1,0 +1,266 @@
+"""Phrase grounding: does a phrase look at the place that it speaks of?
+
+    study --> items (image, phrase, mask) --RECLF.relate--> heat-map per phrase --> pointing game,
+    CNR, mIoU; beside them the centre of the image, and the phrase of another study
+
+A phrase is some words of a report, read in the report (the phantom knows which words speak of which
+finding), or a text of its own (MS-CXR's phrases; label words for data sets with boxes).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+from ..batches import Box, Study
+from ..metrics import (
+    THRESHOLDS,
+    bootstrap_interval,
+    contrast_to_noise,
+    iou_at_thresholds,
+    pointing_hit,
+)
+from ..model import RECLF
+from .features import collate_for, stack_images
+from .progress import track
+
+PHRASES = ("auto", "words", "report", "labels")
+HEATS = ("score", "attention")
+MEASURES = ("pointing", "cnr", "cnr_signed", "miou")
+CENTRE_WIDTH = 0.25  # standard deviation of the centre prior, as a share of the side
+
+
+@dataclass(frozen=True)
+class Item:
+    """One phrase with the place that it speaks of."""
+
+    study: Study
+    text: str  # given to the model
+    words: tuple[int, ...] | None  # positions of the phrase in the text; None: all words
+    phrase: str  # for people
+    label: str  # class, for tables
+    mask: np.ndarray  # bool (H, W)
+
+
+def find_items(studies: Sequence[Study], phrases: str = "auto") -> list[Item]:
+    """Phrases with places of studies.
+
+    Args:
+        phrases: "words" takes the words that speak of each finding, where they are known;
+            "report" the whole report, for data sets with a phrase per study (MS-CXR); "labels" the
+            words of each box's or mask's label. "auto" takes "words" where they are known, else
+            "labels".
+
+    Boxes of one label in one study are one item: their union.
+
+    Raises:
+        ValueError: no study has anything to ground.
+    """
+    if phrases not in PHRASES:
+        raise ValueError(f"phrases must be one of {', '.join(PHRASES)}, got {phrases!r}")
+    items: list[Item] = []
+    for study in studies:
+        rule = phrases
+        if rule == "auto":
+            rule = "words" if study.words is not None else "labels"
+        places = _places(study)
+        if rule == "words":
+            items += _finding_items(study)
+        elif rule == "report" and places:
+            label = " and ".join(places)
+            union = np.logical_or.reduce(list(places.values()))
+            items.append(Item(study, study.report, None, study.report, label, union))
+        elif rule == "labels":
+            for label, mask in places.items():
+                phrase = label.replace("_", " ").lower()
+                items.append(Item(study, phrase, None, phrase, label, mask))
+    items = [item for item in items if item.mask.any() and item.text.strip()]
+    if not items:
+        raise ValueError(
+            f"none of {len(studies)} studies has a phrase with a place: boxes, masks, or words "
+            "that speak of a finding. With a manifest, name the file of boxes: "
+            """-p options '{"box_file": "boxes.csv"}'"""
+        )
+    return items
+
+
+@torch.no_grad()
+def heat_maps(
+    model: RECLF,
+    items: Sequence[Item],
+    spoken: Sequence[Item] | None = None,
+    heat: str = "score",
+    batch_size: int = 64,
+    progress: str = "",
+) -> np.ndarray:
+    """A map of each phrase on the pixels of its image, float32 (n, H, W).
+
+    Args:
+        items: whose images are looked at, all of one size.
+        spoken: items whose phrases are looked for instead, one for each: the shuffled control.
+        heat: "score" is the word's logit for each region over the attention scale, up to a
+            constant of the map (for cosine attention that is the cosine); "attention" its softmax.
+            The maps of the words of a phrase are averaged, then interpolated (bilinear).
+    """
+    if heat not in HEATS:
+        raise ValueError(f"heat must be one of {', '.join(HEATS)}, got {heat!r}")
+    model.eval()
+    collate = collate_for(model)
+    spoken = items if spoken is None else spoken
+    scale = model.matchings.log_attention_scale.exp().item()
+    maps = []
+    starts = range(0, len(items), batch_size)
+    for start in track(starts, progress):
+        rows = slice(start, start + batch_size)
+        pixels = stack_images([item.study for item in items[rows]])
+        batch = collate.texts([item.text for item in spoken[rows]], pixels).to(model.device)
+        images, texts = model.encode_images(batch.pixels), model.encode_reports(batch)
+        attention = model.relate(images, texts)[1].attention  # (B, W, R)
+        values = attention.clamp_min(1e-30).log() / scale if heat == "score" else attention
+        weights = _phrase_weights(spoken[rows], batch.word_mask)
+        cells = torch.einsum("bw,bwr->br", weights, values).unflatten(1, images.grid)
+        shape = pixels.shape[2:]
+        pixels_of = F.interpolate(cells[:, None], shape, mode="bilinear")[:, 0]
+        maps.append(pixels_of.float().cpu().numpy())
+    return np.concatenate(maps)
+
+
+def centre_maps(items: Sequence[Item]) -> np.ndarray:
+    """The same bump in the middle of every image, float32 (n, H, W)."""
+    height, width = items[0].mask.shape
+    y, x = np.meshgrid(
+        (np.arange(height) + 0.5) / height - 0.5, (np.arange(width) + 0.5) / width - 0.5,
+        indexing="ij",
+    )  # fmt: skip
+    bump = np.exp(-(x**2 + y**2) / (2 * CENTRE_WIDTH**2)).astype(np.float32)
+    return np.broadcast_to(bump, (len(items), height, width))
+
+
+def shuffled(items: Sequence[Item], seed: int = 0) -> list[Item]:
+    """For each item one of another study, in a fixed random order; each is used once if possible.
+
+    Raises:
+        ValueError: all items are of one study.
+    """
+    ids = [item.study.study_id for item in items]
+    if len(set(ids)) < 2:
+        raise ValueError("shuffling phrases needs items of two studies or more")
+    generator = np.random.default_rng(seed)
+    order = generator.permutation(len(items))
+    for place in range(len(items)):
+        if ids[order[place]] == ids[place]:
+            # Swap with a place where neither phrase meets its own study.
+            for other in generator.permutation(len(items)):
+                mine, theirs = order[place], order[other]
+                if ids[theirs] != ids[place] and ids[mine] != ids[other]:
+                    order[place], order[other] = theirs, mine
+                    break
+            else:  # one study has more than half of the items
+                others = [i for i in range(len(items)) if ids[i] != ids[place]]
+                order[place] = generator.choice(others)
+    return [items[i] for i in order]
+
+
+def measure(items: Sequence[Item], maps: np.ndarray) -> dict[str, np.ndarray]:
+    """Each of MEASURES for each item, float (n,). mIoU is over THRESHOLDS on maps scaled to 0-1."""
+    values: dict[str, list[float]] = {name: [] for name in MEASURES}
+    for item, heat in zip(items, maps, strict=True):
+        values["pointing"].append(pointing_hit(heat, item.mask))
+        values["cnr"].append(contrast_to_noise(heat, item.mask))
+        values["cnr_signed"].append(contrast_to_noise(heat, item.mask, signed=True))
+        unit = (heat - heat.min()) / max(float(np.ptp(heat)), 1e-12)
+        values["miou"].append(float(iou_at_thresholds(unit, item.mask, THRESHOLDS).mean()))
+    return {name: np.array(value) for name, value in values.items()}
+
+
+def grounding_result(
+    items: Sequence[Item], maps: np.ndarray, metric: str = "pointing", seed: int = 0
+) -> dict[str, Any]:
+    """Means with intervals; the bootstrap draws studies, since items of one study go together.
+
+    Args:
+        maps: float (n, H, W), see `heat_maps`.
+        metric: one of MEASURES, which `value` and `per_class` are.
+
+    Returns:
+        value, interval, n (items), n_studies, per_class, n_per_class, each measure with value and
+        interval, chance: the mean area of the masks (what the pointing game gives a random pixel).
+    """
+    if metric not in MEASURES:
+        raise ValueError(f"metric must be one of {', '.join(MEASURES)}, got {metric!r}")
+    values = measure(items, maps)
+    _, study = np.unique([item.study.study_id for item in items], return_inverse=True)
+    results = {}
+    for name, value in values.items():
+        known = ~np.isnan(value)  # CNR of a mask that covers the whole image
+        total = np.bincount(study[known], value[known], minlength=study.max() + 1)
+        count = np.bincount(study[known], minlength=study.max() + 1)
+        interval = bootstrap_interval({"total": total, "count": count}, _ratio, seed=seed)
+        results[name] = {"value": _ratio(total, count), "interval": list(interval)}
+    labels = np.array([item.label for item in items])
+    classes = sorted({item.label for item in items})
+    return {
+        **results[metric],
+        "n": len(items),
+        "n_studies": int(study.max()) + 1,
+        "metric": metric,
+        "measures": results,
+        "per_class": {c: float(np.nanmean(values[metric][labels == c])) for c in classes},
+        "n_per_class": {c: int((labels == c).sum()) for c in classes},
+        "area": float(np.mean([item.mask.mean() for item in items])),
+    }
+
+
+def _ratio(total: np.ndarray, count: np.ndarray) -> float:
+    return float(total.sum() / count.sum()) if count.sum() else float("nan")
+
+
+def _phrase_weights(items: Sequence[Item], word_mask: torch.Tensor) -> torch.Tensor:
+    """Equal weights (B, W) on the words of each phrase; words that were cut have none."""
+    weights = word_mask.float()
+    for row, item in enumerate(items):
+        if item.words is not None:
+            chosen = [word for word in item.words if word < weights.shape[1]]
+            wanted = torch.zeros_like(weights[row])
+            wanted[chosen] = 1.0
+            # A phrase that was cut off altogether is looked for by the whole report.
+            if (wanted * weights[row]).any():
+                weights[row] *= wanted
+    return weights / weights.sum(1, keepdim=True).clamp_min(1)
+
+
+def _finding_items(study: Study) -> list[Item]:
+    """The words of each finding instance with its mask; masks are in the order of instances."""
+    items = []
+    masks = study.meta.get("instance_masks", ())
+    names = list(study.masks)
+    for instance, mask in enumerate(masks):
+        chosen = [i for i, word in enumerate(study.words or ()) if word.finding == instance]
+        if chosen:
+            phrase = " ".join((study.words or ())[i].text for i in chosen)
+            items.append(
+                Item(study, study.report, tuple(chosen), phrase, names[instance], np.asarray(mask))
+            )
+    return items
+
+
+def _places(study: Study) -> dict[str, np.ndarray]:
+    """bool (H, W) by label: the union of its boxes, or its mask where there are no boxes."""
+    if not study.boxes:
+        return {name: np.asarray(mask) for name, mask in study.masks.items()}
+    places: dict[str, np.ndarray] = {}
+    for box in study.boxes:
+        place = places.setdefault(box.label, np.zeros(study.image.shape, dtype=bool))
+        place |= box_mask(box, study.image.shape)
+    return places
+
+
+def box_mask(box: Box, shape: tuple[int, ...]) -> np.ndarray:
+    """bool (H, W): pixels whose centre lies in the box."""
+    y, x = np.arange(shape[0]) + 0.5, np.arange(shape[1]) + 0.5
+    rows = (box.y <= y) & (y < box.y + box.height)
+    columns = (box.x <= x) & (x < box.x + box.width)
+    return rows[:, None] & columns[None]
