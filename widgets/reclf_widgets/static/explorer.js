@@ -926,6 +926,7 @@ function render({ model, el }) {
   reading.append(lists);
   const main = element("div", { class: "reclf-main" }, ...[image].filter(Boolean).map((part) => part.root), reading);
   root.append(top.root, main);
+  const visible = el.clientWidth > 0; // asked while it is empty, which costs no layout
   el.append(root);
 
   function follow() {
@@ -999,7 +1000,7 @@ function render({ model, el }) {
   const themes = new MutationObserver(onState);
   themes.observe(document.body, { attributes: true, attributeFilter: ["data-jp-theme-light"] });
   build();
-  if (root.clientWidth) draw(); // else the observer of sizes calls when the widget is in the page
+  if (visible) draw(); // else the observer of sizes calls when the widget is in the page
   root.dataset.firstMs = (performance.now() - started).toFixed(2);
   width = root.clientWidth;
   const sizes = new ResizeObserver(() => { if (root.clientWidth !== width) onState(); });
