@@ -25,9 +25,11 @@ from ..model import RECLF
 from ..notebook import resolve
 from ..pretrain import gallery
 from ..runs import Run
+from .features import Pooled, pooled_features
 from .progress import track
 
 REQUIRED = ("value", "interval", "n", "random_encoder", "chance", "per_class")
+ENDLESS = 1_000_000
 RANDOM_SEED = 10_007  # added to the seed, so that the twin is not the trained model's first step
 
 
@@ -112,7 +114,12 @@ class Bench:
         """n studies of a data set, drawn without replacement by the seed; 0 takes all.
 
         Drawn and not the first n: files are often sorted by class or by hospital.
+
+        Raises:
+            ValueError: all studies of the phantom's endless training split are asked for.
         """
+        if n == 0 and len(data) >= ENDLESS:
+            raise ValueError(f"split of {len(data):,} studies: say how many to take, 0 takes all")
         if n == 0 or n >= len(data):
             return Subset(data, range(len(data)))
         chosen = np.random.default_rng(self.seed).choice(len(data), n, replace=False)
@@ -122,6 +129,21 @@ class Bench:
         """n studies of a split in memory; 0 takes all."""
         chosen = self.subset(self.open_split(split), n)
         return [chosen[i] for i in track(range(len(chosen)), "studies")]
+
+    def pooled(self, n: int = 0, split: str = "") -> Pooled:
+        """Pooled features of n studies of a split by both models, kept in the run's cache folder
+        by what the checkpoint, the data and the choice of studies are."""
+        data = self.open_split(split)
+        chosen = self.subset(data, n)
+        cache = self.cached(
+            "pooled",
+            getattr(data, "fingerprint", None),
+            short_hash(*map(str, chosen.indices)),
+            *(model_hash(model) for model in self.models.values()),
+        )
+        title = f"features, {split or self.split}"
+        studies = (chosen[i] for i in range(len(chosen)))
+        return pooled_features(self.models, studies, progress=title, cache=cache)
 
     def gallery(self, n: int) -> list[Study]:
         """n studies for retrieval, distinct where the data set can tell; 0 takes all."""

@@ -3,6 +3,7 @@
 studies --model, in eval mode and float32--> image features (n), text features (n)
 """
 
+import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,6 +52,9 @@ def take_images(
     return ImageFeatures(whole, regions, pooled, images.grid)
 
 
+_TEXTS = ("names", "ids", "patients")
+
+
 @dataclass(frozen=True)
 class Pooled:
     """Pooled image features of studies by each of several encoders, and the studies' labels."""
@@ -59,11 +63,28 @@ class Pooled:
     labels: np.ndarray  # float (n, names), NaN = no information
     names: tuple[str, ...]
     ids: tuple[str, ...]
+    patients: tuple[str, ...]
+
+    def take(self, chosen: np.ndarray) -> "Pooled":
+        """Some of the studies."""
+        return Pooled(
+            {name: array[chosen] for name, array in self.features.items()},
+            self.labels[chosen],
+            self.names,
+            tuple(self.ids[i] for i in chosen),
+            tuple(self.patients[i] for i in chosen),
+        )
+
+    def hold_out(self) -> tuple["Pooled", "Pooled"]:
+        """About four fifths and the rest, no patient in both, by a hash of the patient."""
+        digests = [hashlib.blake2b(p.encode(), digest_size=4).digest() for p in self.patients]
+        held = np.array([int.from_bytes(digest, "big") % 5 == 0 for digest in digests])
+        return self.take(np.flatnonzero(~held)), self.take(np.flatnonzero(held))
 
     def save(self, path: Path) -> None:
         """Write one .npz without pickled objects."""
         arrays = {f"features/{name}": array for name, array in self.features.items()}
-        texts = {"names": np.array(self.names), "ids": np.array(self.ids)}
+        texts = {key: np.array(getattr(self, key)) for key in _TEXTS}
         with path.open("wb") as file:
             np.savez(file, labels=self.labels, **texts, **arrays)  # type: ignore[arg-type]
 
@@ -75,8 +96,8 @@ class Pooled:
                 for name in arrays
                 if name.startswith("features/")
             }
-            names, ids = (tuple(str(text) for text in arrays[key]) for key in ("names", "ids"))
-            return cls(features, arrays["labels"], names, ids)
+            texts = {key: tuple(str(text) for text in arrays[key]) for key in _TEXTS}
+            return cls(features, arrays["labels"], **texts)
 
 
 @torch.no_grad()
@@ -101,6 +122,7 @@ def pooled_features(
     parts: dict[str, list[np.ndarray]] = {name: [] for name in models}
     labels: list[Mapping[str, float]] = []
     ids: list[str] = []
+    patients: list[str] = []
     for chunk in _chunks(track(studies, progress), batch_size):
         pixels = stack_images(chunk)
         for name, model in models.items():
@@ -109,12 +131,14 @@ def pooled_features(
             parts[name].append(pooled.float().cpu().numpy())
         labels += [study.labels for study in chunk]
         ids += [study.study_id for study in chunk]
+        patients += [study.patient_id for study in chunk]
     names = tuple(dict.fromkeys(label for known in labels for label in known))
     result = Pooled(
         features={name: np.concatenate(part) for name, part in parts.items()},
         labels=np.array([[known.get(name, np.nan) for name in names] for known in labels], float),
         names=names,
         ids=tuple(ids),
+        patients=tuple(patients),
     )
     if cache is not None:
         write_atomically(cache, result.save)

@@ -23,7 +23,7 @@ def track(items: Iterable[T], title: str = "", unit: str = "") -> Iterator[T]:
     if is_live():
         yield from tqdm(items, desc=title, unit=unit or "it")
         return
-    total = len(items) if isinstance(items, Sized) else None
+    total = len(items) if isinstance(items, Sized) else 0
     start = shown = time.monotonic()
     done = 0
     for item in items:
@@ -31,9 +31,7 @@ def track(items: Iterable[T], title: str = "", unit: str = "") -> Iterator[T]:
         done += 1
         now = time.monotonic()
         if now - shown > SECONDS_PER_LINE and done != total:
-            left = f" of {total}, {(total - done) / done * (now - start):.0f} s left" * bool(total)
-            print(f"{title}: {done}{left}", flush=True)
+            left = f" of {total}, {(total - done) / done * (now - start):.0f} s left"
+            print(f"{title}: {done}{left if total else ''}", flush=True)
             shown = now
-    print(
-        f"{title}: {done} {unit}{' ' * bool(unit)}in {time.monotonic() - start:.1f} s", flush=True
-    )
+    print(f"{title}: {done} {unit}".rstrip(), f"in {time.monotonic() - start:.1f} s", flush=True)

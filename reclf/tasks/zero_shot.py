@@ -230,6 +230,33 @@ def class_result(
     }
 
 
+def evaluate(
+    prompted: PromptLogits,
+    labels: np.ndarray,
+    pooling: str = "mean",
+    score: str = "combined",
+    rule: str = "difference",
+    sampled: int = 5,
+    seed: int = 0,
+) -> dict[str, dict[str, Any]]:
+    """All METRICS of one way to pool.
+
+    Args:
+        labels: float (n, classes) in the order of the prompts; NaN = no information.
+        rule: for AUROC. The class of an exclusive choice is found by positive prompts alone, as is
+            published; yes or no of a single class by the difference.
+    """
+    names = list(prompted.columns)
+    scores = prompted.class_scores(pooling, score, rule, sampled, seed)
+    choice_rule = "positive" if len(names) > 1 else "difference"
+    choice = prompted.class_scores(pooling, score, choice_rule, sampled, seed)
+    return {
+        "auroc": auroc_result(labels, scores, names, seed),
+        "accuracy": class_result(labels, choice, names, "accuracy", seed),
+        "macro_f1": class_result(labels, choice, names, "macro_f1", seed),
+    }
+
+
 def zero_shot(
     model: RECLF,
     images: ImageFeatures,
