@@ -135,16 +135,18 @@ class _Loop:
                 bar.update()
                 self._plan(bar)
                 step, total = self.progress.step, self.progress.total_steps
-                if step % LOG_EVERY == 0 or step == total:
+                stop = self._agree(interrupted.is_set())
+                overdue = time.monotonic() - self.saved > self.config.checkpoint_minutes * 60
+                # What is saved has been looked at: `_log` refuses losses that are not finite.
+                if step % LOG_EVERY == 0 or step == total or stop or overdue:
                     self._log(window, bar)
                     window = []
                 if self.progress.validates(self.config.evaluate_every):
                     self._validate()
-                if self._agree(interrupted.is_set()):
+                if stop or overdue:
                     self._save()
+                if stop:
                     raise KeyboardInterrupt
-                if time.monotonic() - self.saved > self.config.checkpoint_minutes * 60:
-                    self._save()
                 if self._agree(self.progress.seconds >= self.config.max_minutes * 60):
                     self.progress.out_of_time = True
         if self.validated != self.progress.step:  # out of time
