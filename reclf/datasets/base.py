@@ -175,7 +175,10 @@ class FileStudies:
             are not read for it.
         problems: what was left out under on_problem="skip".
         split_counts: split -> rows, the ones with problems included.
+        view_counts: view -> images of the release, those left out included, where it is known.
     """
+
+    view_counts: Mapping[str, int] = {}
 
     def __init__(
         self,

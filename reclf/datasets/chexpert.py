@@ -17,6 +17,7 @@ gallery that lies in the root are left out of train and val.
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -36,7 +37,8 @@ from .parts import Part, find_parts, read_list, read_table
 from .problems import DataProblems
 from .tiny import draw_chest, write_image
 
-FILES = ("train.csv*", "valid.csv*", "train/patient*")
+# How data_check recognises the layout: patterns that must all match -> options of the class.
+FILES: dict[tuple[str, ...], dict] = {("train.csv*", "valid.csv*", "train/patient*"): {}}
 GALLERY = "chexpert_5x200.json"
 _SOURCE = "with CheXpert, https://stanfordmlgroup.github.io/competitions/chexpert/"
 _TABLES = {
@@ -103,6 +105,7 @@ class CheXpert(FileStudies):
             rows = [_gallery_row(root, item) for item in chosen["images"]]
         else:
             train, valid = (_read(root, key, views) for key in ("train", "valid"))
+            self.view_counts = Counter(train.attrs["views"]) + Counter(valid.attrs["views"])
             rows = _rows(root, train, values, "train", left_out)
             if splits == "probe":
                 rows = _resplit(rows) + _rows(root, valid, values, "test")
@@ -140,10 +143,11 @@ def _read(root: Path, key: str, views: Sequence[str]) -> pd.DataFrame:
     if unnamed := list(table.loc[table["patient"] == "", "Path"]):
         advice = "Splits go by patient, so that every path must name one."
         raise DataProblems(str(path), {"path without patient": unnamed}, advice)
+    counts = table["Frontal/Lateral"].value_counts().to_dict()
     table = table[table["Frontal/Lateral"].isin(views)]
     if table.empty:
         raise ValueError(f"{path} has no image with Frontal/Lateral of {', '.join(views)}")
-    table.attrs["where"] = str(path)
+    table.attrs |= {"where": str(path), "views": counts}
     return table
 
 

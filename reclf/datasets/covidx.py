@@ -19,7 +19,10 @@ from .parts import Part, find_parts, read_list
 from .problems import DataProblems
 from .tiny import draw_chest, write_image
 
-FILES = ("t*.txt", "train", "test")
+FILES: dict[tuple[str, ...], dict] = {
+    ("train_COVIDx9A.txt",): {"version": "9A"},
+    ("train.txt", "val.txt", "test.txt", "train"): {"version": "CXR-4"},
+}
 CLASSES = {"9A": ("normal", "pneumonia", "COVID-19"), "CXR-4": ("negative", "positive")}
 _SOURCE = {
     "9A": "from COVID-Net's script create_COVIDx.ipynb, https://github.com/lindawangg/COVID-Net",

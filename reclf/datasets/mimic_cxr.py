@@ -30,6 +30,7 @@ from .parts import read_table
 from .problems import DataProblems
 from .tiny import draw_chest, write_image
 
+FILES: dict[tuple[str, ...], dict] = {("mimic-cxr-2.0.0-metadata.csv*",): {}}
 LABELS = tuple(sorted(CHEXPERT_LABELS))
 _JPG_PROJECT = "comes with MIMIC-CXR-JPG, https://physionet.org/content/mimic-cxr-jpg/"
 _REPORT_PROJECT = "mimic-cxr-reports.zip of MIMIC-CXR, https://physionet.org/content/mimic-cxr/"
@@ -88,6 +89,7 @@ class MimicCxr(FileStudies):
         splits = read_table(paths["split"], ["dicom_id", "split"])
         table = metadata.merge(splits[["dicom_id", "split"]], on="dicom_id", how="left")
         _refuse_unknown(table, metadata, views, paths)
+        self.view_counts = dict(metadata["ViewPosition"].value_counts())
         table = table[table["ViewPosition"].isin(views)]
         if labels:
             label_table = read_table(paths[labels], [*keys, *LABELS])

@@ -23,7 +23,7 @@ from .parts import Part, find_parts, read_table
 from .problems import DataProblems
 from .tiny import draw_chest, write_image
 
-FILES = ("MS_CXR_Local_Alignment_*.csv",)
+FILES: dict[tuple[str, ...], dict] = {("MS_CXR_Local_Alignment_*.csv",): {}}
 CATEGORIES = (
     "Atelectasis", "Cardiomegaly", "Consolidation", "Edema", "Lung Opacity", "Pleural Effusion",
     "Pneumonia", "Pneumothorax",

@@ -21,7 +21,7 @@ from .parts import Part, find_parts, read_list, read_split_file, read_table
 from .problems import DataProblems
 from .tiny import draw_chest, write_image
 
-FILES = ("Data_Entry_2017*.csv*",)
+FILES: dict[tuple[str, ...], dict] = {("Data_Entry_2017*.csv*",): {}}
 LABELS = (
     "Atelectasis", "Cardiomegaly", "Consolidation", "Edema", "Effusion", "Emphysema", "Fibrosis",
     "Hernia", "Infiltration", "Mass", "Nodule", "Pleural_Thickening", "Pneumonia", "Pneumothorax",
@@ -75,6 +75,7 @@ class Nih(FileStudies):
         paths = find_parts("NIH ChestX-ray14", root, parts | ({} if split_file else _LISTS))
         columns = ["Image Index", "Finding Labels", "Patient ID", "View Position"]
         table = read_table(paths["table"], columns)[columns]
+        self.view_counts = table["View Position"].value_counts().to_dict()
         table = table[table["View Position"].isin(views)]
         findings = [set(cell.split("|")) - {"No Finding"} for cell in table["Finding Labels"]]
         if unknown := set().union(*findings) - set(LABELS):

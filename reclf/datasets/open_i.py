@@ -30,7 +30,11 @@ from .parts import Part, find_parts, read_table
 from .problems import DataProblems
 from .tiny import draw_chest, write_image
 
-FILES = ("NLMCXR_png",)
+FILES: dict[tuple[str, ...], dict] = {
+    ("NLMCXR_png",): {},
+    ("ecgen-radiology",): {},
+    ("NLMCXR_reports.tgz",): {},
+}
 # label -> the MeSH headings (before the first "/") that state it
 LABELS: Mapping[str, tuple[str, ...]] = {
     "Atelectasis": ("Pulmonary Atelectasis",),

@@ -22,7 +22,7 @@ from .parts import Part, find_parts, read_split_file, read_table
 from .problems import DataProblems
 from .tiny import draw_chest, write_image
 
-FILES = ("stage_2_train_labels.csv*",)
+FILES: dict[tuple[str, ...], dict] = {("stage_2_train_labels.csv*",): {}}
 OPACITY, NORMAL, OTHER = CLASSES = ("Lung Opacity", "Normal", "No Lung Opacity / Not Normal")
 _SOURCE = "with the challenge, https://www.kaggle.com/c/rsna-pneumonia-detection-challenge/data"
 _PARTS = {

@@ -23,7 +23,10 @@ from .parts import Part, find_parts, read_split_file, read_table
 from .problems import DataProblems
 from .tiny import draw_chest, write_image
 
-FILES = ("*rle*.csv*",)
+FILES: dict[tuple[str, ...], dict] = {
+    ("*train-rle*.csv*",): {"stage": 1},
+    ("stage_2_train.csv*", "stage_2_images"): {"stage": 2},
+}
 _SOURCE = (
     "with the challenge, https://www.kaggle.com/c/siim-acr-pneumothorax-segmentation/data; stage 1 "
     "is train-rle.csv with dicom-images-train, stage 2 is stage_2_train.csv with stage_2_images"

@@ -19,6 +19,7 @@ from reclf.batches import Box
 from .base import FileStudies, Row, split_name, split_of_patient
 from .problems import DataProblems, refuse_missing_columns
 
+FILES: dict[tuple[str, ...], dict] = {("manifest.csv",): {}}
 BOX_COLUMNS = ("x", "y", "width", "height", "label")
 
 

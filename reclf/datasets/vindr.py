@@ -24,7 +24,7 @@ from .parts import Part, find_parts, read_table
 from .problems import DataProblems
 from .tiny import draw_chest, write_image
 
-FILES = ("annotations/image_labels_train.csv*",)
+FILES: dict[tuple[str, ...], dict] = {("annotations/image_labels_train.csv*",): {}}
 _SOURCE = "with VinDr-CXR, https://physionet.org/content/vindr-cxr/1.0.0/"
 _SPELT = {"Other disease": "Other diseases"}  # the two tables differ
 _SIDES = ["x_min", "y_min", "x_max", "y_max"]
