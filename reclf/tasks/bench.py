@@ -9,7 +9,7 @@ same shape, and none can be repeated without the choices behind it: `Bench` keep
 import hashlib
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -45,6 +45,7 @@ class Bench:
         seed: of every choice that a task makes.
         name: of the data set in file names.
         checkpoint: "best" or "last".
+        opened: data sets by split, opened once.
     """
 
     run: Run
@@ -56,6 +57,7 @@ class Bench:
     seed: int
     name: str
     checkpoint: str
+    opened: dict[str, Any] = field(default_factory=dict, repr=False)
 
     @classmethod
     def open(cls, p: SimpleNamespace) -> "Bench":
@@ -107,8 +109,12 @@ class Bench:
 
     def open_split(self, split: str = "") -> Any:
         """A split of the data set under test (by default the one reported on)."""
-        size = self.model.config.image_size
-        return load_dataset(self.dataset, self.root, split or self.split, size, **self.options)
+        split = split or self.split
+        if split not in self.opened:  # opening may check every file
+            size = self.model.config.image_size
+            data = load_dataset(self.dataset, self.root, split, size, **self.options)
+            self.opened[split] = data
+        return self.opened[split]
 
     def subset(self, data: Any, n: int = 0) -> Subset:
         """n studies of a data set, drawn without replacement by the seed; 0 takes all.

@@ -75,6 +75,10 @@ class Pooled:
             tuple(self.patients[i] for i in chosen),
         )
 
+    def columns(self, names: Sequence[str]) -> np.ndarray:
+        """Labels (n, names) of these names, in this order."""
+        return self.labels[:, [self.names.index(name) for name in names]]
+
     def hold_out(self) -> tuple["Pooled", "Pooled"]:
         """About four fifths and the rest, no patient in both, by a hash of the patient."""
         digests = [hashlib.blake2b(p.encode(), digest_size=4).digest() for p in self.patients]
