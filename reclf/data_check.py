@@ -27,6 +27,7 @@ from .batches import Study, report_key
 from .datasets.base import SPLITS, FileStudies, Row, load_dataset
 from .datasets.problems import DataProblems, MissingSplit
 from .imaging import ImageError
+from .prepare import read_recipe
 from .reports import clean, split_words
 
 IMAGE_ENDINGS = (".png", ".jpg", ".jpeg", ".dcm", ".dicom")
@@ -239,7 +240,8 @@ def _load(check: DataCheck, root: Path, split: str) -> Any:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # what is left out is listed instead
         if check.layout != "images":
-            return load_dataset(check.layout, root, split, _SIZE, **options)
+            size = read_recipe(root).image_size if check.layout == "prepared" else _SIZE
+            return load_dataset(check.layout, root, split, size, **options)
         rows = [
             Row(str(path.relative_to(root)), "", "train", path, "")  # nobody is known
             for path in sorted(_image_files(root))
@@ -266,10 +268,13 @@ def _look(data: Any, index: int) -> tuple[Any, Any, Any, tuple[str, str] | None]
 
 
 def _count_labels(check: DataCheck, split: str, data: Any) -> None:
-    if not data.labels:
+    if isinstance(data, FileStudies):
+        rows = [row.labels for row in data.rows]
+    else:
+        rows = getattr(data, "all_labels", [])
+    if not data.labels or not rows:
         return
-    rows = data.rows if isinstance(data, FileStudies) else data.label_rows
-    values = np.array([[row.labels[name] for name in data.labels] for row in rows])
+    values = np.array([[row[name] for name in data.labels] for row in rows])
     check.labels[split] = {
         name: {
             "1": int((column == 1).sum()),

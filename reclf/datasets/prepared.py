@@ -1,0 +1,131 @@
+"""A prepared copy of any data set: decoded, resized images in memory-mapped Arrow files.
+
+    root/prepared.json, root/<split>/shard-00000/, ...
+
+Made by `reclf.prepare` or notebooks/prepare.ipynb. The studies are those of the raw data set, with
+images rounded to 8 or 16 bits; nothing is decoded, and worker processes share the pages of memory.
+"""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import datasets as arrow
+
+from reclf import prepare
+from reclf.batches import Study
+
+from .base import load_dataset, split_name
+from .problems import DataProblems, refuse_missing_split
+
+FILES: dict[tuple[str, ...], dict] = {(prepare.RECIPE,): {}}
+
+
+class Prepared:
+    """Studies of a prepared copy.
+
+    Args:
+        root: folder of the copy.
+        split: one of those that were prepared.
+        image_size: must be that of the copy.
+        source: folder of the raw data set: given, the copy is compared with it and refused if it
+            was made of anything else. This opens the raw data set, as slow as that is.
+        on_problem: "refuse"; there is nothing to skip, for `prepare` has left it out already.
+
+    Attributes:
+        labels: names of the labels.
+        fingerprint: 16 hexadecimal digits, of the raw data set and of how it was prepared.
+    """
+
+    def __init__(
+        self,
+        root: str | Path,
+        split: str = "train",
+        image_size: int = 224,
+        *,
+        source: str | Path | None = None,
+        on_problem: str = "refuse",
+    ):
+        root = Path(root)
+        if on_problem not in ("refuse", "skip"):
+            raise ValueError(f"on_problem must be 'refuse' or 'skip', got {on_problem!r}")
+        if not (root / prepare.RECIPE).is_file():
+            raise DataProblems(
+                str(root),
+                {f"missing {prepare.RECIPE}": [f"not in {root.absolute()}"]},
+                "Make a copy by notebooks/prepare.ipynb, or write_tiny(root) to try.",
+            )
+        recipe = prepare.read_recipe(root)
+        split = split_name(split)
+        counts = {name: part["studies"] for name, part in recipe.splits.items()}
+        refuse_missing_split(f"the prepared {recipe.dataset} in {root}", split,
+                             [name for name, n in counts.items() for _ in range(n)])  # fmt: skip
+        if image_size != recipe.image_size:
+            raise ValueError(
+                f"{root} was prepared with image_size={recipe.image_size}, asked for {image_size}: "
+                f"use {recipe.image_size}, or prepare it again"
+            )
+        paths = [prepare.shard_path(root, split, n) for n in range(len(recipe.shards(split)))]
+        if missing := [path.name for path in paths if not path.is_dir()]:
+            raise DataProblems(
+                str(root),
+                {f"shard of {split} that is not finished": missing},
+                "Run notebooks/prepare.ipynb again with the same parameters: it goes on.",
+            )
+        if source is not None:
+            _compare(root, recipe, split, source)
+        parts = [arrow.load_from_disk(path, keep_in_memory=False) for path in paths]
+        self._rows = arrow.concatenate_datasets(parts)
+        self.name, self.split = f"prepared {recipe.dataset} in {root}", split
+        self.labels, self.image_size = tuple(recipe.labels), recipe.image_size
+        self.recipe, self.split_counts = recipe, {**counts, split: len(self._rows)}
+        how = (
+            recipe.splits[split]["source"],
+            split,
+            recipe.image_size,
+            recipe.bits,
+            len(self._rows),
+        )
+        self.fingerprint = hashlib.blake2b(repr(how).encode(), digest_size=8).hexdigest()
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __getitem__(self, index: int) -> Study:
+        if not -len(self) <= index < len(self):
+            raise IndexError(index)  # ends an iteration
+        return prepare.unpack(self._rows[index % len(self)], self.image_size)
+
+    @property
+    def reports(self) -> list[str]:
+        """All reports, without reading an image."""
+        return list(self._rows["report"])
+
+    @property
+    def all_labels(self) -> list[dict[str, float]]:
+        """The labels of every study, without reading an image."""
+        return [json.loads(rest)["labels"] for rest in self._rows["rest"]]
+
+
+def _compare(root: Path, recipe: prepare.Recipe, split: str, source: str | Path) -> None:
+    options: Any = dict(recipe.options)
+    raw = load_dataset(recipe.dataset, source, split, recipe.image_size, **options)
+    found = prepare.source_digest(raw)
+    if found != recipe.splits[split]["source"]:
+        raise prepare.StaleCopy(
+            f"the prepared copy {root} is stale: split {split!r} of {recipe.dataset} in {source} "
+            f"has the digest {found}, and the copy was made of "
+            f"{recipe.splits[split]['source']}. Delete the folder and prepare it again"
+        )
+
+
+def write_tiny(root: str | Path) -> Path:
+    """Prepare the tiny copy of NIH ChestX-ray14 at 32 pixels, in shards of 8."""
+    from . import nih
+
+    root = Path(root)
+    raw = nih.write_tiny(root / "raw")
+    prepare.prepare(root, "nih", raw, image_size=32, studies_per_shard=8, processes=1,
+                    progress=False)  # fmt: skip
+    return root
