@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -148,7 +148,7 @@ class Bench:
             *(model_hash(model) for model in self.models.values()),
         )
         title = f"features, {split or self.split}"
-        studies = (chosen[i] for i in range(len(chosen)))
+        studies = cast(Sequence[Study], chosen)  # a Subset has a length and is read in order
         return pooled_features(self.models, studies, progress=title, cache=cache)
 
     def gallery(self, n: int) -> list[Study]:

@@ -72,7 +72,8 @@ def fine_tune(
         history = []
         for epoch in range(1, epochs + 1):
             encoder.train()
-            for pixels, labels in track(loaders["train"], f"{progress}, epoch {epoch}"):
+            title = f"{progress}, epoch {epoch}" if progress else ""
+            for pixels, labels in track(loaders["train"], title):
                 logits = head(encoder(pixels.to(model.device)).pooled)
                 loss = _known_loss(logits, torch.from_numpy(labels).to(logits))
                 optimizer.zero_grad()

@@ -129,7 +129,7 @@ class Segmenter:
     def fit(
         self,
         data: Masks,
-        steps: int = 250,
+        steps: int = 200,
         batch_size: int = 8,
         learning_rate: float = 5e-3,
         features: "Pyramids | None" = None,

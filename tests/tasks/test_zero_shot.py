@@ -1,0 +1,164 @@
+"""Prompt sets, poolings and what is reported of them."""
+
+import json
+import math
+
+import numpy as np
+import pytest
+
+from reclf.tasks.features import encode_images, encode_texts, score_all
+from reclf.tasks.zero_shot import (
+    POLARITIES,
+    SHIPPED,
+    PromptLogits,
+    class_result,
+    evaluate,
+    load_prompts,
+    score_prompts,
+    zero_shot,
+)
+
+
+@pytest.fixture
+def prompted():
+    """Six images, classes "a" with 2 + 2 prompts and "b" with 3 + 1."""
+    logits = np.random.default_rng(0).normal(size=(6, 8))
+    columns = {
+        "a": {"positive": [0, 1], "negative": [2, 3]},
+        "b": {"positive": [4, 5, 6], "negative": [7]},
+    }
+    return PromptLogits({"combined": logits, "global": 2 * logits}, columns)
+
+
+@pytest.mark.parametrize("path", sorted(SHIPPED.glob("*.json")), ids=lambda path: path.stem)
+def test_shipped_sets_have_distinct_prompts_of_both_polarities(path):
+    content = json.loads(path.read_text(encoding="utf-8"))
+    assert content["name"] == path.stem
+    assert content["note"]
+    for prompt in content["classes"].values():
+        assert set(prompt) == set(POLARITIES)
+        texts = [text for polarity in POLARITIES for text in prompt[polarity]]
+        assert len(texts) == len(set(texts))
+        assert all(text[0].isupper() and text.endswith(".") for text in texts)
+    prompts, source = load_prompts(path.stem, list(content["classes"]))
+    assert source == path.stem
+    assert list(prompts) == list(content["classes"])
+
+
+def test_phantom_prompts_are_balanced_over_sides_and_zones():
+    classes = json.loads((SHIPPED / "phantom.json").read_text())["classes"]
+    for name in ("consolidation", "ground_glass_opacity", "atelectasis", "nodule"):
+        texts = " ".join(classes[name]["positive"]).lower().split()
+        counts = {word: texts.count(word) for word in ("left", "right")}
+        assert counts["left"] == counts["right"], name
+
+
+def test_labels_are_found_whatever_their_spelling(tmp_path):
+    path = tmp_path / "mine.json"
+    prompt = {"positive": ["Yes."], "negative": ["No."]}
+    path.write_text(json.dumps({"classes": {"Pleural Effusion": prompt, "Other": prompt}}))
+    prompts, source = load_prompts(str(path), ["pleural_effusion", "unheard"])
+    assert prompts == {"pleural_effusion": prompt}
+    assert source == str(path)
+
+
+def test_what_is_wrong_with_a_prompt_set_is_said(tmp_path):
+    path = tmp_path / "mine.json"
+    path.write_text(json.dumps({"classes": {"a": {"positive": ["Yes."]}}}))
+    with pytest.raises(ValueError, match=r"class 'a' of .* has no negative prompts"):
+        load_prompts(str(path), ["a"])
+    with pytest.raises(ValueError, match="no prompt set 'nosuch': shipped are chexpert, covidx"):
+        load_prompts("nosuch", ["a"])
+    with pytest.raises(ValueError, match=r"no label has prompts in .*: labels x; classes"):
+        load_prompts("siim", ["x"])
+
+
+def test_prompts_from_label_names():
+    prompts, _ = load_prompts("labels", ["Pleural_Effusion"])
+    assert prompts["Pleural_Effusion"]["negative"][0] == "No pleural effusion."
+
+
+def test_poolings_are_the_plain_formulas(prompted):
+    x = prompted.logits["combined"]
+    mean = np.stack([x[:, :2].mean(1) - x[:, 2:4].mean(1), x[:, 4:7].mean(1) - x[:, 7]], 1)
+    np.testing.assert_allclose(prompted.class_scores("mean"), mean)
+    one = np.stack([x[:, 0] - x[:, 2], x[:, 4] - x[:, 7]], 1)
+    np.testing.assert_allclose(prompted.class_scores("one"), one)
+    np.testing.assert_allclose(prompted.class_scores("one", "global", "positive"), 2 * x[:, [0, 4]])
+
+
+def test_the_maximum_is_over_equally_many_sampled_prompts(prompted):
+    x = prompted.logits["combined"]
+    found = prompted.class_scores("max", rule="positive", sampled=5)
+    np.testing.assert_allclose(found[:, 0], x[:, :2].max(1))
+    pairs = [x[:, pair].max(1) for pair in ([4, 5], [4, 6], [5, 6])]  # 2 of the 3, as "a" has
+    assert any(np.allclose(found[:, 1], pair) for pair in pairs)
+
+
+def test_z_normalisation_is_over_the_test_set_and_so_depends_on_it(prompted):
+    found = prompted.class_scores("max_z", rule="positive")
+    np.testing.assert_allclose(found.mean(0), 0, atol=1e-12)
+    np.testing.assert_allclose(found.std(0), 1)
+    half = PromptLogits({"combined": prompted.logits["combined"][:3]}, prompted.columns)
+    assert not np.allclose(half.class_scores("max_z", rule="positive"), found[:3])
+    np.testing.assert_allclose(
+        half.class_scores("max", rule="positive"),
+        prompted.class_scores("max", rule="positive")[:3],
+    )
+
+
+def test_unknown_choices_are_refused(prompted):
+    with pytest.raises(ValueError, match="pooling must be one of mean, max, max_z, one"):
+        prompted.class_scores("median")
+    with pytest.raises(ValueError, match="score must be one of combined, global, got 'local'"):
+        prompted.class_scores(score="local")
+
+
+def test_accuracy_counts_studies_with_one_class():
+    labels = np.array([[1, 0], [0, 1], [1, 1], [0, 0], [math.nan, 1]])
+    scores = np.array([[2, 1], [2, 1], [9, 0], [9, 0], [0, 1.0]])
+    result = class_result(labels, scores, ["a", "b"])
+    assert result["n"] == 3
+    assert result["value"] == pytest.approx(2 / 3)
+    assert result["per_class"] == {"a": pytest.approx(2 / 3), "b": pytest.approx(2 / 3)}
+    assert 0.2 < result["chance"] < 0.8
+
+
+def test_a_single_class_is_a_yes_or_no_at_zero():
+    labels, scores = np.array([[1], [0], [1], [math.nan]]), np.array([[1], [-1], [-2], [5.0]])
+    result = class_result(labels, scores, ["Pneumonia"])
+    assert result["n"] == 3
+    assert result["value"] == pytest.approx(2 / 3)
+    assert set(result["per_class"]) == {"no Pneumonia", "Pneumonia"}
+
+
+def test_no_study_with_one_class_gives_nan_and_not_an_error():
+    result = class_result(np.ones((4, 2)), np.zeros((4, 2)), ["a", "b"])
+    assert math.isnan(result["value"])
+    assert result["n"] == 0
+
+
+def test_logits_are_those_of_retrieval_by_class_and_polarity(model, studies):
+    prompts = {
+        "x": {"positive": ["There is edema.", "Edema."], "negative": ["No edema."]},
+        "y": {"positive": ["There is a nodule."], "negative": ["No nodule.", "Clear lungs."]},
+    }
+    images = encode_images(model, studies[:5])
+    found = score_prompts(model, images, prompts)
+    texts = [t for prompt in prompts.values() for p in POLARITIES for t in prompt[p]]
+    expected = score_all(model, images, encode_texts(model, texts))
+    np.testing.assert_allclose(found.logits["combined"], expected.logits, atol=1e-5)
+    np.testing.assert_allclose(found.logits["local"], expected.logits_local, atol=1e-5)
+    assert found.columns["y"] == {"positive": [3], "negative": [4, 5]}
+    labels = np.array([[1, 0], [0, 1], [1, math.nan], [0, 0], [0, 1]])
+    everything = evaluate(found, labels)
+    assert everything["auroc"] == zero_shot(model, images, labels, prompts)
+    assert everything["auroc"]["per_class"].keys() == {"x", "y"}
+
+
+def test_a_model_without_matchings_has_no_local_score(build, studies):
+    images = encode_images(build(aggregator="global"), studies[:2])
+    prompts, _ = load_prompts("labels", ["edema"])
+    assert set(score_prompts(build(aggregator="global"), images, prompts).logits) == {
+        "combined", "global",
+    }  # fmt: skip
