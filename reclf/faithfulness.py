@@ -1,32 +1,25 @@
-"""Can a map be trusted? Measures of faithfulness, beside controls that know nothing of the pair.
+"""How far a map tells what a score rests on, and whether it lies on the finding.
 
     PairScore -> CellScore (score of the image with some regions only) -> curves, infidelity
-    map, mask -> pointing game, CNR            maps of all cases -> differences with intervals
+    map, mask -> pointing game, CNR
 
-A measure of a map says little alone: a picture has its subject in the middle, and a score falls
-with any region taken away. Every map is therefore held against a random map, a centre prior, the
-map of another report on the same image, and the map of a model with random weights (the sanity
-check of Adebayo et al., NeurIPS 2018).
+A measure of one map says little alone; `reclf.judging` holds maps against controls.
 
-Shape letters: B = copies of the image, R = h * w regions, n = cases.
+Shape letters: B = copies of the image, R = h * w regions; h, w = region grid, H, W_px = image size.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from scipy.stats import spearmanr
 
 from .cells import filled, heat_in_pixels, without_cells
-from .metrics import bootstrap_interval, contrast_to_noise, pointing_hit
+from .metrics import contrast_to_noise, pointing_hit
 from .pair_score import PairScore
-
-if TYPE_CHECKING:
-    from .batches import Study
 
 # name -> whether more is better, and a sentence on what was found
 MEASURES: dict[str, tuple[bool, str]] = {
@@ -37,7 +30,6 @@ MEASURES: dict[str, tuple[bool, str]] = {
     "infidelity": (False, "foretells what hidden regions cost"),
 }
 CHUNK = 32  # copies of the image that are scored at a time
-CONTROLS = ("random map", "centre prior", "shuffled report", "randomised weights")
 
 
 class CellScore:
@@ -210,121 +202,3 @@ def measure(
         values["pointing"] = pointing_hit(pixels, mask)
         values["cnr"] = contrast_to_noise(pixels, mask, signed=True)
     return values
-
-
-@dataclass(frozen=True)
-class Phrase:
-    """Words of a report that speak of one masked finding."""
-
-    finding: str  # name of the mask
-    words: tuple[int, ...]
-
-
-def phrases(study: Study, words: Sequence[str]) -> list[Phrase]:
-    """The phrases of a report for which a mask is known, in the order of the masks.
-
-    Where word types are known (the phantom), a phrase is the words that name the finding, for
-    example "pulmonary nodule"; else the words that the mask's name has, the first time they occur.
-
-    Args:
-        words: as the model read them.
-    """
-    found = []
-    for number, (name, mask) in enumerate(study.masks.items()):
-        if not mask.any():
-            continue
-        if study.words is not None:
-            known = study.words[: len(words)]
-            chosen = [i for i, w in enumerate(known) if (w.finding, w.type) == (number, "finding")]
-        else:
-            parts = name.lower().replace("_", " ").split()
-            chosen = sorted(words.index(part) for part in parts if part in words)
-        if chosen:
-            found.append(Phrase(name, tuple(chosen)))
-    return found
-
-
-@dataclass(frozen=True)
-class Difference:
-    """Mean paired difference over cases, turned so that above 0 is better, and its interval."""
-
-    mean: float
-    low: float
-    high: float
-    n: int
-
-    @property
-    def shown(self) -> int:
-        """1 better, -1 worse, 0 not shown: the interval holds 0, or is not known."""
-        return int(self.low > 0) - int(self.high < 0)
-
-    def __str__(self) -> str:
-        return f"{self.mean:+.3f} [{self.low:+.3f}, {self.high:+.3f}], n = {self.n}"
-
-
-def difference(
-    of: np.ndarray, control: np.ndarray, more_is_better: bool = True, seed: int = 0
-) -> Difference:
-    """Compare two maps on the same cases by a paired bootstrap over cases, 95 %.
-
-    Args:
-        of, control: float (n,); cases where either is NaN are left out of both.
-    """
-    values = (of - control) * (1 if more_is_better else -1)
-    values = values[np.isfinite(values)]
-    if len(values) == 0:
-        return Difference(float("nan"), float("nan"), float("nan"), 0)
-    low, high = bootstrap_interval(values, seed=seed)
-    return Difference(float(values.mean()), low, high, len(values))
-
-
-def differences(
-    values: Mapping[str, Mapping[str, np.ndarray]], name: str, controls: Sequence[str] = CONTROLS
-) -> dict[str, dict[str, Difference]]:
-    """One map against each control: measure -> control -> Difference.
-
-    Args:
-        values: map -> measure -> float (n,).
-        name: the map to be judged.
-    """
-    return {
-        kind: {c: difference(values[name][kind], values[c][kind], more) for c in controls}
-        for kind, (more, _) in MEASURES.items()
-    }
-
-
-def verdict(found: Mapping[str, Mapping[str, Difference]], name: str = "attention") -> list[str]:
-    """What the intervals say, a sentence for each measure and a last one that sums up.
-
-    Args:
-        found: from `differences`.
-        name: what was judged.
-    """
-    sentences, beaten, known = [], 0, 0
-    for kind, by_control in found.items():
-        measured = {c: d for c, d in by_control.items() if d.n > 0}
-        if not measured:
-            sentences.append(f"{kind}: not measured, as no case has a mask or a score that changes")
-            continue
-        better = [c for c, d in measured.items() if d.shown > 0]
-        worse = [c for c, d in measured.items() if d.shown < 0]
-        open_ = [c for c, d in measured.items() if d.shown == 0]
-        parts = [
-            f"{word} {', '.join(f'{c} ({measured[c]})' for c in group)}"
-            for word, group in (("better than", better), ("worse than", worse))
-            if group
-        ]
-        if open_:
-            listed = ", ".join(f"{c} ({measured[c]})" for c in open_)
-            parts.append(f"not shown to differ from {listed}")
-        sentences.append(f"{name} {MEASURES[kind][1]} ({kind}): {'; '.join(parts)}")
-        beaten += len(better) == len(measured)
-        known += 1
-    if known and beaten == known:
-        last = f"On these cases {name} beats every control on all {known} measures."
-    else:
-        last = (
-            f"On these cases {name} beats every control on {beaten} of {known} measures: "
-            "do not take it as evidence of what the model used."
-        )
-    return [*sentences, last]
