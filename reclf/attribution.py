@@ -24,9 +24,7 @@ import torch
 from torch import Tensor
 
 from .cells import cell_of_pixel, filled, sum_in_cells, without_cells
-from .pair_score import PairScore, as_numpy
-
-CHUNK = 32  # copies of the image that are encoded at a time
+from .pair_score import CHUNK, PairScore, as_numpy
 
 
 @dataclass(frozen=True)
@@ -63,14 +61,15 @@ def grad_cam(score: PairScore) -> Attribution:
     On transformers it is known to be weak; it is a baseline, not the truth.
 
     Raises:
-        ValueError: the global logit, which does not come through the region map.
+        ValueError: a score of the global vectors alone, which does not come through the region map.
     """
     from captum.attr import LayerGradCam
 
-    if score.target == "global":
+    uses_regions = score.target == "cosine" or score.model.aggregator.uses_matchings
+    if score.target == "global" or not uses_regions:
         raise ValueError(
-            "the global logit does not come through region_map; use integrated_gradients, "
-            "feature_ablation or occlusion for target 'global'"
+            f"target {score.target!r} does not come through region_map in this model; use "
+            "integrated_gradients, feature_ablation or occlusion"
         )
     method = LayerGradCam(score.of_pixels, score.model.image_encoder.region_map)
     found = method.attribute(score.batch.pixels, relu_attributions=True)
@@ -158,7 +157,8 @@ def feature_ablation(score: PairScore, fill: str = "blur") -> Attribution:
 def occlusion(score: PairScore, fill: str = "blur", window: float = 2.0) -> Attribution:
     """Occlusion (Zeiler and Fergus, ECCV 2014) by a sliding window: pixels, regions.
 
-    Where windows overlap, captum takes the mean of their drops.
+    Where windows overlap, captum takes the mean of their drops. At the border a window of two cells
+    never hides the outer cell without the inner one, so that both look alike.
 
     Args:
         fill: what the window shows, see `cells.filled`.

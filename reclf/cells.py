@@ -64,13 +64,14 @@ def random_map(grid: tuple[int, int], seed: int) -> np.ndarray:
     return np.random.default_rng(seed).random(grid).astype(np.float32)
 
 
-def centre_prior(grid: tuple[int, int], width: float = 0.25) -> np.ndarray:
-    """A Gaussian around the middle, float32 (h, w), its maximum at most 1.
+def centre_prior(shape: Sequence[int], width: float = 0.25) -> np.ndarray:
+    """A Gaussian around the middle, float32 of that shape, its maximum at most 1.
 
     Args:
+        shape: (h, w) of a grid, or (H, W_px).
         width: standard deviation, as a share of the sides.
     """
-    squares = [(((np.arange(n) + 0.5) / n - 0.5) / width) ** 2 for n in grid]
+    squares = [(((np.arange(n) + 0.5) / n - 0.5) / width) ** 2 for n in shape]
     return np.exp(-(squares[0][:, None] + squares[1]) / 2).astype(np.float32)
 
 

@@ -22,6 +22,7 @@ from .model import RECLF
 from .tasks.features import collate_for
 
 TARGETS = ("local", "global", "logit", "cosine")
+CHUNK = 32  # copies of the pair that are scored at a time
 
 
 class PairScore:

@@ -16,6 +16,7 @@ import torch
 import torch.nn.functional as F
 
 from ..batches import Box, Study
+from ..cells import centre_prior
 from ..metrics import (
     THRESHOLDS,
     bootstrap_interval,
@@ -30,7 +31,6 @@ from .progress import track
 PHRASES = ("auto", "words", "report", "labels")
 HEATS = ("score", "attention")
 MEASURES = ("pointing", "cnr", "cnr_signed", "miou")
-CENTRE_WIDTH = 0.25  # standard deviation of the centre prior, as a share of the side
 
 
 @dataclass(frozen=True)
@@ -130,13 +130,8 @@ def heat_maps(
 
 def centre_maps(items: Sequence[Item]) -> np.ndarray:
     """The same bump in the middle of every image, float32 (n, H, W)."""
-    height, width = items[0].mask.shape
-    y, x = np.meshgrid(
-        (np.arange(height) + 0.5) / height - 0.5, (np.arange(width) + 0.5) / width - 0.5,
-        indexing="ij",
-    )  # fmt: skip
-    bump = np.exp(-(x**2 + y**2) / (2 * CENTRE_WIDTH**2)).astype(np.float32)
-    return np.broadcast_to(bump, (len(items), height, width))
+    bump = centre_prior(items[0].mask.shape)
+    return np.broadcast_to(bump, (len(items), *bump.shape))
 
 
 def shuffled(items: Sequence[Item], seed: int = 0) -> list[Item]:
