@@ -71,19 +71,6 @@ def test_mask_is_true_above_half_of_its_own_maximum(tmp_path):
     assert not read_mask(save(tmp_path / "none.png", mask * 0)).any()
 
 
-def test_a_large_jpeg_is_decoded_small(tmp_path):
-    smooth = np.add.outer(np.arange(640), np.arange(800)) / 1440 * 255
-    path = save(tmp_path / "a.jpg", smooth.astype(np.uint8), quality=95)
-    assert read_image(path).shape == (640, 800)
-    assert read_image(path, min_side=100).shape == (160, 200)  # 1/8 would be 80: too short
-    assert read_image(path, min_side=900).shape == (640, 800)
-    assert image_size(path) == (640, 800)
-    small, frame = fit(read_image(path, min_side=100), 64, original=image_size(path))
-    whole, expected = fit(read_image(path), 64)
-    assert frame == expected
-    np.testing.assert_allclose(small, whole, atol=0.02)
-
-
 def test_dicom_window_by_hand(tmp_path):
     stored = [[0, 100, 200], [300, 400, 4095]]
     path = dicom(tmp_path / "a.dcm", stored, WindowCenter=[200.5, 7], WindowWidth=[201, 9])

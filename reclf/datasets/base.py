@@ -10,7 +10,6 @@ read before a study is asked for.
 import hashlib
 import importlib
 import inspect
-import math
 import os
 import pkgutil
 import warnings
@@ -25,7 +24,7 @@ import numpy as np
 
 from reclf import datasets
 from reclf.batches import Box, Study
-from reclf.imaging import FITS, Frame, ImageError, fit, image_size, read_image, read_mask
+from reclf.imaging import FITS, Frame, ImageError, image_size, read_fitted, read_mask
 from reclf.reports import clean, split_words
 
 from .masks import FilledBoxes, RunLengths
@@ -251,13 +250,7 @@ class FileStudies:
             image, frame = self._cache[index]
             return image.astype(np.float32), frame
         path = self.rows[index].image
-        original = image_size(path)
-        # The side that decides the scale must not fall below the square's.
-        short, long = sorted(original)
-        needed = self.image_size * (short / long if self.fit == "pad" else 1.0)
-        pixels = read_image(path, own_max=self.own_max, min_side=math.ceil(needed))
-        image, frame = fit(pixels, self.image_size, self.fit, original)
-        np.clip(image, 0, 1, out=image)  # a mean of ones can be 1.0000001
+        image, frame = read_fitted(path, self.image_size, self.fit, own_max=self.own_max)
         if self._cache is not None:
             # Rounded on the first reading too, so that every epoch sees the same image.
             half = image.astype(np.float16)
