@@ -42,6 +42,7 @@ SCORES = ("combined", "global", "local")
 RULES = ("difference", "positive")
 METRICS = ("auroc", "accuracy", "macro_f1")
 SHIPPED = Path(__file__).with_name("prompts")
+_SET_OF = {"mimic_cxr": "chexpert", "ms_cxr": "chexpert"}  # data sets with another one's labels
 
 Prompts = Mapping[str, Mapping[str, Sequence[str]]]
 
@@ -55,6 +56,12 @@ def prompts_for(labels: Sequence[str]) -> dict[str, dict[str, list[str]]]:
         }
         for label in labels
     }
+
+
+def shipped_set(dataset: str) -> str:
+    """The shipped prompt set of a data set's labels; "labels" where there is none."""
+    name = _SET_OF.get(dataset, dataset)
+    return name if (SHIPPED / f"{name}.json").is_file() else "labels"
 
 
 def load_prompts(spec: str, labels: Sequence[str]) -> tuple[dict[str, dict[str, list[str]]], str]:

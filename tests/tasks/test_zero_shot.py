@@ -1,11 +1,16 @@
 """Prompt sets, poolings and what is reported of them."""
 
+import importlib
 import json
 import math
+import pkgutil
 
 import numpy as np
 import pytest
 
+from reclf import datasets
+from reclf.datasets import open_i
+from reclf.datasets.base import load_dataset
 from reclf.tasks.features import encode_images, encode_texts, score_all
 from reclf.tasks.zero_shot import (
     POLARITIES,
@@ -15,6 +20,7 @@ from reclf.tasks.zero_shot import (
     evaluate,
     load_prompts,
     score_prompts,
+    shipped_set,
     zero_shot,
 )
 
@@ -53,6 +59,33 @@ def test_phantom_prompts_are_balanced_over_sides_and_zones():
         assert counts["left"] == counts["right"], name
 
 
+LOADERS = [
+    info.name
+    for info in pkgutil.iter_modules(datasets.__path__)
+    if hasattr(importlib.import_module(f"reclf.datasets.{info.name}"), "write_tiny")
+]
+NAMELESS = {"Other diseases", "Other lesion"}  # no sentence says which
+
+
+@pytest.mark.parametrize("name", [name for name in LOADERS if name != "prepared"])
+def test_every_data_set_has_sentences_for_its_labels(tmp_path, name):
+    root = importlib.import_module(f"reclf.datasets.{name}").write_tiny(tmp_path)
+    assert shipped_set(name) != "labels"
+    labels = load_dataset(name, root, "test", 32).labels
+    prompts, _ = load_prompts(shipped_set(name), labels)
+    assert set(labels) - set(prompts) <= NAMELESS
+
+
+def test_sets_of_variants_and_of_unknown_data_sets(tmp_path):
+    detailed, _ = load_prompts("rsna", ["Lung Opacity", "Normal", "No Lung Opacity / Not Normal"])
+    assert len(detailed) == 3
+    assert list(load_prompts("covidx", ["COVID-19"])[0]) == ["COVID-19"]  # CXR-4
+    assert set(load_prompts("open_i", list(open_i.LABELS))[0]) == set(open_i.LABELS)
+    classes = json.loads((SHIPPED / "vindr.json").read_text())["classes"]
+    assert len(classes) == 28 - len(NAMELESS)
+    assert shipped_set("table") == shipped_set("mine:Studies") == "labels"
+
+
 def test_labels_are_found_whatever_their_spelling(tmp_path):
     path = tmp_path / "mine.json"
     prompt = {"positive": ["Yes."], "negative": ["No."]}
@@ -67,7 +100,7 @@ def test_what_is_wrong_with_a_prompt_set_is_said(tmp_path):
     path.write_text(json.dumps({"classes": {"a": {"positive": ["Yes."]}}}))
     with pytest.raises(ValueError, match=r"class 'a' of .* has no negative prompts"):
         load_prompts(str(path), ["a"])
-    with pytest.raises(ValueError, match="no prompt set 'nosuch': shipped are chexpert, covidx"):
+    with pytest.raises(ValueError, match="no prompt set 'nosuch': shipped are chexpert, covidx, "):
         load_prompts("nosuch", ["a"])
     with pytest.raises(ValueError, match=r"no label has prompts in .*: labels x; classes"):
         load_prompts("siim", ["x"])
