@@ -24,12 +24,13 @@ from ..datasets.base import load_dataset
 from ..model import RECLF
 from ..notebook import resolve
 from ..pretrain import gallery
-from ..runs import Run
+from ..runs import Run, write_atomically
 from .features import Pooled, pooled_features
 from .progress import track
 
 REQUIRED = ("value", "interval", "n", "random_encoder", "chance", "per_class")
 ENDLESS = 1_000_000
+FIGURE_DPI = 80
 RANDOM_SEED = 10_007  # added to the seed, so that the twin is not the trained model's first step
 
 
@@ -77,23 +78,29 @@ class Bench:
         model = RECLF.from_pretrained(run.checkpoint(p.checkpoint), device)
         own = run.config.data
         root = str(resolve(p.data_root)) if p.data_root else ""
-        is_own = p.dataset in ("", own.dataset) and root in ("", own.root)
+        own_root = str(resolve(own.root)) if own.root else ""
+        is_own = p.dataset in ("", own.dataset) and root in ("", own_root)
         dataset = p.dataset or own.dataset
         return cls(
             run=run,
             models={"trained": model, "random": random_twin(model, p.seed + RANDOM_SEED)},
             dataset=dataset,
-            root=own.root if is_own else root,
+            root=own_root if is_own else root,
             options={**(own.options if is_own else {}), **p.options},
             split=p.split or (own.test_split if is_own else "test"),
             seed=p.seed,
-            name=p.name or _short_name(dataset, own.root if is_own else root),
+            name=p.name or _short_name(dataset, own_root if is_own else root),
             checkpoint=p.checkpoint,
         )
 
     @property
     def model(self) -> RECLF:
         return self.models["trained"]
+
+    @property
+    def loader(self) -> str:
+        """The data set's name; of a prepared copy, of what it was made of."""
+        return _made_of(self.dataset, self.root)
 
     @property
     def checkpoint_step(self) -> int | None:
@@ -198,6 +205,16 @@ class Bench:
         values = plain({**result, "protocol": dict(protocol)})
         return self.run.write_result(f"{task}-{self.name}", values)
 
+    def save_figure(self, task: str, figure: Any) -> Path:
+        """Write figures/<task>-<data set>.png from a matplotlib figure."""
+        path = self.run.folder / "figures" / f"{task}-{self.name}.png"
+
+        def save(temporary: Path) -> None:
+            figure.savefig(temporary, format="png", dpi=FIGURE_DPI, bbox_inches="tight")
+
+        write_atomically(path, save)
+        return path
+
     def cached(self, name: str, *key: str | None) -> Path | None:
         """A file in the run's cache folder for this key; None if a part of the key is unknown.
 
@@ -262,6 +279,14 @@ def format_value(result: Mapping[str, Any]) -> str:
 
 
 def _short_name(dataset: str, root: str) -> str:
-    if dataset == "table" and root:  # any folder with a manifest: its own name says more
-        return Path(root).name.lower()
-    return dataset.rpartition(":")[2].lower()
+    if _made_of(dataset, root) == "table" and root:
+        return Path(root).name.lower()  # any folder with a manifest: its own name says more
+    return _made_of(dataset, root).rpartition(":")[2].lower()
+
+
+def _made_of(dataset: str, root: str) -> str:
+    if dataset != "prepared":
+        return dataset
+    from ..prepare import RECIPE, read_recipe  # with the datasets library, a second of import
+
+    return read_recipe(root).dataset if (Path(root) / RECIPE).is_file() else dataset

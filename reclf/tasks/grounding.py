@@ -134,6 +134,15 @@ def centre_maps(items: Sequence[Item]) -> np.ndarray:
     return np.broadcast_to(bump, (len(items), *bump.shape))
 
 
+@torch.no_grad()
+def noise_maps(model: RECLF, items: Sequence[Item], seed: int = 0) -> np.ndarray:
+    """Chance: noise on the grid of the model's regions, interpolated like a map: (n, H, W)."""
+    grid = model.encode_images(stack_images([items[0].study]).to(model.device)).grid
+    cells = np.random.default_rng(seed).random((len(items), 1, *grid), dtype=np.float32)
+    maps = F.interpolate(torch.from_numpy(cells), items[0].mask.shape, mode="bilinear")
+    return maps[:, 0].numpy()
+
+
 def shuffled(items: Sequence[Item], seed: int = 0) -> list[Item]:
     """For each item one of another study, in a fixed random order; each is used once if possible.
 
@@ -182,7 +191,7 @@ def grounding_result(
 
     Returns:
         value, interval, n (items), n_studies, per_class, n_per_class, each measure with value and
-        interval, chance: the mean area of the masks (what the pointing game gives a random pixel).
+        interval, area: the mean area of the masks (what the pointing game gives a random pixel).
     """
     if metric not in MEASURES:
         raise ValueError(f"metric must be one of {', '.join(MEASURES)}, got {metric!r}")

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from reclf.tasks.features import Pooled, pooled_features
+from reclf.tasks.features import held_out, pooled_features
 from reclf.tasks.fine_tune import fine_tune
 from reclf.tasks.linear_probe import (
     first_part,
@@ -134,14 +134,12 @@ def test_features_are_of_the_encoder_in_eval_mode_and_kept(model, build, studies
 
 
 def test_a_hold_out_divides_patients():
-    patients = tuple(f"p{i // 3}" for i in range(90))
-    ids = tuple(map(str, range(90)))
-    whole = Pooled({"x": np.arange(90)[:, None]}, np.zeros((90, 1)), ("a",), ids, patients)
-    kept, held = whole.hold_out()
-    assert len(kept.ids) + len(held.ids) == 90
-    assert not set(kept.patients) & set(held.patients)
-    assert 3 <= len(held.ids) <= 40
-    assert held.features["x"][:, 0].tolist() == [int(i) for i in held.ids]
+    patients = np.array([f"p{i // 3}" for i in range(90)])
+    held = held_out(patients)
+    assert held.shape == (90,)
+    assert not set(patients[held]) & set(patients[~held])
+    assert 3 <= held.sum() <= 40
+    assert (held_out(patients[::-1]) == held[::-1]).all()
 
 
 def test_fine_tuning_learns_and_leaves_the_model_as_it_was(model, studies):
