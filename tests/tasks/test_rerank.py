@@ -1,0 +1,129 @@
+"""The shortlist and its second ranking, against scoring every pair."""
+
+import sys
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+
+from reclf.metrics import rank_of_partner
+from reclf.tasks import rerank as module
+from reclf.tasks.features import encode_images, encode_texts, score_all
+from reclf.tasks.rerank import lost_recall, nearest, pair_scores, rerank, uses_faiss
+from reclf.tasks.retrieval import Ranks, global_ranks, report_keys, unit_vectors
+
+
+@pytest.fixture(scope="module")
+def encoded(model, studies):
+    reports = [study.report for study in studies[:9]]
+    reports[6] = reports[1]
+    return encode_images(model, studies[:9]), encode_texts(model, reports), report_keys(reports)
+
+
+def ranked(encoded):
+    images, texts, keys = encoded
+    return global_ranks(unit_vectors(images.whole), unit_vectors(texts.whole), keys)
+
+
+def test_nearest_are_the_highest_products_best_first():
+    queries, candidates = torch.randn(700, 5), torch.randn(13, 5)  # more queries than a block
+    found = nearest(queries, candidates, 4, "matrix")
+    scores = (queries @ candidates.T).numpy()
+    for row, places in zip(scores, found, strict=True):
+        assert places.tolist() == sorted(range(13), key=lambda j: -row[j])[:4]
+    assert nearest(queries, candidates, 50, "matrix").shape == (700, 13)
+
+
+def test_faiss_is_taken_where_it_is_and_missed_with_a_next_step(monkeypatch):
+    class IndexFlatIP:
+        """What faiss promises of a flat index of inner products."""
+
+        def __init__(self, dim):
+            self.dim = dim
+
+        def add(self, vectors):
+            assert vectors.shape[1] == self.dim
+            self.vectors = vectors
+
+        def search(self, queries, count):
+            scores = queries @ self.vectors.T
+            order = np.argsort(-scores, 1)[:, :count]
+            return np.take_along_axis(scores, order, 1), order
+
+    queries, candidates = torch.randn(6, 5), torch.randn(13, 5)
+    expected = nearest(queries, candidates, 4, "matrix")
+    monkeypatch.setitem(sys.modules, "faiss", SimpleNamespace(IndexFlatIP=IndexFlatIP))
+    assert uses_faiss("auto")
+    assert not uses_faiss("matrix")
+    for index in ("auto", "faiss"):
+        np.testing.assert_array_equal(nearest(queries, candidates, 4, index), expected)
+    monkeypatch.setitem(sys.modules, "faiss", None)  # as if it were not installed
+    assert not uses_faiss("auto")
+    np.testing.assert_array_equal(nearest(queries, candidates, 4), expected)
+    with pytest.raises(ImportError, match=r"needs the package faiss; use \"matrix\""):
+        nearest(queries, candidates, 4, "faiss")
+    with pytest.raises(ValueError, match="index must be one of auto, matrix, faiss, got 'annoy'"):
+        nearest(queries, candidates, 4, "annoy")
+
+
+@pytest.mark.parametrize("aggregator", ["reclf", "mean", "global"])
+def test_scores_of_pairs_are_those_of_all_pairs(build, studies, monkeypatch, aggregator):
+    monkeypatch.setattr(module, "PAIRS", 4)  # 7 pairs: an uneven last chunk
+    model = build(aggregator=aggregator)
+    images = encode_images(model, studies[:5])
+    texts = encode_texts(model, [study.report for study in studies[:5]])
+    everything = score_all(model, images, texts).logits
+    rows, columns = np.array([0, 0, 4, 3, 2, 1, 4]), np.array([1, 4, 0, 3, 2, 0, 4])
+    found = pair_scores(model, images, texts, rows, columns)
+    np.testing.assert_allclose(found, everything[rows, columns], rtol=1e-4, atol=1e-4)
+
+
+def test_a_shortlist_of_everything_loses_nothing(model, encoded):
+    images, texts, keys = encoded
+    same = keys[:, None] == keys[None]
+    matrix = score_all(model, images, texts).logits.double().numpy()
+    full = Ranks(rank_of_partner(matrix, same), rank_of_partner(matrix.T, same))
+    found = rerank(model, images, texts, keys, ranked(encoded), 9)
+    np.testing.assert_array_equal(np.ceil(found.to_report), np.ceil(full.to_report))
+    np.testing.assert_array_equal(np.ceil(found.to_image), np.ceil(full.to_image))
+    assert lost_recall(full, found, (1, 5)) == {"recall_at_1": 0.0, "recall_at_5": 0.0}
+
+
+@pytest.mark.parametrize("shortlist", [1, 3])
+def test_a_shortlist_is_the_plain_loop(model, encoded, shortlist):
+    images, texts, keys = encoded
+    by_whole = (unit_vectors(images.whole) @ unit_vectors(texts.whole).T).numpy()
+    combined = score_all(model, images, texts).logits.numpy()
+    before = ranked(encoded)
+    found = rerank(model, images, texts, keys, before, shortlist)
+    for direction, (ranks, old) in enumerate(
+        ((found.to_report, before.to_report), (found.to_image, before.to_image))
+    ):
+        first, second = (by_whole, combined) if direction == 0 else (by_whole.T, combined.T)
+        for query in range(9):
+            short = sorted(range(9), key=lambda j: -first[query][j])[:shortlist]
+            order = sorted(short, key=lambda j: -second[query][j])
+            right = [place for place, j in enumerate(order, 1) if keys[j] == keys[query]]
+            if right:
+                assert ranks[query] == right[0]
+            else:
+                assert ranks[query] == max(old[query], shortlist + 0.5)
+
+
+def test_what_a_shortlist_loses_is_counted_by_hits():
+    full = Ranks(np.array([1, 2, 1.0]), np.array([1, 1, 9.0]))
+    short = Ranks(np.array([1, 4.5, 1]), np.array([1, 5, 9.0]))
+    assert lost_recall(full, short, (1, 2, 9)) == {
+        "recall_at_1": pytest.approx(1 / 6),
+        "recall_at_2": pytest.approx(2 / 6),
+        "recall_at_9": 0.0,
+    }
+
+
+def test_wrong_shortlists_and_nan_are_refused(model, encoded):
+    images, texts, keys = encoded
+    with pytest.raises(ValueError, match="shortlist must be at least 1, got 0"):
+        rerank(model, images, texts, keys, ranked(encoded), 0)
+    with pytest.raises(ValueError, match="scores must not be NaN"):
+        module._ranks_in(np.full((1, 2), np.nan), np.ones((1, 2), bool), np.ones(1))
