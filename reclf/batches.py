@@ -1,18 +1,20 @@
 """A study (one examination), and a batch of studies as tensors.
 
     data set -> Study (numpy, text) -> collate -> Batch (tensors) -> model
+    data set -> Pair (image, report) -> the same, for training, which reads nothing else
 
 Shape letters: B = studies in the batch, T = word pieces (padded), W = words (padded).
 """
 
 import hashlib
-from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
+from torch.utils.data import Dataset
 from transformers import PreTrainedTokenizerBase
 
 from .reports import encode_reports
@@ -73,11 +75,48 @@ class Study:
     meta: Mapping[str, Any] = field(default_factory=dict)
 
 
+class Pair(NamedTuple):
+    """What training reads of a study.
+
+    Attributes:
+        image: float32 (H, W) in [0, 1], or uint8 or uint16 whose largest value stands for 1.
+        report: as of `Study`.
+    """
+
+    image: np.ndarray
+    report: str
+
+
+class Pairs(Dataset):
+    """The pairs of a data set, for a `DataLoader`.
+
+    Args:
+        data: map-style data set of studies. If it has `pairs(indices)`, a list of `Pair`, that is
+            used: it leaves out masks, labels and what else a `Study` has.
+    """
+
+    def __init__(self, data: Any):
+        self.data = data
+
+    def __len__(self) -> int:
+        return len(self.data)
+
+    def __getitem__(self, index: int) -> Pair:
+        return self.__getitems__([index])[0]
+
+    def __getitems__(self, indices: Sequence[int]) -> list[Pair]:
+        if hasattr(self.data, "pairs"):
+            return self.data.pairs(indices)
+        return [Pair(s.image, s.report) for s in (self.data[index] for index in indices)]
+
+
 @dataclass
 class Batch:
     """Studies as tensors. Reports are padded to the longest one here."""
 
-    pixels: Tensor  # float32 (B, 1, H, W) in [0, 1]
+    # (B, 1, H, W); float32 in [0, 1], or uint8 or uint16 as they were stored until `to`: a quarter
+    # of the bytes to move, and the device turns them into floats faster.
+    pixels: Tensor
     input_ids: Tensor  # int64 (B, T)
     attention_mask: Tensor  # int64 (B, T)
     word_ids: Tensor  # int64 (B, T), the word of each piece, -1 for special and padding tokens
@@ -85,7 +124,9 @@ class Batch:
     report_keys: Tensor  # int64 (B,), equal for equal texts
 
     def to(self, device: torch.device | str) -> "Batch":
-        return Batch(*(getattr(self, f.name).to(device, non_blocking=True) for f in fields(self)))
+        """On a device, with pixels in float32."""
+        moved = Batch(*(getattr(self, f.name).to(device, non_blocking=True) for f in fields(self)))
+        return replace(moved, pixels=_unit_range(moved.pixels))
 
     def pin_memory(self) -> "Batch":
         return Batch(*(getattr(self, f.name).pin_memory() for f in fields(self)))
@@ -94,8 +135,13 @@ class Batch:
         return len(self.pixels)
 
 
+def _unit_range(pixels: Tensor) -> Tensor:
+    top = 1 if pixels.is_floating_point() else torch.iinfo(pixels.dtype).max
+    return pixels.float() if top == 1 else pixels.float() / top
+
+
 class Collate:
-    """Turns studies into a `Batch`.
+    """Turns studies or pairs into a `Batch`.
 
     Args:
         tokenizer: any fast tokenizer.
@@ -107,12 +153,16 @@ class Collate:
         self.max_words, self.max_tokens = max_words, max_tokens
         self.truncated = 0
 
-    def __call__(self, studies: list[Study]) -> Batch:
-        shapes = {study.image.shape for study in studies}
+    def __call__(self, studies: Sequence[Study | Pair]) -> Batch:
+        images = [study.image for study in studies]
+        shapes = {image.shape for image in images}
         if len(shapes) != 1:
             raise ValueError(f"images of one batch must have one shape, got {sorted(shapes)}")
-        pixels = torch.from_numpy(np.stack([study.image for study in studies]))[:, None]
-        return self.texts([study.report for study in studies], pixels)
+        if len({image.dtype for image in images}) == 1:
+            pixels = torch.from_numpy(np.stack(images))
+        else:  # 8 and 16 bits, as in a data set of PNG and DICOM files
+            pixels = torch.stack([_unit_range(torch.from_numpy(np.array(i))) for i in images])
+        return self.texts([study.report for study in studies], pixels[:, None])
 
     def texts(self, reports: list[str], pixels: Tensor | None = None) -> Batch:
         """A batch of reports, with no images (pixels of no rows) unless given."""
@@ -121,7 +171,7 @@ class Collate:
         )
         self.truncated += encoded.truncated
         return Batch(
-            pixels=torch.empty(0, 1, 1, 1) if pixels is None else pixels.float(),
+            pixels=torch.empty(0, 1, 1, 1) if pixels is None else pixels,
             input_ids=encoded.input_ids,
             attention_mask=encoded.attention_mask,
             word_ids=encoded.word_ids,

@@ -17,7 +17,9 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -268,7 +270,8 @@ def encode_reports(
     import torch
 
     texts = _texts(reports, "reports")
-    opening, closing = _special_pieces(tokenizer)
+    known = _known_pieces(tokenizer)
+    opening, closing = known.opening, known.closing
     room = max_tokens - len(opening) - len(closing)
     if not texts or max_words < 1 or room < 1:
         raise ValueError(
@@ -277,7 +280,7 @@ def encode_reports(
             f"max_tokens={max_tokens}"
         )
     all_words = [split_words(clean(text)) for text in texts]
-    pieces_of = _word_pieces(tokenizer, sorted({word for words in all_words for word in words}))
+    pieces_of = known.of_words(tokenizer, {word for words in all_words for word in words})
 
     rows, kept, truncated = [], [], 0
     for words in all_words:
@@ -336,14 +339,38 @@ def _special_pieces(tokenizer: Any) -> tuple[list[int], list[int]]:
     return list(ids[:first]), list(ids[last:])
 
 
-def _word_pieces(tokenizer: Any, words: list[str]) -> dict[str, list[int]]:
-    """Pieces of every distinct word, at least one each; reports repeat few words many times.
+@dataclass
+class _KnownPieces:
+    """What a tokenizer has made of the words met so far; reports repeat few words many times."""
 
-    A word is given behind a space and not as the start of a text: byte-level tokenizers have
-    different pieces for the two, and most words of their pre-training stood behind a space.
-    """
-    if not words:
-        return {}
-    texts = [f" {word}" for word in words]
-    ids = tokenizer(texts, add_special_tokens=False)["input_ids"]
-    return {w: list(i) or [tokenizer.unk_token_id] for w, i in zip(words, ids, strict=True)}
+    settings: tuple[int, int, int]  # size of the vocabulary, padding and unknown token
+    opening: list[int]
+    closing: list[int]
+    pieces: dict[str, list[int]] = field(default_factory=dict)
+
+    def of_words(self, tokenizer: Any, words: set[str]) -> Mapping[str, list[int]]:
+        """Pieces of these words and of others, at least one each.
+
+        A word is given behind a space and not as the start of a text: byte-level tokenizers have
+        different pieces for the two, and most words of their pre-training stood behind a space.
+        """
+        if new := sorted(words - self.pieces.keys()):
+            if len(self.pieces) > _MOST_WORDS:
+                self.pieces, new = {}, sorted(words)
+            texts = [f" {word}" for word in new]
+            ids = tokenizer(texts, add_special_tokens=False)["input_ids"]
+            unknown = [tokenizer.unk_token_id]
+            self.pieces |= {w: list(i) or unknown for w, i in zip(new, ids, strict=True)}
+        return self.pieces
+
+
+_MOST_WORDS = 100_000  # some 40 MB
+_REMEMBERED: WeakKeyDictionary[Any, _KnownPieces] = WeakKeyDictionary()
+
+
+def _known_pieces(tokenizer: Any) -> _KnownPieces:
+    settings = len(tokenizer), tokenizer.pad_token_id, tokenizer.unk_token_id
+    known = _REMEMBERED.get(tokenizer)
+    if known is None or known.settings != settings:
+        known = _REMEMBERED[tokenizer] = _KnownPieces(settings, *_special_pieces(tokenizer))
+    return known

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 from tqdm.auto import tqdm
 
-from .batches import Study
+from .batches import Pairs, Study
 from .engine import (
     batch_losses,
     interrupts,
@@ -309,7 +309,7 @@ class _Loop:
             self.accelerator.num_processes,
         )
         return DataLoader(
-            self.train_set,
+            Pairs(self.train_set),
             batch_sampler=self.sampler,
             collate_fn=collate_for(self.model),
             num_workers=workers,

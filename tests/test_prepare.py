@@ -3,12 +3,14 @@
 import json
 import math
 import os
+import pickle
 import signal
 import subprocess
 import sys
 import time
 from dataclasses import replace
 
+import datasets as arrow
 import numpy as np
 import pytest
 
@@ -93,6 +95,26 @@ def test_bits(raw, tmp_path):
     assert set(load_dataset("prepared", tmp_path / "copy", "train", SIZE)._rows["bits"]) == {16}
     with pytest.raises(ValueError, match="bits must be 'auto', '8' or '16', got '12'"):
         make(tmp_path / "other", raw, bits="12")
+
+
+def test_pairs_of_many_shards_and_depths_and_in_another_process(raw, tmp_path):
+    make(tmp_path / "a", "", "phantom", image_size=33, length=7, splits=("train",), bits="8")
+    make(tmp_path / "b", "", "phantom", image_size=33, length=7, splits=("train",))
+    data, deep = (load_dataset("prepared", tmp_path / name, "train", 33) for name in "ab")
+    parts = [data._rows, deep._rows.select(range(1, 6))]  # an odd start, and odd numbers of bytes
+    data._rows = arrow.concatenate_datasets([*parts, data._rows])
+    order = [18, 0, 7, 6, 11, 12, 3]
+    pairs = data.pairs(order)
+    assert [pair.image.dtype.itemsize for pair in pairs] == [1, 1, 2, 1, 2, 1, 1]
+    for pair, study in zip(pairs, (data[n] for n in order), strict=True):
+        top = np.float32(np.iinfo(pair.image.dtype).max)
+        assert np.array_equal(pair.image.astype(np.float32) / top, study.image)
+        assert pair.report == study.report
+    assert np.array_equal(data.pairs([-1])[0].image, pairs[0].image)
+    sent = pickle.dumps(data)
+    assert "_cells" in vars(data)
+    assert "_cells" not in vars(pickle.loads(sent))
+    assert np.array_equal(pickle.loads(sent).pairs([7])[0].image, pairs[2].image)
 
 
 def test_what_meta_may_hold(raw):

@@ -10,6 +10,7 @@ from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers,
 from tokenizers.processors import RobertaProcessing
 from transformers import AutoTokenizer, BertTokenizerFast, PreTrainedTokenizerFast
 
+from reclf import reports
 from reclf.reports import (
     clean,
     encode_reports,
@@ -208,6 +209,21 @@ def test_padding_does_not_change_a_report(tokenizer):
     length = alone.input_ids.shape[1]
     assert torch.equal(together.input_ids[:1, :length], alone.input_ids)
     assert torch.equal(together.word_ids[:1, :length], alone.word_ids)
+
+
+def test_words_are_remembered_as_long_as_the_tokenizer_is_the_same(tmp_path, monkeypatch):
+    tokenizer, again = trained(tmp_path), trained(tmp_path)
+    first = encode_reports(tokenizer, ["Small effusion.", "No pneumothorax."])
+    monkeypatch.setattr(reports, "_MOST_WORDS", 1)  # forgets, and asks for known words again
+    for texts in (["No effusion."], ["Small effusion.", "No pneumothorax."]):
+        fresh = encode_reports(again, texts)
+        warm = encode_reports(tokenizer, texts)
+        assert torch.equal(warm.input_ids, fresh.input_ids)
+    assert torch.equal(warm.input_ids, first.input_ids)
+    before = encode_reports(tokenizer, ["zyxw"]).input_ids
+    tokenizer.add_tokens(["zyxw"])
+    after = encode_reports(tokenizer, ["zyxw"]).input_ids
+    assert not torch.equal(after, before)  # it was unknown
 
 
 def test_a_word_is_kept_whole_or_dropped_whole(tmp_path):

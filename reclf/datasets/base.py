@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 
 from reclf import datasets
-from reclf.batches import Box, Study
+from reclf.batches import Box, Pair, Study
 from reclf.imaging import FITS, Frame, ImageError, image_size, read_fitted, read_mask
 from reclf.reports import clean, split_words
 
@@ -244,6 +244,11 @@ class FileStudies:
             frame=frame,
             meta=row.meta,
         )
+
+    def pairs(self, indices: Sequence[int]) -> list[Pair]:
+        """Images and reports alone: no mask is read."""
+        places = [range(len(self))[index] for index in indices]
+        return [Pair(self._image(n)[0], self.rows[n].report) for n in places]
 
     def _image(self, index: int) -> tuple[np.ndarray, Frame]:
         if self._cache is not None and index in self._cache:

@@ -12,18 +12,18 @@ appears in every split.
 """
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
 
 import cv2
 import numpy as np
 
-from reclf.batches import Study
+from reclf.batches import Pair, Study
 from reclf.datasets.phantom_case import KINDS, Case, sample_case, split_of
 from reclf.datasets.phantom_image import FILMS, render
 from reclf.datasets.phantom_pairs import FACTS, twins
-from reclf.datasets.phantom_report import Plan, plan_report, write_report
+from reclf.datasets.phantom_report import Plan, plan_report, report_text, write_report
 
 __all__ = ["FACTS", "Phantom", "minimal_pair", "minimal_pairs", "phantom_gallery"]
 
@@ -89,6 +89,14 @@ class Phantom:
 
     def __getitem__(self, index: int) -> Study:
         return self.study(self.case(index), index)
+
+    def pairs(self, indices: Sequence[int]) -> list[Pair]:
+        """Images and reports alone, a little faster than the studies."""
+        cases = [self.case(index) for index in indices]
+        return [
+            Pair(render(case, self.image_size).image, report_text(plan_report(case), case.findings))
+            for case in cases
+        ]
 
     @property
     def fingerprint(self) -> str:

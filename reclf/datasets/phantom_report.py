@@ -134,20 +134,34 @@ def write_report(plan: Plan, findings: tuple[Finding, ...]) -> tuple[str, tuple[
     Returns:
         The text, and one Word per word of `split_words(text)`; `Word.finding` counts `findings`.
     """
-    by_slot = {f.slot: (n, f) for n, f in enumerate(findings)}
-    texts: list[str] = []
+    told = _tell(plan, findings)
     words: list[Word] = []
-    for sentence in plan.sentences:
-        if not all(slot in by_slot for slot in sentence.slots):
-            continue
-        for spoken in _speak(sentence, plan, by_slot):
-            for text, word_type, finding in spoken:
-                important = finding >= 0 and word_type != "filler"
-                for word in _words(text):
-                    typed = word_type or _literal_type(word)
-                    words.append(_word(word, typed, len(texts), finding, important))
-            texts.append(_tidy("".join(text for text, _, _ in spoken)))
-    return " ".join(texts), tuple(words)
+    for number, spoken in enumerate(told):
+        for text, word_type, finding in spoken:
+            important = finding >= 0 and word_type != "filler"
+            for word in _words(text):
+                typed = word_type or _literal_type(word)
+                words.append(_word(word, typed, number, finding, important))
+    return _text(told), tuple(words)
+
+
+def report_text(plan: Plan, findings: tuple[Finding, ...]) -> str:
+    """The text of `write_report` alone."""
+    return _text(_tell(plan, findings))
+
+
+def _tell(plan: Plan, findings: tuple[Finding, ...]) -> list[list[Spoken]]:
+    by_slot = {f.slot: (n, f) for n, f in enumerate(findings)}
+    return [
+        spoken
+        for sentence in plan.sentences
+        if all(slot in by_slot for slot in sentence.slots)
+        for spoken in _speak(sentence, plan, by_slot)
+    ]
+
+
+def _text(told: list[list[Spoken]]) -> str:
+    return " ".join(_tidy("".join(text for text, _, _ in spoken)) for spoken in told)
 
 
 def _style(random: Random, finding: Finding, wording: Wording) -> Style:

@@ -55,6 +55,22 @@ def test_studies_are_valid_in_every_split(roots, name):
     assert not patients["val"] & patients["test"]
 
 
+@pytest.mark.parametrize("name", [*LOADERS, "phantom"])
+def test_pairs_are_the_studies_without_the_rest(roots, name):
+    data = load_dataset(name, roots.get(name, ""), "train", SIZE)
+    indices = [3, 0, 3]
+    pairs = data.pairs(indices)
+    for index, pair in zip(indices, pairs, strict=True):
+        study = data[index]
+        assert pair.report == study.report
+        image = pair.image
+        if image.dtype != np.float32:
+            image = image.astype(np.float32) / np.float32(np.iinfo(image.dtype).max)
+        assert np.array_equal(image, study.image)
+    with pytest.raises(IndexError):
+        data.pairs([len(data)])
+
+
 def check_study(study, labels):
     assert isinstance(study, Study)
     assert study.image.shape == (SIZE, SIZE)
