@@ -10,10 +10,13 @@ READY := $(VENV)/.ready
 # costs more than half of the speed.
 export OMP_WAIT_POLICY ?= PASSIVE
 
-.PHONY: help install pretrain test lint format lab clean
+TASKS := zero_shot linear_probe segmentation retrieval grounding
+
+.PHONY: help install pretrain evaluate test lint format lab clean
 
 help:
 	@echo "make pretrain   train on the embedded phantom into $(RUN), with a notebook to read"
+	@echo "make evaluate   the five task notebooks on $(RUN), and one table of their results"
 	@echo "make test       linters, type checker and all tests"
 	@echo "make lab        JupyterLab on the notebooks"
 
@@ -28,6 +31,12 @@ install: $(READY)
 pretrain: $(READY)
 	mkdir -p $(RUN)
 	$(BIN)/papermill notebooks/pretrain.ipynb $(RUN)/notebook.ipynb -p run_dir $(RUN) --log-output
+
+evaluate: $(READY)
+	for task in $(TASKS); do \
+		$(BIN)/papermill notebooks/$$task.ipynb $(RUN)/$$task.ipynb -p run $(RUN) --log-output || exit 1; \
+	done
+	$(BIN)/python -m reclf.tasks.scoreboard $(RUN)
 
 test: lint
 	$(BIN)/python -m pytest

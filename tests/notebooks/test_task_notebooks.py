@@ -12,6 +12,7 @@ from reclf.prepare import prepare
 from reclf.presets import make_config
 from reclf.pretrain import make_model, make_tokenizer, open_split
 from reclf.runs import Run
+from reclf.tasks.scoreboard import lines_of
 
 NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
 TINY = {"model.image_size": 64, "data.options": {"length": 30}}
@@ -83,6 +84,7 @@ def test_a_run_goes_in_and_a_result_and_a_figure_come_out(folder, task):
     assert 0 <= result["value"] <= 1
     assert 0 < result["chance"] < 1
     assert result["per_class"]
+    assert all(line.trained.keys() >= {"value"} for line in lines_of(task, result))
     picture = run.folder / "figures" / f"{task}-phantom.png"
     assert picture.stat().st_size > 5000
     executed = folder / f"{notebook}.out.ipynb"

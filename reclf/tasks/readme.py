@@ -1,0 +1,84 @@
+"""Tables and pictures of a text, brought up to date from the run folders.
+
+    <!-- results: linear_probe-phantom -->          the table of results/linear_probe-phantom.json
+    <!-- end of results -->
+    ![...](notebooks/images/segmentation-phantom.png)    figures/segmentation-phantom.png, smaller
+
+So that nobody copies numbers by hand: python -m reclf.tasks.readme README.md runs/first ...
+"""
+
+import argparse
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from PIL import Image
+
+from .scoreboard import results_of, table
+
+_TABLE = re.compile(r"(<!-- results: ([\w-]+) -->\n).*?(<!-- end of results -->)", re.DOTALL)
+_PICTURE = re.compile(r"!\[[^\]]*\]\(([^)]*?([\w-]+)\.png)\)")
+WIDTHS, COLORS = (760, 640, 540, 440), 96  # of pictures
+MOST_BYTES = 150_000
+
+
+def update(path: Path, folders: Sequence[str | Path]) -> dict[str, list[str]]:
+    """Bring a text up to date.
+
+    Args:
+        path: of the text; pictures lie relative to it.
+        folders: of runs; a later one wins where two have the same result.
+
+    Returns:
+        "tables", "pictures": names of what was written; "left": names that no run has, which stay
+        as they were.
+    """
+    results, figures = {}, {}
+    for folder in folders:
+        results.update(results_of(folder))
+        figures.update({p.stem: p for p in (Path(folder) / "figures").glob("*.png")})
+    done: dict[str, list[str]] = {"tables": [], "pictures": [], "left": []}
+
+    def fill(match: re.Match) -> str:
+        name = match[2]
+        if name not in results:
+            done["left"].append(name)
+            return match[0]
+        done["tables"].append(name)
+        return f"{match[1]}{table({name: results[name]})}\n{match[3]}"
+
+    text = path.read_text(encoding="utf-8")
+    path.write_text(_TABLE.sub(fill, text), encoding="utf-8")
+    for place, name in _PICTURE.findall(text):
+        if name in figures:
+            shrink(figures[name], path.parent / place)
+            done["pictures"].append(name)
+    return done
+
+
+def shrink(source: Path, target: Path) -> None:
+    """A copy in COLORS colors, as wide as one of WIDTHS and MOST_BYTES allow."""
+    with Image.open(source) as picture:
+        whole = picture.convert("RGB")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    for width in WIDTHS:
+        width = min(width, whole.width)
+        height = round(whole.height * width / whole.width)
+        small = whole.resize((width, height), Image.Resampling.LANCZOS)
+        small.quantize(COLORS, dither=Image.Dither.NONE).save(target, optimize=True)
+        if target.stat().st_size <= MOST_BYTES:
+            return
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Bring the tables and pictures of a text up to date."""
+    parser = argparse.ArgumentParser(prog="python -m reclf.tasks.readme", description=__doc__)
+    parser.add_argument("text", type=Path, help="such as README.md")
+    parser.add_argument("run", nargs="+", help="folder of a run, such as runs/first")
+    given = parser.parse_args(arguments)
+    for what, names in update(given.text, given.run).items():
+        print(f"{what}: {', '.join(names) or 'none'}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,180 @@
+"""All task results of a run as one table in Markdown, with the rows that make them readable.
+
+    results/<task>-<data set>.json -> Line per number -> python -m reclf.tasks.scoreboard RUN
+
+Nothing is computed here: every number was written by a task notebook, with its choices beside it.
+"""
+
+import argparse
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from .bench import REQUIRED
+
+HEADER = ("task", "data", "n", "trained encoder", "random encoder", "chance")
+_METRICS = {"auroc": "macro AUROC", "accuracy": "accuracy", "macro_f1": "macro F1"}
+_MEASURES = {"pointing": "pointing game", "cnr": "CNR", "cnr_signed": "signed CNR", "miou": "mIoU"}
+
+
+@dataclass(frozen=True)
+class Line:
+    """One number of a task.
+
+    Attributes:
+        what: the task, its metric, and what distinguishes this line from its others.
+        trained, random: results with value and, if known, interval and n; random may be None.
+        chance: None where it is not known.
+    """
+
+    what: str
+    trained: Mapping[str, Any]
+    random: Mapping[str, Any] | None
+    chance: float | None
+
+
+def lines_of(task: str, result: Mapping[str, Any]) -> list[Line]:
+    """The lines of a result file; one for a task that is not known here."""
+    make = _LINES.get(task)
+    if make is None:
+        metric = result["protocol"].get("metric", "")
+        what = f"{task}, {metric}".rstrip(", ")
+        return [Line(what, result, result["random_encoder"], result["chance"])]
+    return list(make(task, result))
+
+
+def _zero_shot(task: str, result: Mapping[str, Any]) -> Iterator[Line]:
+    choices = result["protocol"]
+    pooling = choices["pooling"].partition(":")[0]
+    for metric, name in _METRICS.items():
+        mine, theirs = (result[key][metric] for key in ("metrics", "metrics_random_encoder"))
+        what = f"zero-shot, {name} ({choices['score']} score, {pooling})"
+        yield Line(what, mine, theirs, mine["chance"])
+
+
+def _fractions(task: str, result: Mapping[str, Any]) -> Iterator[Line]:
+    """Of a linear probe, a fine-tuned one, and segmentation: a line per label fraction."""
+    choices = result["protocol"]
+    name, metric = task.replace("_", " "), choices["metric"].partition(",")[0]
+    for fraction, found in result["fractions"].items():
+        studies = choices["label_fractions"][fraction]["n"]
+        what = f"{name}, {metric}, {100 * float(fraction):g} % of the labels ({studies:,})"
+        chance = found["trained"].get("chance", result["chance"])
+        yield Line(what, found["trained"], found["random"], chance)
+
+
+def _segmentation(task: str, result: Mapping[str, Any]) -> Iterator[Line]:
+    yield from _fractions(task, result)
+    name = task.replace("_", " ")
+    prior = {"value": result["place_prior"], "n": result["n"]}
+    yield Line(f"{name}, Dice of one mask for all, by place", prior, None, result["chance"])
+
+
+def _retrieval(task: str, result: Mapping[str, Any]) -> Iterator[Line]:
+    recall = result["recall"]
+    mine, theirs = recall["trained, shortlist"], recall["random, shortlist"]
+    for key in (key for key in mine if key.startswith("recall_at_")):
+        what = f"retrieval, recall@{key.rpartition('_')[2]}, shortlist re-ranked by relations"
+        n = {"n": mine["n"]}
+        yield Line(what, {**mine[key], **n}, {**theirs[key], **n}, mine[key]["chance"])
+    k = result["protocol"]["metric"].partition(" ")[0].rpartition("@")[2]
+    mine, theirs = (recall[f"{who}, global"] for who in ("trained", "random"))
+    what = f"retrieval, recall@{k}, global score alone"
+    entry, other = (table[f"recall_at_{k}"] for table in (mine, theirs))
+    yield Line(what, {**entry, "n": mine["n"]}, other, entry["chance"])
+
+
+def _grounding(task: str, result: Mapping[str, Any]) -> Iterator[Line]:
+    controls, noise = result["controls"], result["controls"]["noise"]["measures"]
+    exact = {"pointing": result["area"], "cnr_signed": 0.0}
+    for measure, name in _MEASURES.items():
+        mine, theirs = (r["measures"][measure] for r in (result, result["random_encoder"]))
+        chance = exact.get(measure, noise[measure]["value"])
+        yield Line(f"grounding, {name}", {**mine, "n": result["n"]}, theirs, chance)
+    measure = result["metric"]
+    name, chance = _MEASURES[measure], exact.get(measure, noise[measure]["value"])
+    mine, theirs = (controls[f"{who}, shuffled phrases"] for who in ("trained", "random"))
+    yield Line(f"grounding, {name}, phrases of other studies", mine, theirs, chance)
+    centre = controls["centre of the image"]
+    yield Line(f"grounding, {name}, centre of the image", centre, None, chance)
+
+
+_LINES: dict[str, Callable[[str, Mapping[str, Any]], Iterator[Line]]] = {
+    "zero_shot": _zero_shot,
+    "linear_probe": _fractions,
+    "fine_tune": _fractions,
+    "segmentation": _segmentation,
+    "segmentation_fine_tuned": _segmentation,
+    "retrieval": _retrieval,
+    "grounding": _grounding,
+}
+
+
+def results_of(folder: str | Path) -> dict[str, dict[str, Any]]:
+    """ "<task>-<data set>" -> result, of every task notebook that was run on a run; in the order of
+    the data sets and tasks.
+
+    Raises:
+        FileNotFoundError: there is none.
+    """
+    found = {}
+    for path in (Path(folder) / "results").glob("*-*.json"):
+        result = json.loads(path.read_text(encoding="utf-8"))
+        if set(REQUIRED) <= result.keys():
+            found[path.stem] = result
+    if not found:
+        raise FileNotFoundError(
+            f"no task results in {Path(folder).absolute() / 'results'}: run a task notebook on the "
+            "run first, or `make evaluate`"
+        )
+    return dict(sorted(found.items(), key=lambda item: _place(item[0])))
+
+
+def table(results: Mapping[str, Mapping[str, Any]]) -> str:
+    """The results as a table in Markdown."""
+    rows = [HEADER, ("---",) * len(HEADER)]
+    for stem, result in results.items():
+        task, _, data = stem.partition("-")
+        for line in lines_of(task, result):
+            n = line.trained.get("n", result["n"])
+            numbers = _cell(line.trained), _cell(line.random), _number(line.chance)
+            rows.append((line.what, data, f"{n:,}", *numbers))
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+
+
+def _place(stem: str) -> tuple[str, int]:
+    task, _, data = stem.partition("-")
+    order = list(_LINES)
+    return data, order.index(task) if task in order else len(order)
+
+
+def _cell(result: Mapping[str, Any] | None) -> str:
+    """ ".678 [.633, .727]", as far as it is known."""
+    if result is None:
+        return ""
+    value = _number(result["value"])
+    if "interval" not in result:
+        return value
+    return f"{value} [{', '.join(map(_number, result['interval']))}]"
+
+
+def _number(value: float | None) -> str:
+    """Three decimals without a leading zero; nothing where there is no number."""
+    if value is None:
+        return ""
+    text = f"{value:.3f}"
+    return text.replace("0.", ".", 1) if text.lstrip("-").startswith("0.") else text
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Print the table of one run or several."""
+    parser = argparse.ArgumentParser(prog="python -m reclf.tasks.scoreboard", description=__doc__)
+    parser.add_argument("run", nargs="+", help="folder of a run, such as runs/first")
+    for folder in parser.parse_args(arguments).run:
+        print(f"{table(results_of(folder))}\n")
+
+
+if __name__ == "__main__":
+    main()
