@@ -20,6 +20,9 @@ from reclf.datasets.base import load_dataset
 from reclf.datasets.problems import DataProblems
 from reclf.datasets.tiny import draw_chest, write_image
 from reclf.prepare import StaleCopy, pack, prepare, read_recipe, unpack
+from reclf.presets import make_config
+from reclf.pretrain import pretrain
+from reclf.runs import Run
 
 SIZE = 24
 
@@ -83,6 +86,25 @@ def test_the_phantom_with_its_words_and_arrays(tmp_path):
         study.meta["instance_masks"], original.meta["instance_masks"], strict=True
     ):
         assert np.array_equal(mine, theirs)
+
+
+def test_training_reads_either_form(tmp_path):
+    small = {"model.image_size": 64, "train.max_steps": 2, "train.val_studies": 8,
+             "train.batch_size": 6, "train.device": "cpu", "data.workers": 0}  # fmt: skip
+    options = {"length": 24}
+    make(tmp_path / "copy", "", "phantom", image_size=64, options=options, splits=("train", "val"))
+    losses = []
+    for name, data in (
+        ("raw", {"data.options": options}),
+        ("copy", {"data.dataset": "prepared", "data.root": str(tmp_path / "copy")}),
+    ):
+        run = Run(tmp_path / name / "run", make_config("phantom_small", **small, **data))
+        pretrain(run, progress_bar=False)
+        losses.append([line["loss"] for line in run.history() if "loss" in line])
+    assert losses[0]
+    np.testing.assert_allclose(losses[1], losses[0], rtol=1e-3)
+    preset = make_config("table_small").data.options  # its options fit a copy too
+    load_dataset("prepared", tmp_path / "copy", "train", 64, **preset)
 
 
 def test_bits(raw, tmp_path):

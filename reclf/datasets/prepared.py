@@ -37,7 +37,8 @@ class Prepared:
         image_size: must be that of the copy.
         source: folder of the raw data set: given, the copy is compared with it and refused if it
             was made of anything else. This opens the raw data set, as slow as that is.
-        on_problem: "refuse"; there is nothing to skip, for `prepare` has left it out already.
+        on_problem, cache: as for other data sets, so that presets fit; there is nothing to skip,
+            for `prepare` has left it out already, and nothing to cache, for nothing is decoded.
 
     Attributes:
         labels: names of the labels.
@@ -52,6 +53,7 @@ class Prepared:
         *,
         source: str | Path | None = None,
         on_problem: str = "refuse",
+        cache: str | None = None,
     ):
         root = Path(root)
         if on_problem not in ("refuse", "skip"):
