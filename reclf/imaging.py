@@ -237,6 +237,8 @@ def augment(
 ) -> Tensor:
     """A slightly different position and exposure for every image of a batch.
 
+    One grid for all images, and nothing waits for the device.
+
     Args:
         images: (B, 1, H, W) in [0, 1], on any device.
         generator: decides everything; the same state gives the same images.
@@ -251,18 +253,33 @@ def augment(
         As `images`; black where the position shows what was outside.
     """
     draws = torch.rand(7, len(images), generator=generator, device=generator.device)
-    angle, size, right, down, light, factor, curve = (2 * draws - 1).to(images.device)
+    angle, size, right, down, light, factor, curve = (
+        2 * draws.to(images.device, non_blocking=True) - 1
+    )
     height, width = images.shape[-2:]
     cos = torch.cos(angle * math.radians(degrees)) * torch.exp(size * zoom)
     sin = torch.sin(angle * math.radians(degrees)) * torch.exp(size * zoom)
     # Positions run from -1 to 1 along either side, so an oblong image needs its proportions.
-    across = torch.stack([cos, -sin * height / width, 2 * shift * right], dim=-1)
-    along = torch.stack([sin * width / height, cos, 2 * shift * down], dim=-1)
-    grid = F.affine_grid(torch.stack([across, along], 1), list(images.shape), align_corners=False)
+    x, y = (_positions(n, images.device) for n in (width, height))
+    grid = torch.empty(len(images), height, width, 2, device=images.device)
+    _lay(grid[..., 0], 2 * shift * right, cos, x, -sin * (height / width), y)
+    _lay(grid[..., 1], 2 * shift * down, sin * (width / height), x, cos, y)
     moved = F.grid_sample(images, grid.to(images.dtype), align_corners=False)
 
     def each(values: Tensor) -> Tensor:
         return values.to(images.dtype)[:, None, None, None]
 
-    exposed = (moved - 0.5) * (1 + contrast * each(factor)) + 0.5 + brightness * each(light)
-    return exposed.clamp(0, 1) ** torch.exp(gamma * each(curve))
+    moved.sub_(0.5).mul_(1 + contrast * each(factor)).add_(0.5 + brightness * each(light))
+    return moved.clamp_(0, 1).pow_(torch.exp(gamma * each(curve)))
+
+
+def _positions(count: int, device: torch.device) -> Tensor:
+    """Centers of pixels between -1 and 1, as `grid_sample` counts them."""
+    return (2 * torch.arange(count, device=device) + 1) / count - 1
+
+
+def _lay(grid: Tensor, start: Tensor, by_x: Tensor, x: Tensor, by_y: Tensor, y: Tensor) -> None:
+    """start + by_x x + by_y y of every image and pixel into (B, H, W); `affine_grid` takes ten
+    times as long for its matrix products with 3 columns."""
+    columns, rows = by_x[:, None] * x, start[:, None] + by_y[:, None] * y
+    torch.add(columns[:, None], rows[:, :, None], out=grid)

@@ -1,5 +1,7 @@
 """Imaging: files to floats, squares and the way back, augmentation."""
 
+import math
+
 import cv2
 import numpy as np
 import pydicom
@@ -260,6 +262,48 @@ def test_augment_is_decided_by_the_generator(images):
     assert first.max() <= 1
     same = augment(images[:1].expand(4, -1, -1, -1), torch.Generator().manual_seed(5))
     assert not torch.equal(same[0], same[1])  # every image its own position
+
+
+def one_by_one(images, seed):
+    """`augment` of the defaults for one image after the other, one pixel after the other."""
+    b, _, height, width = images.shape
+    draws = 2 * torch.rand(7, b, generator=torch.Generator().manual_seed(seed)).double() - 1
+    result = torch.zeros_like(images, dtype=torch.float64)
+    for n in range(b):
+        angle, size, right, down, light, factor, curve = draws[:, n].tolist()
+        cos, sin = math.cos(math.radians(5) * angle), math.sin(math.radians(5) * angle)
+        for row in range(height):
+            for column in range(width):
+                # pixels from the center, turned, scaled, shifted
+                x, y = column + 0.5 - width / 2, row + 0.5 - height / 2
+                scale = math.exp(0.08 * size)
+                from_x = scale * (cos * x - sin * y) + 0.04 * right * width + width / 2 - 0.5
+                from_y = scale * (sin * x + cos * y) + 0.04 * down * height + height / 2 - 0.5
+                value = 0.0
+                for i in (math.floor(from_y), math.floor(from_y) + 1):
+                    for j in (math.floor(from_x), math.floor(from_x) + 1):
+                        if 0 <= i < height and 0 <= j < width:
+                            weight = (1 - abs(from_y - i)) * (1 - abs(from_x - j))
+                            value += weight * images[n, 0, i, j].item()
+                exposed = (value - 0.5) * (1 + 0.15 * factor) + 0.5 + 0.08 * light
+                result[n, 0, row, column] = min(max(exposed, 0), 1) ** math.exp(0.2 * curve)
+    return result
+
+
+def test_augment_equals_a_loop_over_images_and_pixels(images):
+    found = augment(images, torch.Generator().manual_seed(3))
+    torch.testing.assert_close(found.double(), one_by_one(images, 3), atol=2e-5, rtol=0)
+
+
+def test_augment_asks_the_device_for_nothing(images):
+    # A tensor without values cannot be asked for one.
+    assert augment(images.to("meta"), torch.Generator()).shape == images.shape
+
+
+def test_augment_leaves_its_input(images):
+    before = images.clone()
+    augment(images, torch.Generator())
+    assert torch.equal(images, before)
 
 
 def test_augment_without_any_strength_changes_nothing(images):
