@@ -9,6 +9,7 @@ import ast
 import difflib
 import json
 import os
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import SimpleNamespace
@@ -17,6 +18,8 @@ from typing import Any
 from .config import read_as
 
 INJECTED = "# Parameters"  # first line of the cell that papermill puts behind the parameters cell
+# Front ends that talk to the kernel leave one of these; papermill and nbconvert leave none.
+FRONT_ENDS = ("JPY_SESSION_NAME", "VSCODE_PID", "COLAB_RELEASE_TAG", "VOILA_BASE_URL")
 _TYPES = {"str": str, "int": int, "float": float, "bool": bool, "dict": dict, "list": list}
 
 
@@ -62,8 +65,11 @@ def read_parameters(history: Sequence[str], namespace: Mapping[str, Any]) -> Sim
 
 
 def is_live() -> bool:
-    """True in JupyterLab and other front ends with a session, False under papermill."""
-    return "JPY_SESSION_NAME" in os.environ
+    """Whether someone can click: True in JupyterLab and other front ends with a session, False
+    under papermill and nbconvert. RECLF_STATIC=1 or 0 says so where it cannot be told."""
+    if forced := os.environ.get("RECLF_STATIC"):
+        return forced == "0"
+    return "marimo" in sys.modules or any(name in os.environ for name in FRONT_ENDS)
 
 
 def home() -> Path:

@@ -43,7 +43,7 @@ CONTRAST = """(selector) => {
 
 
 def shown(value):
-    """The text that the page shows for a number: the twin of `shown` in explorer.js."""
+    """The text that the page shows for a number: the twin of `shown` in elements.js."""
     if value == 0:
         return "0"
     return f"{value:.3f}" if abs(value) >= 1e-3 else f"{value:.1e}".replace("e-0", "e-")
@@ -197,7 +197,7 @@ def test_the_keyboard_reaches_everything(page, explorer):
     page.keyboard.press("/")
     assert page.evaluate("document.activeElement.dataset.testid") == "search"
     page.keyboard.type("heart")
-    page.locator(".reclf-found").wait_for()
+    page.wait_for_function("document.querySelectorAll('.reclf-found').length === 1")
     page.keyboard.press("Enter")
     wait_for(page, case="study-1")
 
@@ -304,28 +304,34 @@ def test_editing_is_off_and_says_why(page):
 
 
 def test_it_is_quick_enough(open_page, tmp_path, record_property, capsys):
-    """First draw in 150 ms, word in 40, hover in 20; three times that, for busy machines."""
+    """First draw until it is painted 150 ms, word 40, hover 20, at 512 px, 28 x 28 and 120 words.
+
+    On a busy machine most of the time is waiting for a core, which the best of several has not.
+    """
     path = MatchingExplorer({"A": [large()], "B": [large(model=1)]}).to_html(
         tmp_path / "large.html"
     )
-    first = []
-    for _ in range(3):
+    first, clicks, hovers = [], [], []
+    for _ in range(6):
         page = open_page(path)
-        root = page.locator(".reclf")
-        first.append(float(root.get_attribute("data-first-ms")))
-    clicks = []
+        root = page.locator(".reclf[data-painted-ms]")
+        first.append(float(root.get_attribute("data-painted-ms")))
     for word in range(3, 60, 6):
         page.locator(f".reclf-word[data-word='{word}']").click()
         wait_for(page, word=word)
         clicks.append(float(root.get_attribute("data-draw-ms")))
-    hovers = []
+    image = page.get_by_test_id("image")
     for region in range(300, 340, 2):
-        page.get_by_test_id("image").hover(position=point_at(page, region, (28, 28)))
-        hovers.append(float(page.get_by_test_id("image").get_attribute("data-hover-ms")))
-    medians = [statistics.median(times) for times in (first, clicks, hovers)]
+        image.hover(position=point_at(page, region, (28, 28)))
+        hovers.append(float(image.get_attribute("data-hover-ms")))
+    kinds = {"first draw": first, "word": clicks, "hover": hovers}
+    best = {kind: min(times) for kind, times in kinds.items()}
+    typical = {kind: statistics.median(times) for kind, times in kinds.items()}
     with capsys.disabled():
-        print("\nfirst draw {:.0f} ms, word {:.1f} ms, hover {:.1f} ms".format(*medians))
-    record_property("milliseconds", medians)
-    assert min(first) < 450
-    assert medians[1] < 120
-    assert medians[2] < 60
+        print("\nbest and median ms: " + ", ".join(
+            f"{kind} {best[kind]:.1f} and {typical[kind]:.1f}" for kind in kinds
+        ))  # fmt: skip
+    record_property("milliseconds", typical)
+    assert best["first draw"] <= 150
+    assert best["word"] <= 40
+    assert best["hover"] <= 20

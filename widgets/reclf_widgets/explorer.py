@@ -1,22 +1,17 @@
 """The explorer: where words look, how they relate and how much they count, in JupyterLab.
 
-    explanations -> MatchingExplorer -> traits -> static/explorer.js, which draws and listens
+    explanations -> MatchingExplorer -> traits -> static/*.js, which draws and listens
 
 Python holds the numbers and sends those of one case; every click is answered in the browser and
 comes back as a trait. `state()` is all there is to a view: paste it back to see the same again.
 """
 
-import base64
-import io
 import json
-import os
-import sys
 import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-import anywidget
 import matplotlib.pyplot as plt
 import numpy as np
 import traitlets
@@ -24,23 +19,13 @@ from matplotlib.figure import Figure
 
 from reclf.explain import Explanation
 
-from . import figure, reading
+from . import browser, figure, reading
 from .cases import CaseSet, Explanations
 from .palette import COLORMAPS, DIFFERENCE, WORD_TYPES, lookup_table
+from .still import StillWidget
 
-STATIC = Path(__file__).parent / "static"
 Edit = Callable[[int, str | np.ndarray], Explanation | Mapping[str, Explanation]]
 NO_MODEL = "Only saved explanations are open. Give on_edit to let a model read your own text."
-
-# Front ends that talk to the kernel leave one of these; papermill and nbconvert leave none.
-_FRONT_ENDS = ("JPY_SESSION_NAME", "VSCODE_PID", "COLAB_RELEASE_TAG", "VOILA_BASE_URL")
-
-
-def is_live() -> bool:
-    """Whether someone can click; RECLF_STATIC=1 or 0 says so when it cannot be told."""
-    if forced := os.environ.get("RECLF_STATIC"):
-        return forced == "0"
-    return "marimo" in sys.modules or any(name in os.environ for name in _FRONT_ENDS)
 
 
 def _data(kind: type[traitlets.TraitType], *default: Any) -> Any:
@@ -51,7 +36,7 @@ def _state(trait: traitlets.TraitType) -> Any:
     return trait.tag(sync=True, state=True)
 
 
-class MatchingExplorer(anywidget.AnyWidget):
+class MatchingExplorer(StillWidget):
     """Local-matchings, semantic relations and importance of image-report pairs.
 
     Args:
@@ -64,8 +49,8 @@ class MatchingExplorer(anywidget.AnyWidget):
         TypeError: an unknown keyword; names the valid ones.
     """
 
-    _esm = STATIC / "explorer.js"
-    _css = STATIC / "explorer.css"
+    _esm = browser.module(browser.EXPLORER)
+    _css = browser.style("explorer")
     _panels: tuple[str, ...] = ("matching", "relations", "importance", "edit")
 
     # Numbers of the case that is shown: see CaseSet.describe.
@@ -136,11 +121,6 @@ class MatchingExplorer(anywidget.AnyWidget):
         self.observe(self._change_case, names=["case_index"])
         self.observe(self._explain_edit, names=["edit"])
         self.observe(lambda change: self._load(), names=["edits"])
-
-    def open(self) -> None:
-        """Tell the front end, where there is one: a stored notebook should not hold our arrays."""
-        if is_live():
-            super().open()
 
     @property
     def explanations(self) -> dict[str, Explanation]:
@@ -268,23 +248,6 @@ class MatchingExplorer(anywidget.AnyWidget):
     def _still(self) -> Figure:
         """The picture that a stored notebook shows."""
         return self.figure()
-
-    def _repr_mimebundle_(self, **keywords: Any) -> Any:
-        """The live view where there is one; a picture and its description for everyone else."""
-        drawn = self._still()
-        buffer = io.BytesIO()
-        with plt.rc_context(figure.STYLE):
-            drawn.savefig(buffer, format="png", dpi=110)
-        plt.close(drawn)
-        still = {
-            "text/plain": self.alt_text(),
-            "image/png": base64.b64encode(buffer.getvalue()).decode(),
-        }
-        if self.comm is None:
-            return still, {}
-        bundle: Any = super()._repr_mimebundle_(**keywords) or {}
-        data, metadata = bundle if isinstance(bundle, tuple) else (bundle, {})
-        return {**data, **still}, metadata
 
 
 def _decode(content: bytes, name: str) -> np.ndarray:

@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from . import browser
+
 if TYPE_CHECKING:
     from .explorer import MatchingExplorer
-
-STATIC = Path(__file__).parent / "static"
 
 
 def write_page(explorer: "MatchingExplorer", path: Path, cases: list[int] | str) -> Path:
@@ -51,14 +51,14 @@ def write_page(explorer: "MatchingExplorer", path: Path, cases: list[int] | str)
             {"case": readable, "arrays": {name: _pack(name, a) for name, a in arrays.items()}}
             for readable, arrays in described
         ],
-        "module": (STATIC / "explorer.js").read_text(encoding="utf-8"),
+        "module": browser.module(browser.EXPLORER),
     }
     parts = {
         "title": html.escape(explorer.alt_text()),
-        "css": (STATIC / "explorer.css").read_text(encoding="utf-8"),
+        "css": browser.style("explorer"),
         "values": _json(values),
     }
-    page = (STATIC / "page.html").read_text(encoding="utf-8")
+    page = (browser.STATIC / "page.html").read_text(encoding="utf-8")
     # In one pass: a report that holds "{{css}}" is text, not a place to fill.
     page = re.sub(r"{{(\w+)}}", lambda place: parts[place[1]], page)
     path.parent.mkdir(parents=True, exist_ok=True)

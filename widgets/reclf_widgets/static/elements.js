@@ -1,0 +1,63 @@
+// What every part uses: elements of the page, and numbers. Report text is data: it reaches the page
+// through textContent and attributes alone.
+
+const SVG = "http://www.w3.org/2000/svg";
+
+function element(tag, attributes = {}, ...children) {
+  const made = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) {
+    if (name === "class") made.className = value;
+    else if (value === true) made.setAttribute(name, "");
+    else if (value !== false && value != null) made.setAttribute(name, value);
+  }
+  made.append(...children);
+  return made;
+}
+
+function shape(tag, attributes = {}, text) {
+  const made = document.createElementNS(SVG, tag);
+  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
+  if (text !== undefined) made.textContent = text;
+  return made;
+}
+
+const bytes = (view) =>
+  view ? new Uint8Array(view.buffer, view.byteOffset, view.byteLength) : new Uint8Array();
+const floats = (view) => new Float32Array(bytes(view).slice().buffer);
+function largest(values, floor = 1e-12) {
+  let top = floor;
+  for (let i = 0; i < values.length; i++) if (values[i] > top) top = values[i];
+  return top;
+}
+const clamp = (value, low, high) => Math.min(high, Math.max(low, value));
+const percent = (value) => `${(100 * value).toFixed(0)} %`;
+const spaced = (name) => name.replaceAll("_", " ");
+
+// Pixels of a canvas as one number each: alpha, blue, green, red from the high byte to the low one.
+const packed = (red, green, blue, alpha = 255) => ((alpha << 24) | (blue << 16) | (green << 8) | red) >>> 0;
+
+// A canvas of which `fill` sets the pixels, row by row.
+function painting(width, height, fill) {
+  const canvas = element("canvas", { width, height }), context = canvas.getContext("2d");
+  const pixels = context.createImageData(width, height);
+  fill(new Uint32Array(pixels.data.buffer));
+  context.putImageData(pixels, 0, 0);
+  return canvas;
+}
+
+export function shown(value) {
+  if (value === 0) return "0";
+  return Math.abs(value) < 1e-3 ? value.toExponential(1) : value.toFixed(3);
+}
+
+function argsort(values) {
+  return Array.from(values.keys()).sort((i, j) => values[j] - values[i] || i - j);
+}
+
+// Ranks as [0, 1]: the weaker half is 0, so that a map with one tall peak shows its slopes.
+export function upperRanks(values) {
+  const ranks = new Float32Array(values.length);
+  const last = Math.max(1, values.length - 1);
+  argsort(values).forEach((cell, place) => { ranks[cell] = Math.max(0, 1 - (2 * place) / last); });
+  return ranks;
+}

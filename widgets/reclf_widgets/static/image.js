@@ -1,0 +1,258 @@
+// The image panel: the radiograph with the map of a word, of two models, or of several words.
+
+const COLORS = ["viridis", "inferno", "oranges"];
+const BAR_HEIGHT = 34; // of the colour bar under the tiles
+
+function imagePanel(app) {
+  const { get, put, on } = app;
+  const canvas = element("canvas", { class: "reclf-image", tabindex: "0", role: "img", "data-testid": "image" });
+  const readout = element("div", { class: "reclf-readout", role: "status", "data-testid": "readout" });
+  const controls = element("div", { class: "reclf-controls", role: "group", "aria-label": "How the image is shown" },
+    app.select("view", [["single", "one model"], ["compare", "A | B | A−B"], ["multiples", "words × models"]], "View"),
+    app.modelSelect("model", "A"), app.modelSelect("other", "B"),
+    app.select("scale", [["word", "of the word"], ["case", "of the case"], ["rank", "by rank"]], "Scale"),
+    app.select("colors", COLORS.map((name) => [name, name]), "Colours"),
+    app.slider("opacity", 0, 1, 0.05, "Overlay"),
+    app.slider("window", 0.05, 2, 0.05, "Window"),
+    app.slider("level", 0, 1, 0.02, "Level"),
+    app.check("smooth", "Smooth"), app.check("masks", "Truth"));
+  const root = element("section", { class: "reclf-panel reclf-image-panel", "aria-label": "Matchings" }, canvas, readout, controls);
+  let hover = -1;
+
+  // The colours of a map, opaque, as painted: 256 pixels.
+  const tables = Array.from({ length: COLORS.length + 1 }, (_, t) =>
+    Uint32Array.from({ length: 256 }, (_, i) => {
+      const start = 3 * (256 * t + i);
+      return packed(app.tables[start], app.tables[start + 1], app.tables[start + 2]);
+    }));
+  const models = () => ({ a: get("model"), b: clamp(get("other"), 0, get("models").length - 1) });
+
+  function tiles() {
+    const data = app.data, word = get("word"), { a, b } = models(), names = get("models");
+    const view = names.length > 1 || get("view") === "multiples" ? get("view") : "single";
+    if (view === "compare") {
+      return { columns: 3, list: [
+        { model: a, word, title: `A  ${names[a]}` }, { model: b, word, title: `B  ${names[b]}` },
+        { difference: true, word, title: "A − B" }] };
+    }
+    if (view === "multiples") {
+      const weights = data.importance(a) ?? Float32Array.from(data.words, (_, w) => largest(data.map(a, w)));
+      const best = argsort(weights).filter((w) => data.words[w].length > 3).slice(0, 6);
+      const words = (word === WHOLE || best.includes(word) ? best : [word, ...best.slice(0, 5)]).sort((i, j) => i - j);
+      const list = names.flatMap((name, model) => words.map((w) => ({ model, word: w, title: `${data.name(w)}${names.length > 1 ? " · " + name : ""}` })));
+      return { columns: Math.max(1, words.length), list };
+    }
+    return { columns: 1, list: [{ model: a, word, title: "" }] };
+  }
+
+  // Where the tiles lie. Asks for the width of the page, which costs a layout; `draw` keeps the plan.
+  let plan = null;
+  function arrange() {
+    const { columns, list } = tiles(), gap = 6, data = app.data;
+    const available = Math.max(200, root.clientWidth);
+    const width = Math.min(columns === 3 ? 410 : list.length === 1 ? 460 : 330, (available - gap * (columns - 1)) / columns);
+    const height = (width * data.height) / data.width;
+    const rows = Math.ceil(list.length / columns);
+    list.forEach((tile, i) => {
+      tile.x = (i % columns) * (width + gap);
+      tile.y = Math.floor(i / columns) * (height + gap);
+    });
+    plan = { list, width, height, right: columns * (width + gap) - gap, bottom: rows * (height + gap) - gap + BAR_HEIGHT };
+  }
+
+  // Cells of a tile, and the value where its colours end.
+  function cellsOf(tile) {
+    const data = app.data, { a, b } = models();
+    if (tile.difference) {
+      const left = data.map(a, tile.word), right = data.map(b, tile.word);
+      const cells = Float64Array.from(left, (value, r) => value - right[r]);
+      return { cells, end: largest(cells.map(Math.abs)) };
+    }
+    const cells = data.map(tile.model, tile.word), compared = get("view") === "compare" && get("models").length > 1;
+    if (get("scale") === "rank") return { cells: upperRanks(cells), end: 1 };
+    if (get("scale") === "case" && tile.word !== WHOLE) return { cells, end: compared ? Math.max(data.highest(a), data.highest(b)) : data.highest(tile.model) };
+    // Two models side by side share their end, or the eye would compare unlike colours.
+    return { cells, end: compared ? Math.max(largest(data.map(a, tile.word)), largest(data.map(b, tile.word))) : largest(cells) };
+  }
+
+  function paintTile(context, tile, width, height) {
+    const data = app.data, { cells, end } = cellsOf(tile);
+    context.imageSmoothingEnabled = true;
+    context.drawImage(data.grey(get("window"), get("level")), tile.x, tile.y, width, height);
+    const colors = tables[tile.difference ? COLORS.length : COLORS.indexOf(get("colors"))], opacity = get("opacity");
+    const heat = painting(data.columns, data.rows, (target) => {
+      for (let r = 0; r < data.regions; r++) {
+        const share = clamp(cells[r] / end, -1, 1);
+        const entry = Math.round(255 * (tile.difference ? (share + 1) / 2 : Math.max(0, share)));
+        target[r] = (colors[entry] & 0xffffff) | (Math.round(255 * opacity * Math.abs(share)) << 24);
+      }
+    });
+    context.imageSmoothingEnabled = get("smooth");
+    context.drawImage(heat, tile.x, tile.y, width, height);
+    if (get("masks")) paintMasks(context, tile, width, height);
+    const region = hover >= 0 ? hover : get("region");
+    if (region >= 0) paintCell(context, tile, region, width, height);
+    if (tile.title) label(context, tile.title, tile.x + 3, tile.y + 3, width - 6);
+  }
+
+  function paintMasks(context, tile, width, height) {
+    const data = app.data, own = tile.word === WHOLE ? -1 : data.info.own_mask[tile.word], names = [];
+    data.info.masks.forEach((mask, m) => {
+      const solid = m === own;
+      let left = 1, top = 1;
+      context.beginPath();
+      for (const line of mask.outlines) {
+        for (let k = 0; k < line.length; k += 2) {
+          context[k ? "lineTo" : "moveTo"](tile.x + line[k] * width, tile.y + line[k + 1] * height);
+          left = Math.min(left, line[k]); top = Math.min(top, line[k + 1]);
+        }
+        context.closePath();
+      }
+      context.lineWidth = solid ? 4 : 2.5; context.strokeStyle = "rgba(0,0,0,.55)"; context.setLineDash([]); context.stroke();
+      context.lineWidth = solid ? 2 : 1.2; context.strokeStyle = "#fff"; context.setLineDash(solid ? [] : [5, 4]); context.stroke();
+      context.setLineDash([]);
+      if (mask.outlines.length) names.push({ text: spaced(mask.name), x: left * width, y: top * height - 19 });
+    });
+    if (width < 250) return;
+    let lowest = tile.title ? 22 : 2;
+    for (const name of names.sort((p, q) => p.y - q.y)) {
+      lowest = Math.max(lowest, name.y);
+      label(context, name.text, tile.x + Math.min(name.x, width - 110), tile.y + lowest, 110);
+      lowest += 19;
+    }
+  }
+
+  function paintCell(context, tile, region, width, height) {
+    const data = app.data, w = width / data.columns, h = height / data.rows;
+    const box = [tile.x + (region % data.columns) * w, tile.y + Math.floor(region / data.columns) * h, w, h];
+    context.lineWidth = 3; context.strokeStyle = "#000"; context.strokeRect(...box);
+    context.lineWidth = 1.5; context.strokeStyle = "#fff"; context.strokeRect(...box);
+  }
+
+  function label(context, text, x, y, room) {
+    context.font = "12px system-ui, sans-serif";
+    const width = Math.min(room, context.measureText(text).width + 8);
+    context.fillStyle = "rgba(0,0,0,.7)"; context.fillRect(x, y, width, 17);
+    context.fillStyle = "#fff"; context.fillText(text, x + 4, y + 12.5, width - 8);
+  }
+
+  function paintBar(context, x, y, width, colors, labels) {
+    context.imageSmoothingEnabled = true;
+    context.drawImage(painting(256, 1, (target) => target.set(colors)), x, y + 7, width, 9);
+    context.font = "11px system-ui, sans-serif"; context.fillStyle = app.ink();
+    labels.forEach((text, i) => {
+      context.textAlign = i === 0 ? "left" : i === labels.length - 1 ? "right" : "center";
+      context.fillText(text, x + (width * i) / (labels.length - 1), y + 29);
+    });
+    context.textAlign = "left";
+  }
+
+  function paintBars(context) {
+    const y = plan.bottom - BAR_HEIGHT, first = plan.list[0];
+    if (!first) return;
+    const multiples = plan.list.length > 3, width = Math.floor(plan.width);
+    const end = multiples && get("scale") === "word" ? "maximum of each map" : get("scale") === "rank" ? "strongest" : shown(cellsOf(first).end);
+    const from = get("scale") === "rank" ? "median" : "0", what = get("scale") === "rank" ? "rank" : "attention";
+    const sequential = tables[COLORS.indexOf(get("colors"))];
+    const difference = plan.list.find((tile) => tile.difference);
+    paintBar(context, 0, y, difference ? 2 * width + 6 : Math.min(Math.floor(plan.right), 460), sequential, [from, what, end]);
+    if (difference) {
+      const limit = shown(cellsOf(difference).end);
+      paintBar(context, Math.floor(difference.x), y, width, tables[COLORS.length], [`−${limit}`, "0", `+${limit}`]);
+    }
+  }
+
+  function paint(context, scale, background) {
+    context.setTransform(scale, 0, 0, scale, 0, 0);
+    context.clearRect(0, 0, plan.right, plan.bottom);
+    if (background) { context.fillStyle = background; context.fillRect(0, 0, plan.right, plan.bottom); }
+    for (const tile of plan.list) paintTile(context, tile, plan.width, plan.height);
+    paintBars(context);
+  }
+
+  function describe() {
+    const data = app.data, word = get("word"), { a, b } = models(), cells = data.map(a, word);
+    const region = hover >= 0 ? hover : get("region"), who = `“${data.name(word)}”`;
+    const own = word === WHOLE ? -1 : data.info.own_mask[word];
+    const truth = own < 0 ? "" : (({ mass, hit }) => ` · ${percent(mass)} inside ${spaced(data.info.masks[own].name)}, pointing ${hit ? "hit" : "miss"}`)(data.inside(cells, own));
+    const place = (r) => `row ${Math.floor(r / data.columns) + 1} column ${(r % data.columns) + 1}`;
+    const order = argsort(cells);
+    const best = order.slice(0, 3).map((r) => `${place(r)} (${shown(cells[r])})`);
+    canvas.setAttribute("aria-label", `Radiograph with where ${who} looks, of ${data.rows} by ${data.columns} regions; strongest: ${best.join(", ")}${truth}`);
+    if (region < 0) return `${who}${word === WHOLE ? "" : weight(data, a, word)} · strongest ${best[0] ?? "none"}${truth}`;
+    const versus = get("models").length > 1 ? ` · B ${shown(data.map(b, word)[region])}` : "";
+    return `${who} at ${place(region)}: ${shown(cells[region])} · rank ${order.findIndex((r) => cells[r] === cells[region]) + 1} of ${data.regions} · ${(cells[region] * data.regions).toFixed(1)}× uniform${versus}${truth}`;
+  }
+
+  function weight(data, model, word) {
+    const weights = data.importance(model);
+    return weights ? ` · importance ${shown(weights[word])}` : "";
+  }
+
+  function draw() {
+    const density = window.devicePixelRatio || 1;
+    canvas.width = Math.round(plan.right * density); canvas.height = Math.round(plan.bottom * density);
+    canvas.style.width = `${plan.right}px`; canvas.style.height = `${plan.bottom}px`;
+    canvas.dataset.tile = `${plan.width} ${plan.height}`;
+    repaint();
+  }
+
+  function repaint() {
+    paint(canvas.getContext("2d"), window.devicePixelRatio || 1);
+    readout.textContent = describe();
+  }
+
+  function regionAt(event) {
+    const box = canvas.getBoundingClientRect(), x = event.clientX - box.x, y = event.clientY - box.y, data = app.data;
+    for (const tile of plan.list) {
+      const column = Math.floor(((x - tile.x) / plan.width) * data.columns), row = Math.floor(((y - tile.y) / plan.height) * data.rows);
+      if (column >= 0 && column < data.columns && row >= 0 && row < data.rows) return row * data.columns + column;
+    }
+    return -1;
+  }
+
+  // Window and level by dragging with shift or the right button, as viewers of radiographs do.
+  let drag = null;
+  on(canvas, "pointermove", (event) => {
+    if (drag) {
+      put({ window: clamp(drag.window + (event.clientX - drag.x) / 200, 0.05, 2), level: clamp(drag.level + (event.clientY - drag.y) / 300, 0, 1) });
+      return;
+    }
+    const region = regionAt(event);
+    if (region === hover) return;
+    const start = performance.now();
+    hover = region;
+    repaint();
+    canvas.dataset.hoverMs = (performance.now() - start).toFixed(2);
+  });
+  on(canvas, "pointerleave", () => { hover = -1; repaint(); });
+  on(canvas, "pointerdown", (event) => {
+    if (!event.shiftKey && event.button !== 2) return;
+    drag = { x: event.clientX, y: event.clientY, window: get("window"), level: get("level") };
+    canvas.setPointerCapture(event.pointerId);
+    event.preventDefault();
+  });
+  on(canvas, "pointerup", () => { drag = null; });
+  on(canvas, "contextmenu", (event) => event.preventDefault());
+  on(canvas, "dblclick", () => put({ window: 1, level: 0.5 }));
+  on(canvas, "click", (event) => {
+    const region = regionAt(event);
+    if (!event.shiftKey && region >= 0) put({ region: region === get("region") ? -1 : region });
+  });
+  on(canvas, "keydown", (event) => {
+    const data = app.data, region = get("region");
+    const step = { ArrowRight: 1, ArrowLeft: -1, ArrowDown: data.columns, ArrowUp: -data.columns }[event.key];
+    if (!step) return;
+    const next = region < 0 ? argsort(data.map(get("model"), get("word")))[0] : region + step;
+    if (next >= 0 && next < data.regions) put({ region: next });
+    event.preventDefault();
+  });
+
+  function picture() {
+    arrange();
+    const made = element("canvas", { width: Math.round(3 * plan.right), height: Math.round(3 * plan.bottom) });
+    paint(made.getContext("2d"), 3, app.paper());
+    return new Promise((done) => made.toBlob(done, "image/png"));
+  }
+  return { root, arrange, draw, picture };
+}

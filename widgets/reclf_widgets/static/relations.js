@@ -1,0 +1,112 @@
+// The relation panel: matrix, graph, and the strongest relations in words.
+
+function relationPanel(app) {
+  const { get, put, on } = app;
+  const SIZE = 244;
+  const missing = element("p", { class: "reclf-missing", "data-testid": "no-graph" });
+  const step = app.select("step", [], "Step");
+  const amount = element("span", { class: "reclf-note", "data-testid": "edge-count" });
+  const threshold = app.slider("threshold", 0, 1, 0.01, "At least");
+  const edgeSlider = app.slider("edges", 1, 100, 1, "Strongest");
+  const controls = element("div", { class: "reclf-controls" }, app.select("relations", [["matrix", "matrix"], ["graph", "graph"]], "Relations as"), step, threshold, edgeSlider, amount);
+  const matrix = element("canvas", { class: "reclf-matrix", tabindex: "0", role: "img", "data-testid": "matrix" });
+  const graph = shape("svg", { class: "reclf-graph", role: "img", "data-testid": "graph" });
+  const list = element("ol", { class: "reclf-ranking", "aria-label": "Strongest relations", "data-testid": "relation-list" });
+  const readout = element("div", { class: "reclf-note", "data-testid": "relation-readout" });
+  const figures = element("div", { class: "reclf-relation-row" }, element("div", {}, matrix, graph, readout), list);
+  const root = element("section", { class: "reclf-panel", "aria-label": "Relations" }, missing, controls, figures);
+  let laid = { key: "" };
+
+  const sentence = ([i, j, weight]) => `${app.data.name(i - 1)} draws on ${app.data.name(j - 1)}  ${shown(weight)}`;
+
+  function build() {
+    const steps = app.data.info.graph_steps[get("model")];
+    step.control.replaceChildren(element("option", { value: "-1" }, "last"), ...Array.from({ length: steps }, (_, k) => element("option", { value: k }, `${k + 1} of ${steps}`)));
+    step.hidden = steps < 2;
+  }
+
+  function draw() {
+    const data = app.data, numbers = data.graph(get("model"), get("step")), asMatrix = get("relations") === "matrix";
+    missing.textContent = numbers ? "" : `${get("models")[get("model")]} relates no words: it has no relation graph.`;
+    missing.hidden = Boolean(numbers); controls.hidden = figures.hidden = !numbers;
+    if (!numbers) return;
+    build();
+    step.control.value = get("step");
+    threshold.hidden = false; edgeSlider.hidden = asMatrix;
+    matrix.style.display = asMatrix ? "" : "none"; graph.style.display = asMatrix ? "none" : "";
+    const top = data.strongest(numbers), least = get("threshold") * top, node = get("word") + 1;
+    const all = data.edges(numbers, least), own = all.filter(([i, j]) => i === node || j === node);
+    amount.textContent = `${percent(get("threshold"))} of the strongest = ${shown(least)}: ${all.length} relations`;
+    amount.dataset.count = all.length;
+    list.replaceChildren(...(own.length ? own : all).slice(0, 10).map((edge) => element("li", {}, sentence(edge))));
+    if (asMatrix) drawMatrix(numbers, top, least, node);
+    else drawGraph(all, top, node);
+  }
+
+  function drawMatrix(numbers, top, least, node) {
+    const data = app.data, nodes = data.count + 1, density = window.devicePixelRatio || 1;
+    const hue = packed(...(app.dark() ? [86, 180, 233] : [0, 114, 178]), 0);
+    const cells = painting(nodes, nodes, (target) => {
+      for (let k = 0; k < nodes * nodes; k++) target[k] = hue | (((numbers[k] >= least ? 255 : 70) * Math.min(1, numbers[k] / top)) << 24);
+    });
+    matrix.width = matrix.height = SIZE * density;
+    const context = matrix.getContext("2d"), size = SIZE / nodes;
+    context.scale(density, density);
+    context.imageSmoothingEnabled = false;
+    context.drawImage(cells, 0, 0, SIZE, SIZE);
+    context.strokeStyle = app.dark() ? "#ff9c5b" : "#D55E00";
+    const thick = Math.max(size, 4), start = clamp(node * size - (thick - size) / 2, 0.5, SIZE - thick - 0.5);
+    context.strokeRect(0.5, start, SIZE - 1, thick);
+    context.strokeRect(start, 0.5, thick, SIZE - 1);
+    matrix.setAttribute("aria-label", `Relations of ${nodes} nodes, the whole pair first; a row draws on a column. Strongest: ${data.edges(numbers, top).slice(0, 1).map(sentence)}`);
+    readout.textContent = "row draws on column; first is the whole pair";
+  }
+
+  function drawGraph(all, top, node) {
+    const data = app.data, width = 430, height = 330, edges = all.slice(0, get("edges"));
+    const used = [...new Set(edges.flatMap(([i, j]) => [i, j]))].sort((a, b) => a - b), place = new Map(used.map((n, k) => [n, k]));
+    const key = JSON.stringify(edges.map(([i, j]) => [i, j]));
+    if (laid.key !== key) laid = { key, ...springLayout(used.length, edges.map(([i, j, w]) => [place.get(i), place.get(j), w]), width, height) };
+    graph.setAttribute("viewBox", `0 0 ${width} ${height}`);
+    graph.setAttribute("aria-label", `Graph of the ${edges.length} strongest relations: ${edges.slice(0, 3).map(sentence).join("; ")}`);
+    const head = shape("marker", { id: `${app.id}-head`, viewBox: "0 0 8 8", refX: 7, refY: 4, markerWidth: 7, markerHeight: 7, orient: "auto", markerUnits: "userSpaceOnUse" });
+    head.append(shape("path", { d: "M0 0L8 4L0 8z", class: "reclf-head" }));
+    graph.replaceChildren(head);
+    for (const [i, j, weight] of [...edges].reverse()) {
+      const a = place.get(i), b = place.get(j), dx = laid.x[b] - laid.x[a], dy = laid.y[b] - laid.y[a], length = Math.hypot(dx, dy) || 1;
+      const bend = 0.12, x = (laid.x[a] + laid.x[b]) / 2 - dy * bend, y = (laid.y[a] + laid.y[b]) / 2 + dx * bend;
+      const own = i === node || j === node;
+      graph.append(shape("path", {
+        d: `M${laid.x[a]} ${laid.y[a]}Q${x} ${y} ${laid.x[b] - (dx / length) * 8} ${laid.y[b] - (dy / length) * 8}`, class: own ? "reclf-edge reclf-own" : "reclf-edge",
+        "stroke-width": 0.6 + (2.4 * weight) / top, opacity: 0.35 + (0.6 * weight) / top, "marker-end": `url(#${app.id}-head)`, "data-edge": `${i}-${j}`,
+      }));
+    }
+    const palette = get("palette");
+    for (const n of used) {
+      const k = place.get(n), weight = n > 0 ? data.importance(get("model"))?.[n - 1] ?? 0 : 0;
+      const group = shape("g", { class: n === node ? "reclf-node reclf-own" : "reclf-node", "data-node": n, transform: `translate(${laid.x[k]} ${laid.y[k]})` });
+      group.append(shape(n ? "circle" : "rect", n ? { r: 4 + 14 * Math.sqrt(weight) * 0.6, fill: palette[data.type(n - 1)][0] } : { x: -5, y: -5, width: 10, height: 10, fill: app.ink() }));
+      group.append(shape("text", { y: -8, "text-anchor": "middle" }, data.name(n - 1)));
+      graph.append(group);
+    }
+    readout.textContent = "an arrow leads from the word that draws to the word drawn on";
+  }
+
+  const nodeAt = (position) => clamp(Math.floor((position / SIZE) * (app.data.count + 1)), 0, app.data.count);
+  on(matrix, "click", (event) => put({ word: nodeAt(event.offsetY) - 1 }));
+  on(matrix, "pointermove", (event) => {
+    const i = nodeAt(event.offsetY), j = nodeAt(event.offsetX), numbers = app.data.graph(get("model"), get("step"));
+    readout.textContent = sentence([i, j, numbers[i * (app.data.count + 1) + j]]);
+  });
+  on(matrix, "keydown", (event) => {
+    const move = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+    if (!move) return;
+    put({ word: clamp(get("word") + move, WHOLE, app.data.count - 1) });
+    event.preventDefault();
+  });
+  on(graph, "click", (event) => {
+    const node = event.target.closest("[data-node]");
+    if (node) put({ word: Number(node.dataset.node) - 1 });
+  });
+  return { root, draw };
+}

@@ -1,0 +1,114 @@
+// The report panel: words to click, shades, and arcs from a word to those it draws on.
+
+function reportPanel(app) {
+  const { get, put, on } = app;
+  const arcs = shape("svg", { class: "reclf-arcs", "aria-hidden": "true" });
+  const text = element("div", { class: "reclf-report", role: "listbox", "aria-label": "Words of the report. Arrow keys move and select, Escape selects the whole pair.", "data-testid": "report" });
+  const ground = element("span", { class: "reclf-ground", "data-testid": "ground" });
+  const legend = element("div", { class: "reclf-legend" });
+  const note = element("div", { class: "reclf-note", "data-testid": "arcs-note" });
+  const root = element("section", { class: "reclf-panel", "aria-label": "Report" },
+    element("div", { class: "reclf-report-box" }, arcs, text), note, legend);
+  let buttons = new Map();
+
+  function build() {
+    const data = app.data, palette = get("palette");
+    text.replaceChildren();
+    text.classList.toggle("reclf-long", data.count > 70);
+    buttons = new Map();
+    const add = (word, content) => {
+      const type = data.type(word), [color, letter] = palette[type];
+      const button = element("span", { class: "reclf-word", role: "option", tabindex: "-1", "data-word": word, style: `--type:${color}`, "aria-label": word === WHOLE || type === "filler" ? content : `${content}, ${type}` }, content);
+      if (word === WHOLE) button.classList.add("reclf-whole");
+      else if (letter) button.append(element("sub", { "aria-hidden": "true" }, letter));
+      text.append(button);
+      buttons.set(word, button);
+    };
+    add(WHOLE, "whole pair");
+    text.append(" ");
+    data.info.pieces.forEach(([gap, word], w) => { text.append(gap); add(w, word); });
+    if (data.info.rest) text.append(element("span", { class: "reclf-rest", title: "after the last word that the model reads" }, data.info.rest));
+    const types = new Set(data.info.types ?? []);
+    legend.replaceChildren(ground, ...Object.entries(palette).filter(([type, [, letter]]) => letter && types.has(type)).map(([type, [color, letter]]) =>
+      element("span", {}, element("i", { style: `background:${color}`, class: type === "anatomy" ? "reclf-on-dark" : "" }, letter), ` ${type}`)));
+  }
+
+  function draw() {
+    const data = app.data, word = get("word"), region = get("region"), query = get("query").trim().toLowerCase();
+    const chosen = region >= 0 ? Float64Array.from(data.words, (_, w) => data.map(get("model"), w)[region]) : data.importance(get("model"));
+    const top = chosen ? largest(chosen) : 1;
+    ground.textContent = region >= 0 ? "looks at the selected region" : chosen ? "importance" : "this model weighs no words";
+    ground.classList.toggle("reclf-none", !chosen);
+    for (const [w, button] of buttons) {
+      const share = chosen && w !== WHOLE ? chosen[w] / top : 0;
+      button.style.setProperty("--share", share.toFixed(3));
+      button.setAttribute("aria-selected", String(w === word));
+      button.tabIndex = w === word ? 0 : -1;
+      button.classList.toggle("reclf-found", query.length > 1 && data.name(w).toLowerCase().includes(query));
+      if (w !== WHOLE && chosen) button.title = `${region >= 0 ? "looks there" : "importance"} ${shown(chosen[w])}`;
+    }
+  }
+
+  function drawArcs() {
+    const data = app.data, graph = data.graph(get("model"), get("step")), node = get("word") + 1;
+    arcs.replaceChildren();
+    note.textContent = "";
+    if (!graph) return;
+    const top = data.strongest(graph), threshold = get("threshold");
+    const own = data.edges(graph, threshold * top, node), drawn = own.slice(0, 24);
+    const who = `“${data.name(node - 1)}”`;
+    note.textContent = own.length ? `${who}: ${own.length} relation${own.length > 1 ? "s" : ""}${drawn.length < own.length ? `, ${drawn.length} drawn` : ""}; solid: draws on, dashed: is drawn on by`
+      : `${who} has no relation of ${percent(threshold)} of the strongest; lower the threshold`;
+    const box = text.getBoundingClientRect();
+    arcs.setAttribute("width", box.width); arcs.setAttribute("height", box.height);
+    const places = new Map();
+    const place = (n) => {
+      if (!places.has(n)) { const b = buttons.get(n - 1).getBoundingClientRect(); places.set(n, { x: b.x + b.width / 2 - box.x, y: b.y - box.y + 1 }); }
+      return places.get(n);
+    };
+    for (const [i, j, weight] of drawn.reverse()) {
+      const from = place(i), to = place(j), lift = 8 + Math.min(30, Math.abs(to.x - from.x) / 6);
+      arcs.append(shape("path", {
+        d: `M${from.x} ${from.y}C${from.x} ${from.y - lift} ${to.x} ${to.y - lift} ${to.x} ${to.y}`,
+        "stroke-width": 0.8 + (2.4 * weight) / top, opacity: 0.35 + (0.6 * weight) / top,
+        "stroke-dasharray": i === node ? "none" : "5 3", "data-edge": `${i}-${j}`,
+      }));
+    }
+  }
+
+  function focus(word) { buttons.get(word)?.focus(); }
+
+  on(text, "click", (event) => {
+    const button = event.target.closest(".reclf-word");
+    if (!button) return;
+    const word = Number(button.dataset.word);
+    put({ word: word === get("word") ? WHOLE : word });
+  });
+  on(text, "dblclick", (event) => {
+    const button = event.target.closest(".reclf-word");
+    if (button) app.editWord(Number(button.dataset.word));
+  });
+  on(text, "keydown", (event) => {
+    const word = get("word"), last = app.data.count - 1;
+    let next = { ArrowRight: word + 1, ArrowLeft: word - 1, Home: WHOLE, End: last }[event.key];
+    if (event.key === "ArrowDown" || event.key === "ArrowUp") next = wordBeside(word, event.key === "ArrowDown" ? 1 : -1);
+    if (event.key === "e") { app.editWord(word); event.preventDefault(); return; }
+    if (next === undefined) return;
+    next = clamp(next, WHOLE, last);
+    put({ word: next });
+    focus(next);
+    event.preventDefault();
+  });
+
+  // The nearest word on the line above or below.
+  function wordBeside(word, direction) {
+    const boxes = [...buttons].map(([w, button]) => [w, button.getBoundingClientRect()]);
+    const here = buttons.get(word).getBoundingClientRect();
+    const away = boxes.filter(([, box]) => (box.y - here.y) * direction > 4);
+    const line = Math.min(...away.map(([, box]) => Math.abs(box.y - here.y)));
+    const near = away.filter(([, box]) => Math.abs(box.y - here.y) < line + 4);
+    near.sort((a, b) => Math.abs(a[1].x - here.x) - Math.abs(b[1].x - here.x));
+    return near.length ? near[0][0] : word;
+  }
+  return { root, build, draw, drawArcs, focus };
+}
