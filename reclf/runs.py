@@ -22,6 +22,7 @@ from typing import Any
 import torch
 
 from .config import RunConfig, load_json, to_dict
+from .history import History
 
 PACKAGES = ("torch", "transformers", "accelerate", "datasets", "numpy", "papermill", "captum")
 
@@ -80,12 +81,7 @@ class Run:
 
     def history(self) -> list[dict[str, Any]]:
         """The lines of metrics.jsonl."""
-        path = self.folder / "metrics.jsonl"
-        if not path.exists():
-            return []
-        lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
-        # A line that a kill cut short has no end.
-        return [json.loads(line) for line in lines if line.endswith("\n")]
+        return History(self.folder / "metrics.jsonl").read()
 
     def truncate_history(self, step: int) -> None:
         """Forget what was logged after `step`: a resumed run does it again."""

@@ -9,11 +9,12 @@ from pathlib import Path
 
 import numpy as np
 from conftest import ARGUMENTS, CHROMIUM, MISSING
+from monitor_page import monitor_page
 from PIL import Image
 from playwright.sync_api import sync_playwright
 
 from reclf.explain import Explanation
-from reclf_widgets import MatchingExplorer, MatchingView, RelationGraphView
+from reclf_widgets import MatchingExplorer, MatchingView, RelationGraphView, TrainingMonitor
 
 IMAGES = Path(__file__).parents[2] / "widgets" / "images"
 SCALE = 0.7
@@ -21,7 +22,7 @@ GREY_STEP = 16  # the noise of radiographs would cost a few hundred kB; colours 
 
 
 def main(folders: list[str]) -> None:
-    """Pictures of the explorer, the comparison in dark, the graph, and a narrow page."""
+    """Explorer, comparison in dark, graph, narrow page, and the training of the first run."""
     if CHROMIUM is None:
         sys.exit(MISSING)
     explanations = {
@@ -40,6 +41,7 @@ def main(folders: list[str]) -> None:
         "compare": (MatchingView(explanations, **state, view="compare", theme="dark"), 1000),
         "graph": (RelationGraphView(explanations, **state, relations="graph"), 900),
         "narrow": (MatchingExplorer(explanations, **state), 440),
+        "monitor": (TrainingMonitor(Path(folders[0]).parent), 1000),
     }
     with sync_playwright() as running, tempfile.TemporaryDirectory() as temporary:
         browser = running.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
@@ -47,10 +49,17 @@ def main(folders: list[str]) -> None:
             page = browser.new_page(
                 viewport={"width": width, "height": 700}, device_scale_factor=SCALE
             )
-            page.goto(widget.to_html(Path(temporary) / f"{name}.html", "all").as_uri())
-            page.locator("[data-draws]").wait_for()
+            path = Path(temporary) / f"{name}.html"
+            if isinstance(widget, TrainingMonitor):
+                state = {trait: getattr(widget, trait) for trait in ("charts", "progress", "theme")}
+                path.write_text(monitor_page(state))
+            else:
+                widget.to_html(path, "all")
+            page.goto(path.as_uri())
+            shown = page.locator(".reclf[data-draws], .reclf-monitor[data-step]")
+            shown.wait_for()
             path = IMAGES / f"{name}.png"
-            page.locator(".reclf").screenshot(path=path)
+            shown.screenshot(path=path)
             pixels = np.asarray(Image.open(path).convert("RGB"))
             grey = np.ptp(pixels, axis=-1, keepdims=True) < 10
             coarse = pixels.mean(-1, keepdims=True) // GREY_STEP * GREY_STEP

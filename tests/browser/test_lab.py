@@ -170,6 +170,46 @@ def test_the_next_large_case_is_there_soon(page, capsys):
     assert statistics.median(times) < 1800
 
 
+MONITORED = """
+import json, time
+from reclf_widgets import TrainingMonitor
+def step(number):
+    record = {"step": number, "total_steps": 40, "global_loss": 3.0, "loss": 3.0, "seconds": 1.0,
+              "studies_per_second": 9.0}
+    with open("metrics.jsonl", "a") as file:
+        file.write(json.dumps(record) + chr(10))
+    monitor.log(record)
+with TrainingMonitor(".") as monitor:
+    step(10)
+    time.sleep(0.6)
+    step(20)
+    while not Path("go").exists():
+        time.sleep(0.05)
+    step(40)
+"""
+
+
+def test_a_training_is_watched_while_its_cell_runs(page):
+    page.evaluate("""async (source) => {
+      const { content } = window.jupyterapp.shell.currentWidget;
+      content.activeCellIndex = content.widgets.length - 1;
+      content.widgets[content.activeCellIndex].model.sharedModel.setSource(source);
+      window.done = window.jupyterapp.commands.execute("notebook:run-cell").then(() => null);
+    }""", MONITORED)  # fmt: skip
+    monitor = page.locator(".reclf-monitor")
+    page.locator(".reclf-monitor[data-step='20']").wait_for()
+    assert "step 20 of 40" in monitor.get_by_test_id("progress").inner_text()
+    (page.folder / "go").touch()
+    page.evaluate("window.done")
+    page.locator(".reclf-monitor[data-step='40']").wait_for()
+    run(page, "docmanager:save")
+    notebook = json.loads((page.folder / "test.ipynb").read_text())
+    assert "widgets" not in notebook["metadata"]
+    (output,) = notebook["cells"][-1]["outputs"]
+    assert "step 40 of 40" in "".join(output["data"]["text/plain"])  # the end, not the start
+    assert "image/png" in output["data"]
+
+
 def test_nothing_went_wrong_and_nothing_left_the_machine(page):
     assert page.problems == []
     assert page.outside == []

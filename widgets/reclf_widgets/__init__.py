@@ -5,6 +5,7 @@ Reads `reclf.explain.Explanation` and never imports torch.
 
 from .explorer import MatchingExplorer, state_json
 from .figure import plot_importance, plot_matchings, plot_relations, save_figure
+from .monitor import TrainingMonitor
 from .views import ImportanceView, MatchingView, RelationGraphView
 
 __all__ = [
@@ -12,6 +13,7 @@ __all__ = [
     "MatchingExplorer",
     "MatchingView",
     "RelationGraphView",
+    "TrainingMonitor",
     "plot_importance",
     "plot_matchings",
     "plot_relations",

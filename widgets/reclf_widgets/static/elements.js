@@ -61,3 +61,18 @@ export function upperRanks(values) {
   argsort(values).forEach((cell, place) => { ranks[cell] = Math.max(0, 1 - (2 * place) / last); });
   return ranks;
 }
+
+// "light" or "dark": as chosen, else as JupyterLab has it, else as the system has it.
+function themeOf(chosen) {
+  if (chosen !== "auto") return chosen;
+  const lab = document.body.dataset.jpThemeLight;
+  return (lab === undefined ? matchMedia("(prefers-color-scheme: dark)").matches : lab === "false") ? "dark" : "light";
+}
+
+// Calls `listen` when that may have changed; returns how to stop.
+function followTheme(listen, on) {
+  on(matchMedia("(prefers-color-scheme: dark)"), "change", listen);
+  const themes = new MutationObserver(listen);
+  themes.observe(document.body, { attributes: true, attributeFilter: ["data-jp-theme-light"] });
+  return () => themes.disconnect();
+}

@@ -73,9 +73,7 @@ function render({ model, el }) {
       if (control.type === "checkbox") control.checked = value;
       else control.value = value;
     }
-    const explicit = app.get("theme"), lab = document.body.dataset.jpThemeLight;
-    const dark = lab === undefined ? matchMedia("(prefers-color-scheme: dark)").matches : lab === "false";
-    root.dataset.theme = explicit === "auto" ? (dark ? "dark" : "light") : explicit;
+    root.dataset.theme = themeOf(app.get("theme"));
     root.dataset.view = app.get("models").length > 1 || app.get("view") === "multiples" ? app.get("view") : "single";
   }
 
@@ -134,10 +132,7 @@ function render({ model, el }) {
     else if (event.key === "/") { top.search.focus(); event.preventDefault(); }
   });
 
-  const scheme = matchMedia("(prefers-color-scheme: dark)");
-  app.on(scheme, "change", onState);
-  const themes = new MutationObserver(onState);
-  themes.observe(document.body, { attributes: true, attributeFilter: ["data-jp-theme-light"] });
+  const unfollow = followTheme(onState, app.on);
   build();
   if (visible) draw(); // else the observer of sizes calls when the widget is in the page
   const since = () => (performance.now() - started).toFixed(2);
@@ -154,7 +149,7 @@ function render({ model, el }) {
   return () => {
     abort.abort();
     sizes.disconnect();
-    themes.disconnect();
+    unfollow();
     cancelAnimationFrame(pending);
     for (const [name, listen] of heard) model.off(`change:${name}`, listen);
   };

@@ -1,0 +1,142 @@
+"""The training monitor in Python: numbers of the charts, what is printed, and what is stored."""
+
+import json
+import math
+import subprocess
+import sys
+
+import pytest
+
+from reclf_widgets import TrainingMonitor
+from reclf_widgets.monitor import POINTS, charts_of, progress_of, sentence
+
+
+def record(step, total=100, **more):
+    return {
+        "step": step, "total_steps": total, "global_loss": 3 - step / 100, "local_loss": 3.0,
+        "loss": 6 - step / 100, "seconds": step / 2, "studies_per_second": 64.0, **more,
+    }  # fmt: skip
+
+
+def check(step, recall=0.5):
+    return {"step": step, "val_recall_at_5": recall, "val_global_recall_at_5": recall / 2}
+
+
+@pytest.fixture
+def folder(tmp_path):
+    (tmp_path / "config.json").write_text(json.dumps({"train": {"batch_size": 32}}))
+    return tmp_path
+
+
+def write(folder, *records):
+    with (folder / "metrics.jsonl").open("a") as file:
+        file.write("".join(json.dumps(one) + "\n" for one in records))
+
+
+def test_charts_hold_the_numbers_of_the_file(folder):
+    write(folder, record(10), record(20), check(20), record(30))
+    losses, recall = TrainingMonitor(folder).charts
+    names = [line["name"] for line in losses["lines"]]
+    assert names == ["global", "relation-enhanced"]
+    assert losses["lines"][0]["x"] == [10, 20, 30]
+    assert losses["lines"][0]["y"] == pytest.approx([2.9, 2.8, 2.7])
+    assert losses["guide"] == {"name": "chance", "y": math.log(32)}
+    assert recall["lines"][0] == {**recall["lines"][0], "name": "combined", "x": [20], "y": [0.5]}
+    assert recall["top"] == 1
+    assert recall["guide"] is None
+
+
+def test_it_reads_along(folder):
+    monitor = TrainingMonitor(folder)
+    assert monitor.progress == {}
+    assert [chart["lines"] for chart in monitor.charts] == [[], []]
+    write(folder, record(10))
+    monitor.update()
+    assert monitor.progress["step"] == 10
+    assert monitor.charts[0]["lines"][0]["x"] == [10]
+
+
+def test_a_baseline_without_a_local_loss_has_one_line():
+    one = record(10)
+    del one["local_loss"]
+    (line,) = charts_of([one])[0]["lines"]
+    assert line["name"] == "global"
+
+
+def test_long_curves_are_thinned_and_keep_their_ends():
+    records = [record(step, 10**6) for step in range(1, 5001)]
+    line = charts_of(records)[0]["lines"][0]
+    assert len(line["x"]) == len(line["y"]) == POINTS
+    assert (line["x"][0], line["x"][-1]) == (1, 5000)
+    assert line["y"][7] == records[line["x"][7] - 1]["global_loss"]
+
+
+def test_the_time_left_is_at_the_pace_so_far():
+    # 25 steps took 12.5 s, so 75 more take 37.5 s
+    assert progress_of([record(25), check(25)])["left"] == pytest.approx(37.5)
+    assert sentence(progress_of([record(25)])) == (
+        "step 25 of 100, loss 5.750, 64 studies/s, 0.6 min left"
+    )
+    assert sentence(progress_of([record(100)])) == "step 100 of 100, loss 5.000, 64 studies/s"
+    # planned by time: how many steps there will be is not known at first
+    assert sentence(progress_of([record(10, total=0)])) == "step 10, loss 5.900, 64 studies/s"
+    assert sentence(progress_of([check(5)])) == "no step yet"
+
+
+def test_where_nobody_watches_it_prints_a_line_now_and_then(folder, capsys, monkeypatch):
+    monkeypatch.setenv("RECLF_STATIC", "1")
+    with TrainingMonitor(folder) as monitor:
+        for step in range(10, 110, 10):
+            write(folder, record(step))
+            monitor.log(record(step))
+        monitor.log(check(100))
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split(",")[0] for line in lines] == ["step 50 of 100", "step 100 of 100"]
+    assert monitor.comm is None
+    assert monitor.progress["step"] == 100  # read once more at the end
+
+
+def test_a_training_that_fails_is_shown_to_its_end_and_fails(folder, monkeypatch):
+    monkeypatch.setenv("RECLF_STATIC", "1")
+    monitor = TrainingMonitor(folder)
+
+    def train():
+        with monitor:
+            write(folder, record(10))
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train()
+    assert monitor.progress["step"] == 10
+
+
+def test_a_notebook_stores_a_picture_and_its_description(folder, monkeypatch):
+    write(folder, record(10), check(10))
+    data, _ = TrainingMonitor(folder)._repr_mimebundle_()
+    assert set(data) == {"text/plain", "image/png"}
+    assert "step 10 of 100" in data["text/plain"]
+    assert "recall@5, validation, combined: 0.500" in data["text/plain"]
+    monkeypatch.setenv("RECLF_STATIC", "0")
+    live = TrainingMonitor(folder)
+    data, _ = live._repr_mimebundle_()
+    assert set(data) == {"text/plain", "image/png", "application/vnd.jupyter.widget-view+json"}
+    assert len(json.dumps(data)) < 200_000
+    live.close()
+
+
+def test_an_empty_run_has_a_picture_too(tmp_path):
+    monitor = TrainingMonitor(tmp_path)
+    assert len(monitor._repr_mimebundle_()[0]["image/png"]) > 1000
+    assert monitor.charts[0]["guide"] is None  # no config.json, no batch size
+    assert "no step yet" in monitor.alt_text()
+
+
+def test_it_imports_no_torch(folder):
+    write(folder, record(10))
+    code = (
+        "import sys; from reclf_widgets import TrainingMonitor; "
+        f"m = TrainingMonitor({str(folder)!r}); m.figure(); "
+        "print('torch' in sys.modules, m.progress['step'])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stdout.split() == ["False", "10"], done.stderr

@@ -1,0 +1,189 @@
+"""Watch a training: its curves and how long it will take, live in the notebook or as a picture.
+
+metrics.jsonl -> History -> charts (steps and values) -> static/monitor.js | plot_training
+"""
+
+import json
+import math
+import time
+from pathlib import Path
+from typing import Any
+
+import matplotlib.pyplot as plt
+import numpy as np
+import traitlets
+from IPython.display import display
+from matplotlib.figure import Figure
+
+from reclf.history import History
+from reclf.notebook import is_live
+
+from . import browser
+from .figure import PAGE, STYLE
+from .palette import RELATION, SELECTED
+from .still import StillWidget
+
+POINTS = 400  # drawn of each curve; a screen shows no more
+PAUSE = 0.5  # seconds between two messages to the browser
+LINE_EVERY = 50  # steps between two printed lines where nobody watches
+CURVES = {  # chart -> name in metrics.jsonl -> name for people
+    "InfoNCE loss": {"global_loss": "global", "local_loss": "relation-enhanced"},
+    "recall@5, validation": {"val_recall_at_5": "combined", "val_global_recall_at_5": "global"},
+}
+COLORS = {"global": RELATION, "relation-enhanced": SELECTED, "combined": SELECTED}
+
+
+class TrainingMonitor(StillWidget):
+    """Curves of a run while it trains.
+
+    Args:
+        folder: of the run.
+        theme: "auto", "light" or "dark".
+
+    In a `with` block it shows itself, follows `log`, and at the end leaves a picture of all curves
+    in the notebook. Where nobody watches (papermill), `log` prints a line now and then instead.
+    """
+
+    _esm = browser.module(browser.MONITOR)
+    _css = browser.style("monitor")
+
+    charts: Any = traitlets.List(help="see `charts_of`").tag(sync=True)
+    progress: Any = traitlets.Dict(help="step, total, left (s), studies_per_second").tag(sync=True)
+    theme = traitlets.Enum(["auto", "light", "dark"], "auto").tag(sync=True)
+
+    def __init__(self, folder: str | Path, theme: str = "auto"):
+        self.folder = Path(folder)
+        self._history = History(self.folder / "metrics.jsonl")
+        self._shown: Any = None
+        self._sent = 0.0
+        super().__init__(theme=theme)
+        self.update()
+
+    def update(self) -> None:
+        """Read what was logged since, and show it."""
+        records = self._history.read()
+        with self.hold_sync():
+            self.charts = charts_of(records, self._chance())
+            self.progress = progress_of(records)
+        self._sent = time.monotonic()
+
+    def log(self, record: dict[str, Any]) -> None:
+        """Give this to `pretrain(run, on_log=monitor.log)`."""
+        if self._shown is None:
+            if "loss" in record and record["step"] % LINE_EVERY == 0:
+                print(sentence(progress_of([record])), flush=True)
+        elif time.monotonic() - self._sent > PAUSE:
+            self.update()
+
+    def __enter__(self) -> "TrainingMonitor":
+        if is_live():
+            self._shown = display(self, display_id=True)
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        self.update()
+        if self._shown is not None:
+            self._shown.update(self)  # the stored picture is the last one, not the first
+
+    def alt_text(self) -> str:
+        """Where the training stands, and the last value of every curve."""
+        curves = [
+            f"{chart['title']}, {line['name']}: {line['y'][-1]:.3f}"
+            for chart in self.charts
+            for line in chart["lines"]
+        ]
+        return "; ".join([f"Training of {self.folder.name}, {sentence(self.progress)}", *curves])
+
+    def figure(self, width: float = PAGE) -> Figure:
+        """The curves for print."""
+        return plot_training(self.charts, width)
+
+    def _still(self) -> Figure:
+        return self.figure()
+
+    def _chance(self) -> float | None:
+        """The loss of a model that knows nothing: every report fits every image equally well."""
+        path = self.folder / "config.json"
+        if not path.exists():
+            return None
+        return math.log(json.loads(path.read_text())["train"]["batch_size"])
+
+
+def charts_of(records: list[dict[str, Any]], chance: float | None = None) -> list[dict[str, Any]]:
+    """Charts with lines of steps and values, at most POINTS each; empty lines are left out.
+
+    Args:
+        records: of metrics.jsonl.
+        chance: loss of a model that knows nothing, drawn as a guide.
+    """
+    charts = []
+    for title, curves in CURVES.items():
+        lines = []
+        for key, name in curves.items():
+            known = [(r["step"], r[key]) for r in records if r.get(key) is not None]
+            chosen = np.linspace(0, len(known) - 1, min(len(known), POINTS)).round().astype(int)
+            if known:
+                steps, values = zip(*(known[i] for i in chosen), strict=True)
+                lines.append(
+                    {"name": name, "color": COLORS[name], "x": list(steps), "y": list(values)}
+                )
+        is_loss = title == next(iter(CURVES))
+        guide = {"name": "chance", "y": chance} if is_loss and chance is not None else None
+        charts.append(
+            {"title": title, "lines": lines, "guide": guide, "top": None if is_loss else 1}
+        )
+    return charts
+
+
+def progress_of(records: list[dict[str, Any]]) -> dict[str, Any]:
+    """Where a training stands, from its last record with a loss; {} before the first."""
+    last = next((r for r in reversed(records) if "loss" in r), None)
+    if last is None:
+        return {}
+    step, total = last["step"], last["total_steps"]
+    # A run that is planned by time does not know its steps at first.
+    left = (total - step) / step * last["seconds"] if total >= step else None
+    rate = last["studies_per_second"]
+    return {
+        "step": step,
+        "total": total,
+        "loss": last["loss"],
+        "left": left,
+        "studies_per_second": rate,
+    }
+
+
+def sentence(progress: dict[str, Any]) -> str:
+    """ "step 50 of 900, loss 3.102, 98 studies/s, 4.1 min left"."""
+    if not progress:
+        return "no step yet"
+    total = f" of {progress['total']}" if progress["left"] is not None else ""
+    left = f", {progress['left'] / 60:.1f} min left" if progress["left"] else ""
+    return (
+        f"step {progress['step']}{total}, loss {progress['loss']:.3f}, "
+        f"{progress['studies_per_second']:.0f} studies/s{left}"
+    )
+
+
+def plot_training(charts: list[dict[str, Any]], width: float = PAGE) -> Figure:
+    """The charts of `charts_of` side by side, for print."""
+    with plt.rc_context(STYLE):
+        figure, axes = plt.subplots(
+            1, len(charts), figsize=(width, 0.34 * width), layout="constrained"
+        )
+        for axis, chart in zip(axes, charts, strict=True):
+            for line in chart["lines"]:
+                few = "o" if len(line["x"]) < 30 else None
+                dashes = "--" if line["name"] == "global" else "-"
+                axis.plot(
+                    line["x"], line["y"], dashes, color=line["color"], label=line["name"],
+                    marker=few, ms=3, lw=1.2,
+                )  # fmt: skip
+            if chart["guide"]:
+                axis.axhline(chart["guide"]["y"], color="0.5", ls=":", label=chart["guide"]["name"])
+            if not chart["lines"]:
+                axis.text(0.5, 0.5, "nothing yet", transform=axis.transAxes, ha="center")
+            axis.set(xlabel="step", ylabel=chart["title"], ylim=(0, chart["top"]))
+            if chart["lines"] or chart["guide"]:
+                axis.legend()
+    return figure
