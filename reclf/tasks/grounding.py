@@ -19,12 +19,12 @@ from ..batches import Box, Study
 from ..cells import centre_prior
 from ..metrics import (
     THRESHOLDS,
-    bootstrap_interval,
     contrast_to_noise,
     iou_at_thresholds,
     pointing_hit,
 )
 from ..model import RECLF
+from ..tally import Tally
 from .features import collate_for, stack_images
 from .progress import track
 
@@ -196,14 +196,11 @@ def grounding_result(
     if metric not in MEASURES:
         raise ValueError(f"metric must be one of {', '.join(MEASURES)}, got {metric!r}")
     values = measure(items, maps)
-    _, study = np.unique([item.study.study_id for item in items], return_inverse=True)
+    study = study_numbers(items)
     results = {}
     for name, value in values.items():
-        known = ~np.isnan(value)  # CNR of a mask that covers the whole image
-        total = np.bincount(study[known], value[known], minlength=study.max() + 1)
-        count = np.bincount(study[known], minlength=study.max() + 1)
-        interval = bootstrap_interval({"total": total, "count": count}, _ratio, seed=seed)
-        results[name] = {"value": _ratio(total, count), "interval": list(interval)}
+        tally = Tally.by_study(value, study)  # CNR of a mask that covers the whole image is NaN
+        results[name] = {"value": tally.value, "interval": list(tally.interval(seed))}
     labels = np.array([item.label for item in items])
     classes = sorted({item.label for item in items})
     return {
@@ -218,8 +215,9 @@ def grounding_result(
     }
 
 
-def _ratio(total: np.ndarray, count: np.ndarray) -> float:
-    return float(total.sum() / count.sum()) if count.sum() else float("nan")
+def study_numbers(items: Sequence[Item]) -> np.ndarray:
+    """int (n,): the number of each item's study, counted from 0 in the order of their ids."""
+    return np.unique([item.study.study_id for item in items], return_inverse=True)[1]
 
 
 def _phrase_weights(items: Sequence[Item], word_mask: torch.Tensor) -> torch.Tensor:

@@ -70,14 +70,19 @@ def pair_scores(
     image_rows: np.ndarray,
     text_rows: np.ndarray,
     progress: str = "",
-) -> np.ndarray:
-    """Combined score of given pairs, float32 (pairs,): what `RECLF.score` gives for them.
+) -> dict[str, np.ndarray]:
+    """Scores of given pairs, float32 (pairs,) each: what `RECLF.score` gives for them.
 
     Args:
         image_rows, text_rows: int (pairs,), positions in the features.
+
+    Returns:
+        "combined", "global" and, where the model has one, "local".
     """
     model.eval()
-    result = np.empty(len(image_rows), dtype=np.float32)
+    local = model.aggregator.uses_matchings
+    names = ("combined", "global", "local") if local else ("combined", "global")
+    result = {name: np.empty(len(image_rows), dtype=np.float32) for name in names}
     # Reports of like length together: a chunk is padded to its own longest.
     order = texts.word_mask.sum(1)[torch.as_tensor(text_rows)].argsort().numpy()
     starts = range(0, len(order), PAIRS)
@@ -86,10 +91,13 @@ def pair_scores(
         pictures = take_images(images, torch.as_tensor(image_rows[chosen]), model.device)
         reports = _take_texts(texts, torch.as_tensor(text_rows[chosen]), model.device)
         cosines = (unit_vectors(pictures.whole) * unit_vectors(reports.whole)).sum(1)
-        scores = model.config.global_weight * model.logit_scale * cosines
-        if model.aggregator.uses_matchings:
-            scores = scores + model.relate(pictures, reports)[0].logits
-        result[chosen] = scores.float().cpu().numpy()
+        found = {"global": model.logit_scale * cosines}
+        found["combined"] = model.config.global_weight * found["global"]
+        if local:
+            found["local"] = model.relate(pictures, reports)[0].logits
+            found["combined"] = found["combined"] + found["local"]
+        for name, scores in found.items():
+            result[name][chosen] = scores.float().cpu().numpy()
     return result
 
 
@@ -125,7 +133,7 @@ def rerank(
         found_rows = short.reshape(-1)
         image_rows, text_rows = (queries, found_rows) if direction == 0 else (found_rows, queries)
         title = f"{progress} {('image to report', 'report to image')[direction]}" * bool(progress)
-        scores = pair_scores(model, images, texts, image_rows, text_rows, title)
+        scores = pair_scores(model, images, texts, image_rows, text_rows, title)["combined"]
         found.append(_ranks_in(scores.reshape(short.shape), keys[short] == keys[:, None], before))
     return Ranks(*found)
 

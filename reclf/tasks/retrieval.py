@@ -64,9 +64,7 @@ def recall_table(
     Returns:
         See `recall_summary`.
     """
-    matrix = scores.double().numpy()
-    ranks = Ranks(rank_of_partner(matrix, positives), rank_of_partner(matrix.T, positives.T))
-    return recall_summary(ranks, positives.sum(1), ks, seed)
+    return recall_summary(ranks_of(scores, positives), positives.sum(1), ks, seed)
 
 
 @dataclass(frozen=True)
@@ -79,6 +77,17 @@ class Ranks:
     def hits(self, k: int) -> np.ndarray:
         """float (2, n): whether a right answer is among the first k, images then reports."""
         return np.stack([self.to_report <= k, self.to_image <= k]).astype(float)
+
+
+def ranks_of(scores: torch.Tensor, positives: np.ndarray) -> Ranks:
+    """Ranks in a matrix of scores.
+
+    Args:
+        scores: float (n, n), rows images.
+        positives: bool (n, n), see `same_report`.
+    """
+    matrix = scores.double().numpy()
+    return Ranks(rank_of_partner(matrix, positives), rank_of_partner(matrix.T, positives.T))
 
 
 def recall_summary(
@@ -178,14 +187,24 @@ def unit_vectors(features: torch.Tensor) -> torch.Tensor:
     return torch.nn.functional.normalize(features.float(), dim=-1)
 
 
-def retrieval(model: RECLF, studies: Sequence[Study], progress: str = "") -> dict[str, Any]:
-    """Recall tables of the combined, the global and (where there is one) the local score."""
+def gallery_ranks(
+    model: RECLF, studies: Sequence[Study], progress: str = ""
+) -> tuple[dict[str, Ranks], np.ndarray]:
+    """Ranks by the combined, the global and (where there is one) the local score.
+
+    Returns:
+        Score -> ranks, and how many right answers each query has, int (n,).
+    """
     scores = score_studies(model, studies, progress)
     positives = same_report([study.report for study in studies])
-    tables = {
-        "combined": recall_table(scores.logits, positives),
-        "global": recall_table(scores.logits_global, positives),
-    }
+    matrices = {"combined": scores.logits, "global": scores.logits_global}
     if scores.logits_local is not None:
-        tables["local"] = recall_table(scores.logits_local, positives)
-    return tables
+        matrices["local"] = scores.logits_local
+    ranks = {name: ranks_of(matrix, positives) for name, matrix in matrices.items()}
+    return ranks, positives.sum(1)
+
+
+def retrieval(model: RECLF, studies: Sequence[Study], progress: str = "") -> dict[str, Any]:
+    """Recall tables of the combined, the global and (where there is one) the local score."""
+    ranks, right_answers = gallery_ranks(model, studies, progress)
+    return {name: recall_summary(found, right_answers) for name, found in ranks.items()}

@@ -73,10 +73,15 @@ def test_scores_of_pairs_are_those_of_all_pairs(build, studies, monkeypatch, agg
     model = build(aggregator=aggregator)
     images = encode_images(model, studies[:5])
     texts = encode_texts(model, [study.report for study in studies[:5]])
-    everything = score_all(model, images, texts).logits
+    everything = score_all(model, images, texts)
     rows, columns = np.array([0, 0, 4, 3, 2, 1, 4]), np.array([1, 4, 0, 3, 2, 0, 4])
     found = pair_scores(model, images, texts, rows, columns)
-    np.testing.assert_allclose(found, everything[rows, columns], rtol=1e-4, atol=1e-4)
+    expected = {"combined": everything.logits, "global": everything.logits_global}
+    if aggregator != "global":
+        expected["local"] = everything.logits_local
+    assert found.keys() == expected.keys()
+    for name, matrix in expected.items():
+        np.testing.assert_allclose(found[name], matrix[rows, columns], rtol=1e-4, atol=1e-4)
 
 
 def test_a_shortlist_of_everything_loses_nothing(model, encoded):
