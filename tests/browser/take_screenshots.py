@@ -18,7 +18,7 @@ from reclf_widgets import MatchingExplorer, MatchingView, RelationGraphView, Tra
 
 IMAGES = Path(__file__).parents[2] / "widgets" / "images"
 SCALE = 0.7
-GREY_STEP = 16  # the noise of radiographs would cost a few hundred kB; colours stay exact
+GREY_STEP = 8  # the noise of radiographs would cost a few hundred kB; colours stay exact
 
 
 def main(folders: list[str]) -> None:
@@ -31,10 +31,9 @@ def main(folders: list[str]) -> None:
     }
     telling = max(next(iter(explanations.values())), key=lambda one: len(one.masks))
     index = [one.study_id for one in next(iter(explanations.values()))].index(telling.study_id)
-    finding = next(
-        i for i, kind in enumerate(telling.word_types)
-        if kind == "finding" and telling.word_findings[i] >= 0
-    )  # fmt: skip
+    kinds = zip(telling.word_types, telling.word_findings, strict=True)
+    findings = [i for i, (kind, which) in enumerate(kinds) if kind == "finding" and which >= 0]
+    finding = max(findings, key=lambda word: telling.importance[word])
     state = {"case_index": index, "word": finding}
     pages = {
         "explorer": (MatchingExplorer(explanations, **state), 1240),

@@ -3,7 +3,9 @@
 import json
 import statistics
 
+import cv2
 import nbformat
+import numpy as np
 import pytest
 from conftest import watch
 from lab import ask, open_notebook, run, serve
@@ -17,6 +19,10 @@ from reclf_widgets import MatchingExplorer, RelationGraphView
 load = lambda kind: [Explanation.load(path) for path in sorted(Path(".").glob(f"{kind}-*.npz"))]
 def on_edit(index, edit):
     import dataclasses
+    if not isinstance(edit, str):
+        return dataclasses.replace(load("small")[index], image=edit)
+    if edit == "refuse":
+        raise ValueError("not this text")
     return dataclasses.replace(
         load("small")[index], report=edit, words=edit.lower().split(), word_types=None,
         word_findings=None, graph=None, importance=None, attention=load("small")[0].attention[:2],
@@ -106,6 +112,29 @@ def test_ones_own_text_is_explained(page):
     assert ask(page, "explorer.explanation.words") == "['clear', 'lungs']"
     editor.get_by_test_id("edit-restore").click()
     word(page, 8).wait_for()
+
+
+def test_ones_own_image_is_explained(page):
+    pixels = np.arange(96 * 80, dtype=np.uint8).reshape(96, 80)
+    content = cv2.imencode(".png", pixels)[1].tobytes()
+    editor = explorer(page).locator(".reclf-editor")
+    for _ in range(2):  # the same file can be chosen again
+        editor.locator("input[type=file]").set_input_files(
+            {"name": "own.png", "mimeType": "image/png", "buffer": content}
+        )
+        explorer(page).get_by_test_id("case").get_by_text("(edited)").wait_for()
+        assert ask(page, "float(explorer.explanation.image[1, 3] * 255)") == "83.0"
+        editor.get_by_test_id("edit-restore").click()
+        explorer(page).get_by_test_id("case").get_by_text("(edited)").wait_for(state="detached")
+
+
+def test_an_error_is_told_each_time(page):
+    editor = explorer(page).locator(".reclf-editor")
+    editor.get_by_test_id("edit-text").fill("refuse")
+    for _ in range(2):
+        editor.get_by_test_id("edit-explain").click()
+        editor.get_by_text("ValueError: not this text").wait_for()
+    editor.locator("summary").click()
 
 
 def test_the_picture_and_the_state_are_copied(page):

@@ -167,6 +167,21 @@ def test_the_graph_has_the_edges_of_the_slider(page):
     wait_for(page, word=2)
 
 
+def test_the_names_of_a_graph_stay_inside_of_it(open_page, tmp_path):
+    report = " ".join(f"pneumomediastinum{i}" for i in range(12))
+    view = RelationGraphView([sample(report=report)], relations="graph", threshold=0.0, edges=60)
+    page = open_page(view.to_html(tmp_path / "graph.html"))
+    outside = page.evaluate("""() => {
+      const graph = document.querySelector("[data-testid=graph]");
+      const frame = graph.getBoundingClientRect();
+      return [...graph.querySelectorAll("text")].filter((text) => {
+        const box = text.getBoundingClientRect();
+        return box.left < frame.left || box.right > frame.right || box.top < frame.top;
+      }).map((text) => text.textContent);
+    }""")  # fmt: skip
+    assert outside == []
+
+
 def test_another_step_has_another_graph(page, explorer):
     select(page, "step", "0")
     graph = explorer.explanation.graph[0]

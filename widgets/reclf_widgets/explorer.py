@@ -70,7 +70,8 @@ class MatchingExplorer(StillWidget):
     can_edit = _data(traitlets.Bool, False)
     status = _data(traitlets.Unicode, "")
     edit = _data(traitlets.Dict)
-    edit_image = _data(traitlets.Bytes)
+    # A message carries a memoryview, which the trait refuses.
+    edit_image = _data(traitlets.Bytes).tag(from_json=lambda value, widget: bytes(value))
     edits = traitlets.Int(0)
 
     # What is shown: written by both sides.
@@ -211,6 +212,7 @@ class MatchingExplorer(StillWidget):
         request = change["new"]
         if self._on_edit is None or not request:
             return
+        self.status = ""  # the same error twice is told twice
         try:
             if request.get("restore"):
                 self.cases.edited.pop(self.case_index, None)

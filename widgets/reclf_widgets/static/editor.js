@@ -39,6 +39,7 @@ function editorPanel(app) {
     const content = await file.files[0].arrayBuffer();
     model.set("edit_image", new DataView(content));
     ask({ image: file.files[0].name });
+    file.value = ""; // else the same file could not be chosen again
   });
   return { root, build, draw, editWord };
 }

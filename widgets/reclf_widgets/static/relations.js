@@ -86,7 +86,8 @@ function relationPanel(app) {
       const k = place.get(n), weight = n > 0 ? data.importance(get("model"))?.[n - 1] ?? 0 : 0;
       const group = shape("g", { class: n === node ? "reclf-node reclf-own" : "reclf-node", "data-node": n, transform: `translate(${laid.x[k]} ${laid.y[k]})` });
       group.append(shape(n ? "circle" : "rect", n ? { r: 4 + 14 * Math.sqrt(weight) * 0.6, fill: palette[data.type(n - 1)][0] } : { x: -5, y: -5, width: 10, height: 10, fill: app.ink() }));
-      group.append(shape("text", { y: -8, "text-anchor": "middle" }, data.name(n - 1)));
+      const name = data.name(n - 1), half = 3.4 * name.length; // of 11 px letters, some wider
+      group.append(shape("text", { x: clamp(laid.x[k], half, width - half) - laid.x[k], y: -8, "text-anchor": "middle" }, name));
       graph.append(group);
     }
     readout.textContent = "an arrow leads from the word that draws to the word drawn on";
