@@ -103,6 +103,12 @@ class Bench:
         return _made_of(self.dataset, self.root)
 
     @property
+    def labels(self) -> list[str]:
+        """Names of the labels, as the data set states them or else its first study."""
+        data = self.open_split()
+        return list(getattr(data, "labels", None) or data[0].labels)
+
+    @property
     def checkpoint_step(self) -> int | None:
         status = self.run.status
         return status.get("best_step" if self.checkpoint == "best" else "step")
@@ -177,6 +183,7 @@ class Bench:
             "split": self.split,
             "split_hash": short_hash(*ids),
             "data_fingerprint": getattr(data, "fingerprint", None),
+            "gallery_hash": getattr(data, "gallery_hash", None),  # of CheXpert 5x200
             "trained_on": self.run.config.data.dataset,
             "checkpoint": self.checkpoint,
             "checkpoint_step": self.checkpoint_step,

@@ -4,7 +4,7 @@ studies --model, in eval mode and float32--> image features (n), text features (
 """
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,7 +37,7 @@ def encode_images(
     """
     model.eval()
     parts = []
-    for chunk in _chunks(track(studies, progress), batch_size):
+    for chunk in chunks(track(studies, progress), batch_size):
         features = model.encode_images(stack_images(chunk).to(model.device))
         parts.append([part.cpu() for part in features[:3]])
     whole, regions, pooled = (torch.cat(part) for part in zip(*parts, strict=True))
@@ -128,7 +128,7 @@ def pooled_features(
     labels: list[Mapping[str, float]] = []
     ids: list[str] = []
     patients: list[str] = []
-    for chunk in _chunks(track(studies, progress), batch_size):
+    for chunk in chunks(track(studies, progress), batch_size):
         pixels = stack_images(chunk)
         for name, model in models.items():
             model.eval()
@@ -199,7 +199,8 @@ def _pad_words(tensor: torch.Tensor, length: int) -> torch.Tensor:
     return padded
 
 
-def _chunks(studies: Iterable[Study], size: int) -> Iterable[list[Study]]:
+def chunks(studies: Iterable[Study], size: int) -> Iterator[list[Study]]:
+    """Lists of `size` studies; the last may be shorter."""
     chunk: list[Study] = []
     for study in studies:
         chunk.append(study)

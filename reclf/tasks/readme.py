@@ -45,7 +45,7 @@ def update(path: Path, folders: Sequence[str | Path]) -> dict[str, list[str]]:
             done["left"].append(name)
             return match[0]
         done["tables"].append(name)
-        return f"{match[1]}{table({name: results[name]})}\n{match[3]}"
+        return f"{match[1]}\n{table({name: results[name]})}\n\n{match[3]}"
 
     text = path.read_text(encoding="utf-8")
     path.write_text(_TABLE.sub(fill, text), encoding="utf-8")

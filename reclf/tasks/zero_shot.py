@@ -10,13 +10,15 @@ matrix of logits.
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
+from ..batches import Study
 from ..encoders import ImageFeatures
 from ..metrics import (
     auroc,
@@ -26,8 +28,10 @@ from ..metrics import (
     macro_auroc_interval,
     macro_f1,
 )
-from ..model import RECLF
-from .features import encode_texts, score_all
+from ..model import RECLF, Scores
+from .features import chunks, encode_texts, score_all, stack_images
+from .linear_probe import label_matrix
+from .progress import track
 
 POSITIVE = ("There is {name}.", "Findings consistent with {name}.", "{name} is present.")
 NEGATIVE = ("No {name}.", "There is no {name}.", "No evidence of {name}.")
@@ -162,6 +166,47 @@ def score_prompts(
     model: RECLF, images: ImageFeatures, prompts: Prompts, progress: str = ""
 ) -> PromptLogits:
     """Logits of all images with all prompts."""
+    texts, columns = _arrange(prompts)
+    scores = score_all(model, images, encode_texts(model, texts), progress=progress)
+    return PromptLogits(_by_score(scores), columns)
+
+
+@torch.no_grad()
+def score_studies(
+    models: Mapping[str, RECLF],
+    studies: Iterable[Study],
+    prompts: Prompts,
+    batch_size: int = 64,
+    progress: str = "",
+) -> tuple[dict[str, PromptLogits], np.ndarray, list[str]]:
+    """Logits of studies with all prompts by several models, in one pass over the studies.
+
+    Neither images nor features are kept, so that a test set of any size fits.
+
+    Returns:
+        The logits by model, the labels of the prompts' classes (n, classes), and the studies' ids.
+    """
+    texts, columns = _arrange(prompts)
+    encoded = {who: encode_texts(model, texts) for who, model in models.items()}
+    parts: dict[str, list[dict[str, np.ndarray]]] = {who: [] for who in models}
+    labels, ids = [], []
+    for chunk in chunks(track(studies, progress), batch_size):
+        pixels = stack_images(chunk)
+        for who, model in models.items():
+            images = model.eval().encode_images(pixels.to(model.device))
+            parts[who].append(_by_score(score_all(model, images, encoded[who])))
+        labels.append(label_matrix(chunk, list(prompts)))
+        ids += [study.study_id for study in chunk]
+    logits = {
+        who: {score: np.concatenate([part[score] for part in found]) for score in found[0]}
+        for who, found in parts.items()
+    }
+    prompted = {who: PromptLogits(found, columns) for who, found in logits.items()}
+    return prompted, np.concatenate(labels), ids
+
+
+def _arrange(prompts: Prompts) -> tuple[list[str], dict[str, dict[str, list[int]]]]:
+    """All sentences in a row, and class -> polarity -> their places."""
     texts: list[str] = []
     columns: dict[str, dict[str, list[int]]] = {}
     for name, prompt in prompts.items():
@@ -170,11 +215,14 @@ def score_prompts(
             start = len(texts)
             texts += prompt[polarity]
             columns[name][polarity] = list(range(start, len(texts)))
-    scores = score_all(model, images, encode_texts(model, texts), progress=progress)
+    return texts, columns
+
+
+def _by_score(scores: Scores) -> dict[str, np.ndarray]:
     logits = {"combined": scores.logits.numpy(), "global": scores.logits_global.numpy()}
     if scores.logits_local is not None:
         logits["local"] = scores.logits_local.numpy()
-    return PromptLogits(logits, columns)
+    return logits
 
 
 def auroc_result(

@@ -21,9 +21,10 @@ from reclf.tasks.segmentation import collect_masks
 
 KEYS = {"value", "interval", "n", "random_encoder", "chance", "per_class", "protocol"}
 PROTOCOL = {
-    "dataset", "options", "split", "split_hash", "data_fingerprint", "trained_on", "checkpoint",
-    "checkpoint_step", "checkpoint_hash", "encoder", "batch_norm", "image_size",
-    "image_normalisation", "precision", "random_encoder_seed", "interval", "seed",
+    "dataset", "options", "split", "split_hash", "data_fingerprint", "gallery_hash",
+    "trained_on", "checkpoint", "checkpoint_step", "checkpoint_hash", "encoder",
+    "batch_norm", "image_size", "image_normalisation", "precision", "random_encoder_seed",
+    "interval", "seed",
 }  # fmt: skip
 RESULT = {
     "value": 0.5, "interval": [0.25, math.nan], "n": np.int64(3), "random_encoder": {"value": 0.1},
@@ -61,6 +62,12 @@ def test_an_empty_data_set_is_the_runs_own_with_its_options(bench):
     assert bench.open_split("train") is bench.open_split("train")
     assert bench.checkpoint_step == 7
     assert "checkpoint best of step 7, trained on 'phantom'" in str(bench)
+
+
+def test_labels_are_those_of_the_data_set_or_of_its_first_study(bench, studies):
+    assert bench.labels == list(bench.open_split().labels) == list(studies[0].labels)
+    bench.opened["test"] = studies[:2]  # a list knows of no labels
+    assert bench.labels == list(studies[0].labels)
 
 
 def test_another_data_set_has_options_of_its_own(run, tmp_path):

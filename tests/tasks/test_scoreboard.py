@@ -1,6 +1,7 @@
 """The table of a run's results, and a text brought up to date from it."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -58,6 +59,15 @@ def test_a_task_of_ones_own_has_a_line(run):
     assert list(results_of(run)) == ["grounding-a", "linear_probe-nih", "my_task-nih"]
 
 
+def test_what_make_evaluates_is_known_here():
+    makefile = Path(__file__).parents[2] / "Makefile"
+    (line,) = (x for x in makefile.read_text().splitlines() if x.startswith("TASKS :="))
+    tasks = line.removeprefix("TASKS :=").split()
+    assert len(tasks) == 5
+    assert set(tasks) <= set(scoreboard._LINES)
+    assert all((makefile.parent / "notebooks" / f"{task}.ipynb").is_file() for task in tasks)
+
+
 def test_without_results_it_says_how_to_get_them(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"no task results in .*results: run a task.*make"):
         results_of(tmp_path)
@@ -74,7 +84,7 @@ def test_a_text_is_brought_up_to_date_and_what_no_run_has_stays(run, tmp_path, c
     noise = np.random.default_rng(0).integers(0, 255, (400, 800, 3), np.uint8)
     Image.fromarray(noise).save(run / "figures" / "linear_probe-nih.png")
     readme.main([str(path), str(run)])
-    assert path.read_text() == text.replace("old", TABLE)
+    assert path.read_text() == text.replace("old", f"\n{TABLE}\n")
     said = capsys.readouterr().out
     assert said == "tables: linear_probe-nih\npictures: linear_probe-nih\nleft: retrieval-nih\n"
     small = tmp_path / "images" / "linear_probe-nih.png"
@@ -84,4 +94,4 @@ def test_a_text_is_brought_up_to_date_and_what_no_run_has_stays(run, tmp_path, c
         assert picture.width == 2 * picture.height
     assert not (tmp_path / "images" / "none.png").exists()
     readme.main([str(path), str(run)])
-    assert path.read_text() == text.replace("old", TABLE)
+    assert path.read_text() == text.replace("old", f"\n{TABLE}\n")

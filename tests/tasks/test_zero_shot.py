@@ -20,6 +20,7 @@ from reclf.tasks.zero_shot import (
     evaluate,
     load_prompts,
     score_prompts,
+    score_studies,
     shipped_set,
     zero_shot,
 )
@@ -187,6 +188,21 @@ def test_logits_are_those_of_retrieval_by_class_and_polarity(model, studies):
     everything = evaluate(found, labels)
     assert everything["auroc"] == zero_shot(model, images, labels, prompts)
     assert everything["auroc"]["per_class"].keys() == {"x", "y"}
+
+
+def test_one_pass_in_chunks_gives_the_same_with_labels_and_ids(model, build, studies):
+    names = list(studies[0].labels)[:2]
+    prompts, _ = load_prompts("phantom", names)
+    models = {"trained": model, "other": build(aggregator="global")}
+    found, labels, ids = score_studies(models, iter(studies[:7]), prompts, batch_size=3)
+    for who, each in models.items():
+        expected = score_prompts(each, encode_images(each, studies[:7]), prompts)
+        assert found[who].columns == expected.columns
+        assert found[who].logits.keys() == expected.logits.keys()
+        for score, logits in expected.logits.items():
+            np.testing.assert_allclose(found[who].logits[score], logits, rtol=1e-4, atol=1e-4)
+    assert ids == [study.study_id for study in studies[:7]]
+    assert labels.tolist() == [[study.labels[name] for name in names] for study in studies[:7]]
 
 
 def test_a_model_without_matchings_has_no_local_score(build, studies):
