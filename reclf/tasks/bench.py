@@ -200,6 +200,15 @@ class Bench:
             **choices,
         }
 
+    def require_value(self, result: Mapping[str, Any]) -> None:
+        """Refuse a result whose value is NaN: the studies cannot tell anything."""
+        if math.isnan(result["value"]):
+            raise ValueError(
+                f"{result['n']} studies of {self.name!r}, split {self.split!r}, give no number: "
+                "no label has both classes among them, or no study exactly one class. Report on "
+                "more of them (-p studies 0), another split, or another metric"
+            )
+
     def write(self, task: str, result: Mapping[str, Any], protocol: Mapping[str, Any]) -> Path:
         """Write results/<task>-<data set>.json; NaN becomes null.
 

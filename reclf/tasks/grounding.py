@@ -151,7 +151,10 @@ def shuffled(items: Sequence[Item], seed: int = 0) -> list[Item]:
     """
     ids = [item.study.study_id for item in items]
     if len(set(ids)) < 2:
-        raise ValueError("shuffling phrases needs items of two studies or more")
+        raise ValueError(
+            "shuffling phrases needs items of two studies or more: take more studies, or a split "
+            "with more places"
+        )
     generator = np.random.default_rng(seed)
     order = generator.permutation(len(items))
     for place in range(len(items)):

@@ -25,8 +25,19 @@ BLOCK = 512  # queries scored at a time: 40 MB of scores for a gallery of 20,000
 
 
 def report_keys(reports: Sequence[str]) -> np.ndarray:
-    """int64 (n,), equal where two reports have the same words."""
-    return np.array([report_key(split_words(clean(report))) for report in reports])
+    """int64 (n,), equal where two reports have the same words.
+
+    Raises:
+        ValueError: a report has no words: it would be a right answer for all others without.
+    """
+    words = [split_words(clean(report)) for report in reports]
+    if bare := sum(not found for found in words):
+        raise ValueError(
+            f"{bare} of {len(words)} studies have no report, and retrieval needs one for each: "
+            "leave them out by the data set's option on_problem='skip', or take a data set that "
+            "has reports"
+        )
+    return np.array([report_key(found) for found in words])
 
 
 def same_report(reports: Sequence[str]) -> np.ndarray:

@@ -205,6 +205,12 @@ def test_a_result_has_its_seven_parts(bench):
             bench.write("task", rest, {})
 
 
+def test_a_result_without_a_number_is_refused_with_a_next_step(bench):
+    bench.require_value(RESULT)
+    with pytest.raises(ValueError, match=r"3 studies of 'phantom', split 'test', give no number"):
+        bench.require_value({**RESULT, "value": math.nan})
+
+
 def test_values_become_what_json_can_hold():
     assert plain({1: (np.float64("nan"), np.bool_(True)), "x": np.arange(2)}) == {
         "1": [None, True], "x": [0, 1],

@@ -45,6 +45,11 @@ def test_reports_with_the_same_words_are_the_same():
     assert same_report(reports).tolist() == [[1, 1, 0], [1, 1, 0], [0, 0, 1]]
 
 
+def test_studies_without_a_report_are_refused():
+    with pytest.raises(ValueError, match=r"2 of 3 studies have no report.*on_problem='skip'"):
+        report_keys(["The heart is normal.", "", " . "])
+
+
 def test_a_class_is_a_set_of_findings_and_no_label_is_no_class():
     labels = np.array([[1, 0], [1, math.nan], [0, 0], [1, 1], [math.nan, math.nan], [0, math.nan]])
     keys = class_keys(labels)
