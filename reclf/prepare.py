@@ -7,7 +7,7 @@ model. A prepared copy keeps all of a `Study` and reads at the speed of the disk
 
     root/prepared.json                     what it was made of; written first, see `Recipe`
     root/<split>/shard-00000/              an Arrow set of the datasets library
-    root/<split>/shard-00001.part/         one that was not finished, and is made again
+    root/<split>/shard-00001.77.part/      one that was not finished, and is made again
 
 A shard gets its name when it is complete, so that a run that is killed goes on where it stopped.
 """
@@ -228,6 +228,8 @@ def _begin(root: Path, recipe: Recipe) -> None:
                 "another one"
             )
     root.mkdir(parents=True, exist_ok=True)
+    for half in root.glob("*/shard-*.part"):
+        shutil.rmtree(half, ignore_errors=True)
     part = path.with_suffix(".part")
     part.write_text(json.dumps(asdict(recipe), indent=1), encoding="utf-8")
     os.replace(part, path)
@@ -268,8 +270,8 @@ def _write_shard(
     """Write one shard; returns what was left out of it."""
     split, number, indices = job
     data, path = opened[split], shard_path(root, split, number)
-    part = path.with_name(path.name + ".part")
-    shutil.rmtree(part, ignore_errors=True)
+    # Workers whose run was killed end their shard: nobody else may write to the same folder.
+    part = path.with_name(f"{path.name}.{os.getpid()}.part")
     left_out = []
     columns: dict[str, list[Any]] = {name: [] for name in _FEATURES}
     for index in indices:
@@ -285,7 +287,12 @@ def _write_shard(
             columns[name].append(value)
     with _without_bars():
         arrow.Dataset.from_dict(columns, features=_FEATURES).save_to_disk(part)
-    os.replace(part, path)
+    try:
+        os.replace(part, path)
+    except OSError:
+        if not path.is_dir():  # else such a worker was faster, with the same studies
+            raise
+        shutil.rmtree(part)
     return left_out
 
 

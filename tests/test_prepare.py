@@ -19,7 +19,15 @@ from reclf.datasets import mimic_cxr, ms_cxr, nih, rsna, siim, vindr
 from reclf.datasets.base import load_dataset
 from reclf.datasets.problems import DataProblems
 from reclf.datasets.tiny import draw_chest, write_image
-from reclf.prepare import StaleCopy, pack, prepare, read_recipe, unpack
+from reclf.prepare import (
+    StaleCopy,
+    _write_shard,
+    pack,
+    prepare,
+    read_recipe,
+    shard_path,
+    unpack,
+)
 from reclf.presets import make_config
 from reclf.pretrain import pretrain
 from reclf.runs import Run
@@ -160,13 +168,23 @@ def test_a_run_that_ends_early_goes_on(raw, tmp_path):
     with pytest.raises(DataProblems, match=r"shard of train that is not finished \(4\): shard-000"):
         load_dataset("prepared", copy, "train", SIZE)
     path.write_bytes(pixels)
-    (copy / "train/shard-00002.part").mkdir()  # what a kill leaves behind
-    (copy / "train/shard-00002.part/data.arrow").write_text("half")
+    (copy / "train/shard-00002.77.part").mkdir()  # what a kill leaves behind
+    (copy / "train/shard-00002.77.part/data.arrow").write_text("half")
     times = {name: (copy / "train" / name).stat().st_mtime_ns for name in shards}
     make(copy, raw)
     assert {name: (copy / "train" / name).stat().st_mtime_ns for name in shards} == times
     assert not list(copy.rglob("*.part"))
     assert len(load_dataset("prepared", copy, "train", SIZE)) == 21
+
+
+def test_a_shard_that_another_process_has_finished_stays(raw, tmp_path):
+    recipe = make(tmp_path, raw)
+    path = shard_path(tmp_path, "train", 0)
+    before = path.stat().st_mtime_ns
+    opened = {"train": load_dataset("nih", raw, "train", SIZE)}
+    assert _write_shard(("train", 0, range(4)), tmp_path, opened, recipe, False) == []
+    assert path.stat().st_mtime_ns == before
+    assert not list(tmp_path.rglob("*.part"))
 
 
 def test_studies_that_cannot_be_decoded_are_left_out_on_request(raw, tmp_path):

@@ -126,6 +126,14 @@ def test_what_a_shortlist_loses_is_counted_by_hits():
     }
 
 
+def test_a_right_answer_that_a_tie_kept_out_is_behind_the_shortlist():
+    # Four candidates level at the first place: rank 2.5, and not among the two that were taken.
+    scores, wrong = np.array([[0.3, 0.2]]), np.zeros((1, 2), bool)
+    assert module._ranks_in(scores, wrong, np.array([2.5])) == 2.5
+    assert module._ranks_in(scores, wrong, np.array([1.5])) == 2.5
+    assert module._ranks_in(scores, wrong, np.array([7.0])) == 7.0
+
+
 def test_wrong_shortlists_and_nan_are_refused(model, encoded):
     images, texts, keys = encoded
     with pytest.raises(ValueError, match="shortlist must be at least 1, got 0"):
