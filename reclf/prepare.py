@@ -12,7 +12,6 @@ model. A prepared copy keeps all of a `Study` and reads at the speed of the disk
 A shard gets its name when it is complete, so that a run that is killed goes on where it stopped.
 """
 
-import base64
 import hashlib
 import json
 import multiprocessing
@@ -26,29 +25,17 @@ from pathlib import Path
 from typing import Any
 
 import datasets as arrow
-import numpy as np
 import pydicom
 from PIL import Image
 from tqdm.auto import tqdm
 
-from .batches import Box, Study, Word
 from .datasets.base import SPLITS, load_dataset
 from .datasets.problems import MissingSplit
-from .imaging import Frame, ImageError
+from .imaging import ImageError
+from .packed import FEATURES, pack
 
 FORMAT = 1  # of the files; another number is refused, not guessed at
 RECIPE = "prepared.json"
-_FEATURES = arrow.Features(
-    {
-        "study_id": arrow.Value("string"),
-        "patient_id": arrow.Value("string"),
-        "report": arrow.Value("string"),
-        "bits": arrow.Value("uint8"),  # 8 or 16 per pixel
-        "image": arrow.Value("binary"),  # (size, size), row by row
-        "masks": arrow.List({"name": arrow.Value("string"), "packed": arrow.Value("binary")}),
-        "rest": arrow.Value("string"),  # labels, boxes, words, frame, meta as JSON
-    }
-)
 
 
 @dataclass(frozen=True)
@@ -273,7 +260,7 @@ def _write_shard(
     # Workers whose run was killed end their shard: nobody else may write to the same folder.
     part = path.with_name(f"{path.name}.{os.getpid()}.part")
     left_out = []
-    columns: dict[str, list[Any]] = {name: [] for name in _FEATURES}
+    columns: dict[str, list[Any]] = {name: [] for name in FEATURES}
     for index in indices:
         try:
             study = data[index]
@@ -286,7 +273,7 @@ def _write_shard(
         for name, value in pack(study, 16 if deep else 8).items():
             columns[name].append(value)
     with _without_bars():
-        arrow.Dataset.from_dict(columns, features=_FEATURES).save_to_disk(part)
+        arrow.Dataset.from_dict(columns, features=FEATURES).save_to_disk(part)
     try:
         os.replace(part, path)
     except OSError:
@@ -319,81 +306,5 @@ def _is_deep(data: Any, index: int) -> bool:
         return image.mode.startswith("I")
 
 
-def pack(study: Study, bits: int) -> dict[str, Any]:
-    """A study as a row of Arrow; the image is rounded to `bits` per pixel, all else is kept."""
-    top = 2**bits - 1
-    image = np.rint(study.image * np.float32(top)).astype(np.uint8 if bits == 8 else np.uint16)
-    rest = {
-        "labels": dict(study.labels),
-        "boxes": [asdict(box) for box in study.boxes],
-        "words": None if study.words is None else [asdict(word) for word in study.words],
-        "frame": None if study.frame is None else asdict(study.frame),
-        "meta": dict(study.meta),
-    }
-    return {
-        "study_id": study.study_id,
-        "patient_id": study.patient_id,
-        "report": study.report,
-        "bits": bits,
-        "image": image.tobytes(),
-        "masks": [
-            {"name": name, "packed": np.packbits(mask).tobytes()}
-            for name, mask in study.masks.items()
-        ],
-        "rest": _plain(rest),
-    }
-
-
-def unpack(row: Mapping[str, Any], size: int) -> Study:
-    """The study of a row that `pack` made."""
-    rest = json.loads(row["rest"], object_hook=_revive)
-    bits = row["bits"]
-    pixels = np.frombuffer(row["image"], np.uint8 if bits == 8 else np.uint16)
-    frame = rest["frame"]
-    if frame is not None:
-        pairs = {name: tuple(frame[name]) for name in ("scale", "offset")}
-        frame = Frame(**{**frame, **pairs})
-    masks = {}
-    for mask in row["masks"]:
-        cells = np.unpackbits(np.frombuffer(mask["packed"], np.uint8), count=size * size)
-        masks[mask["name"]] = cells.reshape(size, size).astype(bool)
-    return Study(
-        study_id=row["study_id"],
-        patient_id=row["patient_id"],
-        image=pixels.reshape(size, size).astype(np.float32) / np.float32(2**bits - 1),
-        report=row["report"],
-        labels=rest["labels"],
-        masks=masks,
-        boxes=tuple(Box(**box) for box in rest["boxes"]),
-        words=None if rest["words"] is None else tuple(Word(**word) for word in rest["words"]),
-        frame=frame,
-        meta=rest["meta"],
-    )
-
-
 def _sorted(value: Any) -> str:
     return json.dumps(value, sort_keys=True)
-
-
-def _plain(value: Any) -> str:
-    """JSON that keeps NaN, arrays and the order of labels; tuples become lists."""
-    return json.dumps(value, default=_write_array)
-
-
-def _write_array(value: Any) -> Any:
-    if isinstance(value, np.generic):
-        return value.item()
-    if isinstance(value, np.ndarray):
-        text = base64.b64encode(np.ascontiguousarray(value).tobytes()).decode()
-        return {"__array__": text, "dtype": str(value.dtype), "shape": list(value.shape)}
-    raise TypeError(
-        f"Study.meta holds a {type(value).__name__}, which a prepared copy cannot keep; use text, "
-        "numbers, lists, dicts or arrays"
-    )
-
-
-def _revive(item: dict[str, Any]) -> Any:
-    if "__array__" not in item:
-        return item
-    values = np.frombuffer(base64.b64decode(item["__array__"]), item["dtype"])
-    return values.reshape(item["shape"])

@@ -19,14 +19,13 @@ from reclf.datasets import mimic_cxr, ms_cxr, nih, rsna, siim, vindr
 from reclf.datasets.base import load_dataset
 from reclf.datasets.problems import DataProblems
 from reclf.datasets.tiny import draw_chest, write_image
+from reclf.packed import pack, unpack
 from reclf.prepare import (
     StaleCopy,
     _write_shard,
-    pack,
     prepare,
     read_recipe,
     shard_path,
-    unpack,
 )
 from reclf.presets import make_config
 from reclf.pretrain import pretrain

@@ -21,6 +21,7 @@ import pyarrow
 
 from reclf import prepare
 from reclf.batches import Pair, Study
+from reclf.packed import unpack
 
 from .base import load_dataset, split_name
 from .problems import DataProblems, refuse_missing_split
@@ -103,7 +104,7 @@ class Prepared:
     def __getitem__(self, index: int) -> Study:
         if not -len(self) <= index < len(self):
             raise IndexError(index)  # ends an iteration
-        return prepare.unpack(self._rows[index % len(self)], self.image_size)
+        return unpack(self._rows[index % len(self)], self.image_size)
 
     def pairs(self, indices: Sequence[int]) -> list[Pair]:
         """Images as they are stored, uint8 or uint16, and reports: views into the files."""

@@ -155,7 +155,7 @@ def _cell(result: Mapping[str, Any] | None) -> str:
     if result is None:
         return ""
     value = _number(result["value"])
-    if "interval" not in result:
+    if not result.get("interval"):
         return value
     return f"{value} [{', '.join(map(_number, result['interval']))}]"
 
