@@ -126,15 +126,29 @@ def macro_auroc_interval(
     n = len(labels)
     generator = np.random.default_rng(seed)
     drawn = [np.bincount(generator.integers(0, n, n), minlength=n) for _ in range(resamples)]
-    values = np.full((labels.shape[1], resamples), np.nan)
-    for first in range(0, resamples, 50):  # bounds the memory of large test sets
-        weights = np.stack(drawn[first : first + 50])
+    return _quantiles(resampled_macro_auroc(labels, scores, np.array(drawn)), level)
+
+
+def resampled_macro_auroc(
+    labels: np.ndarray, scores: np.ndarray, weights: np.ndarray
+) -> np.ndarray:
+    """`macro_auroc` in each of several resamples of the studies.
+
+    Args:
+        labels, scores: float (n, names).
+        weights: whole numbers (resamples, n), how often each study is drawn.
+
+    Returns:
+        float (resamples,); NaN where no label has both classes.
+    """
+    values = np.full((labels.shape[1], len(weights)), np.nan)
+    for first in range(0, len(weights), 50):  # bounds the memory of large test sets
+        part = weights[first : first + 50]
         for c in range(labels.shape[1]):
-            part = _weighted_auroc(labels[:, c], scores[:, c], weights)
-            values[c, first : first + 50] = part
+            values[c, first : first + 50] = _weighted_auroc(labels[:, c], scores[:, c], part)
     known = ~np.isnan(values)
-    macro = np.where(known, values, 0).sum(0)[known.any(0)] / known.sum(0)[known.any(0)]
-    return _quantiles(macro, level)
+    with np.errstate(invalid="ignore"):
+        return np.where(known, values, 0).sum(0) / known.sum(0)
 
 
 def macro_f1(truth: np.ndarray, predicted: np.ndarray) -> float:

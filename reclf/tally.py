@@ -14,6 +14,8 @@ from typing import Any
 
 import numpy as np
 
+from .metrics import macro_auroc, resampled_macro_auroc
+
 RESAMPLES = 2000
 
 
@@ -82,6 +84,26 @@ class Tally:
         if not self.n:
             return {"value": None, "interval": None, "n": 0, **more}
         return {"value": self.value, "interval": list(self.interval(seed)), "n": self.n, **more}
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """Labels and scores of n studies, whose value is the macro AUROC."""
+
+    labels: np.ndarray  # float (n, names), 1, 0 or NaN = no information
+    scores: np.ndarray  # float (n, names)
+
+    @property
+    def value(self) -> float:
+        return macro_auroc(self.labels, self.scores)
+
+    @property
+    def n(self) -> int:
+        return len(self.labels)
+
+    def resampled(self, seed: int = 0) -> np.ndarray:
+        """As `Tally.resampled`."""
+        return resampled_macro_auroc(self.labels, self.scores, _weights(self.n, seed))
 
 
 def share(total: np.ndarray, count: np.ndarray) -> float:

@@ -87,9 +87,8 @@ def linear_probe(
     """
     if exclusive:
         return _multi_class(train, val, test, names, seed)
-    val_scores = {c: _predict(train, val[0], c) for c in STRENGTHS}
-    chosen = _best({c: macro_auroc(val[1], scores) for c, scores in val_scores.items()})
-    scores, labels = _predict(train, test[0], chosen), test[1]
+    scores, chosen = probe_scores(train, val, test[0])
+    labels = test[1]
     return {
         "value": macro_auroc(labels, scores),
         "interval": list(macro_auroc_interval(labels, scores, seed=seed)),
@@ -100,6 +99,13 @@ def linear_probe(
         "per_class": {name: auroc(labels[:, c], scores[:, c]) for c, name in enumerate(names)},
         "unlearnable": [name for c, name in enumerate(names) if not _two_classes(train[1][:, c])],
     }
+
+
+def probe_scores(train: Labelled, val: Labelled, features: np.ndarray) -> tuple[np.ndarray, float]:
+    """Scores (n, names) of features (n, C) by a regression per label, and the strength chosen."""
+    val_scores = {c: _predict(train, val[0], c) for c in STRENGTHS}
+    chosen = _best({c: macro_auroc(val[1], scores) for c, scores in val_scores.items()})
+    return _predict(train, features, chosen), chosen
 
 
 def ids_hash(ids: Sequence[str], chosen: np.ndarray) -> str:

@@ -75,11 +75,7 @@ def overview(
     if not names or np.isnan(labels).all():
         return Overview(recall, None, None, None)
     images = encode_images(model, test)
-    pool = min(LABEL_POOL, len(train_set))
-    order = np.random.default_rng(seed).permutation(pool)
-    labelled = max(2, pool // 100)
-    few = [train_set[int(i)] for i in order[:labelled]]
-    other = [train_set[int(i)] for i in order[labelled : labelled + PROBE_VALIDATION]]
+    few, other = few_labelled(train_set, seed)
 
     def probe(encoder: RECLF, test_features: np.ndarray) -> dict[str, Any]:
         parts = [(encode_images(encoder, s).pooled.numpy(), s) for s in (few, other)]
@@ -92,3 +88,16 @@ def overview(
         probe(model, images.pooled.numpy()),
         probe(random_model, encode_images(random_model, test).pooled.numpy()),
     )
+
+
+def few_labelled(train_set: Any, seed: int = 0) -> tuple[list[Study], list[Study]]:
+    """1 % of the training studies (of an endless set, of a pool), and others to choose a strength.
+
+    Args:
+        seed: of their choice.
+    """
+    pool = min(LABEL_POOL, len(train_set))
+    order = np.random.default_rng(seed).permutation(pool)
+    labelled = max(2, pool // 100)
+    few = [train_set[int(i)] for i in order[:labelled]]
+    return few, [train_set[int(i)] for i in order[labelled : labelled + PROBE_VALIDATION]]

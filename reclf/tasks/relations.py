@@ -120,7 +120,8 @@ def benchmark(model: RECLF, material: Material, progress: str = "") -> dict[str,
     """
     found: dict[str, Tally] = {}
     for prefix, name in GALLERIES.items():
-        found |= _recall(model, getattr(material, name), prefix, f"{progress} {name}", progress)
+        title = f"{progress} {name}" * bool(progress)
+        found |= recall_tallies(model, getattr(material, name), prefix, title)
     facts = fact_tallies(model, material.pairs, progress)
     for fact, by_score in facts.items():
         for score, by_direction in by_score.items():
@@ -150,10 +151,15 @@ def _name(measure: str, score: str, direction: str) -> str:
     return "_".join(part for part in parts if part)
 
 
-def _recall(
-    model: RECLF, studies: Sequence[Study], prefix: str, title: str, progress: str
+def recall_tallies(
+    model: RECLF, studies: Sequence[Study], prefix: str = "", progress: str = ""
 ) -> dict[str, Tally]:
-    ranks, right_answers = gallery_ranks(model, studies, title * bool(progress))
+    """recall_at_1, ... of a gallery of any data set, by score and direction, beside chance.
+
+    Args:
+        prefix: of every name.
+    """
+    ranks, right_answers = gallery_ranks(model, studies, progress)
     found = {}
     for k in KS:
         name = f"{prefix}recall_at_{k}"

@@ -1,0 +1,121 @@
+"""The aggregators of the ablation by name, and which of them is a fair control of which.
+
+    name --> settings of the aggregator; everything else of a run stays as it is
+
+What SRM reads decides what it must beat. Read out from a learnt token (`read_out="token"`), it has
+the words and nothing else, and so has the plain mean of the local-matchings. Read out from the
+global matching (`"whole"`, SGRAF's), it has that matching too, and so has "mean + global node". A
+difference to the other control mixes the relations with the global node. IRM reads the words, and
+with `include_whole` the global matching. `srm_uniform` is a stricter control: SRM with its
+message, read-out and depth, but with edges that are all alike.
+"""
+
+import inspect
+from typing import Any
+
+from torch import nn
+
+from .config import ModelConfig, RunConfig, override
+from .relations import AGGREGATORS
+from .relations.semantic import SRM
+
+
+class UniformSRM(SRM):
+    """SRM whose edges are all alike and stay so: what its depth is worth without relations."""
+
+    def __init__(self, dim: int, **options: Any):
+        super().__init__(dim, **options)
+        for name, parameter in self.named_parameters():
+            if ".query." in name or ".key." in name:
+                nn.init.zeros_(parameter)
+                parameter.requires_grad_(False)
+
+
+VARIANTS: dict[str, dict[str, Any]] = {
+    "global": {"aggregator": "global"},
+    "gloria": {"aggregator": "gloria"},
+    "mean": {"aggregator": "mean", "include_whole": False},
+    "mean_global": {"aggregator": "mean", "include_whole": True},
+    "irm": {"aggregator": "irm"},
+    "srm_uniform": {"aggregator": "reclf.variants:UniformSRM"},
+    "srm": {"aggregator": "srm"},
+    "reclf": {"aggregator": "reclf", "composition": "parallel"},
+    "reclf_sequential": {"aggregator": "reclf", "composition": "sequential"},
+}
+TITLES = {
+    "global": "global only",
+    "gloria": "GLoRIA",
+    "mean": "mean",
+    "mean_global": "mean + global node",
+    "irm": "IRM",
+    "srm_uniform": "SRM with uniform edges",
+    "srm": "SRM",
+    "reclf": "RECLF, parallel",
+    "reclf_sequential": "RECLF, in sequence",
+}
+
+
+def variant_config(name: str, config: RunConfig) -> RunConfig:
+    """A run's settings with the aggregator of a variant.
+
+    Options of the run's own aggregator that the variant's takes too (steps, read-out, norm) are
+    kept, so that variants differ in nothing else.
+
+    Raises:
+        ValueError: unknown variant; the message lists the names.
+    """
+    if name not in VARIANTS:
+        raise ValueError(f"unknown variant {name!r}; variants: {', '.join(VARIANTS)}")
+    own = dict(VARIANTS[name])
+    aggregator = own.pop("aggregator")
+    taken = set(_options_of(aggregator))
+    kept = {k: v for k, v in config.model.aggregator_options.items() if k in taken}
+    settings = {"model.aggregator": aggregator, "model.aggregator_options": kept | own}
+    return override(config, settings)
+
+
+def reads_whole(model: ModelConfig) -> bool:
+    """Whether the local score of a model sees the global matching."""
+    options = model.aggregator_options
+    semantic = model.aggregator in ("srm", "reclf", "reclf.variants:UniformSRM")
+    return bool(options.get("include_whole")) or (semantic and options.get("read_out") != "token")
+
+
+def control_of(name: str, config: RunConfig) -> str:
+    """The variant that reads what this one reads, and relates nothing.
+
+    Args:
+        name: a variant.
+        config: the ablation's settings, which decide what SRM and IRM read.
+    """
+    if name == "global":
+        raise ValueError("the global score alone is the last control; it has none itself")
+    if name in ("gloria", "mean", "mean_global"):
+        return "global"
+    return "mean_global" if reads_whole(variant_config(name, config).model) else "mean"
+
+
+def comparisons(names: list[str], config: RunConfig) -> list[tuple[str, str, str]]:
+    """What an ablation of these variants can answer: (variant, control, question) each."""
+    asked = [(name, control_of(name, config), "control") for name in names if name != "global"]
+    relational = [n for n in names if n in ("irm", "srm", "reclf", "reclf_sequential")]
+    asked += [(n, c, "other control") for n in relational for c in ("mean", "mean_global")]
+    asked += [(n, "global", "words at all") for n in relational]
+    asked += [
+        ("srm", "srm_uniform", "edges"),
+        ("reclf", "srm", "IRM beside SRM"),
+        ("reclf", "irm", "SRM beside IRM"),
+        ("reclf_sequential", "reclf", "composition"),
+        ("mean_global", "mean", "the global node"),
+    ]
+    known: dict[tuple[str, str], str] = {}
+    for name, control, question in asked:
+        if name in names and control in names:
+            known.setdefault((name, control), question)
+    return [(name, control, question) for (name, control), question in known.items()]
+
+
+def _options_of(aggregator: str) -> list[str]:
+    """Arguments of an aggregator beyond the matching dimension."""
+    cls = SRM if aggregator == "reclf.variants:UniformSRM" else AGGREGATORS[aggregator]
+    return [name for name in inspect.signature(cls).parameters if name != "dim"]

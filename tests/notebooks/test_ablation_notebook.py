@@ -1,0 +1,81 @@
+"""The ablation notebook by papermill: it ends with a result, and goes on where it was."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+import pytest
+
+NOTEBOOK = Path(__file__).parents[2] / "notebooks" / "ablation.ipynb"
+TINY = {
+    "model.image_size": 32,
+    "model.embed_dim": 8,
+    "model.matching_dim": 6,
+    "data.options": {"length": 300},
+    "data.workers": 0,
+    "train.batch_size": 4,
+    "train.val_studies": 8,
+}
+FEW = ("-p", "gallery", 24, "-p", "pairs", 3, "-p", "labelled", 24, "-p", "steps", 2)
+VARIANTS = ("-p", "variants", '["mean", "mean_global", "srm"]', "-p", "seeds", 2)
+
+pytestmark = pytest.mark.slow
+
+
+def papermill(*arguments, cwd):
+    command = [sys.executable, "-m", "papermill", "--no-progress-bar", NOTEBOOK, "out.ipynb"]
+    command += ["-p", "folder", "runs/tiny", "-p", "overrides", json.dumps(TINY)]
+    return subprocess.run([*command, *map(str, arguments)], cwd=cwd, capture_output=True, text=True)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    cwd = tmp_path_factory.mktemp("ablation_notebook")
+    done = papermill(*VARIANTS, *FEW, cwd=cwd)
+    assert done.returncode == 0, done.stderr[-3000:]
+    return cwd / "runs" / "tiny"
+
+
+def test_it_leaves_a_table_comparisons_and_verdicts(folder):
+    result = json.loads((folder / "results" / "ablation.json").read_text())
+    for name in ("mean", "mean_global", "srm"):
+        entry = result[name]["recall_at_5"]
+        assert len(entry["seeds"]) == 2
+        assert entry["interval"][0] <= entry["mean"] <= entry["interval"][1]
+    compared = result["comparisons"]["srm - mean_global"]
+    assert compared["interval"][0] <= compared["difference"] <= compared["interval"][1]
+    assert any("SRM over mean + global node: recall@5" in v
+               for v in result["verdicts"]["srm - mean_global"])  # fmt: skip
+    assert result["protocol"]["budget"] == "2 steps for every run"
+    assert result["protocol"]["split"] == "val"
+    assert (folder / "figures" / "recall_at_5.png").exists()
+    assert (folder / "figures" / "binding_accuracy.png").exists()
+    notebook = nbformat.read(folder.parents[1] / "out.ipynb", as_version=4)
+    outputs = [o for c in notebook.cells if c.cell_type == "code" for o in c.outputs]
+    said = [o["data"]["text/markdown"] for o in outputs if "text/markdown" in o.get("data", {})]
+    assert "not shown" in said[-1] or "real" in said[-1]
+
+
+def test_run_again_it_trains_nothing_and_adds_what_is_missing(folder):
+    before = (folder / "srm-seed0" / "metrics.jsonl").stat().st_mtime_ns
+    more = ("-p", "variants", '["mean", "mean_global", "srm", "global"]', "-p", "seeds", 2)
+    done = papermill(*more, *FEW, cwd=folder.parents[1])
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert (folder / "srm-seed0" / "metrics.jsonl").stat().st_mtime_ns == before
+    result = json.loads((folder / "results" / "ablation.json").read_text())
+    assert "srm - global" in result["comparisons"]
+
+
+def test_another_budget_in_the_same_folder_is_refused(folder):
+    done = papermill(*VARIANTS, "-p", "steps", 5, cwd=folder.parents[1])
+    assert done.returncode == 1
+    assert "holds an ablation of 2 steps a run" in done.stderr
+
+
+def test_a_misspelt_variant_stops_before_anything_is_trained(tmp_path):
+    done = papermill("-p", "variants", '["smr"]', *FEW, cwd=tmp_path)
+    assert done.returncode == 1
+    assert "unknown variant 'smr'; variants: global" in done.stderr
+    assert not (tmp_path / "runs").exists()
