@@ -14,7 +14,13 @@ from PIL import Image
 from playwright.sync_api import sync_playwright
 
 from reclf.explain import Explanation
-from reclf_widgets import MatchingExplorer, MatchingView, RelationGraphView, TrainingMonitor
+from reclf_widgets import (
+    ImportanceView,
+    MatchingExplorer,
+    MatchingView,
+    RelationGraphView,
+    TrainingMonitor,
+)
 
 IMAGES = Path(__file__).parents[2] / "widgets" / "images"
 SCALE = 0.7
@@ -22,7 +28,7 @@ GREY_STEP = 8  # the noise of radiographs would cost a few hundred kB; colours s
 
 
 def main(folders: list[str]) -> None:
-    """Explorer, comparison in dark, graph, narrow page, and the training of the first run."""
+    """Every view, a comparison in dark, a narrow page, and the training of the first run."""
     if CHROMIUM is None:
         sys.exit(MISSING)
     explanations = {
@@ -39,6 +45,7 @@ def main(folders: list[str]) -> None:
         "explorer": (MatchingExplorer(explanations, **state), 1240),
         "compare": (MatchingView(explanations, **state, view="compare", theme="dark"), 1000),
         "graph": (RelationGraphView(explanations, **state, relations="graph"), 900),
+        "importance": (ImportanceView(explanations, **state), 700),
         "narrow": (MatchingExplorer(explanations, **state), 440),
         "monitor": (TrainingMonitor(Path(folders[0]).parent), 1000),
     }

@@ -175,7 +175,7 @@ def test_the_stored_notebook_holds_a_picture_and_no_widget_state(page):
 
 
 def test_the_next_large_case_is_there_soon(page, capsys):
-    """Through the kernel in 600 ms; three times that, for busy machines."""
+    """Through the kernel in 600 ms; on a busy machine the best of some is what it takes."""
     ask(page, "globals().update(explorer=MatchingExplorer({'A': load('large')}))")
     page.evaluate("""async () => {
       const { content } = window.jupyterapp.shell.currentWidget;
@@ -195,8 +195,10 @@ def test_the_next_large_case_is_there_soon(page, capsys):
         for _ in range(4)
     ]
     with capsys.disabled():
-        print(f"\nnext case {statistics.median(times):.0f} ms")
-    assert statistics.median(times) < 1800
+        print(
+            f"\nnext case, best and median: {min(times):.0f} and {statistics.median(times):.0f} ms"
+        )
+    assert min(times) <= 600
 
 
 MONITORED = """

@@ -4,9 +4,10 @@ Reads `reclf.explain.Explanation` and never imports torch.
 """
 
 from .explorer import MatchingExplorer, state_json
-from .figure import plot_importance, plot_matchings, plot_relations, save_figure
+from .figure import plot_matchings, save_figure
 from .monitor import TrainingMonitor
 from .views import ImportanceView, MatchingView, RelationGraphView
+from .word_figures import plot_importance, plot_relations
 
 __all__ = [
     "ImportanceView",

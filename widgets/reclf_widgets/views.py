@@ -5,7 +5,7 @@ from typing import Any
 import traitlets
 from matplotlib.figure import Figure
 
-from . import figure
+from . import figure, word_figures
 from .cases import CaseSet, Explanations
 from .explorer import Edit, MatchingExplorer
 
@@ -49,7 +49,7 @@ class RelationGraphView(_View):
     def figure(self, **options: Any) -> Figure:
         """`plot_relations` with the state of the view, and the options."""
         given = {"step": self.step, "edges": self.edges, "threshold": self.threshold}
-        return figure.plot_relations(self.explanation, **(given | options))
+        return word_figures.plot_relations(self.explanation, **(given | options))
 
     def _still(self) -> Figure:
         if self.explanation.graph is None:
@@ -64,7 +64,7 @@ class ImportanceView(_View):
 
     def figure(self, **options: Any) -> Figure:
         """`plot_importance` of the model shown."""
-        return figure.plot_importance(self.explanation, **options)
+        return word_figures.plot_importance(self.explanation, **options)
 
     def _still(self) -> Figure:
         if self.explanation.importance is None:
