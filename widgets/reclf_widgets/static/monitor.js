@@ -15,15 +15,16 @@ function chartPanel(on) {
   const svg = shape("svg", { viewBox: `0 0 ${CHART.width} ${CHART.height}`, role: "img", "data-testid": "chart" });
   const heading = element("h3", {}), readout = element("div", { class: "reclf-monitor-readout", "data-testid": "chart-readout" });
   const root = element("section", { class: "reclf-monitor-chart" }, heading, svg, readout);
-  let chart = null, at = null, endX = 1, endY = 1;
+  let chart = null, last = 5, at = null, endX = 1, endY = 1;
   const x = (step) => CHART.left + (step / endX) * (CHART.width - CHART.left - CHART.right);
   const y = (value) => CHART.height - CHART.bottom - (value / endY) * (CHART.height - CHART.top - CHART.bottom);
   const nearest = (line) => line.x.reduce((best, step, i) => (Math.abs(step - at) < Math.abs(line.x[best] - at) ? i : best), 0);
 
-  function draw(next) {
-    chart = next;
+  // `last` is the last step of all charts, which share their axis.
+  function draw(next, step = last) {
+    chart = next; last = step;
     const { lines, guide } = chart, values = [...lines.flatMap((line) => line.y), guide ? guide.y : 0];
-    const stepsX = ticks(largest(lines.flatMap((line) => line.x), 1)), stepsY = ticks(chart.top ?? largest(values, 1e-6));
+    const stepsX = ticks(last), stepsY = ticks(chart.top ?? largest(values, 1e-6));
     endX = stepsX.at(-1); endY = stepsY.at(-1);
     heading.textContent = chart.title;
     svg.replaceChildren();
@@ -31,7 +32,7 @@ function chartPanel(on) {
       svg.append(shape("line", { x1: CHART.left, x2: CHART.width - CHART.right, y1: y(value), y2: y(value), class: "reclf-monitor-grid" }));
       svg.append(shape("text", { x: CHART.left - 6, y: y(value) + 4, "text-anchor": "end" }, String(value)));
     }
-    for (const step of stepsX) svg.append(shape("text", { x: x(step), y: CHART.height - CHART.bottom + 16, "text-anchor": "middle" }, String(step)));
+    for (const tick of stepsX) svg.append(shape("text", { x: x(tick), y: CHART.height - CHART.bottom + 16, "text-anchor": "middle" }, String(tick)));
     svg.append(shape("text", { x: (CHART.left + CHART.width) / 2, y: CHART.height - 3, "text-anchor": "middle" }, "step"));
     if (guide) {
       svg.append(shape("line", { x1: CHART.left, x2: CHART.width - CHART.right, y1: y(guide.y), y2: y(guide.y), class: "reclf-monitor-guide" }));
@@ -81,7 +82,8 @@ function render({ model, el }) {
       : `step ${step}${known ? ` of ${total}` : ""} · loss ${loss.toFixed(3)} · ${rate.toFixed(0)} studies/s${left ? ` · ${(left / 60).toFixed(1)} min left` : ""}`;
     const charts = model.get("charts");
     while (panels.length < charts.length) { panels.push(chartPanel(on)); row.append(panels.at(-1).root); }
-    charts.forEach((chart, i) => panels[i].draw(chart));
+    const last = largest(charts.flatMap((chart) => chart.lines.flatMap((line) => line.x)), 5);
+    charts.forEach((chart, i) => panels[i].draw(chart, last));
     root.dataset.theme = themeOf(model.get("theme"));
     root.dataset.step = step ?? 0;
   }
