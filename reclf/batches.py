@@ -7,7 +7,7 @@ Shape letters: B = studies in the batch, T = word pieces (padded), W = words (pa
 """
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, NamedTuple
 
@@ -122,14 +122,22 @@ class Batch:
     word_ids: Tensor  # int64 (B, T), the word of each piece, -1 for special and padding tokens
     word_mask: Tensor  # bool (B, W)
     report_keys: Tensor  # int64 (B,), equal for equal texts
+    word_counts: tuple[int, ...] = ()  # words per report, known without asking a GPU; () if not
 
     def to(self, device: torch.device | str) -> "Batch":
         """On a device, with pixels in float32."""
-        moved = Batch(*(getattr(self, f.name).to(device, non_blocking=True) for f in fields(self)))
+        moved = self._map(lambda tensor: tensor.to(device, non_blocking=True))
         return replace(moved, pixels=_unit_range(moved.pixels))
 
     def pin_memory(self) -> "Batch":
-        return Batch(*(getattr(self, f.name).pin_memory() for f in fields(self)))
+        return self._map(lambda tensor: tensor.pin_memory())
+
+    def _map(self, change: Callable[[Tensor], Tensor]) -> "Batch":
+        values = {f.name: getattr(self, f.name) for f in fields(self)}
+        tensors: dict[str, Any] = {
+            name: change(v) for name, v in values.items() if isinstance(v, Tensor)
+        }
+        return replace(self, **tensors)
 
     def __len__(self) -> int:
         return len(self.pixels)
@@ -177,6 +185,7 @@ class Collate:
             word_ids=encoded.word_ids,
             word_mask=encoded.word_mask,
             report_keys=torch.tensor([report_key(words) for words in encoded.words]),
+            word_counts=tuple(map(len, encoded.words)),
         )
 
     def words(self, report: str) -> list[str]:

@@ -153,9 +153,15 @@ class TrainConfig:
     accumulate: int = 1
     """Micro-batches per optimiser step."""
     pair_chunk: int = 0
-    """Reports matched against all images at a time; 0 does all at once. Bounds memory."""
+    """Image-report pairs related at a time; 0 chooses what suits the device. Bounds memory."""
     checkpoint_pairs: bool = False
-    """Recompute the matchings of a chunk in the backward pass instead of keeping them."""
+    """Recompute a chunk of pairs in the backward pass instead of keeping its activations."""
+    encoder_chunk: int = 0
+    """Studies encoded at a time, and again in the backward pass (a gradient cache): memory holds
+    the activations of one chunk. 0 encodes a batch at once. Batch norms see a chunk as a batch."""
+    shortlist: int = 0
+    """K: relate only the positives and the K hardest negatives, by global score, of every image
+    and every report; time and memory then grow with the batch, not its square. 0 relates all."""
     learning_rate: float = 1e-3
     """Peak of the schedule (AdamW)."""
     tower_learning_rate: float = 0.0
@@ -170,8 +176,8 @@ class TrainConfig:
     """lambda: weight of the relation-enhanced loss beside the global one."""
     identity_aware: bool = False
     """Count studies with the same report text as positives of each other."""
-    precision: str = "no"
-    """Autocast: "no", "bf16" or "fp16" (CUDA only)."""
+    precision: str = "auto"
+    """Autocast: "no", "bf16", "fp16" (CUDA only), or "auto": bf16 where the device has it."""
     seed: int = 0
     """Seed of weights, data order, augmentation and dropout."""
     device: str = "auto"
@@ -188,10 +194,12 @@ class TrainConfig:
     def __post_init__(self) -> None:
         for name in ("max_minutes", "batch_size", "accumulate", "learning_rate", "val_studies"):
             check(getattr(self, name) > 0, f"train.{name}", getattr(self, name), "be positive")
-        for name in ("max_steps", "pair_chunk", "warmup_steps", "clip_norm", "weight_decay"):
+        for name in ("max_steps", "pair_chunk", "encoder_chunk", "shortlist", "warmup_steps"):
+            check(getattr(self, name) >= 0, f"train.{name}", getattr(self, name), "not be negative")
+        for name in ("clip_norm", "weight_decay"):
             check(getattr(self, name) >= 0, f"train.{name}", getattr(self, name), "not be negative")
         check(self.batch_size > 1, "train.batch_size", self.batch_size, "be at least 2")
-        check_choice("train.precision", self.precision, ("no", "bf16", "fp16"))
+        check_choice("train.precision", self.precision, ("auto", "no", "bf16", "fp16"))
         check_choice("train.device", self.device, ("auto", "cpu", "cuda"))
 
 

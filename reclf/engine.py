@@ -31,12 +31,24 @@ def make_accelerator(config: TrainConfig, folder: Path) -> Accelerator:
         raise ValueError('train.precision "fp16" needs a GPU; use "no" or "bf16"')
     return Accelerator(
         cpu=on_cpu,
-        mixed_precision=config.precision,
+        mixed_precision=choose_precision(config.precision, on_cpu),
         log_with="tensorboard" if config.tensorboard else None,
         project_dir=folder,
         # An aggregator may leave parts of the frame unused ("global" has no matchings).
         kwargs_handlers=[DistributedDataParallelKwargs(find_unused_parameters=True)],
     )
+
+
+def choose_precision(precision: str, on_cpu: bool) -> str:
+    """What "auto" means here: bf16 on a device with instructions for it, else float32.
+
+    Without them a CPU converts back and forth, and is several times slower (LOG.md, 2026-11-24).
+    """
+    if precision != "auto":
+        return precision
+    if not on_cpu:
+        return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "no"
+    return "bf16" if torch.cpu.get_capabilities().get("avx512_bf16") else "no"
 
 
 def batch_losses(
@@ -49,10 +61,21 @@ def batch_losses(
             return tensor
         return _Gather.apply(tensor, dim)
 
-    keys = gather(batch.report_keys, 0) if config.identity_aware else None
+    positives = None
+    if config.identity_aware:
+        keys = gather(batch.report_keys, 0)
+        positives = keys[:, None] == keys[None]
     with accelerator.autocast():
-        outputs = model(batch, config.pair_chunk, config.checkpoint_pairs, gather)
-    positives = None if keys is None else keys[:, None] == keys[None]
+        outputs = model(
+            batch,
+            pair_chunk=config.pair_chunk,
+            checkpoint_pairs=config.checkpoint_pairs,
+            encoder_chunk=config.encoder_chunk,
+            shortlist=config.shortlist,
+            positives=positives,
+            first=accelerator.process_index * len(batch),
+            gather=gather,
+        )
     return contrastive_losses(**outputs, positives=positives, local_weight=config.local_weight)
 
 

@@ -17,6 +17,7 @@ def info_nce(logits: Tensor, positives: Tensor | None = None) -> Tensor:
         logits: (B, B), rows images, columns reports; the pairs of a study on the diagonal.
         positives: bool (B, B), symmetric, True where image and report may count as a pair; None
             means the diagonal. With several positives in a row, the target is spread evenly.
+            A logit of -inf takes no part: it must not be a positive.
     """
     if logits.ndim != 2 or logits.shape[0] != logits.shape[1]:
         raise ValueError(f"logits must be (B, B), got {tuple(logits.shape)}")
@@ -30,8 +31,8 @@ def info_nce(logits: Tensor, positives: Tensor | None = None) -> Tensor:
         positives = torch.eye(len(logits), dtype=torch.bool, device=logits.device)
     rows = positives / positives.sum(1, keepdim=True)
     columns = positives / positives.sum(0, keepdim=True)
-    to_report = -(logits.log_softmax(1) * rows).sum(1).mean()
-    to_image = -(logits.log_softmax(0) * columns).sum(0).mean()
+    to_report = -(logits.log_softmax(1).where(positives, 0) * rows).sum(1).mean()
+    to_image = -(logits.log_softmax(0).where(positives, 0) * columns).sum(0).mean()
     return (to_report + to_image) / 2
 
 

@@ -14,6 +14,7 @@ public: that these are its local-matchings is our reconstruction.
 """
 
 import math
+from contextlib import AbstractContextManager, nullcontext
 from typing import NamedTuple
 
 import torch
@@ -55,7 +56,13 @@ class LocalMatchings(nn.Module):
         log_scale = torch.tensor(math.log(attention_scale))
         self.log_attention_scale = nn.Parameter(log_scale, requires_grad=learn_attention_scale)
 
-    def forward(self, regions: Tensor, words: Tensor, word_mask: Tensor) -> Matched:
+    def forward(
+        self,
+        regions: Tensor,
+        words: Tensor,
+        word_mask: Tensor,
+        unit_regions: Tensor | None = None,
+    ) -> Matched:
         """Match words with images.
 
         Args:
@@ -63,28 +70,74 @@ class LocalMatchings(nn.Module):
             words: (C, W, D) reports that each meet every image, or (A, 1, W, D) one report per
                 image.
             word_mask: bool, True where there is a word: (C, W) or (A, 1, W).
+            unit_regions: `unit(regions)`, where the caller has it.
 
         Returns:
             `Matched` with M = C * W (reports one after the other). Rows of padded words are finite
             and meaningless; aggregators mask them.
         """
-        # (M, D) against all images is one large matrix product; (A, W, D) is one per pair.
-        words = words.flatten(-3, -2)
-        unit_words = unit(words)
-        if self.kind == "cosine":
-            scores = unit_words @ unit(regions).mT  # (A, M, R)
-        else:
-            scores = _softmax_over_words(words @ regions.mT, word_mask)
-        attention = (scores * self.log_attention_scale.exp()).softmax(-1)
-        attended = unit(attention @ regions)  # (A, M, D)
-        difference = _SquaredDifference.apply(attended, unit_words)
+        attention, _, unit_words = self._attend(regions, words, word_mask, unit_regions)
+        difference = _SquaredDifference.apply(attention, regions, unit_words)  # (A, M, D)
         # |a - b|^2 = 2 - 2 cos for unit vectors
         cosines = 1 - difference.sum(-1) / 2
         return Matched(unit(self.local(difference)), cosines, attention)
 
+    def cosines(
+        self,
+        regions: Tensor,
+        words: Tensor,
+        word_mask: Tensor,
+        unit_regions: Tensor | None = None,
+    ) -> Tensor:
+        """The cosines (A, M) of `forward` alone, without forming an attended region.
+
+        With p the attention of a word t and V the regions, cos(t, V'p) = p.(V t) / |t| |V'p| and
+        |V'p|^2 = p.(V V') p: nothing is larger than words times regions. Equal to `forward` to
+        rounding; a word or an attended region of length 0 gives 0.
+        """
+        attention, scores, _ = self._attend(regions, words, word_mask, unit_regions)
+        along = attention * scores
+        if self.kind == "cosine":  # the scores are of unit vectors: give the regions their length
+            along = along * torch.linalg.vector_norm(regions, dim=-1)[:, None]
+            length = torch.ones((), device=regions.device)
+        else:
+            length = torch.linalg.vector_norm(words.flatten(-3, -2), dim=-1)
+        squares = ((attention @ (regions @ regions.mT)) * attention).sum(-1)
+        length = length * squares.clamp_min(1e-12).sqrt()
+        return along.sum(-1) / length.clamp_min(1e-12)
+
+    def _attend(
+        self, regions: Tensor, words: Tensor, word_mask: Tensor, unit_regions: Tensor | None
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Attention (A, M, R), the products of words and regions it comes from, and unit words.
+
+        (M, D) against all images is one large matrix product; (A, W, D) is one per pair.
+        """
+        words = words.flatten(-3, -2)
+        unit_words = unit(words)
+        if self.kind == "cosine":
+            products = unit_words @ (unit(regions) if unit_regions is None else unit_regions).mT
+            scores = products
+        else:
+            products = words @ regions.mT
+            scores = _softmax_over_words(products, word_mask)
+        attention = (scores * self.log_attention_scale.exp()).softmax(-1)
+        return attention, products, unit_words
+
     def match_whole(self, images: Tensor, reports: Tensor) -> Tensor:
         """The global matching of image and report vectors of one (broadcast) shape (..., D)."""
         return unit(self.whole((unit(images) - unit(reports)).square()))
+
+
+def as_given(tensor: Tensor) -> AbstractContextManager:
+    """A context in which autocast does not change the type of tensors on this one's device."""
+    kind = tensor.device.type
+    known = torch.amp.is_autocast_available(kind)
+    return torch.autocast(kind, enabled=False) if known else nullcontext()
+
+
+def at_least_float32(tensor: Tensor) -> Tensor:
+    return tensor.float() if tensor.dtype.itemsize < 4 else tensor
 
 
 def unit(vectors: Tensor) -> Tensor:
@@ -99,39 +152,58 @@ def unit(vectors: Tensor) -> Tensor:
 class _Unit(torch.autograd.Function):
     @staticmethod
     def forward(ctx, vectors: Tensor) -> Tensor:
-        # In float32 at least, and no gradient of 1e12 at a zero: float16 holds neither 1e-12 nor
-        # that, and padded words and reports without words are zeros.
-        dtype = torch.promote_types(vectors.dtype, torch.float32)
-        norm = torch.linalg.vector_norm(vectors, dim=-1, keepdim=True, dtype=dtype)
-        inverse = norm.reciprocal().masked_fill_(norm < 1e-12, 0)
-        result = vectors * inverse
+        inverse = _inverse_norm(vectors)
+        result = (vectors * inverse).to(vectors.dtype)
         ctx.save_for_backward(result, inverse)
         return result
 
     @staticmethod
     @once_differentiable
     def backward(ctx, grad: Tensor) -> Tensor:
-        result, inverse = ctx.saved_tensors
-        along = (grad * result).sum(-1, keepdim=True)
-        return torch.addcmul(grad, result, along, value=-1).mul_(inverse)
+        return _unit_backward(grad, *ctx.saved_tensors)
+
+
+def _inverse_norm(vectors: Tensor) -> Tensor:
+    """1 / |vector|, (..., 1), and 0 for zeros.
+
+    In float32 at least, and no gradient of 1e12 at a zero: float16 holds neither 1e-12 nor that,
+    and padded words and reports without words are zeros.
+    """
+    dtype = torch.promote_types(vectors.dtype, torch.float32)
+    norm = torch.linalg.vector_norm(vectors, dim=-1, keepdim=True, dtype=dtype)
+    return norm.reciprocal().masked_fill_(norm < 1e-12, 0)
+
+
+def _unit_backward(grad: Tensor, result: Tensor, inverse: Tensor) -> Tensor:
+    along = (grad * result).sum(-1, keepdim=True)
+    return torch.addcmul(grad, result, along, value=-1).mul_(inverse)
 
 
 class _SquaredDifference(torch.autograd.Function):
-    """(a - b)^2 for a (A, M, D) and b (M, D) or (A, M, D)."""
+    """(unit(attention @ regions) - unit_words)^2, (A, M, D), in one buffer and few sweeps.
+
+    For attention (A, M, R), regions (A, R, D) and unit_words (M, D) or (A, M, D).
+    """
 
     @staticmethod
-    def forward(ctx, a: Tensor, b: Tensor) -> Tensor:
-        difference = a - b
-        ctx.save_for_backward(difference)
-        ctx.shared = b.ndim < a.ndim
+    def forward(ctx, attention: Tensor, regions: Tensor, unit_words: Tensor) -> Tensor:
+        attention, unit_words = attention.to(regions.dtype), unit_words.to(regions.dtype)
+        with as_given(regions):  # in the type of the regions
+            attended = attention @ regions
+        inverse = _inverse_norm(attended)
+        difference = attended.mul_(inverse).sub_(unit_words)
+        ctx.save_for_backward(attention, regions, unit_words, inverse, difference)
         return difference.square()
 
     @staticmethod
     @once_differentiable
-    def backward(ctx, grad: Tensor) -> tuple[Tensor, Tensor]:
-        (difference,) = ctx.saved_tensors
+    def backward(ctx, grad: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        attention, regions, unit_words, inverse, difference = ctx.saved_tensors
         grad = (grad * difference).mul_(2)
-        return grad, -(grad.sum(0) if ctx.shared else grad)
+        grad_words = -(grad.sum(0) if unit_words.ndim == 2 else grad)
+        # The unit vector of the attended region is the difference plus the word.
+        grad = _unit_backward(grad, difference + unit_words, inverse)
+        return grad @ regions.mT, attention.mT @ grad, grad_words
 
 
 def _softmax_over_words(scores: Tensor, word_mask: Tensor) -> Tensor:

@@ -2,20 +2,19 @@
 
     images, reports -> encode -> match -> relate -> logits_global, logits_local (A, B)
 
-`score` takes every image with every report; `relate` takes given pairs and keeps the attention,
-relation graph and importance weights. Both come through `_relate`, so what is explained is what was
-trained.
+`score` takes every image with every report, `score_pairs` a list of pairs; `relate` keeps the
+attention, relation graph and importance weights of given pairs. All come through
+`reclf.scoring`.
 
 RECLF is a plain `nn.Module` with a strict `save_pretrained` / `from_pretrained` in the Hugging Face
 folder shape (transformers' own machinery re-initialises foreign towers and accepts missing keys).
 
-Shape letters: A = images, B = reports, C = reports of a chunk, W = words, R = regions; D, S as in
-the settings.
+Shape letters: A = images, B = reports, N = pairs, W = words, R = regions; D, S as in the settings.
 """
 
 import json
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import NamedTuple
@@ -24,22 +23,25 @@ import torch
 import torch.nn.functional as F
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
-from torch.utils.checkpoint import checkpoint
 from transformers import PreTrainedTokenizerBase
 
 from .batches import Batch
 from .config import ModelConfig, TowerConfig, from_dict
 from .encoders import ImageEncoder, ImageFeatures, TextEncoder, TextFeatures, build_tower
 from .matchings import LocalMatchings, Matched
-from .relations import Pairs, Related, make_aggregator
+from .relations import Related, make_aggregator
+from .scoring import PairScorer, recomputed
+from .tiles import hardest_pairs
 
 MAX_LOGIT_SCALE = 100.0
 
 
 class Scores(NamedTuple):
-    logits_global: Tensor  # (A, B), cosine of the global vectors times the logit scale
-    logits_local: Tensor | None  # (A, B) relation-enhanced, None for the "global" aggregator
-    logits: Tensor  # (A, B), global_weight * logits_global + logits_local: the score to rank by
+    """Of all pairs (A, B), or of a list of pairs (N,)."""
+
+    logits_global: Tensor  # cosine of the global vectors times the logit scale
+    logits_local: Tensor | None  # relation-enhanced, None for the "global" aggregator
+    logits: Tensor  # global_weight * logits_global + logits_local: the score to rank by
 
 
 class RECLF(nn.Module):
@@ -98,63 +100,68 @@ class RECLF(nn.Module):
             batch.input_ids, batch.attention_mask, batch.word_ids, batch.word_mask
         )
 
+    def score_global(self, images: ImageFeatures, texts: TextFeatures) -> Tensor:
+        """Logits of the global vectors of every image with every report, (A, B)."""
+        return self.logit_scale * cosine(images.whole[:, None], texts.whole[None])
+
     def score(
         self,
         images: ImageFeatures,
         texts: TextFeatures,
         pair_chunk: int = 0,
         checkpoint_pairs: bool = False,
+        word_counts: Sequence[int] | None = None,
     ) -> Scores:
         """Score every image with every report.
 
         Args:
             images: features of A images.
             texts: features of B reports.
-            pair_chunk: reports matched at a time; 0 means all. The result does not depend on it.
+            pair_chunk: pairs related at a time; 0 chooses what suits the device. The result does
+                not depend on it.
             checkpoint_pairs: recompute each chunk in the backward pass.
+            word_counts: words per report, where the caller knows them: they are read from the mask
+                otherwise, and a GPU is waited for.
         """
-        logits_global = self.logit_scale * cosine(images.whole[:, None], texts.whole[None])
-        if not self.aggregator.uses_matchings:
-            return Scores(logits_global, None, self.config.global_weight * logits_global)
-        # Reports of like length together: a chunk is padded to its own longest report.
-        order = texts.word_mask.sum(1).argsort() if pair_chunk else _arange_like(texts.whole)
-        columns = []
-        for chosen in order.split(pair_chunk or len(order)):
-            words, mask, whole = _take(texts, chosen, trim=bool(pair_chunk))
-            run: Callable = self._score_chunk
-            if checkpoint_pairs and torch.is_grad_enabled():
-                column = checkpoint(run, images, words, mask, whole, use_reentrant=False)
-            else:
-                column = run(images, words, mask, whole)
-            columns.append(column)
-        logits_local = torch.cat(columns, 1)[:, order.argsort()]
-        return Scores(
-            logits_global, logits_local, self.config.global_weight * logits_global + logits_local
-        )
+        logits_global, logits_local = self.score_global(images, texts), None
+        if self.aggregator.uses_matchings:
+            scorer = PairScorer(self.matchings, self.aggregator, pair_chunk, checkpoint_pairs)
+            logits_local = scorer.all_pairs(images, texts, _counts(texts, word_counts))
+        return self._combine(logits_global, logits_local)
 
-    def _score_chunk(
-        self, images: ImageFeatures, words: Tensor, mask: Tensor, whole: Tensor
-    ) -> Tensor:
-        related, _ = self._relate(images.regions, images.whole[:, None], words, whole[None], mask)
-        return related.logits.view(len(images.whole), len(whole))
+    def _combine(self, logits_global: Tensor, logits_local: Tensor | None) -> Scores:
+        logits = self.config.global_weight * logits_global
+        if logits_local is not None:
+            logits = logits + logits_local
+        return Scores(logits_global, logits_local, logits)
 
-    def _relate(
-        self, regions: Tensor, image_whole: Tensor, words: Tensor, text_whole: Tensor, mask: Tensor
-    ) -> tuple[Related, Matched]:
-        """Match and relate. Words are (C, W, D) for all A images, or (A, 1, W, D) for pairs."""
-        matched = self.matchings(regions, words, mask)
-        whole = self.matchings.match_whole(image_whole, text_whole)  # (A, C, S)
-        shape = (*whole.shape[:2], mask.shape[-1])
-        pairs = Pairs(
-            matchings=matched.matchings.reshape(-1, shape[2], matched.matchings.shape[-1]),
-            cosines=matched.cosines.reshape(-1, shape[2]),
-            whole=whole.flatten(0, 1),
-            word_mask=mask.expand(shape).reshape(-1, shape[2]),
-        )
-        return self.aggregator(pairs), matched
+    def score_pairs(
+        self,
+        images: ImageFeatures,
+        texts: TextFeatures,
+        image_rows: Tensor,
+        text_rows: Tensor,
+        pair_chunk: int = 0,
+    ) -> Scores:
+        """Scores of given pairs, each (N,): what `score` gives for them.
+
+        Args:
+            image_rows, text_rows: int64 (N,), positions in the features.
+            pair_chunk: see `score`.
+        """
+        whole = [
+            F.normalize(side.whole.float(), dim=-1)[rows]
+            for side, rows in ((images, image_rows), (texts, text_rows))
+        ]
+        logits_global, logits_local = self.logit_scale * (whole[0] * whole[1]).sum(1), None
+        if self.aggregator.uses_matchings:
+            scorer = PairScorer(self.matchings, self.aggregator, pair_chunk)
+            counts = _counts(texts, None)
+            logits_local = scorer.listed_pairs(images, texts, image_rows, text_rows, counts)
+        return self._combine(logits_global, logits_local)
 
     def relate(self, images: ImageFeatures, texts: TextFeatures) -> tuple[Related, Matched]:
-        """Relate image i with report i, for given pairs rather than all of them.
+        """Relate image i with report i, and keep graph, weights, matchings and attention.
 
         Returns:
             The aggregator's read-out, and matchings (A, W, S), cosines (A, W), attention (A, W, R).
@@ -167,19 +174,17 @@ class RECLF(nn.Module):
         if not self.aggregator.uses_matchings:
             matched = self.matchings(images.regions, texts.words[:, None], texts.word_mask[:, None])
             return Related(torch.zeros_like(images.whole[:, 0])), matched
-        return self._relate(
-            images.regions,
-            images.whole[:, None],
-            texts.words[:, None],
-            texts.whole[:, None],
-            texts.word_mask[:, None],
-        )
+        return PairScorer(self.matchings, self.aggregator).explain_pairs(images, texts)
 
     def forward(
         self,
         batch: Batch,
         pair_chunk: int = 0,
         checkpoint_pairs: bool = False,
+        encoder_chunk: int = 0,
+        shortlist: int = 0,
+        positives: Tensor | None = None,
+        first: int = 0,
         gather: Callable[[Tensor, int], Tensor] = lambda tensor, dim: tensor,
     ) -> dict[str, Tensor | None]:
         """Logits of all pairs of a batch, by the names that `contrastive_losses` takes.
@@ -187,20 +192,57 @@ class RECLF(nn.Module):
         Args:
             batch: B studies.
             pair_chunk, checkpoint_pairs: see `score`.
+            encoder_chunk: studies encoded at a time, and encoded again in the backward pass, so
+                that memory holds the activations of one chunk; 0 encodes all at once. Batch norms
+                see a chunk as their batch.
+            shortlist: K; relate only positives and, by global logits, the K hardest negatives of
+                every image and every report; the other local logits are -inf. 0 relates all.
+            positives: bool (A, A) over the joint batch; None means its diagonal.
+            first: position of this batch in the joint one.
             gather: joins a tensor over processes along a dimension, with gradient. Each process
                 matches its own reports with the images of all; columns are joined afterwards.
         """
-        images = self.encode_images(batch.pixels)
-        texts = self.encode_reports(batch)
+        images, texts = self._encode(batch, encoder_chunk)
         joint = images._replace(whole=gather(images.whole, 0))
-        if self.aggregator.uses_matchings:
-            joint = joint._replace(regions=gather(images.regions, 0))
-        scores = self.score(joint, texts, pair_chunk, checkpoint_pairs)
-        logits_local = scores.logits_local
-        return {
-            "logits_global": gather(scores.logits_global, 1),
-            "logits_local": None if logits_local is None else gather(logits_local, 1),
-        }
+        logits_global = gather(self.score_global(joint, texts), 1)
+        if not self.aggregator.uses_matchings:
+            return {"logits_global": logits_global, "logits_local": None}
+        joint = joint._replace(regions=gather(images.regions, 0))
+        scorer = PairScorer(self.matchings, self.aggregator, pair_chunk, checkpoint_pairs)
+        counts = _counts(texts, batch.word_counts)
+        if not shortlist:
+            logits_local = scorer.all_pairs(joint, texts, counts)
+        else:
+            if positives is None:
+                positives = torch.eye(len(logits_global), device=logits_global.device).bool()
+            chosen = hardest_pairs(logits_global, positives, shortlist)
+            own = chosen[:, first : first + len(batch)]
+            rows = own.cpu().nonzero().T
+            values = scorer.listed_pairs(joint, texts, rows[0], rows[1], counts)
+            logits_local = values.new_full(own.shape, float("-inf")).masked_scatter(own, values)
+        return {"logits_global": logits_global, "logits_local": gather(logits_local, 1)}
+
+    def _encode(self, batch: Batch, chunk: int) -> tuple[ImageFeatures, TextFeatures]:
+        if not chunk or chunk >= len(batch) or not torch.is_grad_enabled():
+            return self.encode_images(batch.pixels), self.encode_reports(batch)
+        images = [
+            recomputed(self.image_encoder, self.encode_images, pixels)
+            for pixels in batch.pixels.split(chunk)
+        ]
+        parts = (batch.input_ids, batch.attention_mask, batch.word_ids, batch.word_mask)
+        texts = [
+            recomputed(self.text_encoder, self.text_encoder, *some)
+            for some in zip(*(part.split(chunk) for part in parts), strict=True)
+        ]
+        return (
+            ImageFeatures(
+                torch.cat([image.whole for image in images]),
+                torch.cat([image.regions for image in images]),
+                torch.cat([image.pooled for image in images]),
+                images[0].grid,
+            ),
+            TextFeatures(*map(torch.cat, zip(*texts, strict=True))),
+        )
 
     def save_pretrained(self, folder: str | Path) -> None:
         """Write config.json, model.safetensors, the towers' configurations and the tokenizer."""
@@ -274,13 +316,6 @@ def cosine(a: Tensor, b: Tensor) -> Tensor:
     return a[:, 0] @ b[0].T
 
 
-def _arange_like(tensor: Tensor) -> Tensor:
-    return torch.arange(len(tensor), device=tensor.device)
-
-
-def _take(texts: TextFeatures, chosen: Tensor, trim: bool) -> tuple[Tensor, Tensor, Tensor]:
-    words, mask, whole = texts.words[chosen], texts.word_mask[chosen], texts.whole[chosen]
-    if trim:
-        longest = max(1, int(mask.sum(1).max()))
-        words, mask = words[:, :longest], mask[:, :longest]
-    return words, mask, whole
+def _counts(texts: TextFeatures, known: Sequence[int] | None) -> Sequence[int]:
+    """Words per report."""
+    return known if known else texts.word_mask.sum(1).tolist()

@@ -43,7 +43,6 @@ def phantom_small() -> RunConfig:
             aggregator_options={"steps": 1, "read_out": "token"},
         ),
         data=DataConfig(augment=False, workers=1),
-        train=TrainConfig(pair_chunk=8),
     )
 
 
@@ -81,8 +80,6 @@ def mimic_resnet50() -> RunConfig:
             learning_rate=1e-4,
             tower_learning_rate=2e-5,
             warmup_steps=1000,
-            precision="bf16",
-            pair_chunk=8,
             val_studies=1000,
         ),
     )

@@ -24,8 +24,6 @@ TOWERS = {
     "resnet": {
         "model_type": "resnet",
         "num_channels": 1,
-        # Fewer than 8 channels into a 1 x 1 convolution with stride: oneDNN writes past its
-        # buffer in the backward pass (github.com/uxlfoundation/oneDNN/issues/6035).
         "embedding_size": 8,
         "hidden_sizes": [8, 16, 24, 32],
         "depths": [1, 1, 1, 1],
@@ -98,6 +96,7 @@ def make_batch():
             word_ids=torch.full(shape, -1),
             word_mask=torch.arange(max(1, *counts)) < torch.tensor(counts)[:, None],
             report_keys=torch.arange(len(counts)),
+            word_counts=tuple(counts),
         )
         for i, row in enumerate(rows):
             batch.input_ids[i, 0], batch.input_ids[i, len(row) - 1] = 1, 2  # [CLS], [SEP]

@@ -176,7 +176,12 @@ MODEL = ModelConfig(TOWER, TOWER)
         (TrainConfig(), "warmup_steps", -1, r"train\.warmup_steps must not be negative"),
         (TrainConfig(), "clip_norm", -0.1, r"train\.clip_norm must not be negative"),
         (TrainConfig(), "weight_decay", -0.1, r"train\.weight_decay must not be negative"),
-        (TrainConfig(), "precision", "bf32", r"train\.precision must be one of no, bf16, fp16"),
+        (
+            TrainConfig(),
+            "precision",
+            "bf32",
+            r"train\.precision must be one of auto, no, bf16, fp16",
+        ),
         (TrainConfig(), "device", "tpu", r"train\.device must be one of auto, cpu, cuda"),
     ],
 )

@@ -85,3 +85,16 @@ def test_logits_must_be_square(shape):
 def test_positives_must_fit(positives):
     with pytest.raises(ValueError, match=r"positives must be bool \(3, 3\), got torch\.\w+ \("):
         info_nce(torch.zeros(3, 3), positives)
+
+
+def test_a_logit_of_minus_infinity_takes_no_part():
+    logits = torch.randn(4, 4, requires_grad=True)
+    part = torch.tensor([[1, 1, 0, 1], [0, 1, 1, 0], [1, 0, 1, 1], [1, 1, 0, 1]]).bool()
+    loss = info_nce(logits.masked_fill(~part, float("-inf")))
+    plain = torch.zeros(())
+    for i in range(4):
+        for line, there in ((logits[i], part[i]), (logits[:, i], part[:, i])):
+            plain = plain - (logits[i, i] - line[there].logsumexp(0)) / 8
+    torch.testing.assert_close(loss, plain)
+    (expected,) = torch.autograd.grad(plain, logits)
+    torch.testing.assert_close(torch.autograd.grad(loss, logits)[0], expected)

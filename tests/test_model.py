@@ -112,7 +112,7 @@ def test_chunks_and_checkpoints_change_nothing(tiny, make_batch, aggregator, mod
         return scores, gradients(model, (scores.logits * weight).sum())
 
     plain, expected = run()
-    for pair_chunk in (1, 2, 5, 7):  # 2 leaves an uneven last chunk
+    for pair_chunk in (1, 3, 5, 12, 40):  # images are split, reports are, in uneven parts
         for checkpoint_pairs in (False, True):
             scores, found = run(pair_chunk=pair_chunk, checkpoint_pairs=checkpoint_pairs)
             for a, b in zip(scores, plain, strict=True):
@@ -130,10 +130,22 @@ def test_chunks_are_as_wide_as_their_longest_report(tiny, make_batch, monkeypatc
     monkeypatch.setattr(
         model.matchings,
         "forward",
-        lambda r, w, m: seen.append(tuple(w.shape[:2])) or plain(r, w, m),
+        lambda r, w, *more: seen.append((len(r), *w.shape[:2])) or plain(r, w, *more),
     )
-    model.score(*encode(model, batch), pair_chunk=2)
-    assert seen == [(2, 1), (2, 5)]
+    model.score(*encode(model, batch), pair_chunk=8)
+    assert seen == [(4, 2, 1), (4, 2, 5)]  # images, reports, words
+    seen.clear()
+    model.score(*encode(model, batch), pair_chunk=3)
+    assert seen == [
+        (3, 1, 1),
+        (1, 1, 1),
+        (3, 1, 1),
+        (1, 1, 1),
+        (3, 1, 3),
+        (1, 1, 3),
+        (3, 1, 5),
+        (1, 1, 5),
+    ]
 
 
 @torch.no_grad()
@@ -169,8 +181,8 @@ def test_logit_scale_stops_at_100(tiny):
 def test_scores_do_not_depend_on_the_batch(tiny, make_batch):
     model = RECLF(tiny()).eval()
     batch, first = make_batch((3, 0, 5, 1)), make_batch((3, 0, 5, 1))
-    for name in ("pixels", "input_ids", "attention_mask", "word_ids", "word_mask", "report_keys"):
-        setattr(first, name, getattr(first, name)[:2])
+    for name, value in vars(batch).items():
+        setattr(first, name, value[:2])
     torch.testing.assert_close(
         model.score(*encode(model, first)).logits,
         model.score(*encode(model, batch)).logits[:2, :2],

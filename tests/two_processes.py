@@ -6,7 +6,8 @@
 and says nothing. The Accelerator below puts them on the CPU.)
 
 Every process takes its share of one fixed batch; process 0 writes the losses and the gradients
-that an optimiser would see. With one process the same lines give the joint batch.
+that an optimiser would see, for every entry of CONFIGS. With one process the same lines give the
+joint batch.
 """
 
 import sys
@@ -31,7 +32,7 @@ def joint_batch() -> Batch:
     special = torch.zeros_like(present)
     special[:, 0] = True
     return Batch(
-        pixels=torch.rand(STUDIES, 1, 64, 64, generator=generator),
+        pixels=torch.rand(STUDIES, 1, 64, 64, generator=generator).double(),
         input_ids=torch.randint(3, 40, (STUDIES, 7), generator=generator),
         attention_mask=(present | special).long(),
         word_ids=word_ids.where(present, -1),
@@ -56,25 +57,33 @@ def model() -> RECLF:
         "embed_dim": 6,
         "matching_dim": 7,
     }
-    return RECLF(from_dict(ModelConfig, settings))
+    return RECLF(from_dict(ModelConfig, settings)).double()
+
+
+CONFIGS = {
+    "all": TrainConfig(identity_aware=True, pair_chunk=2, precision="no"),
+    "shortlist": TrainConfig(shortlist=2, encoder_chunk=2, checkpoint_pairs=True, precision="no"),
+}
 
 
 def main(path: str) -> None:
     accelerator = Accelerator(
         cpu=True, kwargs_handlers=[DistributedDataParallelKwargs(find_unused_parameters=True)]
     )
-    wrapped = accelerator.prepare(model())
     share = STUDIES // accelerator.num_processes
     first = accelerator.process_index * share
     batch = joint_batch()
     own = Batch(*(getattr(batch, f.name)[first : first + share] for f in fields(batch)))
-    config = TrainConfig(identity_aware=True, pair_chunk=2, max_steps=1)
-    losses = batch_losses(wrapped, own, config, accelerator)
-    accelerator.backward(sum(losses.values()))
-    if accelerator.is_main_process:
+    found = {}
+    for name, config in CONFIGS.items():
+        wrapped = accelerator.prepare(model())
+        losses = batch_losses(wrapped, own, config, accelerator)
+        accelerator.backward(sum(losses.values()))
         unwrapped = accelerator.unwrap_model(wrapped)
         gradients = {n: p.grad for n, p in unwrapped.named_parameters() if p.grad is not None}
-        found = {"losses": {k: v.detach() for k, v in losses.items()}, **gradients}
+        values = {**{k: v.detach() for k, v in losses.items()}, **gradients}
+        found |= {f"{name} {key}": value for key, value in values.items()}
+    if accelerator.is_main_process:
         torch.save((accelerator.num_processes, found), path)
     accelerator.wait_for_everyone()
 

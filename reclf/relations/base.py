@@ -3,10 +3,13 @@
 Shape letters: N = image-report pairs, W = words (padded), S = matching dimension, K = SRM steps.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
+
+from ..matchings import as_given, at_least_float32
 
 
 @dataclass
@@ -17,6 +20,8 @@ class Pairs:
     cosines: Tensor  # (N, W), cosine of each word with its attended region
     whole: Tensor  # (N, S), the global matching
     word_mask: Tensor  # bool (N, W), True where there is a word
+    padded: bool = True  # False promises that the mask is True throughout
+    detail: bool = True  # whether graph and weights are wanted beside the logits
 
     def __post_init__(self) -> None:
         if self.matchings.ndim != 3 or self.matchings.shape[:2] != self.word_mask.shape:
@@ -47,14 +52,21 @@ class Aggregator(nn.Module):
 
     Subclass it, take `dim` (S) first in `__init__`, and name your class in `model.aggregator`.
     A score must not depend on padding, nor (in eval mode) on the other pairs of the batch.
-    `uses_matchings = False` says that `forward` is never called: there are no local logits.
+    `uses_matchings = False` says that `forward` is never called: there are no local logits;
+    `cosines_only = True` that it reads nothing but `pairs.cosines`, so that scoring need not form
+    the matchings.
     """
 
     uses_matchings = True
+    cosines_only = False
 
     def __init__(self, dim: int):
         super().__init__()
         self.dim = dim
+
+    def prepare(self) -> Callable[[Pairs], Related]:
+        """`forward` for many chunks of pairs; what they share may be formed once, here."""
+        return self
 
     def forward(self, pairs: Pairs) -> Related:
         raise NotImplementedError(f"{type(self).__name__} must define forward(pairs)")
@@ -73,7 +85,10 @@ class Scorer(nn.Module):
         self.log_scale = nn.Parameter(torch.tensor(scale).log())
 
     def forward(self, pair: Tensor) -> Tensor:
-        return self.read(pair).squeeze(-1) * self.log_scale.exp()
+        # In float32 under autocast too: scores of a batch differ by little.
+        with as_given(pair):
+            pair = at_least_float32(pair)
+            return self.read(pair).squeeze(-1) * self.log_scale.exp()
 
 
 def masked_mean(values: Tensor, mask: Tensor) -> Tensor:

@@ -8,9 +8,12 @@ Which of the two the paper means is not public; both are one setting
 (`model.aggregator_options.composition`).
 """
 
+from collections.abc import Callable
+from functools import partial
+
 from .base import Aggregator, Pairs, Related, Scorer
 from .importance import ImportanceReasoning
-from .semantic import SemanticReasoning
+from .semantic import Product, SemanticReasoning
 
 COMPOSITIONS = ("parallel", "sequential")
 
@@ -45,12 +48,17 @@ class RelationEnhanced(Aggregator):
         self.importance_score = Scorer(dim)
         self.semantic_score = None if self.sequential else Scorer(dim)
 
-    def forward(self, pairs: Pairs) -> Related:
-        read_out_only = self.training and not self.sequential
-        nodes, graph = self.semantic(pairs, read_out_only)
+    def prepare(self) -> Callable[[Pairs], Related]:
+        return partial(self, products=self.semantic.products())
+
+    def forward(self, pairs: Pairs, products: list[Product] | None = None) -> Related:
+        read_out_only = not pairs.detail and not self.sequential
+        nodes, graph = self.semantic(pairs, read_out_only, products)
         if self.semantic_score is None:
-            pair, weights = self.importance(nodes[:, 1:], pairs.word_mask, nodes[:, 0])
+            pair, weights = self.importance(
+                nodes[:, 1:], pairs.word_mask, nodes[:, 0], pairs.padded
+            )
             return Related(self.importance_score(pair), graph, weights)
-        pair, weights = self.importance(pairs.matchings, pairs.word_mask, pairs.whole)
+        pair, weights = self.importance(pairs.matchings, pairs.word_mask, pairs.whole, pairs.padded)
         logits = (self.semantic_score(nodes[:, 0]) + self.importance_score(pair)) / 2
         return Related(logits, graph, weights)

@@ -11,9 +11,10 @@ Shape letters: N = image-report pairs, W = words (padded), S = matching dimensio
 """
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..matchings import unit
+from ..matchings import as_given, at_least_float32, unit
 from .base import Aggregator, Pairs, Related, Scorer
 
 NORMS = ("none", "batch", "report")
@@ -39,21 +40,27 @@ class ImportanceReasoning(nn.Module):
         self.gate = nn.Linear(dim, 1)
         self.norm = _MaskedBatchNorm() if norm == "batch" else None
 
-    def forward(self, matchings: Tensor, word_mask: Tensor, whole: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(
+        self, matchings: Tensor, word_mask: Tensor, whole: Tensor, padded: bool = True
+    ) -> tuple[Tensor, Tensor]:
         """Pair vectors (N, S) of unit length, and weights (N, W) over the words.
 
         A report without words gives zeros (with `include_whole`, its global matching). The weights
         sum to 1 over the words, or with `include_whole` to what the global matching leaves.
         """
         nodes, mask = matchings, word_mask
+        if padded:
+            nodes = nodes * mask[..., None]  # padding may hold anything finite
         if self.include_whole:
-            nodes = torch.cat([whole[:, None], nodes], dim=1)
-            mask = torch.cat([torch.ones_like(mask[:, :1]), mask], dim=1)
-        nodes = nodes * mask[..., None]  # padding may hold anything finite
-        # Sigmoid and not softmax: two findings in one report need not compete.
-        gates = self._normalise(self.gate(nodes).squeeze(-1), mask).sigmoid() * mask
-        weights = gates / gates.sum(-1, keepdim=True).clamp_min(1e-6)
-        pair = unit(torch.einsum("nw,nws->ns", weights, nodes))
+            nodes = torch.cat([whole[:, None].to(nodes.dtype), nodes], dim=1)
+            mask = F.pad(mask, (1, 0), value=True)
+        # Few operations whose rounding every score shows: in float32 under autocast too.
+        with as_given(nodes):
+            nodes = at_least_float32(nodes)
+            # Sigmoid and not softmax: two findings in one report need not compete.
+            gates = self._normalise(self.gate(nodes).squeeze(-1), mask).sigmoid() * mask
+            weights = gates / gates.sum(-1, keepdim=True).clamp_min(1e-6)
+            pair = unit((weights[:, None] @ nodes).squeeze(1))
         return pair, weights[:, 1:] if self.include_whole else weights
 
     def _normalise(self, values: Tensor, mask: Tensor) -> Tensor:
@@ -89,7 +96,7 @@ class _MaskedBatchNorm(nn.Module):
         self.register_buffer("num_batches_tracked", torch.tensor(0))
 
     def forward(self, values: Tensor, mask: Tensor) -> Tensor:
-        values = values.float() if values.dtype.itemsize < 4 else values  # autocast
+        values = at_least_float32(values)  # autocast
         mean, variance = self.running_mean, self.running_var
         if self.training:
             count = mask.sum().clamp_min(1)
@@ -112,5 +119,5 @@ class IRM(Aggregator):
         self.score = Scorer(dim)
 
     def forward(self, pairs: Pairs) -> Related:
-        pair, weights = self.importance(pairs.matchings, pairs.word_mask, pairs.whole)
+        pair, weights = self.importance(pairs.matchings, pairs.word_mask, pairs.whole, pairs.padded)
         return Related(self.score(pair), weights=weights)

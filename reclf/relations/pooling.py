@@ -25,6 +25,8 @@ class Gloria(Aggregator):
         aggregate: "sum" (GLoRIA's training default; grows with the word count) or "mean".
     """
 
+    cosines_only = True
+
     def __init__(
         self, dim: int, scale_in: float = 5.0, scale_out: float = 10.0, aggregate: str = "sum"
     ):

@@ -9,10 +9,28 @@ reasoning is followed where the paper above leaves a detail open. With `residual
 Shape letters: N = image-report pairs, W = words, P = 1 + W nodes, S = matching dimension.
 """
 
-import torch
-from torch import Tensor, nn
+from collections.abc import Callable
+from functools import partial
+from typing import NamedTuple, cast
 
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
+
+from ..matchings import as_given, at_least_float32
 from .base import Aggregator, Pairs, Related, Scorer
+
+
+class Product(NamedTuple):
+    """What a step's query and key come to: q_i . k_j = (n_i' weight + bias') n_j.
+
+    Of (W_q n_i + b_q) . (W_k n_j + b_k), the terms without j are left out: the softmax over j
+    drops them. One product for all nodes instead of two.
+    """
+
+    weight: Tensor  # (S, S), W_q' W_k
+    bias: Tensor  # (S,), b_q' W_k
 
 
 class SemanticStep(nn.Module):
@@ -32,22 +50,74 @@ class SemanticStep(nn.Module):
         self.scale = dim**-0.5 if scaled else 1.0
         self.residual = residual
 
-    def forward(self, nodes_NPS: Tensor, mask_NP: Tensor, readers: int | None = None):
+    def product(self) -> Product:
+        with as_given(self.query.weight):
+            return Product(self.query.weight.T @ self.key.weight, self.query.bias @ self.key.weight)
+
+    def forward(
+        self,
+        nodes_NPS: Tensor,
+        mask_NP: Tensor | None = None,
+        readers: int | None = None,
+        product: Product | None = None,
+        with_graph: bool = True,
+    ) -> tuple[Tensor, Tensor | None]:
         """New nodes (N, readers, S) and the graph (N, readers, P); by default all nodes read.
 
         Rows of the graph sum to 1 over the nodes that are there. `readers=1` updates node 0 only,
         which is all that the last step needs.
+
+        Args:
+            mask_NP: bool, True where there is a node; None where all are there.
+            product: `self.product()`, where the caller has it.
+            with_graph: False lets a GPU draw without forming the graph, which is then None.
         """
         reading = nodes_NPS[:, :readers]
-        # q_i . k_j = n_i' Wq'Wk n_j + bq' Wk n_j + (a term without j, which the softmax drops):
-        # one product for all nodes instead of two.
-        product = self.query.weight.T @ self.key.weight
-        queries = reading @ product + self.query.bias @ self.key.weight
-        scores = (queries @ nodes_NPS.mT) * self.scale
-        scores = scores.masked_fill(~mask_NP[:, None, :], torch.finfo(scores.dtype).min)
-        graph = scores.softmax(-1)
-        message = torch.relu(self.update(graph @ nodes_NPS))
+        weight, bias = self.product() if product is None else product
+        queries = F.linear(reading, weight.T, bias)
+        if nodes_NPS.is_cuda and not with_graph:
+            drawn, graph = _draw_fused(queries, nodes_NPS, mask_NP, self.scale), None
+        else:
+            drawn, graph = _Draw.apply(queries, nodes_NPS, mask_NP, self.scale)
+        message = torch.relu(self.update(drawn))
         return (reading + message if self.residual else message), graph
+
+
+class _Draw(torch.autograd.Function):
+    """What the readers draw, E M with E = softmax_row(scale Q M'), and E.
+
+    Attention whose keys and values are both the nodes, so that their gradient is one buffer.
+    """
+
+    @staticmethod
+    def forward(ctx, queries: Tensor, nodes: Tensor, mask: Tensor | None, scale: float):
+        queries = queries.to(nodes.dtype)
+        with as_given(nodes):  # in the type of the nodes
+            scores = (queries @ nodes.mT).mul_(scale)
+            if mask is not None:
+                scores.masked_fill_(~mask[:, None, :], torch.finfo(scores.dtype).min)
+            graph = scores.softmax(-1)
+            drawn = graph @ nodes
+        ctx.save_for_backward(queries, nodes, graph)
+        ctx.scale = scale
+        return drawn, graph
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, grad_drawn: Tensor, grad_graph: Tensor):
+        queries, nodes, graph = ctx.saved_tensors
+        grad_scores = (grad_drawn @ nodes.mT).add_(grad_graph)
+        grad_scores.sub_(torch.linalg.vecdot(grad_scores, graph)[..., None])
+        grad_scores.mul_(graph).mul_(ctx.scale)
+        grad_nodes = (graph.mT @ grad_drawn).baddbmm_(grad_scores.mT, queries)
+        return grad_scores @ nodes, grad_nodes, None, None
+
+
+def _draw_fused(queries: Tensor, nodes: Tensor, mask: Tensor | None, scale: float) -> Tensor:
+    """`_Draw` without the graph, by the attention kernels of a GPU."""
+    heads = queries[:, None], nodes[:, None], nodes[:, None]
+    mask = None if mask is None else mask[:, None, None]
+    return F.scaled_dot_product_attention(*heads, attn_mask=mask, scale=scale)[:, 0]
 
 
 READ_OUTS = ("whole", "token")
@@ -81,30 +151,49 @@ class SemanticReasoning(nn.Module):
         self.token = nn.Parameter(torch.randn(dim) * dim**-0.5) if read_out == "token" else None
         self.steps = nn.ModuleList(SemanticStep(dim, scaled, residual) for _ in range(steps))
 
-    def forward(self, pairs: Pairs, read_out_only: bool = False) -> tuple[Tensor, Tensor | None]:
+    def products(self) -> list[Product]:
+        """What `forward` takes, formed once for many chunks of pairs."""
+        return [cast(SemanticStep, step).product() for step in self.steps]
+
+    def forward(
+        self, pairs: Pairs, read_out_only: bool = False, products: list[Product] | None = None
+    ) -> tuple[Tensor, Tensor | None]:
         """Refine the nodes.
 
         Args:
-            read_out_only: compute what node 0 needs and nothing else; no graph is returned.
+            read_out_only: compute what node 0 needs and nothing else.
+            products: `self.products()`, where the caller has them.
 
         Returns:
             Nodes (N, 1 + W, S), or (N, 1, S) with `read_out_only`; and the graph (N, K, P, P) whose
-            padded rows and columns are 0, or None.
+            padded rows and columns are 0, or None without `pairs.detail`.
         """
         first = pairs.whole if self.token is None else self.token.expand_as(pairs.whole)
-        nodes = torch.cat([first[:, None], pairs.matchings], dim=1)
-        present = torch.ones_like(pairs.word_mask[:, :1])
-        mask = torch.cat([present, pairs.word_mask], dim=1)
-        # Padding may hold anything finite; zero it so that no later product overflows.
-        nodes = nodes * mask[..., None]
+        nodes = torch.cat([first[:, None].to(pairs.matchings.dtype), pairs.matchings], dim=1)
+        mask = None
+        if pairs.padded:
+            mask = F.pad(pairs.word_mask, (1, 0), value=True)
+            nodes = nodes * mask[..., None]  # no later product shall overflow
         graphs = []
         for k, step in enumerate(self.steps):
             last = k == len(self.steps) - 1
-            nodes, graph = step(nodes, mask, 1 if read_out_only and last else None)
+            readers = 1 if read_out_only and last else None
+            product = None if products is None else products[k]
+            if last:
+                # At the start the scores of pairs differ by a hundredth: half precision would
+                # reorder them here, where they are read out.
+                with as_given(nodes):
+                    nodes = at_least_float32(nodes)
+                    nodes, graph = step(nodes, mask, readers, product, pairs.detail)
+            else:
+                nodes, graph = step(nodes, mask, readers, product, pairs.detail)
             graphs.append(graph)
-        if read_out_only:
+        if mask is not None and not read_out_only:
+            nodes = nodes * mask[..., None]
+        if not pairs.detail or read_out_only:
             return nodes, None
-        return nodes * mask[..., None], torch.stack(graphs, dim=1) * mask[:, None, :, None]
+        graph = torch.stack([g.to(nodes.dtype) for g in graphs], dim=1)
+        return nodes, graph if mask is None else graph * mask[:, None, :, None]
 
 
 class SRM(Aggregator):
@@ -122,6 +211,9 @@ class SRM(Aggregator):
         self.semantic = SemanticReasoning(dim, steps, scaled, residual, read_out)
         self.score = Scorer(dim)
 
-    def forward(self, pairs: Pairs) -> Related:
-        nodes, graph = self.semantic(pairs, read_out_only=self.training)
+    def prepare(self) -> Callable[[Pairs], Related]:
+        return partial(self, products=self.semantic.products())
+
+    def forward(self, pairs: Pairs, products: list[Product] | None = None) -> Related:
+        nodes, graph = self.semantic(pairs, not pairs.detail, products)
         return Related(self.score(nodes[:, 0]), graph=graph)

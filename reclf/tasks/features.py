@@ -183,11 +183,12 @@ def score_all(
     """Scores of all images with all reports in bounded memory: float32 (A, B) on the CPU."""
     model.eval()
     texts = TextFeatures(*(part.to(model.device) for part in texts))
+    counts = texts.word_mask.sum(1).tolist()
     rows = []
     starts = range(0, len(images.whole), image_chunk)
     for start in track(starts, progress):
         chunk = slice(start, start + image_chunk)
-        scores = model.score(take_images(images, chunk, model.device), texts, pair_chunk=8)
+        scores = model.score(take_images(images, chunk, model.device), texts, word_counts=counts)
         rows.append([None if part is None else part.float().cpu() for part in scores])
     whole, local, both = zip(*rows, strict=True)
     return Scores(torch.cat(whole), None if local[0] is None else torch.cat(local), torch.cat(both))

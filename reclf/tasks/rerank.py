@@ -17,7 +17,7 @@ from .features import take_images
 from .progress import track
 from .retrieval import Ranks, score_blocks, unit_vectors
 
-PAIRS = 256  # related at a time
+BLOCK = 4096  # pairs between two steps of the progress bar
 INDEXES = ("auto", "matrix", "faiss")
 
 
@@ -80,24 +80,20 @@ def pair_scores(
         "combined", "global" and, where the model has one, "local".
     """
     model.eval()
-    local = model.aggregator.uses_matchings
-    names = ("combined", "global", "local") if local else ("combined", "global")
-    result = {name: np.empty(len(image_rows), dtype=np.float32) for name in names}
-    # Reports of like length together: a chunk is padded to its own longest.
-    order = texts.word_mask.sum(1)[torch.as_tensor(text_rows)].argsort().numpy()
-    starts = range(0, len(order), PAIRS)
-    for start in track(starts, progress):
-        chosen = order[start : start + PAIRS]
-        pictures = take_images(images, torch.as_tensor(image_rows[chosen]), model.device)
-        reports = _take_texts(texts, torch.as_tensor(text_rows[chosen]), model.device)
-        cosines = (unit_vectors(pictures.whole) * unit_vectors(reports.whole)).sum(1)
-        found = {"global": model.logit_scale * cosines}
-        found["combined"] = model.config.global_weight * found["global"]
-        if local:
-            found["local"] = model.relate(pictures, reports)[0].logits
-            found["combined"] = found["combined"] + found["local"]
-        for name, scores in found.items():
-            result[name][chosen] = scores.float().cpu().numpy()
+    images = take_images(images, slice(None), model.device)
+    texts = TextFeatures(*(part.to(model.device) for part in texts))
+    names = {"logits": "combined", "logits_global": "global", "logits_local": "local"}
+    if not model.aggregator.uses_matchings:
+        names.pop("logits_local")
+    result = {name: np.empty(len(image_rows), dtype=np.float32) for name in names.values()}
+    # Reports of like length follow one another, so that a block pads little.
+    order = texts.word_mask.sum(1).cpu().numpy()[text_rows].argsort(kind="stable")
+    for start in track(range(0, len(order), BLOCK), progress):
+        chosen = order[start : start + BLOCK]
+        rows = torch.from_numpy(image_rows[chosen]), torch.from_numpy(text_rows[chosen])
+        scores = model.score_pairs(images, texts, *rows)
+        for field, name in names.items():
+            result[name][chosen] = getattr(scores, field).float().cpu().numpy()
     return result
 
 
@@ -152,10 +148,3 @@ def _ranks_in(scores: np.ndarray, positives: np.ndarray, before: np.ndarray) -> 
 def lost_recall(full: Ranks, short: Ranks, ks: Sequence[int]) -> dict[str, float]:
     """Recall@k of scoring everything minus that of the shortlist, by k."""
     return {f"recall_at_{k}": float((full.hits(k) - short.hits(k)).mean()) for k in ks}
-
-
-def _take_texts(texts: TextFeatures, rows: torch.Tensor, device: torch.device) -> TextFeatures:
-    mask = texts.word_mask[rows]
-    longest = max(1, int(mask.sum(1).max()))
-    parts = texts.whole[rows], texts.words[rows, :longest], mask[:, :longest]
-    return TextFeatures(*(part.to(device) for part in parts))

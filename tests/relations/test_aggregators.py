@@ -226,7 +226,8 @@ def test_half_precision(aggregator, mode):
 
 def test_runs_on_meta(aggregator):
     pairs = make_pairs()
-    pairs = Pairs(*(x.detach().to("meta") for x in vars(pairs).values()))
+    tensors = (pairs.matchings, pairs.cosines, pairs.whole, pairs.word_mask)
+    pairs = Pairs(*(x.detach().to("meta") for x in tensors))
     pairs.cosines.requires_grad_()  # all that Gloria reads
     for mode in (True, False):
         related = aggregator.to("meta").train(mode)(pairs)

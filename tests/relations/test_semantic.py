@@ -136,8 +136,11 @@ def test_read_out_only_equals_the_full_computation(pairs, options):
 
 def test_training_and_evaluation_score_alike(pairs):
     srm = SRM(S).double()
-    torch.testing.assert_close(srm.train()(pairs).logits, srm.eval()(pairs).logits)
-    assert srm.train()(pairs).graph is None
+    expected = srm.train()(pairs).logits
+    torch.testing.assert_close(srm.eval()(pairs).logits, expected)
+    pairs.detail = False
+    torch.testing.assert_close(srm(pairs).logits, expected)
+    assert srm(pairs).graph is None
 
 
 def test_steps_do_not_share_weights():

@@ -69,7 +69,7 @@ def test_faiss_is_taken_where_it_is_and_missed_with_a_next_step(monkeypatch):
 
 @pytest.mark.parametrize("aggregator", ["reclf", "mean", "global"])
 def test_scores_of_pairs_are_those_of_all_pairs(build, studies, monkeypatch, aggregator):
-    monkeypatch.setattr(module, "PAIRS", 4)  # 7 pairs: an uneven last chunk
+    monkeypatch.setattr(module, "BLOCK", 4)  # 7 pairs: an uneven last chunk
     model = build(aggregator=aggregator)
     images = encode_images(model, studies[:5])
     texts = encode_texts(model, [study.report for study in studies[:5]])

@@ -1,0 +1,203 @@
+"""From features to relation-enhanced logits: of all pairs tile by tile, or of a list of pairs.
+
+    ImageFeatures, TextFeatures --tiles or pairs--> match, relate --> logits
+
+Every score comes through `_relate`, so what is explained is what was trained. Memory is bounded by
+the pairs taken at a time, and by recomputing them in the backward pass.
+
+Shape letters: A = images, B = reports, C = reports of a tile, N = pairs, W = words, R = regions;
+D, S as in the settings.
+"""
+
+from collections.abc import Callable, Sequence
+from contextlib import contextmanager, nullcontext
+from typing import Any, NamedTuple, TypeVar
+
+import torch
+from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
+
+from .encoders import ImageFeatures, TextFeatures
+from .matchings import LocalMatchings, Matched, unit
+from .relations import Aggregator, Pairs, Related
+from .tiles import pairs_at_a_time, plan_tiles
+
+Result = TypeVar("Result")
+
+
+class _Inputs(NamedTuple):
+    """What a tile, or a list of pairs, is made from; the first axes broadcast to (A, C)."""
+
+    regions: Tensor  # (A, R, D)
+    unit_regions: Tensor | None  # (A, R, D)
+    image_whole: Tensor  # (A, 1, D)
+    words: Tensor  # (C, W, D), or (A, 1, W, D) one report per image
+    text_whole: Tensor  # (1, C, D), or (A, 1, D)
+    mask: Tensor  # bool (C, W), or (A, 1, W)
+
+
+class PairScorer:
+    """Scores image-report pairs with a matching module and an aggregator.
+
+    Args:
+        matchings, aggregator: of the model.
+        pair_chunk: pairs related at a time; 0 chooses what suits the device.
+        recompute: recompute each chunk in the backward pass instead of keeping its activations.
+    """
+
+    def __init__(
+        self,
+        matchings: LocalMatchings,
+        aggregator: Aggregator,
+        pair_chunk: int = 0,
+        recompute: bool = False,
+    ):
+        self.matchings, self.aggregator = matchings, aggregator
+        self.pair_chunk, self.recompute = pair_chunk, recompute
+
+    def all_pairs(
+        self, images: ImageFeatures, texts: TextFeatures, counts: Sequence[int]
+    ) -> Tensor:
+        """Logits of every image with every report, (A, B).
+
+        Args:
+            counts: words per report.
+        """
+        # Reports of like length together: a tile is as wide as its longest report.
+        order = sorted(range(len(counts)), key=counts.__getitem__)
+        whole, words, mask = (part[order] for part in texts)
+        unit_regions = self._unit_regions(images.regions)
+        aggregate = self.aggregator.prepare()
+        width = self._at_a_time(images, max(counts, default=0))
+        columns: list[list[Tensor]] = []
+        for tile in plan_tiles(len(images.whole), [counts[i] for i in order], width):
+            inputs = _Inputs(
+                images.regions[tile.images],
+                None if unit_regions is None else unit_regions[tile.images],
+                images.whole[tile.images, None],
+                words[tile.reports, : tile.words],
+                whole[None, tile.reports],
+                mask[tile.reports, : tile.words],
+            )
+            if tile.images.start == 0:
+                columns.append([])
+            columns[-1].append(self._logits(aggregate, tile.padded, inputs))
+        logits = torch.cat([torch.cat(rows) for rows in columns], 1)
+        back = sorted(range(len(order)), key=order.__getitem__)
+        return logits[:, back]
+
+    def listed_pairs(
+        self,
+        images: ImageFeatures,
+        texts: TextFeatures,
+        image_rows: Tensor,
+        text_rows: Tensor,
+        counts: Sequence[int],
+    ) -> Tensor:
+        """Logits (N,) of image `image_rows[n]` with report `text_rows[n]`.
+
+        Args:
+            image_rows, text_rows: int64 (N,), on the CPU.
+            counts: words per report.
+        """
+        lengths = torch.as_tensor(counts)[text_rows]
+        order = lengths.argsort(stable=True)
+        aggregate = self.aggregator.prepare()
+        parts = []
+        if not len(order):
+            return images.whole.new_zeros(0)
+        for chosen in order.split(self._at_a_time(images, int(lengths.max()))):
+            words = max(1, int(lengths[chosen].max()))
+            rows = image_rows[chosen].to(images.whole.device)
+            reports = text_rows[chosen].to(images.whole.device)
+            inputs = _Inputs(
+                images.regions[rows],
+                None,
+                images.whole[rows, None],
+                texts.words[reports, None, :words],
+                texts.whole[reports, None],
+                texts.word_mask[reports, None, :words],
+            )
+            padded = int(lengths[chosen].min()) < words
+            parts.append(self._logits(aggregate, padded, inputs).squeeze(1))
+        return torch.cat(parts)[order.argsort()]
+
+    def explain_pairs(self, images: ImageFeatures, texts: TextFeatures) -> tuple[Related, Matched]:
+        """Image i with report i, with graph, weights, matchings and attention."""
+        inputs = _Inputs(
+            images.regions,
+            None,
+            images.whole[:, None],
+            texts.words[:, None],
+            texts.whole[:, None],
+            texts.word_mask[:, None],
+        )
+        return self._relate(self.aggregator, inputs, padded=True, detail=True)
+
+    def _logits(
+        self, aggregate: Callable[[Pairs], Related], padded: bool, inputs: _Inputs
+    ) -> Tensor:
+        def run(*tensors: Any) -> Tensor:
+            taken = _Inputs(*tensors)
+            related, _ = self._relate(aggregate, taken, padded, detail=False)
+            return related.logits.view(len(taken.regions), -1)
+
+        if not (self.recompute and torch.is_grad_enabled()):
+            return run(*inputs)
+        return recomputed(self.aggregator, run, *inputs)
+
+    def _relate(
+        self, aggregate: Callable[[Pairs], Related], inputs: _Inputs, padded: bool, detail: bool
+    ) -> tuple[Related, Matched]:
+        regions, unit_regions, image_whole, words, text_whole, mask = inputs
+        shape = (len(regions), text_whole.shape[-2], mask.shape[-1])  # (A, C, W)
+        if self.aggregator.cosines_only and not detail:
+            cosines = self.matchings.cosines(regions, words, mask, unit_regions)
+            matched = Matched(cosines.new_empty(*cosines.shape, 0), cosines, cosines)
+            whole = cosines.new_empty(*shape[:2], 0)
+        else:
+            matched = self.matchings(regions, words, mask, unit_regions)
+            whole = self.matchings.match_whole(image_whole, text_whole)
+        flat = (shape[0] * shape[1], shape[2])
+        pairs = Pairs(
+            matchings=matched.matchings.reshape(*flat, matched.matchings.shape[-1]),
+            cosines=matched.cosines.reshape(flat),
+            whole=whole.flatten(0, 1),
+            word_mask=mask.expand(shape).reshape(flat),
+            padded=padded,
+            detail=detail,
+        )
+        return aggregate(pairs), matched
+
+    def _unit_regions(self, regions: Tensor) -> Tensor | None:
+        return unit(regions) if self.matchings.kind == "cosine" else None
+
+    def _at_a_time(self, images: ImageFeatures, words: int) -> int:
+        if self.pair_chunk:
+            return self.pair_chunk
+        regions, dim = images.regions.shape[1:]
+        width = regions if self.aggregator.cosines_only else max(dim, self.aggregator.dim)
+        return pairs_at_a_time(words, width, images.regions.device)
+
+
+def recomputed(module: nn.Module, run: Callable[..., Result], *inputs: Tensor | None) -> Result:
+    """`run(*inputs)`, forgotten and run again in the backward pass.
+
+    Args:
+        module: whose running statistics shall not be updated a second time.
+    """
+    contexts = lambda: (nullcontext(), _statistics_kept(module))  # noqa: E731
+    return checkpoint(run, *inputs, use_reentrant=False, context_fn=contexts)
+
+
+@contextmanager
+def _statistics_kept(module: nn.Module):
+    """Within, norms leave their running statistics as they are."""
+    norms = [m for m in module.modules() if getattr(m, "running_mean", None) is not None]
+    kept = [{name: b.clone() for name, b in norm.named_buffers(recurse=False)} for norm in norms]
+    try:
+        yield
+    finally:
+        for norm, buffers in zip(norms, kept, strict=True):
+            for name, before in buffers.items():
+                getattr(norm, name).copy_(before)
