@@ -8,7 +8,7 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
-from conftest import ARGUMENTS, CHROMIUM, MISSING
+from chromium import ARGUMENTS, CHROMIUM, MISSING
 from monitor_page import monitor_page
 from PIL import Image
 from playwright.sync_api import sync_playwright

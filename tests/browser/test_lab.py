@@ -7,7 +7,7 @@ import cv2
 import nbformat
 import numpy as np
 import pytest
-from conftest import watch
+from chromium import watch
 from lab import ask, open_notebook, run, serve
 from sample_explanations import large, sample
 

@@ -3,7 +3,7 @@
 import itertools
 
 import pytest
-from conftest import watch
+from chromium import watch
 from monitor_page import monitor_page
 
 from reclf_widgets import browser as browser_side
