@@ -108,6 +108,16 @@ class Bench:
         data = self.open_split()
         return list(getattr(data, "labels", None) or data[0].labels)
 
+    def choose_labels(self, wanted: Sequence[str]) -> list[str]:
+        """The labels wanted, in their order; all if none is named."""
+        unknown = [name for name in wanted if name not in self.labels]
+        if unknown or not self.labels:
+            raise ValueError(
+                f"{self.name} has no label {', '.join(unknown)}: its labels are "
+                f"{', '.join(self.labels) or 'none'}"
+            )
+        return list(wanted) or self.labels
+
     @property
     def checkpoint_step(self) -> int | None:
         status = self.run.status

@@ -76,8 +76,10 @@ class Pooled:
         )
 
     def columns(self, names: Sequence[str]) -> np.ndarray:
-        """Labels (n, names) of these names, in this order."""
-        return self.labels[:, [self.names.index(name) for name in names]]
+        """Labels (n, names) of these names, in this order; NaN for one that no study has."""
+        unknown = np.full(len(self.labels), np.nan)
+        known = dict(zip(self.names, self.labels.T, strict=True))
+        return np.stack([known.get(name, unknown) for name in names], axis=1)
 
     def save(self, path: Path) -> None:
         """Write one .npz without pickled objects."""

@@ -14,10 +14,10 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 from ..batches import Study
-from ..metrics import auroc, macro_auroc, macro_auroc_interval
+from ..metrics import macro_auroc
 from ..model import RECLF
 from .features import stack_images
-from .linear_probe import label_matrix
+from .linear_probe import choice_result, label_matrix, label_result
 from .progress import track
 
 HEAD_RATE = 10.0  # the new layer learns this much faster than the encoder
@@ -30,24 +30,27 @@ def fine_tune(
     test: Sequence[Study],
     names: Sequence[str],
     *,
+    exclusive: bool = False,
     epochs: int = 5,
     batch_size: int = 32,
     learning_rate: float = 1e-4,
     seed: int = 0,
     progress: str = "fine-tune",
 ) -> dict[str, Any]:
-    """Train a copy of the image encoder with a linear head, one sigmoid per label.
+    """Train a copy of the image encoder with a linear head.
 
     The BatchNorm statistics learn too (train mode); NaN labels are left out of the loss. The epoch
-    is chosen by macro AUROC on `val`.
+    is chosen on `val`.
 
     Args:
         train, val, test: sequences of studies, read in every epoch.
         names: of the labels.
+        exclusive: one softmax over the classes and accuracy, instead of a sigmoid per label and
+            macro AUROC; see `linear_probe.is_exclusive`.
         learning_rate: of the encoder (AdamW); the head's is ten times that.
 
     Returns:
-        As `linear_probe`, with "val_auroc" by epoch and "epoch".
+        As `linear_probe`, with "validation" (the metric by epoch) and "epoch".
     """
     with torch.random.fork_rng():
         torch.manual_seed(seed)
@@ -75,11 +78,11 @@ def fine_tune(
             title = f"{progress}, epoch {epoch}" if progress else ""
             for pixels, labels in track(loaders["train"], title):
                 logits = head(encoder(pixels.to(model.device)).pooled)
-                loss = _known_loss(logits, torch.from_numpy(labels).to(logits))
+                loss = _loss(logits, torch.from_numpy(labels).to(logits), exclusive)
                 optimizer.zero_grad()
                 loss.backward()
                 optimizer.step()
-            score = macro_auroc(*_predict(encoder, head, loaders["val"]))
+            score = _measure(*_predict(encoder, head, loaders["val"]), exclusive)
             history.append(score)
             if score > best[0] or best[2] is None:
                 states = copy.deepcopy((encoder.state_dict(), head.state_dict()))
@@ -87,19 +90,22 @@ def fine_tune(
     encoder.load_state_dict(best[2][0])
     head.load_state_dict(best[2][1])
     labels, scores = _predict(encoder, head, loaders["test"])
-    return {
-        "value": macro_auroc(labels, scores),
-        "interval": list(macro_auroc_interval(labels, scores, seed=seed)),
-        "chance": 0.5,
-        "n": len(labels),
-        "n_train": len(train),
-        "epoch": best[1],
-        "val_auroc": history,
-        "per_class": {name: auroc(labels[:, c], scores[:, c]) for c, name in enumerate(names)},
-    }
+    if exclusive:
+        result = choice_result(labels.argmax(1), scores.argmax(1), names, seed)
+    else:
+        result = label_result(labels, scores, names, seed)
+    return {**result, "n_train": len(train), "epoch": best[1], "validation": history}
 
 
-def _known_loss(logits: Tensor, labels: Tensor) -> Tensor:
+def _measure(labels: np.ndarray, scores: np.ndarray, exclusive: bool) -> float:
+    if exclusive:
+        return float((labels.argmax(1) == scores.argmax(1)).mean())
+    return macro_auroc(labels, scores)
+
+
+def _loss(logits: Tensor, labels: Tensor, exclusive: bool) -> Tensor:
+    if exclusive:
+        return F.cross_entropy(logits, labels.argmax(1))
     known = ~labels.isnan()
     losses = F.binary_cross_entropy_with_logits(logits, labels.nan_to_num(), reduction="none")
     return (losses * known).sum() / known.sum().clamp_min(1)

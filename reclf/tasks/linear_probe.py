@@ -88,15 +88,10 @@ def linear_probe(
     if exclusive:
         return _multi_class(train, val, test, names, seed)
     scores, chosen = probe_scores(train, val, test[0])
-    labels = test[1]
     return {
-        "value": macro_auroc(labels, scores),
-        "interval": list(macro_auroc_interval(labels, scores, seed=seed)),
-        "chance": 0.5,
-        "n": len(labels),
+        **label_result(test[1], scores, names, seed),
         "n_train": len(train[1]),
         "strength": chosen,
-        "per_class": {name: auroc(labels[:, c], scores[:, c]) for c, name in enumerate(names)},
         "unlearnable": [name for c, name in enumerate(names) if not _two_classes(train[1][:, c])],
     }
 
@@ -125,17 +120,49 @@ def _multi_class(
         return _fit(train[0], classes[0], strength).predict(features)
 
     chosen = _best({c: float((predict(val[0], c) == classes[1]).mean()) for c in STRENGTHS})
-    predicted = predict(test[0], chosen)
-    right = (predicted == classes[2]).astype(float)
+    return {
+        **choice_result(classes[2], predict(test[0], chosen), names, seed),
+        "n_train": len(train[1]),
+        "strength": chosen,
+        "unlearnable": [name for c, name in enumerate(names) if c not in classes[0]],
+    }
+
+
+def choice_result(
+    truth: np.ndarray, predicted: np.ndarray, names: Sequence[str], seed: int = 0
+) -> dict[str, Any]:
+    """Accuracy of a choice among exclusive classes.
+
+    Args:
+        truth, predicted: int (n,), numbers of the classes.
+
+    Returns:
+        value, interval, n, chance (always the largest class), per_class (F1).
+    """
+    right = (predicted == truth).astype(float)
     return {
         "value": float(right.mean()),
         "interval": list(bootstrap_interval(right, seed=seed)),
-        "chance": float(np.bincount(classes[2]).max() / len(right)),  # always the largest class
+        "chance": float(np.bincount(truth).max() / len(right)),
         "n": len(right),
-        "n_train": len(train[1]),
-        "strength": chosen,
-        "per_class": {names[c]: f1 for c, f1 in f1_per_class(classes[2], predicted).items()},
-        "unlearnable": [name for c, name in enumerate(names) if c not in classes[0]],
+        "per_class": {names[c]: f1 for c, f1 in f1_per_class(truth, predicted).items()},
+    }
+
+
+def label_result(
+    labels: np.ndarray, scores: np.ndarray, names: Sequence[str], seed: int = 0
+) -> dict[str, Any]:
+    """Macro AUROC of labels of their own: value, interval, n, chance, per_class.
+
+    Args:
+        labels, scores: float (n, names); NaN labels are left out.
+    """
+    return {
+        "value": macro_auroc(labels, scores),
+        "interval": list(macro_auroc_interval(labels, scores, seed=seed)),
+        "chance": 0.5,
+        "n": len(labels),
+        "per_class": {name: auroc(labels[:, c], scores[:, c]) for c, name in enumerate(names)},
     }
 
 

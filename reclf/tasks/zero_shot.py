@@ -21,16 +21,13 @@ import torch
 from ..batches import Study
 from ..encoders import ImageFeatures
 from ..metrics import (
-    auroc,
     bootstrap_interval,
     f1_per_class,
-    macro_auroc,
-    macro_auroc_interval,
     macro_f1,
 )
 from ..model import RECLF, Scores
 from .features import chunks, encode_texts, score_all, stack_images
-from .linear_probe import label_matrix
+from .linear_probe import label_matrix, label_result
 from .progress import track
 
 POSITIVE = ("There is {name}.", "Findings consistent with {name}.", "{name} is present.")
@@ -225,19 +222,6 @@ def _by_score(scores: Scores) -> dict[str, np.ndarray]:
     return logits
 
 
-def auroc_result(
-    labels: np.ndarray, scores: np.ndarray, names: Sequence[str], seed: int = 0
-) -> dict[str, Any]:
-    """Macro AUROC with interval, and the AUROC of each label."""
-    return {
-        "value": macro_auroc(labels, scores),
-        "interval": list(macro_auroc_interval(labels, scores, seed=seed)),
-        "chance": 0.5,
-        "n": len(labels),
-        "per_class": {name: auroc(labels[:, c], scores[:, c]) for c, name in enumerate(names)},
-    }
-
-
 def class_result(
     labels: np.ndarray,
     scores: np.ndarray,
@@ -254,7 +238,7 @@ def class_result(
         scores: float (n, classes).
 
     Returns:
-        As `auroc_result`; per_class is the F1 of each class, chance that of a uniform guess. NaN
+        As `label_result`; per_class is the F1 of each class, chance that of a uniform guess. NaN
         where no study counts.
     """
     if len(names) == 1:
@@ -306,7 +290,7 @@ def evaluate(
     choice_rule = "positive" if len(names) > 1 else "difference"
     choice = prompted.class_scores(pooling, score, choice_rule, sampled, seed)
     return {
-        "auroc": auroc_result(labels, scores, names, seed),
+        "auroc": label_result(labels, scores, names, seed),
         "accuracy": class_result(labels, choice, names, "accuracy", seed),
         "macro_f1": class_result(labels, choice, names, "macro_f1", seed),
     }
@@ -326,7 +310,7 @@ def zero_shot(
         labels: float (n, labels) in the order of `prompts`; NaN = no information.
     """
     scores = score_prompts(model, images, prompts, progress).class_scores()
-    return auroc_result(labels, scores, list(prompts))
+    return label_result(labels, scores, list(prompts))
 
 
 def _z_normalise(scores: np.ndarray) -> np.ndarray:

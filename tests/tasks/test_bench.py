@@ -68,6 +68,13 @@ def test_labels_are_those_of_the_data_set_or_of_its_first_study(bench, studies):
     assert bench.labels == list(bench.open_split().labels) == list(studies[0].labels)
     bench.opened["test"] = studies[:2]  # a list knows of no labels
     assert bench.labels == list(studies[0].labels)
+    assert bench.choose_labels([]) == bench.labels
+    assert bench.choose_labels(["nodule", "edema"]) == ["nodule", "edema"]
+    with pytest.raises(ValueError, match="phantom has no label Edema: its labels are consolida"):
+        bench.choose_labels(["nodule", "Edema"])
+    bench.opened["test"] = [replace(studies[0], labels={})]
+    with pytest.raises(ValueError, match="its labels are none"):
+        bench.choose_labels([])
 
 
 def test_another_data_set_has_options_of_its_own(run, tmp_path):

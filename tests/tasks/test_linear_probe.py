@@ -1,13 +1,14 @@
 """Label fractions, the probe on features of known content, and fine-tuning."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 
 from reclf.tasks.features import held_out, pooled_features
-from reclf.tasks.fine_tune import fine_tune
+from reclf.tasks.fine_tune import _loss, fine_tune
 from reclf.tasks.linear_probe import (
     first_part,
     ids_hash,
@@ -128,6 +129,9 @@ def test_features_are_of_the_encoder_in_eval_mode_and_kept(model, build, studies
     np.testing.assert_allclose(found.features["one"][4], expected, atol=1e-5)
     assert found.names == tuple(studies[0].labels)
     assert found.labels[4].tolist() == list(studies[4].labels.values())
+    columns = found.columns([found.names[2], "unheard", found.names[0]])
+    np.testing.assert_array_equal(columns[:, [0, 2]], found.labels[:, [2, 0]])
+    assert np.isnan(columns[:, 1]).all()
     again = pooled_features({}, [], cache=cache)  # nothing is encoded
     np.testing.assert_array_equal(again.features["two"], found.features["two"])
     assert (again.names, again.ids, again.patients) == (found.names, found.ids, found.patients)
@@ -149,6 +153,37 @@ def test_fine_tuning_learns_and_leaves_the_model_as_it_was(model, studies):
         model, studies[:17], studies[17:], studies[17:], names, epochs=2, batch_size=8, progress=""
     )
     assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
-    assert len(result["val_auroc"]) == 2
-    assert result["val_auroc"][result["epoch"] - 1] == max(result["val_auroc"])
-    assert result["value"] == pytest.approx(max(result["val_auroc"]))  # same studies here
+    assert len(result["validation"]) == 2
+    assert result["validation"][result["epoch"] - 1] == max(result["validation"])
+    assert result["value"] == pytest.approx(max(result["validation"]))  # same studies here
+
+
+def test_the_loss_of_fine_tuning_is_the_plain_loop_in_value_and_gradient():
+    logits = torch.randn(5, 3, requires_grad=True)
+    labels = torch.tensor([[1, 0, math.nan], [0, 0, 1], [math.nan] * 3, [1, 1, 1], [0, 1, 0.0]])
+    total, known = torch.zeros(()), 0
+    for i in range(5):
+        for c in range(3):
+            if not math.isnan(labels[i, c]):
+                p = logits[i, c].sigmoid()
+                total = total - (p.log() if labels[i, c] == 1 else (1 - p).log())
+                known += 1
+    one = torch.eye(3)[[0, 2, 1, 1, 0]]
+    chosen = sum(-logits[i].softmax(0)[c].log() for i, c in enumerate((0, 2, 1, 1, 0))) / 5
+    for exclusive, given, expected in ((False, labels, total / known), (True, one, chosen)):
+        found = _loss(logits, given, exclusive)
+        torch.testing.assert_close(found, expected)
+        gradients = [torch.autograd.grad(x, logits)[0] for x in (found, expected)]
+        torch.testing.assert_close(*gradients)
+
+
+def test_fine_tuning_of_exclusive_classes_gives_accuracy(model, studies):
+    parts = [
+        [replace(s, labels={"a": float(i % 2), "b": float(1 - i % 2)}) for i, s in enumerate(part)]
+        for part in (studies[:12], studies[12:19], studies[19:])
+    ]
+    result = fine_tune(model, *parts, names="ab", exclusive=True, epochs=1, progress="")
+    assert result["n"] == 5
+    assert result["chance"] == 3 / 5
+    assert result["value"] in [k / 5 for k in range(6)]
+    assert set(result["per_class"]) == {"a", "b"}
