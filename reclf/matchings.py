@@ -166,11 +166,13 @@ class _Unit(torch.autograd.Function):
 def _inverse_norm(vectors: Tensor) -> Tensor:
     """1 / |vector|, (..., 1), and 0 for zeros.
 
-    In float32 at least, and no gradient of 1e12 at a zero: float16 holds neither 1e-12 nor that,
-    and padded words and reports without words are zeros.
+    In the type of bfloat16 vectors, so that what is multiplied by it is not copied into float32
+    and back: that rounds the length of a vector, and not its direction. In float32 for float16
+    vectors, since float16 holds neither 1e-12 nor 1e12.
     """
-    dtype = torch.promote_types(vectors.dtype, torch.float32)
+    dtype = torch.float32 if vectors.dtype == torch.float16 else None
     norm = torch.linalg.vector_norm(vectors, dim=-1, keepdim=True, dtype=dtype)
+    # No gradient at a zero: padded words and reports without words are zeros.
     return norm.reciprocal().masked_fill_(norm < 1e-12, 0)
 
 

@@ -25,6 +25,7 @@ from .batches import Pairs, Study
 from .engine import (
     batch_losses,
     interrupts,
+    keep_freed_memory,
     make_accelerator,
     make_optimizer,
     peak_memory_mb,
@@ -68,6 +69,8 @@ def train(
     """
     config = run.config.train
     accelerator = make_accelerator(config, run.folder)
+    if accelerator.device.type == "cpu":
+        keep_freed_memory()
     loop = _Loop(model, run, accelerator, train_set, val_studies, progress_bar, on_log)
     try:
         loop.run_steps()

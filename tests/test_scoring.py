@@ -196,14 +196,15 @@ def test_bfloat16_keeps_the_order_of_scores(steps, least):
     from scipy.stats import spearmanr
 
     torch.manual_seed(1)
-    images = ImageFeatures(torch.randn(8, 32), torch.randn(8, 16, 32), torch.empty(8, 0), (4, 4))
-    mask = torch.ones(8, 12).bool()
-    texts = TextFeatures(torch.randn(8, 32), torch.randn(8, 12, 32), mask)
-    scorer = PairScorer(LocalMatchings(32, 64), RelationEnhanced(64, steps=steps))
+    shapes = (12, 128), (12, 36, 128), (12, 30, 128)
+    whole, regions, words = (torch.randn(*shape) for shape in shapes)
+    images = ImageFeatures(whole, regions, whole, (6, 6))
+    texts = TextFeatures(whole, words, torch.ones(12, 30).bool())
+    scorer = PairScorer(LocalMatchings(128, 64), RelationEnhanced(64, steps=steps))
     with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
-        low = scorer.all_pairs(*in_type(torch.bfloat16, images, texts), [12] * 8)
+        low = scorer.all_pairs(*in_type(torch.bfloat16, images, texts), [30] * 12)
     scorer.matchings.double(), scorer.aggregator.double()
     with torch.no_grad():
-        exact = scorer.all_pairs(*in_type(torch.float64, images, texts), [12] * 8)
+        exact = scorer.all_pairs(*in_type(torch.float64, images, texts), [30] * 12)
     assert low.dtype == torch.float32
     assert spearmanr(low.flatten(), exact.flatten()).statistic >= least

@@ -2,6 +2,7 @@
 
 import json
 import os
+import platform
 import signal
 import subprocess
 import sys
@@ -15,7 +16,7 @@ import torch
 import reclf.train
 from reclf.batches import Study
 from reclf.config import DataConfig, RunConfig, TrainConfig, override
-from reclf.engine import choose_precision, make_accelerator, make_optimizer
+from reclf.engine import choose_precision, keep_freed_memory, make_accelerator, make_optimizer
 from reclf.model import RECLF
 from reclf.pretrain import make_model
 from reclf.reports import train_tokenizer
@@ -277,6 +278,13 @@ def test_what_is_not_there_is_refused(tmp_path):
             make_accelerator(TrainConfig(device="cuda"), tmp_path)
     with pytest.raises(ValueError, match="fp16"):
         make_accelerator(TrainConfig(device="cpu", precision="fp16"), tmp_path)
+
+
+def test_freed_memory_is_kept_where_the_c_library_can():
+    if sys.platform == "linux" and platform.libc_ver()[0] == "glibc":
+        assert keep_freed_memory()
+    else:
+        keep_freed_memory()  # nothing happens, and nothing breaks
 
 
 @pytest.mark.parametrize(("has", "expected"), [(True, "bf16"), (False, "no")])
