@@ -17,7 +17,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 from transformers import PreTrainedTokenizerBase
 
-from .reports import encode_reports
+from .pieces import encode_reports
 
 WORD_TYPES = ("finding", "location", "severity", "anatomy", "negation", "filler")
 

@@ -17,8 +17,8 @@ from .batches import Study
 from .config import ModelConfig, RunConfig, TowerConfig
 from .datasets.base import load_dataset
 from .model import RECLF
+from .pieces import train_tokenizer
 from .presets import PRESETS, make_config
-from .reports import train_tokenizer
 from .runs import Run
 from .train import train
 

@@ -6,7 +6,7 @@ import torch
 from reclf.batches import Study
 from reclf.faithfulness import CellScore
 from reclf.model import RECLF
-from reclf.reports import train_tokenizer
+from reclf.pieces import train_tokenizer
 from reclf.tasks.grounding import Item
 
 REPORTS = ("Small left effusion.", "No nodule", "large right effusion")

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from reclf.batches import Collate, Pair, Pairs, Study
-from reclf.reports import train_tokenizer
+from reclf.pieces import train_tokenizer
 
 REPORTS = ["No effusion.", "Small left pleural effusion.", "Heart size is normal."]
 

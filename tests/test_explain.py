@@ -11,7 +11,7 @@ import torch
 from reclf.batches import Study, Word
 from reclf.explain import Explanation, explain, file_name
 from reclf.model import RECLF
-from reclf.reports import train_tokenizer
+from reclf.pieces import train_tokenizer
 from reclf.tasks.features import collate_for
 
 

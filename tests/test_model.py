@@ -22,9 +22,9 @@ from transformers import (
 from reclf.config import TowerConfig
 from reclf.losses import contrastive_losses
 from reclf.model import RECLF
+from reclf.pieces import train_tokenizer
 from reclf.presets import make_config
 from reclf.relations import AGGREGATORS
-from reclf.reports import train_tokenizer
 
 CASES = [
     pytest.param("resnet", {"aggregator": name}, id=name)

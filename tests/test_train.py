@@ -18,8 +18,8 @@ from reclf.batches import Study
 from reclf.config import DataConfig, RunConfig, TrainConfig, override
 from reclf.engine import choose_precision, keep_freed_memory, make_accelerator, make_optimizer
 from reclf.model import RECLF
+from reclf.pieces import train_tokenizer
 from reclf.pretrain import make_model
-from reclf.reports import train_tokenizer
 from reclf.runs import Run
 from reclf.train import train
 

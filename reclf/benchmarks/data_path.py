@@ -25,8 +25,8 @@ from reclf.batches import Collate
 from reclf.datasets.base import load_dataset
 from reclf.datasets.phantom import Phantom
 from reclf.imaging import fit, read_fitted
+from reclf.pieces import train_tokenizer
 from reclf.prepare import prepare
-from reclf.reports import train_tokenizer
 
 LARGE = "jpeg_2500x2048"
 BATCH = 32

@@ -4,8 +4,8 @@ import pytest
 
 from reclf.config import ModelConfig, from_dict
 from reclf.datasets.phantom import Phantom
+from reclf.pieces import train_tokenizer
 from reclf.pretrain import make_model
-from reclf.reports import train_tokenizer
 
 SIZE = 64
 
