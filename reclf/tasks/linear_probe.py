@@ -15,12 +15,17 @@ import numpy as np
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from threadpoolctl import threadpool_limits
 
 from ..batches import Study
 from ..metrics import auroc, bootstrap_interval, f1_per_class, macro_auroc, macro_auroc_interval
 
 STRENGTHS = (0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3)  # scikit-learn's C
 FRACTIONS = (0.01, 0.1, 1.0)
+
+# Threads of the matrix library wait by spinning, and these fits are small: beside two other busy
+# processes two threads took 170 s for what one does in 1.4 s.
+ONE_THREAD = threadpool_limits.wrap(limits=1, user_api="blas")
 
 Labelled = tuple[np.ndarray, np.ndarray]  # features (n, C) and labels (n, names)
 
@@ -96,6 +101,7 @@ def linear_probe(
     }
 
 
+@ONE_THREAD
 def probe_scores(train: Labelled, val: Labelled, features: np.ndarray) -> tuple[np.ndarray, float]:
     """Scores (n, names) of features (n, C) by a regression per label, and the strength chosen."""
     val_scores = {c: _predict(train, val[0], c) for c in STRENGTHS}
@@ -109,6 +115,7 @@ def ids_hash(ids: Sequence[str], chosen: np.ndarray) -> str:
     return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
 
 
+@ONE_THREAD
 def _multi_class(
     train: Labelled, val: Labelled, test: Labelled, names: Sequence[str], seed: int
 ) -> dict[str, Any]:
