@@ -40,7 +40,13 @@ def gallery(dataset: Any, n: int) -> list[Study]:
 
 
 def make_tokenizer(config: RunConfig, train_set: Any) -> PreTrainedTokenizerBase:
-    """The text tower's own tokenizer, or one trained on reports of the training set."""
+    """The text tower's own tokenizer, or one trained on reports of the training set.
+
+    Args:
+        train_set: map-style data set of studies. If it has `reports`, a list of all texts, those
+            are used; else the first TOKENIZER_REPORTS, read by `report(index)`, which draws no
+            image, where there is one.
+    """
     tower = config.model.text_tower
     if tower.name:
         source = {"revision": tower.revision} if tower.revision else {}
@@ -48,7 +54,8 @@ def make_tokenizer(config: RunConfig, train_set: Any) -> PreTrainedTokenizerBase
     if hasattr(train_set, "reports"):
         reports = train_set.reports  # at hand without reading any image
     else:
-        reports = [train_set[i].report for i in range(min(len(train_set), TOKENIZER_REPORTS))]
+        report = getattr(train_set, "report", lambda index: train_set[index].report)
+        reports = [report(i) for i in range(min(len(train_set), TOKENIZER_REPORTS))]
     return train_tokenizer(reports, config.data.vocab_size)
 
 

@@ -93,10 +93,11 @@ class Phantom:
     def pairs(self, indices: Sequence[int]) -> list[Pair]:
         """Images and reports alone, a little faster than the studies."""
         cases = [self.case(index) for index in indices]
-        return [
-            Pair(render(case, self.image_size).image, report_text(plan_report(case), case.findings))
-            for case in cases
-        ]
+        return [Pair(render(case, self.image_size).image, _report(case)) for case in cases]
+
+    def report(self, index: int) -> str:
+        """The report of a study, some ten times faster than the study: no image is drawn."""
+        return _report(self.case(index))
 
     @property
     def fingerprint(self) -> str:
@@ -182,6 +183,10 @@ def phantom_gallery(
         if case.spec not in chosen:
             chosen[case.spec] = data.study(case, index)
     return list(chosen.values())
+
+
+def _report(case: Case) -> str:
+    return report_text(plan_report(case), case.findings)
 
 
 def minimal_pair(data: Phantom, index: int, fact: str) -> tuple[Study, Study]:

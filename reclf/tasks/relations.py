@@ -16,7 +16,6 @@ import numpy as np
 
 from ..batches import Study
 from ..datasets.phantom import FACTS, Phantom, minimal_pairs
-from ..datasets.phantom_report import plan_report, write_report
 from ..metrics import recall_chance
 from ..model import RECLF
 from ..tally import Tally
@@ -104,8 +103,7 @@ class Material:
 
 def word_frequency(data: Phantom, n: int) -> DocumentFrequency:
     """Document frequencies in the first n reports of a split; no image is drawn for it."""
-    cases = [data.case(index) for index in range(n)]
-    return DocumentFrequency.of([write_report(plan_report(c), c.findings)[0] for c in cases])
+    return DocumentFrequency.of([data.report(index) for index in range(n)])
 
 
 def benchmark(model: RECLF, material: Material, progress: str = "") -> dict[str, Tally]:

@@ -1,0 +1,61 @@
+"""The main job without its notebook: where the tokenizer's words come from."""
+
+import pytest
+
+from reclf.datasets import phantom
+from reclf.datasets.phantom import Phantom
+from reclf.presets import make_config
+from reclf.pretrain import TOKENIZER_REPORTS, make_tokenizer
+
+CONFIG = make_config(**{"data.vocab_size": 400})
+
+
+class OnlyStudies:
+    """A data set that offers nothing beside its studies, and remembers which were asked for."""
+
+    def __init__(self, data, length):
+        self.data, self.length, self.seen = data, length, []
+
+    def __len__(self):
+        return self.length
+
+    def __getitem__(self, index):
+        self.seen.append(index)
+        return self.data[index]
+
+
+class Listed(OnlyStudies):
+    @property
+    def reports(self):
+        return [self.data[index].report for index in range(self.length)]
+
+
+def written(tokenizer):
+    return tokenizer.backend_tokenizer.to_str()
+
+
+def test_a_tokenizer_is_the_same_bit_for_bit_without_the_images(monkeypatch):
+    data = Phantom(image_size=32, length=60)
+    plain, listed = OnlyStudies(data, 60), Listed(data, 60)
+    from_studies, from_a_list = make_tokenizer(CONFIG, plain), make_tokenizer(CONFIG, listed)
+    assert (plain.seen, listed.seen) == (list(range(60)), [])
+    monkeypatch.setattr(phantom, "render", None)  # whoever draws fails
+    without_images = make_tokenizer(CONFIG, data)
+    assert written(without_images) == written(from_studies) == written(from_a_list)
+    assert written(make_tokenizer(CONFIG, Phantom(length=61))) != written(from_studies)
+
+
+@pytest.mark.parametrize("hospital", ["A", "C"])
+def test_reports_of_the_phantom_are_those_of_its_studies(hospital):
+    data = Phantom(split="val", image_size=32, hospital=hospital)
+    assert [data.report(i) for i in range(40)] == [data[i].report for i in range(40)]
+    with pytest.raises(IndexError, match="index 500 is outside the 500 studies"):
+        data.report(500)
+
+
+def test_an_endless_data_set_gives_its_first_reports(monkeypatch):
+    asked = []
+    report = Phantom.report
+    monkeypatch.setattr(Phantom, "report", lambda self, i: asked.append(i) or report(self, i))
+    make_tokenizer(CONFIG, Phantom())
+    assert asked == list(range(TOKENIZER_REPORTS))
