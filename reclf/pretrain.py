@@ -16,6 +16,7 @@ from transformers import AutoTokenizer, PreTrainedTokenizerBase
 from .batches import Study
 from .config import ModelConfig, RunConfig, TowerConfig
 from .datasets.base import load_dataset
+from .engine import make_accelerator
 from .model import RECLF
 from .pieces import train_tokenizer
 from .presets import PRESETS, make_config
@@ -74,6 +75,7 @@ def make_model(config: ModelConfig, tokenizer: PreTrainedTokenizerBase, seed: in
 def pretrain(run: Run, progress_bar: bool = True, on_log: Any = None) -> RECLF:
     """Train what the run says, or go on where it stopped; returns the best model."""
     config = run.config
+    accelerator = make_accelerator(config.train, run.folder)
     train_set = open_split(config, config.data.train_split)
     val_set = open_split(config, config.data.val_split)
     last = run.checkpoint("last")
@@ -81,11 +83,13 @@ def pretrain(run: Run, progress_bar: bool = True, on_log: Any = None) -> RECLF:
         model = RECLF.from_pretrained(last)
     else:
         model = make_model(config.model, make_tokenizer(config, train_set), config.train.seed)
-        run.write_environment(
-            seed=config.train.seed,
-            data=[getattr(d, "fingerprint", None) for d in (train_set, val_set)],
-            parameters=sum(p.numel() for p in model.parameters()),
-        )
+        if accelerator.is_main_process:
+            run.write_environment(
+                seed=config.train.seed,
+                processes=accelerator.num_processes,
+                data=[getattr(d, "fingerprint", None) for d in (train_set, val_set)],
+                parameters=sum(p.numel() for p in model.parameters()),
+            )
     val_studies = gallery(val_set, config.train.val_studies)
     return train(model, run, train_set, val_studies, progress_bar, on_log)
 

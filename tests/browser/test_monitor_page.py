@@ -19,7 +19,8 @@ def traits(steps, theme="auto"):
         for step in steps
     ]  # fmt: skip
     records += [{"step": step, "val_recall_at_5": step / 100} for step in steps if step % 50 == 0]
-    return {"charts": charts_of(records, 3.466), "progress": progress_of(records), "theme": theme}
+    charts = charts_of(records, {"name": "chance", "y": 3.466})
+    return {"charts": charts, "progress": progress_of(records), "theme": theme}
 
 
 @pytest.fixture

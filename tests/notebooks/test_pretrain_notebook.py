@@ -67,6 +67,7 @@ def test_it_ends_with_results_and_a_model(finished):
     assert "Research only" in (finished.folder / "README.md").read_text()
     environment = json.loads((finished.folder / "environment.json").read_text())
     assert environment["packages"]["torch"]
+    assert environment["processes"] == 1
 
 
 @pytest.mark.slow

@@ -22,9 +22,12 @@ def check(step, recall=0.5):
     return {"step": step, "val_recall_at_5": recall, "val_global_recall_at_5": recall / 2}
 
 
+TRAIN = {"batch_size": 32, "shortlist": 0, "local_weight": 1.0}
+
+
 @pytest.fixture
 def folder(tmp_path):
-    (tmp_path / "config.json").write_text(json.dumps({"train": {"batch_size": 32}}))
+    (tmp_path / "config.json").write_text(json.dumps({"train": TRAIN}))
     return tmp_path
 
 
@@ -44,6 +47,20 @@ def test_charts_hold_the_numbers_of_the_file(folder):
     assert recall["lines"][0] == {**recall["lines"][0], "name": "combined", "x": [20], "y": [0.5]}
     assert recall["top"] == 1
     assert recall["guide"] is None
+
+
+def test_chance_is_of_the_joint_batch_of_all_processes(folder):
+    for environment, batch in [({"seed": 0}, 32), ({"processes": 1}, 32), ({"processes": 4}, 128)]:
+        (folder / "environment.json").write_text(json.dumps(environment))
+        guide = TrainingMonitor(folder).charts[0]["guide"]
+        assert guide == {"name": "chance", "y": math.log(batch)}
+
+
+@pytest.mark.parametrize("change", [{"shortlist": 4}, {"local_weight": 0.5}])
+def test_where_the_local_loss_has_another_chance_only_the_global_one_is_drawn(folder, change):
+    (folder / "config.json").write_text(json.dumps({"train": TRAIN | change}))
+    guide = TrainingMonitor(folder).charts[0]["guide"]
+    assert guide == {"name": "chance, global loss", "y": math.log(32)}
 
 
 def test_it_reads_along(folder):

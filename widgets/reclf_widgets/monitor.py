@@ -101,20 +101,34 @@ class TrainingMonitor(StillWidget):
     def _still(self) -> Figure:
         return self.figure()
 
-    def _chance(self) -> float | None:
-        """The loss of a model that knows nothing: every report fits every image equally well."""
+    def _chance(self) -> dict[str, Any] | None:
+        """The loss of a model that knows nothing: every report fits every image equally well.
+
+        The batch is that of all processes. With a shortlist the relation-enhanced loss has fewer
+        negatives, nobody counts how many, and with a weight it is scaled: then the guide is named
+        as that of the global loss.
+        """
         path = self.folder / "config.json"
         if not path.exists():
             return None
-        return math.log(json.loads(path.read_text())["train"]["batch_size"])
+        train = json.loads(path.read_text())["train"]
+        machine = self.folder / "environment.json"
+        there = json.loads(machine.read_text()) if machine.exists() else {}
+        of_both = not train.get("shortlist") and train.get("local_weight", 1) == 1
+        return {
+            "name": "chance" if of_both else "chance, global loss",
+            "y": math.log(train["batch_size"] * there.get("processes", 1)),
+        }
 
 
-def charts_of(records: list[dict[str, Any]], chance: float | None = None) -> list[dict[str, Any]]:
+def charts_of(
+    records: list[dict[str, Any]], chance: dict[str, Any] | None = None
+) -> list[dict[str, Any]]:
     """Charts with lines of steps and values, at most POINTS each; empty lines are left out.
 
     Args:
         records: of metrics.jsonl.
-        chance: loss of a model that knows nothing, drawn as a guide.
+        chance: name and y of a guide, the loss of a model that knows nothing.
     """
     charts = []
     for title, curves in CURVES.items():
@@ -128,10 +142,8 @@ def charts_of(records: list[dict[str, Any]], chance: float | None = None) -> lis
                     {"name": name, "color": COLORS[name], "x": list(steps), "y": list(values)}
                 )
         is_loss = title == next(iter(CURVES))
-        guide = {"name": "chance", "y": chance} if is_loss and chance is not None else None
-        charts.append(
-            {"title": title, "lines": lines, "guide": guide, "top": None if is_loss else 1}
-        )
+        guide, top = (chance, None) if is_loss else (None, 1)
+        charts.append({"title": title, "lines": lines, "guide": guide, "top": top})
     return charts
 
 
