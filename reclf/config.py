@@ -3,15 +3,16 @@
     preset (a function) -> RunConfig -> override(config, {"model.srm_steps": 1}) -> config.json
 
 A setting is addressed by its dotted path, in notebooks (`overrides`), in error messages and in
-`config.json`. Text from YAML or the command line is read as the field's type: "1e-4" is a number.
+`config.json`. Text of YAML or of a command line is read as the field's type: "1e-4" is a number,
+and on a command line a dict is JSON.
 """
 
 import dataclasses
 import difflib
 import importlib
 import json
-import types
 import typing
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -243,11 +244,9 @@ def read_as(value: Any, kind: Any, name: str) -> Any:
         if isinstance(value, dict):
             return from_dict(kind, value, f"{name}.")
     origin = typing.get_origin(kind)
-    if origin in (dict, list, tuple) or isinstance(kind, types.UnionType):
-        base = origin if isinstance(origin, type) else object
-        if isinstance(value, base):
-            return value
-    elif kind is bool:
+    if kind is Any or (origin in (dict, list) and isinstance(value, origin)):
+        return value
+    if kind is bool:
         if isinstance(value, bool):
             return value
         if isinstance(value, str) and value.lower() in ("true", "false"):
@@ -265,16 +264,21 @@ def read_as(value: Any, kind: Any, name: str) -> Any:
             return int(number)
     elif kind is str and isinstance(value, str | int | float) and not isinstance(value, bool):
         return str(value)
-    elif kind is Any:
-        return value
     expected = getattr(kind, "__name__", str(kind))
-    raise TypeError(f"{name} must be {expected}, got {value!r} ({type(value).__name__})")
+    example = "[1, 2]" if origin is list else '{"name": 1}'
+    has_parts = isinstance(value, str) and kind not in (bool, int, float)
+    advice = f"; as text it must be JSON like {example}" if has_parts else ""
+    raise TypeError(f"{name} must be {expected}, got {value!r} ({type(value).__name__}){advice}")
 
 
-def override(config: T, overrides: dict[str, Any]) -> T:
+def override(config: T, overrides: dict[str, Any], *, from_text: bool = False) -> T:
     """A copy with settings replaced by dotted path, e.g. {"train.learning_rate": 3e-4}.
 
     Entries of a dict field are reached too ("model.aggregator_options.steps").
+
+    Args:
+        from_text: values are text of a command line. Dicts and lists are then JSON, and so are
+            entries of a dict, whose type nobody knows, unless they cannot be.
 
     Raises:
         ValueError: an unknown path; the message lists what is there.
@@ -296,6 +300,10 @@ def override(config: T, overrides: dict[str, Any]) -> T:
                     raise ValueError(
                         f"{path}: {'.'.join(path.split('.')[: depth + 1])} has no parts"
                     )
+        leaf = None if is_free else typing.get_type_hints(kind)[last]
+        if from_text and leaf not in (str, int, float, bool):
+            with suppress(json.JSONDecodeError):  # `read_as` refuses text where it is not wanted
+                value = json.loads(value)
         node[last] = value
     return from_dict(type(config), values)
 

@@ -14,7 +14,7 @@ import torch
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
 from .batches import Study
-from .config import ModelConfig, RunConfig, TowerConfig
+from .config import ModelConfig, RunConfig, TowerConfig, override
 from .datasets.base import load_dataset
 from .engine import make_accelerator
 from .model import RECLF
@@ -104,14 +104,16 @@ def main(arguments: list[str] | None = None) -> None:
         action="append",
         default=[],
         metavar="NAME=VALUE",
-        help="a setting by dotted path, e.g. train.max_steps=100; may be repeated",
+        help="a setting by dotted path, e.g. train.max_steps=100 or 'data.options={\"seed\": 1}' "
+        "(dicts and lists are JSON); may be repeated",
     )
     given = parser.parse_args(arguments)
     wrong = [item for item in given.set if "=" not in item]
     if wrong:
         parser.error(f"--set takes NAME=VALUE, got {wrong[0]!r}")
     overrides = dict(item.split("=", 1) for item in given.set)
-    pretrain(Run(given.run_dir, make_config(given.preset, **overrides)))
+    config = override(make_config(given.preset), overrides, from_text=True)
+    pretrain(Run(given.run_dir, config))
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -17,6 +18,7 @@ from reclf.config import (
     load_json,
     locate,
     override,
+    read_as,
     save_json,
     to_dict,
 )
@@ -134,13 +136,63 @@ def test_values_are_read_as_the_type_of_the_setting(path, given, expected):
         ("train.identity_aware", "yes", "must be bool, got 'yes'"),
         ("data.root", None, r"data\.root must be str, got None"),
         ("data.root", True, "must be str, got True"),
-        ("data.options", "a", r"data\.options must be dict, got 'a'"),
+        (
+            "data.options",
+            "a",
+            r"data\.options must be dict, got 'a' \(str\); as text .* JSON",
+        ),
+        ("data.options", [1], r"data\.options must be dict, got \[1\] \(list\)$"),
         ("model.text_tower", "bert", r"model\.text_tower must be TowerConfig, got 'bert'"),
     ],
 )
 def test_values_that_do_not_fit_are_refused(path, given, message):
     with pytest.raises(TypeError, match=message):
         override(phantom_small(), {path: given})
+
+
+def test_a_command_line_gives_dicts_as_json_and_the_rest_as_before():
+    given = {
+        "model.aggregator_options": "{}",
+        "model.text_tower": '{"name": "folder"}',
+        "model.text_tower.freeze": "true",
+        "model.image_tower.config.depths": "[2, 1, 1, 1]",
+        "data.options": '{"on_problem": "skip"}',
+        "data.options.length": "400",
+        "data.options.report_column": "null",
+        "data.options.manifest": "007.csv",
+        "data.root": "[1]",
+        "train.learning_rate": "1e-4",
+    }
+    config = override(phantom_small(), given, from_text=True)
+    assert config.model.aggregator_options == {}
+    assert config.model.text_tower == TowerConfig(name="folder", freeze=True)
+    assert config.model.image_tower.config["depths"] == [2, 1, 1, 1]
+    assert config.data.options == {
+        "on_problem": "skip",
+        "length": 400,
+        "report_column": None,
+        "manifest": "007.csv",
+    }
+    assert config.data.root == "[1]"
+    assert config.train.learning_rate == 1e-4
+    # From a notebook an entry is what it is there.
+    assert override(phantom_small(), {"data.options.a": "1"}).data.options == {"a": "1"}
+
+
+@pytest.mark.parametrize(
+    ("kind", "message"),
+    [
+        (
+            dict[str, Any],
+            r"""^a\.b must be dict, got '\{a: 1' \(str\); .* JSON like \{"name": 1\}$""",
+        ),
+        (list[int], r"^a\.b must be list, got '\{a: 1' \(str\); as text .* JSON like \[1, 2\]$"),
+        (int, r"^a\.b must be int, got '\{a: 1' \(str\)$"),
+    ],
+)
+def test_text_that_is_no_json_is_refused_with_what_was_expected(kind, message):
+    with pytest.raises(TypeError, match=message):
+        read_as("{a: 1", kind, "a.b")
 
 
 TOWER = TowerConfig(name="folder")

@@ -1,11 +1,12 @@
-"""The main job without its notebook: where the tokenizer's words come from."""
+"""The main job without its notebook: its command line, and the words of its tokenizer."""
 
 import pytest
 
+import reclf.pretrain
 from reclf.datasets import phantom
 from reclf.datasets.phantom import Phantom
 from reclf.presets import make_config
-from reclf.pretrain import TOKENIZER_REPORTS, make_tokenizer
+from reclf.pretrain import TOKENIZER_REPORTS, main, make_tokenizer
 
 CONFIG = make_config(**{"data.vocab_size": 400})
 
@@ -59,3 +60,16 @@ def test_an_endless_data_set_gives_its_first_reports(monkeypatch):
     monkeypatch.setattr(Phantom, "report", lambda self, i: asked.append(i) or report(self, i))
     make_tokenizer(CONFIG, Phantom())
     assert asked == list(range(TOKENIZER_REPORTS))
+
+
+def test_the_command_line_reads_dicts_as_json(tmp_path, monkeypatch):
+    runs = []
+    monkeypatch.setattr(reclf.pretrain, "pretrain", runs.append)
+    given = ["--run-dir", str(tmp_path / "run"), "--set", "train.seed=7"]
+    main([*given, "--set", "model.aggregator_options={}", "--set", "data.options.length=40"])
+    (run,) = runs
+    assert run.config.model.aggregator_options == {}
+    assert run.config.data.options == {"length": 40}
+    assert run.config.train.seed == 7
+    with pytest.raises(TypeError, match=r"model\.aggregator_options must be dict, got 'steps=1'"):
+        main([*given, "--set", "model.aggregator_options=steps=1"])
