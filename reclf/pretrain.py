@@ -107,13 +107,18 @@ def main(arguments: list[str] | None = None) -> None:
         help="a setting by dotted path, e.g. train.max_steps=100 or 'data.options={\"seed\": 1}' "
         "(dicts and lists are JSON); may be repeated",
     )
+    parser.add_argument(
+        "--quiet",
+        action="store_true",
+        help="no progress bar: the processes that notebook_launcher forks cannot draw one",
+    )
     given = parser.parse_args(arguments)
     wrong = [item for item in given.set if "=" not in item]
     if wrong:
         parser.error(f"--set takes NAME=VALUE, got {wrong[0]!r}")
     overrides = dict(item.split("=", 1) for item in given.set)
     config = override(make_config(given.preset), overrides, from_text=True)
-    pretrain(Run(given.run_dir, config))
+    pretrain(Run(given.run_dir, config), progress_bar=not given.quiet)
 
 
 if __name__ == "__main__":

@@ -64,10 +64,13 @@ def test_an_endless_data_set_gives_its_first_reports(monkeypatch):
 
 def test_the_command_line_reads_dicts_as_json(tmp_path, monkeypatch):
     runs = []
-    monkeypatch.setattr(reclf.pretrain, "pretrain", runs.append)
+    monkeypatch.setattr(
+        reclf.pretrain, "pretrain", lambda run, progress_bar: runs.append((run, progress_bar))
+    )
     given = ["--run-dir", str(tmp_path / "run"), "--set", "train.seed=7"]
     main([*given, "--set", "model.aggregator_options={}", "--set", "data.options.length=40"])
-    (run,) = runs
+    ((run, shows_bar),) = runs
+    assert shows_bar
     assert run.config.model.aggregator_options == {}
     assert run.config.data.options == {"length": 40}
     assert run.config.train.seed == 7
