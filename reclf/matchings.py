@@ -60,7 +60,7 @@ class LocalMatchings(nn.Module):
         self,
         regions: Tensor,
         words: Tensor,
-        word_mask: Tensor,
+        word_mask: Tensor | None,
         unit_regions: Tensor | None = None,
     ) -> Matched:
         """Match words with images.
@@ -69,14 +69,15 @@ class LocalMatchings(nn.Module):
             regions: (A, R, D).
             words: (C, W, D) reports that each meet every image, or (A, 1, W, D) one report per
                 image.
-            word_mask: bool, True where there is a word: (C, W) or (A, 1, W).
+            word_mask: bool, True where there is a word: (C, W) or (A, 1, W); None where all are.
             unit_regions: `unit(regions)`, where the caller has it.
 
         Returns:
             `Matched` with M = C * W (reports one after the other). Rows of padded words are finite
             and meaningless; aggregators mask them.
         """
-        attention, _, unit_words = self._attend(regions, words, word_mask, unit_regions)
+        unit_words = unit(words.flatten(-3, -2))
+        attention = self._attend(regions, words, word_mask, unit_regions, unit_words)[0].mT
         difference = _SquaredDifference.apply(attention, regions, unit_words)  # (A, M, D)
         # |a - b|^2 = 2 - 2 cos for unit vectors
         cosines = 1 - difference.sum(-1) / 2
@@ -86,7 +87,7 @@ class LocalMatchings(nn.Module):
         self,
         regions: Tensor,
         words: Tensor,
-        word_mask: Tensor,
+        word_mask: Tensor | None,
         unit_regions: Tensor | None = None,
     ) -> Tensor:
         """The cosines (A, M) of `forward` alone, without forming an attended region.
@@ -95,34 +96,39 @@ class LocalMatchings(nn.Module):
         |V'p|^2 = p.(V V') p: nothing is larger than words times regions. Equal to `forward` to
         rounding; a word or an attended region of length 0 gives 0.
         """
-        attention, scores, _ = self._attend(regions, words, word_mask, unit_regions)
-        along = attention * scores
-        if self.kind == "cosine":  # the scores are of unit vectors: give the regions their length
-            along = along * torch.linalg.vector_norm(regions, dim=-1)[:, None]
+        flat = words.flatten(-3, -2)
+        unit_words = unit(flat) if self.kind == "cosine" else flat
+        attention, products = self._attend(regions, words, word_mask, unit_regions, unit_words)
+        if self.kind == "cosine":  # of unit vectors: give the regions their length back
+            products = products * torch.linalg.vector_norm(regions, dim=-1, keepdim=True)
             length = torch.ones((), device=regions.device)
         else:
-            length = torch.linalg.vector_norm(words.flatten(-3, -2), dim=-1)
-        squares = ((attention @ (regions @ regions.mT)) * attention).sum(-1)
-        length = length * squares.clamp_min(1e-12).sqrt()
-        return along.sum(-1) / length.clamp_min(1e-12)
+            length = torch.linalg.vector_norm(flat, dim=-1)
+        along = (attention * products).sum(-2)
+        squares = _SquaredLength.apply(attention, regions)
+        return along / (length * squares.sqrt()).clamp_min(1e-12)
 
     def _attend(
-        self, regions: Tensor, words: Tensor, word_mask: Tensor, unit_regions: Tensor | None
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        """Attention (A, M, R), the products of words and regions it comes from, and unit words.
+        self,
+        regions: Tensor,
+        words: Tensor,
+        word_mask: Tensor | None,
+        unit_regions: Tensor | None,
+        unit_words: Tensor,
+    ) -> tuple[Tensor, Tensor]:
+        """Attention, and the products of regions and words that it comes from, both (A, R, M).
 
-        (M, D) against all images is one large matrix product; (A, W, D) is one per pair.
+        (M, D) against all images is one large matrix product, which lies in memory in this order;
+        (A, W, D) is one per pair.
         """
-        words = words.flatten(-3, -2)
-        unit_words = unit(words)
         if self.kind == "cosine":
-            products = unit_words @ (unit(regions) if unit_regions is None else unit_regions).mT
-            scores = products
+            sight = unit(regions) if unit_regions is None else unit_regions
+            products = scores = sight @ unit_words.mT
         else:
-            products = words @ regions.mT
-            scores = _softmax_over_words(products, word_mask)
-        attention = (scores * self.log_attention_scale.exp()).softmax(-1)
-        return attention, products, unit_words
+            products = regions @ words.flatten(-3, -2).mT
+            scores = _softmax_over_words(products, words.shape[-3:-1], word_mask)
+        attention = (scores * self.log_attention_scale.exp()).softmax(-2)
+        return attention, products
 
     def match_whole(self, images: Tensor, reports: Tensor) -> Tensor:
         """The global matching of image and report vectors of one (broadcast) shape (..., D)."""
@@ -181,6 +187,29 @@ def _unit_backward(grad: Tensor, result: Tensor, inverse: Tensor) -> Tensor:
     return torch.addcmul(grad, result, along, value=-1).mul_(inverse)
 
 
+class _SquaredLength(torch.autograd.Function):
+    """|V'p|^2, (A, M), for attention p (A, R, M) to regions V (A, R, D), as p.(V V') p.
+
+    Its gradients are 2 (V V') p, which the forward pass has formed, and 2 p p' V.
+    """
+
+    @staticmethod
+    def forward(ctx, attention: Tensor, regions: Tensor) -> Tensor:
+        attention = attention.to(regions.dtype)
+        with as_given(regions):
+            along = (regions @ regions.mT) @ attention
+        ctx.save_for_backward(attention, regions, along)
+        return (along * attention).sum(-2).clamp_min(1e-12)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, grad: Tensor) -> tuple[Tensor, Tensor]:
+        attention, regions, along = ctx.saved_tensors
+        grad = 2 * grad[:, None]
+        between = (attention * grad) @ attention.mT
+        return along * grad, between @ regions
+
+
 class _SquaredDifference(torch.autograd.Function):
     """(unit(attention @ regions) - unit_words)^2, (A, M, D), in one buffer and few sweeps.
 
@@ -208,9 +237,15 @@ class _SquaredDifference(torch.autograd.Function):
         return grad @ regions.mT, attention.mT @ grad, grad_words
 
 
-def _softmax_over_words(scores: Tensor, word_mask: Tensor) -> Tensor:
-    """Softmax of (A, M, R) over the words of each report, padding left out."""
-    mask = word_mask[..., None]  # (C, W, 1) or (A, 1, W, 1)
-    by_report = scores.unflatten(1, word_mask.shape[-2:])  # (A, C, W, R)
+def _softmax_over_words(scores: Tensor, shape: torch.Size, word_mask: Tensor | None) -> Tensor:
+    """Softmax of (A, R, M) over the words of each report, padding left out.
+
+    Args:
+        shape: reports that meet each image, words per report; their product is M.
+    """
+    by_report = scores.unflatten(-1, shape)  # (A, R, C, W)
+    if word_mask is None:
+        return by_report.softmax(-1).flatten(-2)
+    mask = word_mask if word_mask.ndim == 2 else word_mask[:, None]  # (C, W) or (A, 1, 1, W)
     by_report = by_report.masked_fill(~mask, torch.finfo(scores.dtype).min)
-    return (by_report.softmax(2) * mask).flatten(1, 2)
+    return (by_report.softmax(-1) * mask).flatten(-2)

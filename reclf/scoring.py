@@ -20,7 +20,7 @@ from torch.utils.checkpoint import checkpoint
 from .encoders import ImageFeatures, TextFeatures
 from .matchings import LocalMatchings, Matched, unit
 from .relations import Aggregator, Pairs, Related
-from .tiles import pairs_at_a_time, plan_tiles
+from .tiles import pairs_at_a_time, tile_sides
 
 Result = TypeVar("Result")
 
@@ -65,24 +65,25 @@ class PairScorer:
         """
         # Reports of like length together: a tile is as wide as its longest report.
         order = sorted(range(len(counts)), key=counts.__getitem__)
-        whole, words, mask = (part[order] for part in texts)
-        unit_regions = self._unit_regions(images.regions)
+        at_a_time = self._at_a_time(images, max(counts, default=0))
+        tall, wide = tile_sides(len(images.whole), at_a_time)
+        # Split once, and not sliced for every tile: the gradient of a slice is as large as the
+        # whole.
+        rows = [part.split(tall) for part in (images.regions, images.whole[:, None])]
+        unit_rows = self._unit_regions(images.regions).split(tall)
+        whole, words, mask = (part[order].split(wide) for part in texts)
         aggregate = self.aggregator.prepare()
-        width = self._at_a_time(images, max(counts, default=0))
-        columns: list[list[Tensor]] = []
-        for tile in plan_tiles(len(images.whole), [counts[i] for i in order], width):
-            inputs = _Inputs(
-                images.regions[tile.images],
-                None if unit_regions is None else unit_regions[tile.images],
-                images.whole[tile.images, None],
-                words[tile.reports, : tile.words],
-                whole[None, tile.reports],
-                mask[tile.reports, : tile.words],
-            )
-            if tile.images.start == 0:
-                columns.append([])
-            columns[-1].append(self._logits(aggregate, tile.padded, inputs))
-        logits = torch.cat([torch.cat(rows) for rows in columns], 1)
+        columns = []
+        for k in range(len(words)):
+            own = [counts[i] for i in order[k * wide : (k + 1) * wide]]
+            longest = max(1, own[-1])
+            some = words[k][:, :longest], whole[k][None], mask[k][:, :longest]
+            tiles = [
+                self._logits(aggregate, own[0] < longest, _Inputs(*image_side, *some))
+                for image_side in zip(rows[0], unit_rows, rows[1], strict=True)
+            ]
+            columns.append(torch.cat(tiles))
+        logits = torch.cat(columns, 1)
         back = sorted(range(len(order)), key=order.__getitem__)
         return logits[:, back]
 
@@ -111,12 +112,12 @@ class PairScorer:
             rows = image_rows[chosen].to(images.whole.device)
             reports = text_rows[chosen].to(images.whole.device)
             inputs = _Inputs(
-                images.regions[rows],
+                images.regions.index_select(0, rows),
                 None,
-                images.whole[rows, None],
-                texts.words[reports, None, :words],
-                texts.whole[reports, None],
-                texts.word_mask[reports, None, :words],
+                images.whole.index_select(0, rows)[:, None],
+                texts.words.index_select(0, reports)[:, None, :words],
+                texts.whole.index_select(0, reports)[:, None],
+                texts.word_mask.index_select(0, reports)[:, None, :words],
             )
             padded = int(lengths[chosen].min()) < words
             parts.append(self._logits(aggregate, padded, inputs).squeeze(1))
@@ -152,11 +153,13 @@ class PairScorer:
         regions, unit_regions, image_whole, words, text_whole, mask = inputs
         shape = (len(regions), text_whole.shape[-2], mask.shape[-1])  # (A, C, W)
         if self.aggregator.cosines_only and not detail:
-            cosines = self.matchings.cosines(regions, words, mask, unit_regions)
+            seen = mask if padded else None
+            cosines = self.matchings.cosines(regions, words, seen, unit_regions)
             matched = Matched(cosines.new_empty(*cosines.shape, 0), cosines, cosines)
             whole = cosines.new_empty(*shape[:2], 0)
         else:
-            matched = self.matchings(regions, words, mask, unit_regions)
+            seen = mask if padded else None
+            matched = self.matchings(regions, words, seen, unit_regions)
             whole = self.matchings.match_whole(image_whole, text_whole)
         flat = (shape[0] * shape[1], shape[2])
         pairs = Pairs(
@@ -169,14 +172,15 @@ class PairScorer:
         )
         return aggregate(pairs), matched
 
-    def _unit_regions(self, regions: Tensor) -> Tensor | None:
-        return unit(regions) if self.matchings.kind == "cosine" else None
+    def _unit_regions(self, regions: Tensor) -> Tensor:
+        return unit(regions) if self.matchings.kind == "cosine" else regions
 
     def _at_a_time(self, images: ImageFeatures, words: int) -> int:
         if self.pair_chunk:
             return self.pair_chunk
         regions, dim = images.regions.shape[1:]
-        width = regions if self.aggregator.cosines_only else max(dim, self.aggregator.dim)
+        # Without matchings there are few tensors, so that a larger tile stays in the cache.
+        width = regions / 4 if self.aggregator.cosines_only else max(dim, self.aggregator.dim)
         return pairs_at_a_time(words, width, images.regions.device)
 
 

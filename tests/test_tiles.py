@@ -1,30 +1,24 @@
-"""Tiles and shortlists: every pair once, within bounds; the hardest negatives by a loop."""
+"""Tiles within their bounds; the hardest negatives by a loop."""
 
 import pytest
 import torch
 
-from reclf.tiles import TILE_BYTES, hardest_pairs, pairs_at_a_time, plan_tiles
-
-COUNTS = [0, 1, 1, 4, 7]
+from reclf.tiles import TILE_BYTES, hardest_pairs, pairs_at_a_time, tile_sides
 
 
-@pytest.mark.parametrize("images", [1, 3, 8])
-@pytest.mark.parametrize("pairs", [1, 2, 5, 16, 1000])
-def test_every_pair_is_in_one_tile(images, pairs):
-    seen = torch.zeros(images, len(COUNTS), dtype=torch.long)
-    for tile in plan_tiles(images, COUNTS, pairs):
-        part = seen[tile.images, tile.reports]
-        assert 0 < part.numel() <= max(1, pairs)
-        part += 1
-        words = COUNTS[tile.reports]
-        assert tile.words == max(1, *words)
-        assert tile.padded == (min(words) < tile.words)
-    assert (seen == 1).all()
-
-
-def test_no_images_or_reports_give_no_tiles():
-    assert plan_tiles(0, COUNTS, 5) == []
-    assert plan_tiles(3, [], 5) == []
+@pytest.mark.parametrize(
+    ("images", "pairs", "sides"),
+    [
+        (8, 40, (8, 5)),  # all images with five reports
+        (8, 44, (8, 5)),
+        (8, 8, (8, 1)),
+        (8, 5, (5, 1)),  # a report with all images is too much
+        (8, 1, (1, 1)),
+        (0, 5, (1, 5)),
+    ],
+)
+def test_sides_of_a_tile(images, pairs, sides):
+    assert tile_sides(images, pairs) == sides
 
 
 def test_a_tile_fits_the_device():

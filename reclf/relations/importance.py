@@ -54,13 +54,14 @@ class ImportanceReasoning(nn.Module):
         if self.include_whole:
             nodes = torch.cat([whole[:, None].to(nodes.dtype), nodes], dim=1)
             mask = F.pad(mask, (1, 0), value=True)
-        # Few operations whose rounding every score shows: in float32 under autocast too.
+        # Under autocast the nodes stay in its type, and what is one number a word in float32.
+        kind = nodes.dtype
         with as_given(nodes):
-            nodes = at_least_float32(nodes)
+            gate = F.linear(nodes, self.gate.weight.to(kind), self.gate.bias.to(kind)).squeeze(-1)
             # Sigmoid and not softmax: two findings in one report need not compete.
-            gates = self._normalise(self.gate(nodes).squeeze(-1), mask).sigmoid() * mask
+            gates = self._normalise(at_least_float32(gate), mask).sigmoid() * mask
             weights = gates / gates.sum(-1, keepdim=True).clamp_min(1e-6)
-            pair = unit((weights[:, None] @ nodes).squeeze(1))
+            pair = unit(at_least_float32(weights[:, None].to(kind) @ nodes).squeeze(1))
         return pair, weights[:, 1:] if self.include_whole else weights
 
     def _normalise(self, values: Tensor, mask: Tensor) -> Tensor:

@@ -79,7 +79,13 @@ class SemanticStep(nn.Module):
             drawn, graph = _draw_fused(queries, nodes_NPS, mask_NP, self.scale), None
         else:
             drawn, graph = _Draw.apply(queries, nodes_NPS, mask_NP, self.scale)
-        message = torch.relu(self.update(drawn))
+        if readers == 1:
+            # At the start the scores of pairs differ by a hundredth: where one node is read out,
+            # half precision would reorder them.
+            with as_given(drawn):
+                message = torch.relu(self.update(at_least_float32(drawn)))
+        else:
+            message = torch.relu(self.update(drawn))
         return (reading + message if self.residual else message), graph
 
 
@@ -179,14 +185,7 @@ class SemanticReasoning(nn.Module):
             last = k == len(self.steps) - 1
             readers = 1 if read_out_only and last else None
             product = None if products is None else products[k]
-            if last:
-                # At the start the scores of pairs differ by a hundredth: half precision would
-                # reorder them here, where they are read out.
-                with as_given(nodes):
-                    nodes = at_least_float32(nodes)
-                    nodes, graph = step(nodes, mask, readers, product, pairs.detail)
-            else:
-                nodes, graph = step(nodes, mask, readers, product, pairs.detail)
+            nodes, graph = step(nodes, mask, readers, product, pairs.detail)
             graphs.append(graph)
         if mask is not None and not read_out_only:
             nodes = nodes * mask[..., None]
