@@ -64,10 +64,10 @@ def peak_memory(job: Job, device: str = "cpu") -> float:
     if device == "cuda":
         torch.cuda.synchronize()
         torch.cuda.reset_peak_memory_stats()
-        before = torch.cuda.memory_allocated()
+        allocated = torch.cuda.memory_allocated()
         job()
         torch.cuda.synchronize()
-        return (torch.cuda.max_memory_allocated() - before) / 2**20
+        return (torch.cuda.max_memory_allocated() - allocated) / 2**20
     with buffers(kept=False):
         # What was freed may lie in the process still, and would be taken again unseen.
         ctypes.CDLL(None).malloc_trim(0)
@@ -79,7 +79,8 @@ def peak_memory(job: Job, device: str = "cpu") -> float:
 
 def _status(name: str) -> float:
     lines = Path("/proc/self/status").read_text().splitlines()
-    return float(next(line for line in lines if line.startswith(name)).split()[1]) / 2**10
+    kilobytes = next(line for line in lines if line.startswith(name)).split()[1]
+    return float(kilobytes) / 2**10
 
 
 @contextmanager
