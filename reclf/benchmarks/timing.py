@@ -20,6 +20,7 @@ import torch
 Job = Callable[[], object]
 Seconds = dict[str, list[float]]
 
+PAGE = 4 / 2**10
 M_MMAP_THRESHOLD, M_TRIM_THRESHOLD = -3, -1
 
 
@@ -55,7 +56,7 @@ def _now(device: str) -> float:
 
 
 def peak_memory(job: Job, device: str = "cpu") -> float:
-    """Most memory that a job takes beyond what is there before it, in MB.
+    """Most memory that a job takes beyond what is there before it, in MB; at least a page.
 
     Raises:
         OSError: on a CPU whose system does not tell the peak of a process (Linux does).
@@ -74,7 +75,7 @@ def peak_memory(job: Job, device: str = "cpu") -> float:
         Path("/proc/self/clear_refs").write_text("5")  # the peak starts anew
         before = _status("VmRSS")
         job()
-        return _status("VmHWM") - before
+        return max(_status("VmHWM") - before, PAGE)
 
 
 def _status(name: str) -> float:

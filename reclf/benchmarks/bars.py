@@ -1,0 +1,55 @@
+"""What the project asks of its own speed and memory, and how a run of the benchmark stands to it.
+
+benchmark.json: name -> number  -->  name, measured, bar, met or not
+"""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+
+class Bar(NamedTuple):
+    name: str  # in benchmark.json
+    least: bool  # True: at least `value`; False: at most
+    value: float
+    meaning: str
+
+
+BARS = (
+    Bar("srm_irm_float32", True, 2.2, "SRM + IRM, all pairs, forward and backward: loop / ours"),
+    Bar("srm_irm_bfloat16", True, 4.0, "the same, ours in bfloat16"),
+    Bar("srm_irm_one_step_float32", True, 4.0, "the same with one SRM step"),
+    Bar("srm_irm_one_step_bfloat16", True, 6.0, "one SRM step, ours in bfloat16"),
+    Bar("gloria_float32", True, 4.5, "GLoRIA's local loss, D 768: loop / ours"),
+    Bar("memory_all_pairs", True, 7.0, "peak memory, chunks recomputed: loop / ours"),
+    Bar("memory_time_cost", False, 1.4, "its time by that of our fastest setting"),
+    Bar("memory_smallest", True, 30.0, "peak memory, smallest chunks: loop / ours"),
+    Bar("shortlist_time", True, 8.0, "K = 8 of B = 128: all pairs / shortlist"),
+    Bar("shortlist_memory", True, 20.0, "the same, peak memory"),
+    Bar("growth_exponent", False, 1.1, "of the shortlist's time in B, 64 to 256"),
+    Bar("step", True, 2.3, "whole step, ResNet-50 and BERT-base, B 16: peers' form / ours"),
+    Bar("relation_share", False, 0.10, "of our step, between features and their gradients"),
+    Bar("rerank_float32", True, 2.4, "re-ranking 200 candidates: loop / ours"),
+    Bar("rerank_bfloat16", True, 4.4, "the same, ours in bfloat16"),
+    Bar("prepared_data", True, 50.0, "images a second: prepared / best decoder of large JPEGs"),
+)
+
+
+def table(measured: Mapping[str, float]) -> list[dict[str, object]]:
+    """A row for every bar that was measured."""
+    rows: list[dict[str, object]] = []
+    for bar in BARS:
+        if bar.name not in measured:
+            continue
+        value = measured[bar.name]
+        met = value >= bar.value if bar.least else value <= bar.value
+        rows.append(
+            {
+                "name": bar.name,
+                "measured": value,
+                "spread": measured.get(f"{bar.name}_spread"),
+                "bar": f"{'>=' if bar.least else '<='} {bar.value:g}",
+                "met": "yes" if met else "no",
+                "what": bar.meaning,
+            }
+        )
+    return rows
