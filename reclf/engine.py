@@ -1,6 +1,7 @@
 """What the training loop stands on: device, optimizer, the loss of all processes, signals."""
 
 import ctypes
+import os
 import resource
 import signal
 import threading
@@ -136,6 +137,22 @@ def keep_freed_memory() -> bool:
         return False
     mmap_threshold, trim_threshold = -3, -1
     return bool(mallopt(mmap_threshold, 2**30) and mallopt(trim_threshold, 2**31 - 1))
+
+
+@contextmanager
+def cpu_threads(workers: int):
+    """Within, torch computes on the cores that the data workers leave, at least one.
+
+    Two threads of which one waits for a core that a worker has are slower than one thread: the
+    other waits with it, in every operation (LOG.md, 2026-11-25). OMP_NUM_THREADS decides if set.
+    """
+    before = torch.get_num_threads()
+    if "OMP_NUM_THREADS" not in os.environ:
+        torch.set_num_threads(max(1, before - workers))
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def peak_memory_mb(device: torch.device) -> float:

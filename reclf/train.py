@@ -24,6 +24,7 @@ from tqdm.auto import tqdm
 from .batches import Pairs, Study
 from .engine import (
     batch_losses,
+    cpu_threads,
     interrupts,
     keep_freed_memory,
     make_accelerator,
@@ -72,8 +73,10 @@ def train(
     if accelerator.device.type == "cpu":
         keep_freed_memory()
     loop = _Loop(model, run, accelerator, train_set, val_studies, progress_bar, on_log)
+    threads = cpu_threads(run.config.data.workers if accelerator.device.type == "cpu" else 0)
     try:
-        loop.run_steps()
+        with threads:
+            loop.run_steps()
     except KeyboardInterrupt:
         run.set_status("interrupted", **loop.progress.state())
         raise

@@ -16,7 +16,13 @@ import torch
 import reclf.train
 from reclf.batches import Study
 from reclf.config import DataConfig, RunConfig, TrainConfig, override
-from reclf.engine import choose_precision, keep_freed_memory, make_accelerator, make_optimizer
+from reclf.engine import (
+    choose_precision,
+    cpu_threads,
+    keep_freed_memory,
+    make_accelerator,
+    make_optimizer,
+)
 from reclf.model import RECLF
 from reclf.pieces import train_tokenizer
 from reclf.pretrain import make_model
@@ -278,6 +284,18 @@ def test_what_is_not_there_is_refused(tmp_path):
             make_accelerator(TrainConfig(device="cuda"), tmp_path)
     with pytest.raises(ValueError, match="fp16"):
         make_accelerator(TrainConfig(device="cpu", precision="fp16"), tmp_path)
+
+
+def test_workers_get_cores_of_their_own(monkeypatch):
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    before = torch.get_num_threads()
+    for workers, expected in ((0, before), (1, max(1, before - 1)), (99, 1)):
+        with cpu_threads(workers):
+            assert torch.get_num_threads() == expected
+        assert torch.get_num_threads() == before
+    monkeypatch.setenv("OMP_NUM_THREADS", "2")
+    with cpu_threads(99):
+        assert torch.get_num_threads() == before
 
 
 def test_freed_memory_is_kept_where_the_c_library_can():
