@@ -34,9 +34,9 @@ BARS = (
 )
 
 
-def table(measured: Mapping[str, float]) -> list[dict[str, object]]:
+def table(measured: Mapping[str, float]) -> list[dict[str, Any]]:
     """A row for every bar that was measured."""
-    rows: list[dict[str, object]] = []
+    rows: list[dict[str, Any]] = []
     for bar in BARS:
         if bar.name not in measured:
             continue
@@ -53,3 +53,20 @@ def table(measured: Mapping[str, float]) -> list[dict[str, object]]:
             }
         )
     return rows
+
+
+def as_markdown(measured: Mapping[str, float]) -> str:
+    """The table for a README."""
+    lines = ["| | measured | bar | |", "|---|---|---|---|"]
+    for row in table(measured):
+        spread = "" if row["spread"] is None else f" (quartiles {row['spread']:.2g} apart)"
+        missed = "" if row["met"] == "yes" else ", **not met**"
+        lines.append(
+            f"| `{row['name']}` | {row['measured']:.3g}{spread} | {row['bar']}{missed} "
+            f"| {row['what']} |"
+        )
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    print(as_markdown(json.loads(Path(sys.argv[1], "results", "benchmark.json").read_text())))

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from reclf.benchmarks import loops, relation_scores, timing
-from reclf.benchmarks.bars import BARS, table
+from reclf.benchmarks.bars import BARS, as_markdown, table
 from reclf.benchmarks.relation_scores import Case, Sizes
 
 SIZES = Sizes(studies=4, words=5, regions=3, embed_dim=8, matching_dim=6)
@@ -64,6 +64,9 @@ def test_peak_memory_sees_what_is_freed_again():
 def test_bars_say_met_or_not():
     names = [bar.name for bar in BARS]
     assert len(set(names)) == len(names)
+    text = as_markdown({"step": 2.5, "relation_share": 0.2, "step_spread": 0.1})
+    assert "| `step` | 2.5 (quartiles 0.1 apart) | >= 2.3 |" in text
+    assert "| `relation_share` | 0.2 | <= 0.1, **not met** |" in text
     rows = table({"step": 2.5, "relation_share": 0.2, "step_spread": 0.1, "else": 1.0})
     assert [(row["name"], row["met"], row["spread"]) for row in rows] == [
         ("step", "yes", 0.1),

@@ -1,0 +1,28 @@
+"""Two versions in turns: the ratio is of the rounds, and a tree that does not train is named."""
+
+import pytest
+
+from reclf.benchmarks import two_versions
+
+
+def test_ratio_of_rounds(monkeypatch, tmp_path, capsys):
+    speeds = iter([50.0, 100.0, 40.0, 60.0, 50.0, 90.0])
+    seen = []
+    monkeypatch.setattr(
+        two_versions,
+        "studies_per_second",
+        lambda tree, steps: seen.append((tree.name, steps)) or next(speeds),
+    )
+    ratio = two_versions.main([str(tmp_path / "old"), str(tmp_path / "new"), "--steps", "60"])
+    assert ratio == 1.8  # of 2.0, 1.5 and 1.8
+    assert seen == [("old", 60), ("new", 60)] * 3
+    assert "after / before: 1.80 (1.50 to 2.00)" in capsys.readouterr().out
+
+
+def test_a_tree_that_does_not_train_is_named(tmp_path):
+    (tmp_path / "reclf").mkdir()
+    (tmp_path / "reclf" / "__init__.py").touch()
+    with pytest.raises(RuntimeError, match=f"training with {tmp_path} failed: .*pretrain"):
+        two_versions.studies_per_second(tmp_path, 50)
+    with pytest.raises(SystemExit):
+        two_versions.main(["a", "b", "--steps", "10"])
