@@ -1,10 +1,15 @@
 """What the project asks of its own speed and memory, and how a run of the benchmark stands to it.
 
-benchmark.json: name -> number  -->  name, measured, bar, met or not
+    benchmark.json: name -> number  -->  name, measured, bar, met or not
+
+`python -m reclf.benchmarks.bars runs/bench` prints the table of a run as Markdown.
 """
 
+import json
+import sys
 from collections.abc import Mapping
-from typing import NamedTuple
+from pathlib import Path
+from typing import Any, NamedTuple
 
 
 class Bar(NamedTuple):
