@@ -62,6 +62,7 @@ class LocalMatchings(nn.Module):
         words: Tensor,
         word_mask: Tensor | None,
         unit_regions: Tensor | None = None,
+        with_cosines: bool = True,
     ) -> Matched:
         """Match words with images.
 
@@ -71,6 +72,7 @@ class LocalMatchings(nn.Module):
                 image.
             word_mask: bool, True where there is a word: (C, W) or (A, 1, W); None where all are.
             unit_regions: `unit(regions)`, where the caller has it.
+            with_cosines: False leaves them out (zeros), where nobody reads them.
 
         Returns:
             `Matched` with M = C * W (reports one after the other). Rows of padded words are finite
@@ -80,7 +82,11 @@ class LocalMatchings(nn.Module):
         attention = self._attend(regions, words, word_mask, unit_regions, unit_words)[0].mT
         difference = _SquaredDifference.apply(attention, regions, unit_words)  # (A, M, D)
         # |a - b|^2 = 2 - 2 cos for unit vectors
-        cosines = 1 - difference.sum(-1) / 2
+        cosines = (
+            1 - difference.sum(-1) / 2
+            if with_cosines
+            else difference.new_zeros(difference.shape[:-1])
+        )
         return Matched(unit(self.local(difference)), cosines, attention)
 
     def cosines(
@@ -230,10 +236,10 @@ class _SquaredDifference(torch.autograd.Function):
     @once_differentiable
     def backward(ctx, grad: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         attention, regions, unit_words, inverse, difference = ctx.saved_tensors
-        grad = (grad * difference).mul_(2)
-        grad_words = -(grad.sum(0) if unit_words.ndim == 2 else grad)
+        grad = grad * difference  # half of it
+        grad_words = -2 * (grad.sum(0) if unit_words.ndim == 2 else grad)
         # The unit vector of the attended region is the difference plus the word.
-        grad = _unit_backward(grad, difference + unit_words, inverse)
+        grad = _unit_backward(grad, difference + unit_words, 2 * inverse)
         return grad @ regions.mT, attention.mT @ grad, grad_words
 
 

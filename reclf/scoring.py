@@ -159,7 +159,8 @@ class PairScorer:
             whole = cosines.new_empty(*shape[:2], 0)
         else:
             seen = mask if padded else None
-            matched = self.matchings(regions, words, seen, unit_regions)
+            with_cosines = detail or self.aggregator.reads_cosines
+            matched = self.matchings(regions, words, seen, unit_regions, with_cosines)
             whole = self.matchings.match_whole(image_whole, text_whole)
         flat = (shape[0] * shape[1], shape[2])
         pairs = Pairs(

@@ -54,11 +54,12 @@ class Aggregator(nn.Module):
     A score must not depend on padding, nor (in eval mode) on the other pairs of the batch.
     `uses_matchings = False` says that `forward` is never called: there are no local logits;
     `cosines_only = True` that it reads nothing but `pairs.cosines`, so that scoring need not form
-    the matchings.
+    the matchings, and `reads_cosines = False` that it does not read them.
     """
 
     uses_matchings = True
     cosines_only = False
+    reads_cosines = True
 
     def __init__(self, dim: int):
         super().__init__()

@@ -28,6 +28,8 @@ class RelationEnhanced(Aggregator):
         norm, include_whole: see `ImportanceReasoning`.
     """
 
+    reads_cosines = False
+
     def __init__(
         self,
         dim: int,

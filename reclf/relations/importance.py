@@ -114,6 +114,8 @@ class _MaskedBatchNorm(nn.Module):
 class IRM(Aggregator):
     """IRM alone: the score is read from the weighted sum of the matchings (SGRAF's SAF)."""
 
+    reads_cosines = False
+
     def __init__(self, dim: int, norm: str = "none", include_whole: bool = False):
         super().__init__(dim)
         self.importance = ImportanceReasoning(dim, norm, include_whole)

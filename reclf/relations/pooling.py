@@ -52,6 +52,8 @@ class MeanPooling(Aggregator):
     control for SRM.
     """
 
+    reads_cosines = False
+
     def __init__(self, dim: int, include_whole: bool = False):
         super().__init__(dim)
         self.include_whole = include_whole
@@ -64,6 +66,8 @@ class MeanPooling(Aggregator):
 
 class MaxPooling(Aggregator):
     """Element-wise maximum of the local-matchings; zeros for a report without words."""
+
+    reads_cosines = False
 
     def __init__(self, dim: int):
         super().__init__(dim)

@@ -74,11 +74,11 @@ class SemanticStep(nn.Module):
         """
         reading = nodes_NPS[:, :readers]
         weight, bias = self.product() if product is None else product
-        queries = F.linear(reading, weight.T, bias)
         if nodes_NPS.is_cuda and not with_graph:
+            queries = F.linear(reading, weight.T, bias)
             drawn, graph = _draw_fused(queries, nodes_NPS, mask_NP, self.scale), None
         else:
-            drawn, graph = _Draw.apply(queries, nodes_NPS, mask_NP, self.scale)
+            drawn, graph = _Draw.apply(nodes_NPS, weight, bias, mask_NP, self.scale, readers)
         if readers == 1:
             # At the start the scores of pairs differ by a hundredth: where one node is read out,
             # half precision would reorder them.
@@ -90,33 +90,53 @@ class SemanticStep(nn.Module):
 
 
 class _Draw(torch.autograd.Function):
-    """What the readers draw, E M with E = softmax_row(scale Q M'), and E.
+    """What the readers draw, E M with E = softmax_row(scale Q M') and Q = M weight + bias, and E.
 
-    Attention whose keys and values are both the nodes, so that their gradient is one buffer.
+    Attention whose queries, keys and values all come from the nodes, so that their gradient is
+    one buffer.
     """
 
     @staticmethod
-    def forward(ctx, queries: Tensor, nodes: Tensor, mask: Tensor | None, scale: float):
-        queries = queries.to(nodes.dtype)
+    def forward(
+        ctx,
+        nodes: Tensor,
+        weight: Tensor,
+        bias: Tensor,
+        mask: Tensor | None,
+        scale: float,
+        readers: int | None,
+    ):
+        weight, bias = weight.to(nodes.dtype), bias.to(nodes.dtype)
         with as_given(nodes):  # in the type of the nodes
-            scores = (queries @ nodes.mT).mul_(scale)
+            queries = F.linear(nodes[:, :readers], weight.T, bias)
+            scores = queries @ nodes.mT
+            if scale != 1:
+                scores.mul_(scale)
             if mask is not None:
                 scores.masked_fill_(~mask[:, None, :], torch.finfo(scores.dtype).min)
             graph = scores.softmax(-1)
             drawn = graph @ nodes
-        ctx.save_for_backward(queries, nodes, graph)
-        ctx.scale = scale
+        ctx.save_for_backward(nodes, weight, queries, graph)
+        ctx.scale, ctx.readers = scale, readers
         return drawn, graph
 
     @staticmethod
     @once_differentiable
     def backward(ctx, grad_drawn: Tensor, grad_graph: Tensor):
-        queries, nodes, graph = ctx.saved_tensors
+        nodes, weight, queries, graph = ctx.saved_tensors
         grad_scores = (grad_drawn @ nodes.mT).add_(grad_graph)
-        grad_scores.sub_(torch.linalg.vecdot(grad_scores, graph)[..., None])
-        grad_scores.mul_(graph).mul_(ctx.scale)
+        grad_scores.sub_(torch.linalg.vecdot(grad_scores, graph)[..., None]).mul_(graph)
+        if ctx.scale != 1:
+            grad_scores.mul_(ctx.scale)
         grad_nodes = (graph.mT @ grad_drawn).baddbmm_(grad_scores.mT, queries)
-        return grad_scores @ nodes, grad_nodes, None, None
+        grad_queries = (grad_scores @ nodes).flatten(0, 1)
+        reading = nodes[:, : ctx.readers].flatten(0, 1)
+        if ctx.readers is None:
+            grad_nodes.flatten(0, 1).addmm_(grad_queries, weight.T)
+        else:
+            grad_nodes[:, : ctx.readers] += (grad_queries @ weight.T).view_as(queries)
+        grad_weight, grad_bias = reading.T @ grad_queries, grad_queries.sum(0)
+        return grad_nodes, grad_weight, grad_bias, None, None, None
 
 
 def _draw_fused(queries: Tensor, nodes: Tensor, mask: Tensor | None, scale: float) -> Tensor:
@@ -197,6 +217,8 @@ class SemanticReasoning(nn.Module):
 
 class SRM(Aggregator):
     """SRM alone: the score is read from node 0 after K steps (SGRAF's SGR)."""
+
+    reads_cosines = False
 
     def __init__(
         self,
