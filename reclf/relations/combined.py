@@ -24,7 +24,7 @@ class RelationEnhanced(Aggregator):
     Args:
         dim: S.
         composition: "parallel" or "sequential".
-        steps, scaled, residual, read_out: see `SemanticReasoning`.
+        steps, scaled, residual, read_out, nearness: see `SemanticReasoning`.
         norm, include_whole: see `ImportanceReasoning`.
     """
 
@@ -38,6 +38,7 @@ class RelationEnhanced(Aggregator):
         scaled: bool = False,
         residual: bool = False,
         read_out: str = "whole",
+        nearness: float = 0.0,
         norm: str = "none",
         include_whole: bool = False,
     ):
@@ -45,7 +46,7 @@ class RelationEnhanced(Aggregator):
         if composition not in COMPOSITIONS:
             raise ValueError(f"composition must be one of {COMPOSITIONS}, got {composition!r}")
         self.sequential = composition == "sequential"
-        self.semantic = SemanticReasoning(dim, steps, scaled, residual, read_out)
+        self.semantic = SemanticReasoning(dim, steps, scaled, residual, read_out, nearness)
         self.importance = ImportanceReasoning(dim, norm, include_whole)
         self.importance_score = Scorer(dim)
         self.semantic_score = None if self.sequential else Scorer(dim)

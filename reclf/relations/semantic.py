@@ -40,15 +40,30 @@ class SemanticStep(nn.Module):
         dim: S.
         scaled: divide the edge scores by sqrt(S) before the softmax.
         residual: add the message to the node instead of replacing it (ours).
+        nearness: at the start, what a word loses of its edge score for each word in between (ours);
+            0 leaves the step without, and SGRAF's. Matchings hardly tell which "left" belongs to
+            which finding, and edges that are level teach nothing (LOG.md, 2026-11-25).
     """
 
-    def __init__(self, dim: int, scaled: bool = False, residual: bool = False):
+    def __init__(
+        self, dim: int, scaled: bool = False, residual: bool = False, nearness: float = 0.0
+    ):
         super().__init__()
         self.query = nn.Linear(dim, dim)
         self.key = nn.Linear(dim, dim)
         self.update = nn.Linear(dim, dim)
         self.scale = dim**-0.5 if scaled else 1.0
         self.residual = residual
+        self.nearness = nn.Parameter(torch.tensor(float(nearness))) if nearness else None
+
+    def near(self, readers: int, nodes: int) -> Tensor | None:
+        """What is added to the edge scores (readers, nodes); node 0 is as near to all."""
+        if self.nearness is None:
+            return None
+        places = torch.arange(nodes, device=self.nearness.device, dtype=torch.float32)
+        apart = (places[:readers, None] - places).abs()
+        apart[0], apart[:, 0] = 0, 0
+        return -self.nearness * apart
 
     def product(self) -> Product:
         with as_given(self.query.weight):
@@ -74,11 +89,12 @@ class SemanticStep(nn.Module):
         """
         reading = nodes_NPS[:, :readers]
         weight, bias = self.product() if product is None else product
+        near = self.near(reading.shape[1], nodes_NPS.shape[1])
         if nodes_NPS.is_cuda and not with_graph:
             queries = F.linear(reading, weight.T, bias)
-            drawn, graph = _draw_fused(queries, nodes_NPS, mask_NP, self.scale), None
+            drawn, graph = _draw_fused(queries, nodes_NPS, mask_NP, self.scale, near), None
         else:
-            drawn, graph = _Draw.apply(nodes_NPS, weight, bias, mask_NP, self.scale, readers)
+            drawn, graph = _Draw.apply(nodes_NPS, weight, bias, mask_NP, self.scale, readers, near)
         if readers == 1:
             # At the start the scores of pairs differ by a hundredth: where one node is read out,
             # half precision would reorder them.
@@ -90,8 +106,9 @@ class SemanticStep(nn.Module):
 
 
 class _Draw(torch.autograd.Function):
-    """What the readers draw, E M with E = softmax_row(scale Q M') and Q = M weight + bias, and E.
+    """What the readers draw, E M with E = softmax_row(scale Q M' + near), and E.
 
+    Q = M weight + bias; near is None, (readers, P), or (N, readers, P) with one for each pair.
     Attention whose queries, keys and values all come from the nodes, so that their gradient is
     one buffer.
     """
@@ -105,6 +122,7 @@ class _Draw(torch.autograd.Function):
         mask: Tensor | None,
         scale: float,
         readers: int | None,
+        near: Tensor | None,
     ):
         weight, bias = weight.to(nodes.dtype), bias.to(nodes.dtype)
         with as_given(nodes):  # in the type of the nodes
@@ -112,12 +130,15 @@ class _Draw(torch.autograd.Function):
             scores = queries @ nodes.mT
             if scale != 1:
                 scores.mul_(scale)
+            if near is not None:
+                scores.add_(near)
             if mask is not None:
                 scores.masked_fill_(~mask[:, None, :], torch.finfo(scores.dtype).min)
             graph = scores.softmax(-1)
             drawn = graph @ nodes
         ctx.save_for_backward(nodes, weight, queries, graph)
         ctx.scale, ctx.readers = scale, readers
+        ctx.near_like = None if near is None else (near.dtype, near.dim())
         return drawn, graph
 
     @staticmethod
@@ -126,6 +147,13 @@ class _Draw(torch.autograd.Function):
         nodes, weight, queries, graph = ctx.saved_tensors
         grad_scores = (grad_drawn @ nodes.mT).add_(grad_graph)
         grad_scores.sub_(torch.linalg.vecdot(grad_scores, graph)[..., None]).mul_(graph)
+        grad_near = None
+        if ctx.needs_input_grad[6]:
+            dtype, dim = ctx.near_like
+            if dim == 2:  # one for all pairs
+                grad_near = grad_scores.sum(0, dtype=dtype)
+            else:
+                grad_near = grad_scores.to(dtype, copy=True)  # scaled in place below
         if ctx.scale != 1:
             grad_scores.mul_(ctx.scale)
         grad_nodes = (graph.mT @ grad_drawn).baddbmm_(grad_scores.mT, queries)
@@ -136,13 +164,23 @@ class _Draw(torch.autograd.Function):
         else:
             grad_nodes[:, : ctx.readers] += (grad_queries @ weight.T).view_as(queries)
         grad_weight, grad_bias = reading.T @ grad_queries, grad_queries.sum(0)
-        return grad_nodes, grad_weight, grad_bias, None, None, None
+        return grad_nodes, grad_weight, grad_bias, None, None, None, grad_near
 
 
-def _draw_fused(queries: Tensor, nodes: Tensor, mask: Tensor | None, scale: float) -> Tensor:
+def _draw_fused(
+    queries: Tensor,
+    nodes: Tensor,
+    mask: Tensor | None,
+    scale: float,
+    near: Tensor | None = None,
+) -> Tensor:
     """`_Draw` without the graph, by the attention kernels of a GPU."""
     heads = queries[:, None], nodes[:, None], nodes[:, None]
     mask = None if mask is None else mask[:, None, None]
+    if near is not None:
+        near = near.to(queries.dtype).unsqueeze(-3)  # one head
+        lowest = torch.finfo(near.dtype).min
+        mask = near if mask is None else torch.where(mask, near, lowest)
     return F.scaled_dot_product_attention(*heads, attn_mask=mask, scale=scale)[:, 0]
 
 
@@ -155,7 +193,7 @@ class SemanticReasoning(nn.Module):
     Args:
         dim: S.
         steps: K.
-        scaled, residual: see `SemanticStep`.
+        scaled, residual, nearness: see `SemanticStep`.
         read_out: what node 0 starts as: "whole", the global matching (SGRAF), or "token", a learnt
             vector (ours). The global matching alone can solve the contrast, and then no word is
             read (LOG.md, 2026-11-24); a token has nothing but what it draws from the words.
@@ -168,6 +206,7 @@ class SemanticReasoning(nn.Module):
         scaled: bool = False,
         residual: bool = False,
         read_out: str = "whole",
+        nearness: float = 0.0,
     ):
         super().__init__()
         if steps < 1:
@@ -175,7 +214,9 @@ class SemanticReasoning(nn.Module):
         if read_out not in READ_OUTS:
             raise ValueError(f"read_out must be one of {READ_OUTS}, got {read_out!r}")
         self.token = nn.Parameter(torch.randn(dim) * dim**-0.5) if read_out == "token" else None
-        self.steps = nn.ModuleList(SemanticStep(dim, scaled, residual) for _ in range(steps))
+        self.steps = nn.ModuleList(
+            SemanticStep(dim, scaled, residual, nearness) for _ in range(steps)
+        )
 
     def products(self) -> list[Product]:
         """What `forward` takes, formed once for many chunks of pairs."""
@@ -227,9 +268,10 @@ class SRM(Aggregator):
         scaled: bool = False,
         residual: bool = False,
         read_out: str = "whole",
+        nearness: float = 0.0,
     ):
         super().__init__(dim)
-        self.semantic = SemanticReasoning(dim, steps, scaled, residual, read_out)
+        self.semantic = SemanticReasoning(dim, steps, scaled, residual, read_out, nearness)
         self.score = Scorer(dim)
 
     def prepare(self) -> Callable[[Pairs], Related]:
