@@ -35,7 +35,8 @@ def sgraf_logits(
     """Relation-enhanced logits of all pairs, (A, B), by two separate models.
 
     Args:
-        aggregator: parallel, reading out from the global matching.
+        aggregator: parallel, reading out from the global matching, its other options as they are by
+            default, but for `include_whole=True`.
         regions: (A, R, D).
         image_whole: (A, D).
         words: B times (W, D), without padding.
