@@ -29,8 +29,9 @@ from .batches import Batch
 from .config import ModelConfig, TowerConfig, from_dict
 from .encoders import ImageEncoder, ImageFeatures, TextEncoder, TextFeatures, build_tower
 from .matchings import LocalMatchings, Matched
+from .recompute import recomputed
 from .relations import Related, make_aggregator
-from .scoring import PairScorer, recomputed
+from .scoring import PairScorer
 from .tiles import hardest_pairs
 
 MAX_LOGIT_SCALE = 100.0
@@ -226,12 +227,12 @@ class RECLF(nn.Module):
         if not chunk or chunk >= len(batch) or not torch.is_grad_enabled():
             return self.encode_images(batch.pixels), self.encode_reports(batch)
         images = [
-            recomputed(self.image_encoder, self.encode_images, pixels)
+            ImageFeatures(*recomputed([self.image_encoder], self.encode_images, pixels))
             for pixels in batch.pixels.split(chunk)
         ]
         parts = (batch.input_ids, batch.attention_mask, batch.word_ids, batch.word_mask)
         texts = [
-            recomputed(self.text_encoder, self.text_encoder, *some)
+            recomputed([self.text_encoder], self.text_encoder, *some)
             for some in zip(*(part.split(chunk) for part in parts), strict=True)
         ]
         return (

@@ -43,8 +43,6 @@ def phantom_small() -> RunConfig:
             aggregator_options={"steps": 1, "read_out": "token"},
         ),
         data=DataConfig(augment=False, workers=1),
-        # Small dimensions: fewer and larger tiles than a cache would ask for (LOG.md, 2026-11-25).
-        train=TrainConfig(pair_chunk=256),
     )
 
 

@@ -9,20 +9,17 @@ Shape letters: A = images, B = reports, C = reports of a tile, N = pairs, W = wo
 D, S as in the settings.
 """
 
-from collections.abc import Callable, Sequence
-from contextlib import contextmanager, nullcontext
-from typing import Any, NamedTuple, TypeVar
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import torch
-from torch import Tensor, nn
-from torch.utils.checkpoint import checkpoint
+from torch import Tensor
 
 from .encoders import ImageFeatures, TextFeatures
 from .matchings import LocalMatchings, Matched, unit
+from .recompute import recomputed
 from .relations import Aggregator, Pairs, Related
 from .tiles import pairs_at_a_time, tile_sides
-
-Result = TypeVar("Result")
 
 
 class _Inputs(NamedTuple):
@@ -72,14 +69,14 @@ class PairScorer:
         rows = [part.split(tall) for part in (images.regions, images.whole[:, None])]
         unit_rows = self._unit_regions(images.regions).split(tall)
         whole, words, mask = (part[order].split(wide) for part in texts)
-        aggregate = self.aggregator.prepare()
+        shared = self.aggregator.prepare()
         columns = []
         for k in range(len(words)):
             own = [counts[i] for i in order[k * wide : (k + 1) * wide]]
             longest = max(1, own[-1])
             some = words[k][:, :longest], whole[k][None], mask[k][:, :longest]
             tiles = [
-                self._logits(aggregate, own[0] < longest, _Inputs(*image_side, *some))
+                self._logits(shared, own[0] < longest, _Inputs(*image_side, *some))
                 for image_side in zip(rows[0], unit_rows, rows[1], strict=True)
             ]
             columns.append(torch.cat(tiles))
@@ -103,7 +100,7 @@ class PairScorer:
         """
         lengths = torch.as_tensor(counts)[text_rows]
         order = lengths.argsort(stable=True)
-        aggregate = self.aggregator.prepare()
+        shared = self.aggregator.prepare()
         parts = []
         if not len(order):
             return images.whole.new_zeros(0)
@@ -120,7 +117,7 @@ class PairScorer:
                 texts.word_mask.index_select(0, reports)[:, None, :words],
             )
             padded = int(lengths[chosen].min()) < words
-            parts.append(self._logits(aggregate, padded, inputs).squeeze(1))
+            parts.append(self._logits(shared, padded, inputs).squeeze(1))
         return torch.cat(parts)[order.argsort()]
 
     def explain_pairs(self, images: ImageFeatures, texts: TextFeatures) -> tuple[Related, Matched]:
@@ -133,22 +130,20 @@ class PairScorer:
             texts.whole[:, None],
             texts.word_mask[:, None],
         )
-        return self._relate(self.aggregator, inputs, padded=True, detail=True)
+        return self._relate((), inputs, padded=True, detail=True)
 
-    def _logits(
-        self, aggregate: Callable[[Pairs], Related], padded: bool, inputs: _Inputs
-    ) -> Tensor:
-        def run(*tensors: Any) -> Tensor:
-            taken = _Inputs(*tensors)
-            related, _ = self._relate(aggregate, taken, padded, detail=False)
-            return related.logits.view(len(taken.regions), -1)
+    def _logits(self, shared: Sequence[Tensor], padded: bool, inputs: _Inputs) -> Tensor:
+        def run(*tensors: Any) -> tuple[Tensor]:
+            taken, others = _Inputs(*tensors[: len(inputs)]), tensors[len(inputs) :]
+            related, _ = self._relate(others, taken, padded, detail=False)
+            return (related.logits.view(len(taken.regions), -1),)
 
         if not (self.recompute and torch.is_grad_enabled()):
-            return run(*inputs)
-        return recomputed(self.aggregator, run, *inputs)
+            return run(*inputs, *shared)[0]
+        return recomputed((self.matchings, self.aggregator), run, *inputs, *shared)[0]
 
     def _relate(
-        self, aggregate: Callable[[Pairs], Related], inputs: _Inputs, padded: bool, detail: bool
+        self, shared: Sequence[Tensor], inputs: _Inputs, padded: bool, detail: bool
     ) -> tuple[Related, Matched]:
         regions, unit_regions, image_whole, words, text_whole, mask = inputs
         shape = (len(regions), text_whole.shape[-2], mask.shape[-1])  # (A, C, W)
@@ -171,7 +166,7 @@ class PairScorer:
             padded=padded,
             detail=detail,
         )
-        return aggregate(pairs), matched
+        return self.aggregator(pairs, *shared), matched
 
     def _unit_regions(self, regions: Tensor) -> Tensor:
         return unit(regions) if self.matchings.kind == "cosine" else regions
@@ -182,27 +177,4 @@ class PairScorer:
         regions, dim = images.regions.shape[1:]
         # Without matchings there are few tensors, so that a larger tile stays in the cache.
         width = regions / 4 if self.aggregator.cosines_only else max(dim, self.aggregator.dim)
-        return pairs_at_a_time(words, width, images.regions.device)
-
-
-def recomputed(module: nn.Module, run: Callable[..., Result], *inputs: Tensor | None) -> Result:
-    """`run(*inputs)`, forgotten and run again in the backward pass.
-
-    Args:
-        module: whose running statistics shall not be updated a second time.
-    """
-    contexts = lambda: (nullcontext(), _statistics_kept(module))  # noqa: E731
-    return checkpoint(run, *inputs, use_reentrant=False, context_fn=contexts)
-
-
-@contextmanager
-def _statistics_kept(module: nn.Module):
-    """Within, norms leave their running statistics as they are."""
-    norms = [m for m in module.modules() if getattr(m, "running_mean", None) is not None]
-    kept = [{name: b.clone() for name, b in norm.named_buffers(recurse=False)} for norm in norms]
-    try:
-        yield
-    finally:
-        for norm, buffers in zip(norms, kept, strict=True):
-            for name, before in buffers.items():
-                getattr(norm, name).copy_(before)
+        return pairs_at_a_time(words, width, images.regions.dtype, images.regions.device)

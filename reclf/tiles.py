@@ -24,15 +24,16 @@ def tile_sides(images: int, pairs: int) -> tuple[int, int]:
     return max(1, min(images, pairs)), max(1, pairs // max(1, images))
 
 
-def pairs_at_a_time(words: int, width: float, device: torch.device) -> int:
+def pairs_at_a_time(words: int, width: float, dtype: torch.dtype, device: torch.device) -> int:
     """How many pairs fit a tile of this device.
 
     Args:
         words: of the longest report.
         width: numbers per word: D or S, or R where only cosines are formed.
+        dtype: of the numbers.
     """
     largest = TILE_BYTES.get(device.type, TILE_BYTES["cuda"])
-    return max(1, int(largest / (4 * max(1, words) * width)))
+    return max(1, int(largest / (dtype.itemsize * max(1, words) * width)))
 
 
 def hardest_pairs(logits: Tensor, positives: Tensor, k: int) -> Tensor:

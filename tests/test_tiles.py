@@ -22,10 +22,11 @@ def test_sides_of_a_tile(images, pairs, sides):
 
 
 def test_a_tile_fits_the_device():
-    cpu = pairs_at_a_time(64, 256, torch.device("cpu"))
+    cpu = pairs_at_a_time(64, 256, torch.float32, torch.device("cpu"))
     assert cpu * 64 * 256 * 4 <= TILE_BYTES["cpu"] < 2 * cpu * 64 * 256 * 4
-    assert pairs_at_a_time(64, 256, torch.device("cuda")) > cpu
-    assert pairs_at_a_time(10**6, 10**6, torch.device("cpu")) == 1
+    assert pairs_at_a_time(64, 256, torch.bfloat16, torch.device("cpu")) == 2 * cpu
+    assert pairs_at_a_time(64, 256, torch.float32, torch.device("cuda")) > cpu
+    assert pairs_at_a_time(10**6, 10**6, torch.float32, torch.device("cpu")) == 1
 
 
 @pytest.mark.parametrize("k", [1, 2, 9])

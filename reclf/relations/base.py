@@ -3,7 +3,7 @@
 Shape letters: N = image-report pairs, W = words (padded), S = matching dimension, K = SRM steps.
 """
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -65,9 +65,9 @@ class Aggregator(nn.Module):
         super().__init__()
         self.dim = dim
 
-    def prepare(self) -> Callable[[Pairs], Related]:
-        """`forward` for many chunks of pairs; what they share may be formed once, here."""
-        return self
+    def prepare(self) -> Sequence[Tensor]:
+        """Tensors that all chunks of pairs share, formed once; `forward` takes them after pairs."""
+        return ()
 
     def forward(self, pairs: Pairs) -> Related:
         raise NotImplementedError(f"{type(self).__name__} must define forward(pairs)")

@@ -8,12 +8,11 @@ Which of the two the paper means is not public; both are one setting
 (`model.aggregator_options.composition`).
 """
 
-from collections.abc import Callable
-from functools import partial
+from torch import Tensor
 
 from .base import Aggregator, Pairs, Related, Scorer
 from .importance import ImportanceReasoning
-from .semantic import Product, SemanticReasoning
+from .semantic import SemanticReasoning
 
 COMPOSITIONS = ("parallel", "sequential")
 
@@ -51,10 +50,10 @@ class RelationEnhanced(Aggregator):
         self.importance_score = Scorer(dim)
         self.semantic_score = None if self.sequential else Scorer(dim)
 
-    def prepare(self) -> Callable[[Pairs], Related]:
-        return partial(self, products=self.semantic.products())
+    def prepare(self) -> list[Tensor]:
+        return self.semantic.products()
 
-    def forward(self, pairs: Pairs, products: list[Product] | None = None) -> Related:
+    def forward(self, pairs: Pairs, *products: Tensor) -> Related:
         read_out_only = not pairs.detail and not self.sequential
         nodes, graph = self.semantic(pairs, read_out_only, products)
         if self.semantic_score is None:

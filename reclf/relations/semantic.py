@@ -9,8 +9,7 @@ reasoning is followed where the paper above leaves a detail open. With `residual
 Shape letters: N = image-report pairs, W = words, P = 1 + W nodes, S = matching dimension.
 """
 
-from collections.abc import Callable
-from functools import partial
+from collections.abc import Sequence
 from typing import NamedTuple, cast
 
 import torch
@@ -218,12 +217,12 @@ class SemanticReasoning(nn.Module):
             SemanticStep(dim, scaled, residual, nearness) for _ in range(steps)
         )
 
-    def products(self) -> list[Product]:
-        """What `forward` takes, formed once for many chunks of pairs."""
-        return [cast(SemanticStep, step).product() for step in self.steps]
+    def products(self) -> list[Tensor]:
+        """What `forward` takes, formed once for many chunks of pairs: two tensors a step."""
+        return [part for step in self.steps for part in cast(SemanticStep, step).product()]
 
     def forward(
-        self, pairs: Pairs, read_out_only: bool = False, products: list[Product] | None = None
+        self, pairs: Pairs, read_out_only: bool = False, products: Sequence[Tensor] = ()
     ) -> tuple[Tensor, Tensor | None]:
         """Refine the nodes.
 
@@ -245,7 +244,7 @@ class SemanticReasoning(nn.Module):
         for k, step in enumerate(self.steps):
             last = k == len(self.steps) - 1
             readers = 1 if read_out_only and last else None
-            product = None if products is None else products[k]
+            product = Product(*products[2 * k : 2 * k + 2]) if products else None
             nodes, graph = step(nodes, mask, readers, product, pairs.detail)
             graphs.append(graph)
         if mask is not None and not read_out_only:
@@ -274,9 +273,9 @@ class SRM(Aggregator):
         self.semantic = SemanticReasoning(dim, steps, scaled, residual, read_out, nearness)
         self.score = Scorer(dim)
 
-    def prepare(self) -> Callable[[Pairs], Related]:
-        return partial(self, products=self.semantic.products())
+    def prepare(self) -> list[Tensor]:
+        return self.semantic.products()
 
-    def forward(self, pairs: Pairs, products: list[Product] | None = None) -> Related:
+    def forward(self, pairs: Pairs, *products: Tensor) -> Related:
         nodes, graph = self.semantic(pairs, not pairs.detail, products)
         return Related(self.score(nodes[:, 0]), graph=graph)
