@@ -123,6 +123,9 @@ class DataConfig:
     """Folder of the data set; empty for the phantom."""
     options: dict[str, Any] = field(default_factory=dict)
     """Further arguments of the data set class."""
+    twins: dict[str, float] = field(default_factory=dict)
+    """Fact -> share of the training studies that come beside a twin which differs in it, e.g.
+    {"binding": 0.5}; for data sets that can draw twins (the phantom)."""
     train_split: str = "train"
     """Split to learn from."""
     val_split: str = "val"

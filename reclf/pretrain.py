@@ -22,6 +22,7 @@ from .pieces import train_tokenizer
 from .presets import PRESETS, make_config
 from .runs import Run
 from .train import train
+from .twins import WithTwins
 
 TOKENIZER_REPORTS = 2000
 
@@ -90,6 +91,8 @@ def pretrain(run: Run, progress_bar: bool = True, on_log: Any = None) -> RECLF:
                 data=[getattr(d, "fingerprint", None) for d in (train_set, val_set)],
                 parameters=sum(p.numel() for p in model.parameters()),
             )
+    if config.data.twins:
+        train_set = WithTwins(train_set, config.data.twins)
     val_studies = gallery(val_set, config.train.val_studies)
     return train(model, run, train_set, val_studies, progress_bar, on_log)
 

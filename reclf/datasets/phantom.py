@@ -15,6 +15,7 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
+from random import Random
 
 import cv2
 import numpy as np
@@ -50,11 +51,13 @@ class Phantom:
 
     Attributes:
         labels: names of the findings, in the order of every table.
+        facts: in which a twin can differ from a study.
         fingerprint: hash of everything that decides the content, the drawing code included.
     """
 
     name = "phantom"
     labels = KINDS
+    facts = FACTS
 
     def __init__(
         self,
@@ -95,6 +98,27 @@ class Phantom:
         cases = [self.case(index) for index in indices]
         return [Pair(render(case, self.image_size).image, _report(case)) for case in cases]
 
+    def twins(self, number: int, fact: str) -> tuple[Pair, Pair]:
+        """A study that has such a fact, and its twin, as images and reports alone.
+
+        Another number gives another study, nearly always: they are drawn, not counted.
+
+        Raises:
+            ValueError: no study of this split has such a fact.
+        """
+        draw = Random(f"{self.seed}/{self.split}/{number}/{fact}")
+        for _ in range(_SEARCH):
+            case = self.case(draw.randrange(self.length))
+            plan = plan_report(case)
+            twin = self._twin(case, plan, fact, same_split=True)
+            if twin is not None:
+                one, other = (
+                    Pair(render(c, self.image_size).image, report_text(plan, c.findings))
+                    for c in (case, twin)
+                )
+                return one, other
+        raise ValueError(f"no study among {_SEARCH} has a {fact} to change")
+
     def report(self, index: int) -> str:
         """The report of a study, some ten times faster than the study: no image is drawn."""
         return _report(self.case(index))
@@ -127,6 +151,12 @@ class Phantom:
             image_size=self.image_size,
             devices=self.devices,
         )
+
+    def _twin(self, case: Case, plan: Plan, fact: str, same_split: bool) -> Case | None:
+        candidates = twins(case, plan, fact)
+        if same_split:
+            candidates = [c for c in candidates if not c.findings or split_of(c.spec) == self.split]
+        return case.stream(f"twin {fact}").choice(candidates) if candidates else None
 
     def study(self, case: Case, index: int, plan: Plan | None = None, suffix: str = "") -> Study:
         """Draw and write a case.
@@ -239,14 +269,9 @@ def minimal_pairs(data: Phantom, n: int, fact: str) -> Iterator[tuple[Study, Stu
 def _pair(data: Phantom, index: int, fact: str, same_split: bool) -> tuple[Study, Study] | None:
     case = data.case(index)
     plan = plan_report(case)
-    candidates = twins(case, plan, fact)
-    if same_split:
-        candidates = [
-            twin for twin in candidates if not twin.findings or split_of(twin.spec) == data.split
-        ]
-    if not candidates:
+    twin = data._twin(case, plan, fact, same_split)
+    if twin is None:
         return None
-    twin = case.stream(f"twin {fact}").choice(candidates)
     return data.study(case, index, plan), data.study(twin, index, plan, f"-{fact}")
 
 
