@@ -10,6 +10,7 @@ as `make pretrain` does, and reads studies per second from its metrics, the firs
 import argparse
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -34,7 +35,7 @@ def studies_per_second(tree: Path, steps: int) -> float:
         done = subprocess.run(
             command,
             cwd=tree,
-            env={**os.environ, "PYTHONPATH": str(tree.resolve()), "OMP_WAIT_POLICY": "PASSIVE"},
+            env={**os.environ, **exported(tree), "PYTHONPATH": str(tree.resolve())},
             capture_output=True,
             text=True,
         )
@@ -45,6 +46,12 @@ def studies_per_second(tree: Path, steps: int) -> float:
     logged = [r for r in records if "seconds" in r and r["step"] >= SKIPPED]
     studies = [r["studies_per_second"] * r["seconds"] for r in (logged[0], logged[-1])]
     return (studies[1] - studies[0]) / (logged[-1]["seconds"] - logged[0]["seconds"])
+
+
+def exported(tree: Path) -> dict[str, str]:
+    """What the Makefile of a source tree exports to its commands."""
+    lines = re.findall(r"^export (\w+) \?= (.+)$", (tree / "Makefile").read_text(), re.MULTILINE)
+    return dict(lines)
 
 
 def main(arguments: Sequence[str] | None = None) -> float:

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from .base import Aggregator, Pairs, Related, Scorer
 from .importance import ImportanceReasoning
-from .semantic import SemanticReasoning
+from .semantic import SemanticReasoning, check_nearness
 
 COMPOSITIONS = ("parallel", "sequential")
 
@@ -45,6 +45,8 @@ class RelationEnhanced(Aggregator):
         if composition not in COMPOSITIONS:
             raise ValueError(f"composition must be one of {COMPOSITIONS}, got {composition!r}")
         self.sequential = composition == "sequential"
+        if not self.sequential:  # IRM reads the words
+            check_nearness(steps, nearness)
         self.semantic = SemanticReasoning(dim, steps, scaled, residual, read_out, nearness)
         self.importance = ImportanceReasoning(dim, norm, include_whole)
         self.importance_score = Scorer(dim)

@@ -186,6 +186,15 @@ def _draw_fused(
 READ_OUTS = ("whole", "token")
 
 
+def check_nearness(steps: int, nearness: float) -> None:
+    """Refuse nearness where node 0 alone is updated: it is as near to all words."""
+    if nearness and steps < 2:
+        raise ValueError(
+            f"nearness {nearness} has no effect with steps={steps}: the only step updates node 0, "
+            "which is as near to all words; use steps of 2 or more, or nearness 0"
+        )
+
+
 class SemanticReasoning(nn.Module):
     """K steps with unshared weights over [read-out node; local-matchings].
 
@@ -270,6 +279,7 @@ class SRM(Aggregator):
         nearness: float = 0.0,
     ):
         super().__init__(dim)
+        check_nearness(steps, nearness)
         self.semantic = SemanticReasoning(dim, steps, scaled, residual, read_out, nearness)
         self.score = Scorer(dim)
 

@@ -22,7 +22,13 @@ def test_ratio_of_rounds(monkeypatch, tmp_path, capsys):
 def test_a_tree_that_does_not_train_is_named(tmp_path):
     (tmp_path / "reclf").mkdir()
     (tmp_path / "reclf" / "__init__.py").touch()
+    (tmp_path / "Makefile").touch()
     with pytest.raises(RuntimeError, match=f"training with {tmp_path} failed: .*pretrain"):
         two_versions.studies_per_second(tmp_path, 50)
     with pytest.raises(SystemExit):
         two_versions.main(["a", "b", "--steps", "10"])
+
+
+def test_a_tree_is_run_with_what_its_makefile_exports(tmp_path):
+    (tmp_path / "Makefile").write_text("RUN ?= runs\nexport SPIN ?= 10 20\n\nall:\n\texport NO=1\n")
+    assert two_versions.exported(tmp_path) == {"SPIN": "10 20"}

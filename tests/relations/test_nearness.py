@@ -139,3 +139,10 @@ def test_it_is_an_option_of_every_aggregator_with_a_graph(name, pairs):
     without = make_aggregator(name, S, {}).double().eval()
     near, far = with_it(pairs).graph[0, 0], without(pairs).graph[0, 0]
     assert near[1, 2] / near[1, 5] > far[1, 2] / far[1, 5] * 100
+
+
+def test_nearness_without_a_step_that_reads_it_is_refused():
+    for name in ("srm", "reclf"):
+        with pytest.raises(ValueError, match="no effect with steps=1"):
+            make_aggregator(name, S, {"steps": 1, "nearness": 0.5})
+    make_aggregator("reclf", S, {"steps": 1, "nearness": 0.5, "composition": "sequential"})
