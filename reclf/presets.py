@@ -40,9 +40,9 @@ def phantom_small() -> RunConfig:
             word_source="embedding",
             embed_dim=128,
             matching_dim=64,
-            aggregator_options={"steps": 1, "read_out": "token"},
+            aggregator_options={"steps": 2, "read_out": "token", "nearness": 0.5},
         ),
-        data=DataConfig(augment=False, workers=1),
+        data=DataConfig(augment=False, workers=1, twins={"binding": 0.25}),
     )
 
 
@@ -52,6 +52,7 @@ def table_small() -> RunConfig:
         phantom_small(),
         {
             "data.dataset": "table",
+            "data.twins": {},
             "data.augment": True,
             "data.test_split": "val",
             "data.options": {"on_problem": "refuse", "cache": "memory"},

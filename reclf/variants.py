@@ -6,8 +6,9 @@ What SRM reads decides what it must beat. Read out from a learnt token (`read_ou
 the words and nothing else, and so has the plain mean of the local-matchings. Read out from the
 global matching (`"whole"`, SGRAF's), it has that matching too, and so has "mean + global node". A
 difference to the other control mixes the relations with the global node. IRM reads the words, and
-with `include_whole` the global matching. `srm_uniform` is a stricter control: SRM with its
-message, read-out and depth, but with edges that are all alike.
+with `include_whole` the global matching. Stricter controls have SRM's message, read-out and depth,
+but other edges: all alike (`srm_uniform`), by the distance of words alone (`srm_near`), or learnt
+without a start from near words (`srm_level`).
 """
 
 import inspect
@@ -21,7 +22,7 @@ from .relations.semantic import SRM
 
 
 class UniformSRM(SRM):
-    """SRM whose edges are all alike and stay so: what its depth is worth without relations."""
+    """SRM whose edges do not read the matchings: all alike, or with `nearness` by distance."""
 
     def __init__(self, dim: int, **options: Any):
         super().__init__(dim, **options)
@@ -37,7 +38,9 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "mean": {"aggregator": "mean", "include_whole": False},
     "mean_global": {"aggregator": "mean", "include_whole": True},
     "irm": {"aggregator": "irm"},
-    "srm_uniform": {"aggregator": "reclf.variants:UniformSRM"},
+    "srm_uniform": {"aggregator": "reclf.variants:UniformSRM", "nearness": 0.0},
+    "srm_near": {"aggregator": "reclf.variants:UniformSRM"},
+    "srm_level": {"aggregator": "srm", "nearness": 0.0},
     "srm": {"aggregator": "srm"},
     "reclf": {"aggregator": "reclf", "composition": "parallel"},
     "reclf_sequential": {"aggregator": "reclf", "composition": "sequential"},
@@ -49,6 +52,8 @@ TITLES = {
     "mean_global": "mean + global node",
     "irm": "IRM",
     "srm_uniform": "SRM with uniform edges",
+    "srm_near": "SRM with edges by distance alone",
+    "srm_level": "SRM without nearness",
     "srm": "SRM",
     "reclf": "RECLF, parallel",
     "reclf_sequential": "RECLF, in sequence",
@@ -72,6 +77,12 @@ def variant_config(name: str, config: RunConfig) -> RunConfig:
     kept = {k: v for k, v in config.model.aggregator_options.items() if k in taken}
     settings = {"model.aggregator": aggregator, "model.aggregator_options": kept | own}
     return override(config, settings)
+
+
+def distinct_variants(config: RunConfig) -> list[str]:
+    """Those that differ from each other in these settings."""
+    near = config.model.aggregator_options.get("nearness")
+    return [name for name in VARIANTS if near or name not in ("srm_near", "srm_level")]
 
 
 def reads_whole(model: ModelConfig) -> bool:
@@ -103,6 +114,8 @@ def comparisons(names: list[str], config: RunConfig) -> list[tuple[str, str, str
     asked += [(n, "global", "words at all") for n in relational]
     asked += [
         ("srm", "srm_uniform", "edges"),
+        ("srm", "srm_near", "edges beyond distance"),
+        ("srm", "srm_level", "a start from near words"),
         ("reclf", "srm", "IRM beside SRM"),
         ("reclf", "irm", "SRM beside IRM"),
         ("reclf_sequential", "reclf", "composition"),

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from reclf.config import to_dict
+from reclf.config import override, to_dict
 from reclf.presets import make_config
 from reclf.relations import Pairs, make_aggregator
 from reclf.variants import (
@@ -11,6 +11,7 @@ from reclf.variants import (
     VARIANTS,
     comparisons,
     control_of,
+    distinct_variants,
     reads_whole,
     variant_config,
 )
@@ -58,6 +59,10 @@ def test_a_variant_changes_its_aggregator_and_nothing_else(name, config):
 def test_options_that_the_aggregator_takes_are_kept(config):
     assert variant_config("srm", config).model.aggregator_options == config.model.aggregator_options
     assert variant_config("srm_uniform", config).model.aggregator_options["steps"] == 2
+    near = override(config, {"model.aggregator_options.nearness": 0.5})
+    for name, expected in (("srm", 0.5), ("srm_near", 0.5), ("srm_uniform", 0), ("srm_level", 0)):
+        assert variant_config(name, near).model.aggregator_options["nearness"] == expected
+    assert {*distinct_variants(near)} - {*distinct_variants(config)} == {"srm_near", "srm_level"}
     assert variant_config("irm", config).model.aggregator_options == {}
     sequential = variant_config("reclf_sequential", config).model.aggregator_options
     assert sequential == {"steps": 2, "read_out": "token", "composition": "sequential"}
@@ -102,6 +107,15 @@ def test_uniform_edges_are_uniform_and_stay_so(config, pairs):
     assert any((a - b).abs().max() > 1e-3 for a, b in zip(after, before, strict=True))
 
 
+def test_edges_by_distance_alone_read_no_matching(config, pairs):
+    near = override(config, {"model.aggregator_options.nearness": 0.5})
+    aggregator = make(variant_config("srm_near", near)).eval()
+    graph = aggregator(pairs).graph
+    assert graph[0, 0, 1, 2] > 1.5 * graph[0, 0, 1, 3] > 0
+    other = Pairs(pairs.matchings.flip(-1), pairs.cosines, pairs.whole, pairs.word_mask)
+    torch.testing.assert_close(aggregator(other).graph[:, 0], graph[:, 0])
+
+
 def test_comparisons_ask_each_pair_once_and_only_what_was_trained(config):
     asked = comparisons(list(VARIANTS), config)
     pairs = [(name, control) for name, control, _ in asked]
@@ -109,6 +123,7 @@ def test_comparisons_ask_each_pair_once_and_only_what_was_trained(config):
     assert ("srm", "mean", "control") in asked
     assert ("srm", "mean_global", "other control") in asked
     assert ("srm", "srm_uniform", "edges") in asked
+    assert ("srm", "srm_near", "edges beyond distance") in asked
     assert comparisons(["global", "srm"], config) == [("srm", "global", "words at all")]
 
 
