@@ -107,7 +107,7 @@ class LocalMatchings(nn.Module):
         attention, products = self._attend(regions, words, word_mask, unit_regions, unit_words)
         if self.kind == "cosine":  # of unit vectors: give the regions their length back
             products = products * torch.linalg.vector_norm(regions, dim=-1, keepdim=True)
-            length = torch.ones((), device=regions.device)
+            length = self.log_attention_scale.exp()
         else:
             length = torch.linalg.vector_norm(flat, dim=-1)
         along = (attention * products).sum(-2)
@@ -122,17 +122,19 @@ class LocalMatchings(nn.Module):
         unit_regions: Tensor | None,
         unit_words: Tensor,
     ) -> tuple[Tensor, Tensor]:
-        """Attention, and the products of regions and words that it comes from, both (A, R, M).
+        """Attention, and the products of regions and words that it comes from, both (A, R, M):
+        of unit vectors and times the scale, or as they are.
 
         (M, D) against all images is one large matrix product, which lies in memory in this order;
         (A, W, D) is one per pair.
         """
         if self.kind == "cosine":
             sight = unit(regions) if unit_regions is None else unit_regions
-            products = scores = sight @ unit_words.mT
-        else:
-            products = regions @ words.flatten(-3, -2).mT
-            scores = _softmax_over_words(products, words.shape[-3:-1], word_mask)
+            # The words times the scale, and not their many products with regions.
+            products = sight @ (unit_words * self.log_attention_scale.exp()).mT
+            return products.softmax(-2), products
+        products = regions @ words.flatten(-3, -2).mT
+        scores = _softmax_over_words(products, words.shape[-3:-1], word_mask)
         attention = (scores * self.log_attention_scale.exp()).softmax(-2)
         return attention, products
 

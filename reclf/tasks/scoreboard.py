@@ -139,7 +139,7 @@ def table(results: Mapping[str, Mapping[str, Any]]) -> str:
         task, _, data = stem.partition("-")
         for line in lines_of(task, result):
             n = line.trained.get("n", result["n"])
-            numbers = _cell(line.trained), _cell(line.random), _number(line.chance)
+            numbers = _cell(line.trained), _cell(line.random), short(line.chance)
             rows.append((line.what, data, f"{n:,}", *numbers))
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
@@ -154,18 +154,22 @@ def _cell(result: Mapping[str, Any] | None) -> str:
     """ ".678 [.633, .727]", as far as it is known."""
     if result is None:
         return ""
-    value = _number(result["value"])
+    value = short(result["value"])
     if not result.get("interval"):
         return value
-    return f"{value} [{', '.join(map(_number, result['interval']))}]"
+    return f"{value} [{', '.join(map(short, result['interval']))}]"
 
 
-def _number(value: float | None) -> str:
-    """Three decimals without a leading zero; nothing where there is no number."""
+def short(value: float | None, sign: str = "") -> str:
+    """Three decimals without a leading zero; nothing where there is no number.
+
+    Args:
+        sign: "+" to write it before positive numbers too.
+    """
     if value is None:
         return ""
-    text = f"{value:.3f}"
-    return text.replace("0.", ".", 1) if text.lstrip("-").startswith("0.") else text
+    text = f"{value:{sign}.3f}"
+    return text.replace("0.", ".", 1) if text.lstrip("+-").startswith("0.") else text
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from reclf.tasks import readme, scoreboard
+from reclf import readme
+from reclf.tasks import scoreboard
 from reclf.tasks.scoreboard import lines_of, results_of, table
 
 PART = {"value": 0.8125, "interval": [0.75, 0.9], "n": 1200, "chance": 0.5}

@@ -1,23 +1,31 @@
 """Tables and pictures of a text, brought up to date from the run folders.
 
-    <!-- results: linear_probe-phantom -->          the table of results/linear_probe-phantom.json
-    <!-- end of results -->
+    <!-- results: linear_probe-phantom -->      the table of results/linear_probe-phantom.json; so
+    <!-- end of results -->                     for ablation.json and benchmark.json
     ![...](notebooks/images/segmentation-phantom.png)    figures/segmentation-phantom.png, smaller
 
-So that nobody copies numbers by hand: python -m reclf.tasks.readme README.md runs/first ...
+So that nobody copies numbers by hand: python -m reclf.readme README.md runs/first ...
 """
 
 import argparse
+import json
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 from PIL import Image
 
-from .scoreboard import results_of, table
+from . import ablation_table
+from .benchmarks import bars
+from .tasks.scoreboard import table
 
 _TABLE = re.compile(r"(<!-- results: ([\w-]+) -->\n).*?(<!-- end of results -->)", re.DOTALL)
 _PICTURE = re.compile(r"!\[[^\]]*\]\(([^)]*?([\w-]+)\.png)\)")
+_OWN_TABLES: dict[str, Callable[[Any], str]] = {
+    "ablation": ablation_table.as_markdown,
+    "benchmark": bars.as_markdown,
+}
 WIDTHS, COLORS = (760, 640, 540, 440), 96  # of pictures
 MOST_BYTES = 150_000
 
@@ -35,7 +43,7 @@ def update(path: Path, folders: Sequence[str | Path]) -> dict[str, list[str]]:
     """
     results, figures = {}, {}
     for folder in folders:
-        results.update(results_of(folder))
+        results.update({path.stem: path for path in (Path(folder) / "results").glob("*.json")})
         figures.update({p.stem: p for p in (Path(folder) / "figures").glob("*.png")})
     done: dict[str, list[str]] = {"tables": [], "pictures": [], "left": []}
 
@@ -45,7 +53,9 @@ def update(path: Path, folders: Sequence[str | Path]) -> dict[str, list[str]]:
             done["left"].append(name)
             return match[0]
         done["tables"].append(name)
-        return f"{match[1]}\n{table({name: results[name]})}\n\n{match[3]}"
+        result = json.loads(results[name].read_text(encoding="utf-8"))
+        own = _OWN_TABLES.get(name)
+        return f"{match[1]}\n{own(result) if own else table({name: result})}\n\n{match[3]}"
 
     text = path.read_text(encoding="utf-8")
     path.write_text(_TABLE.sub(fill, text), encoding="utf-8")
@@ -72,7 +82,7 @@ def shrink(source: Path, target: Path) -> None:
 
 def main(arguments: list[str] | None = None) -> None:
     """Bring the tables and pictures of a text up to date."""
-    parser = argparse.ArgumentParser(prog="python -m reclf.tasks.readme", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m reclf.readme", description=__doc__)
     parser.add_argument("text", type=Path, help="such as README.md")
     parser.add_argument("run", nargs="+", help="folder of a run, such as runs/first")
     given = parser.parse_args(arguments)
