@@ -21,17 +21,22 @@ from statistics import median
 SKIPPED = 20  # steps; buffers are allocated and workers start
 
 
-def studies_per_second(tree: Path, steps: int) -> float:
+def studies_per_second(tree: Path, steps: int, settings: Sequence[str] = ()) -> float:
     """Train in a temporary run folder with the package of a source tree.
+
+    Args:
+        settings: NAME=VALUE, by dotted path.
 
     Raises:
         RuntimeError: the training failed; with the end of what it wrote.
     """
     with tempfile.TemporaryDirectory() as folder:
-        settings = {"max_steps": steps, "max_minutes": 60, "evaluate_every": steps * 9}
+        own = {"max_steps": steps, "max_minutes": 60, "evaluate_every": steps * 9}
         command = [sys.executable, "-m", "reclf.pretrain", "--run-dir", folder]
-        for name, value in (settings | {"val_studies": 20}).items():
+        for name, value in (own | {"val_studies": 20}).items():
             command += ["--set", f"train.{name}={value}"]
+        for setting in settings:
+            command += ["--set", setting]
         done = subprocess.run(
             command,
             cwd=tree,
@@ -61,12 +66,22 @@ def main(arguments: Sequence[str] | None = None) -> float:
     parser.add_argument("after", type=Path, help="source tree of the newer version")
     parser.add_argument("--steps", type=int, default=100, help="of each training")
     parser.add_argument("--rounds", type=int, default=3, help="turns of both")
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="of the newer version, so that it trains what the older one trains by default",
+    )
     given = parser.parse_args(arguments)
     if given.steps <= 2 * SKIPPED:
         parser.error(f"--steps must be more than {2 * SKIPPED}, got {given.steps}")
     ratios = []
     for number in range(given.rounds):
-        speeds = [studies_per_second(tree, given.steps) for tree in (given.before, given.after)]
+        speeds = [
+            studies_per_second(given.before, given.steps),
+            studies_per_second(given.after, given.steps, given.set),
+        ]
         ratios.append(speeds[1] / speeds[0])
         print(f"round {number + 1}: {speeds[0]:.1f} and {speeds[1]:.1f} studies/s", flush=True)
     print(f"after / before: {median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})")

@@ -11,11 +11,12 @@ def test_ratio_of_rounds(monkeypatch, tmp_path, capsys):
     monkeypatch.setattr(
         two_versions,
         "studies_per_second",
-        lambda tree, steps: seen.append((tree.name, steps)) or next(speeds),
+        lambda tree, *how: seen.append((tree.name, *how)) or next(speeds),
     )
-    ratio = two_versions.main([str(tmp_path / "old"), str(tmp_path / "new"), "--steps", "60"])
+    trees = [str(tmp_path / "old"), str(tmp_path / "new")]
+    ratio = two_versions.main([*trees, "--steps", "60", "--set", "data.twins={}"])
     assert ratio == 1.8  # of 2.0, 1.5 and 1.8
-    assert seen == [("old", 60), ("new", 60)] * 3
+    assert seen == [("old", 60), ("new", 60, ["data.twins={}"])] * 3
     assert "after / before: 1.80 (1.50 to 2.00)" in capsys.readouterr().out
 
 
