@@ -141,14 +141,13 @@ def keep_freed_memory() -> bool:
 
 @contextmanager
 def cpu_threads(workers: int):
-    """Within, torch computes on all cores, or on those that the data workers leave, at least one.
+    """Within, torch computes on the cores that the data workers leave, at least one.
 
-    A thread that waits for another one spins, and where a worker has the other's core, that takes
-    longer than one thread alone (LOG.md, 2026-11-25). On all cores only where spinning is bounded,
-    as `make` does by GOMP_SPINCOUNT. OMP_NUM_THREADS decides if set.
+    Two threads of which one waits for a core that a worker has are slower than one thread: the
+    other waits with it, in every operation (LOG.md, 2026-11-25). OMP_NUM_THREADS decides if set.
     """
     before = torch.get_num_threads()
-    if not {"OMP_NUM_THREADS", "GOMP_SPINCOUNT"} & os.environ.keys():
+    if "OMP_NUM_THREADS" not in os.environ:
         torch.set_num_threads(max(1, before - workers))
     try:
         yield

@@ -9,7 +9,8 @@ Shape letters: A = images, B = reports, C = reports of a tile, N = pairs, W = wo
 D, S as in the settings.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import torch
@@ -31,6 +32,27 @@ class _Inputs(NamedTuple):
     words: Tensor  # (C, W, D), or (A, 1, W, D) one report per image
     text_whole: Tensor  # (1, C, D), or (A, 1, D)
     mask: Tensor  # bool (C, W), or (A, 1, W)
+
+
+def _gathered(
+    longest: int,
+    regions: Tensor,
+    image_whole: Tensor,
+    text_whole: Tensor,
+    words: Tensor,
+    mask: Tensor,
+    rows: Tensor,
+    reports: Tensor,
+) -> _Inputs:
+    """Listed pairs, `rows` of the images with `reports`, whose words are at most `longest`."""
+    return _Inputs(
+        regions.index_select(0, rows),
+        None,
+        image_whole.index_select(0, rows)[:, None],
+        words.index_select(0, reports)[:, None, :longest],
+        text_whole.index_select(0, reports)[:, None],
+        mask.index_select(0, reports)[:, None, :longest],
+    )
 
 
 class PairScorer:
@@ -76,7 +98,7 @@ class PairScorer:
             longest = max(1, own[-1])
             some = words[k][:, :longest], whole[k][None], mask[k][:, :longest]
             tiles = [
-                self._logits(shared, own[0] < longest, _Inputs(*image_side, *some))
+                self._logits(shared, own[0] < longest, _Inputs, *image_side, *some)
                 for image_side in zip(rows[0], unit_rows, rows[1], strict=True)
             ]
             columns.append(torch.cat(tiles))
@@ -108,16 +130,11 @@ class PairScorer:
             words = max(1, int(lengths[chosen].max()))
             rows = image_rows[chosen].to(images.whole.device)
             reports = text_rows[chosen].to(images.whole.device)
-            inputs = _Inputs(
-                images.regions.index_select(0, rows),
-                None,
-                images.whole.index_select(0, rows)[:, None],
-                texts.words.index_select(0, reports)[:, None, :words],
-                texts.whole.index_select(0, reports)[:, None],
-                texts.word_mask.index_select(0, reports)[:, None, :words],
-            )
+            # Gathered anew where a chunk is recomputed: what is gathered is larger than a chunk.
+            features = images.regions, images.whole, *texts, rows, reports
             padded = int(lengths[chosen].min()) < words
-            parts.append(self._logits(shared, padded, inputs).squeeze(1))
+            logits = self._logits(shared, padded, partial(_gathered, words), *features)
+            parts.append(logits.squeeze(1))
         return torch.cat(parts)[order.argsort()]
 
     def explain_pairs(self, images: ImageFeatures, texts: TextFeatures) -> tuple[Related, Matched]:
@@ -132,15 +149,21 @@ class PairScorer:
         )
         return self._relate((), inputs, padded=True, detail=True)
 
-    def _logits(self, shared: Sequence[Tensor], padded: bool, inputs: _Inputs) -> Tensor:
+    def _logits(
+        self,
+        shared: Sequence[Tensor],
+        padded: bool,
+        make: Callable[..., _Inputs],
+        *parts: Tensor | None,
+    ) -> Tensor:
         def run(*tensors: Any) -> tuple[Tensor]:
-            taken, others = _Inputs(*tensors[: len(inputs)]), tensors[len(inputs) :]
-            related, _ = self._relate(others, taken, padded, detail=False)
-            return (related.logits.view(len(taken.regions), -1),)
+            inputs = make(*tensors[: len(parts)])
+            related, _ = self._relate(tensors[len(parts) :], inputs, padded, detail=False)
+            return (related.logits.view(len(inputs.regions), -1),)
 
         if not (self.recompute and torch.is_grad_enabled()):
-            return run(*inputs, *shared)[0]
-        return recomputed((self.matchings, self.aggregator), run, *inputs, *shared)[0]
+            return run(*parts, *shared)[0]
+        return recomputed((self.matchings, self.aggregator), run, *parts, *shared)[0]
 
     def _relate(
         self, shared: Sequence[Tensor], inputs: _Inputs, padded: bool, detail: bool
