@@ -1,7 +1,7 @@
 """Tables and pictures of a text, brought up to date from the run folders.
 
     <!-- results: linear_probe-phantom -->      the table of results/linear_probe-phantom.json; so
-    <!-- end of results -->                     for ablation.json and benchmark.json
+    <!-- end of results -->               for pretrain.json, ablation.json and benchmark.json
     ![...](notebooks/images/segmentation-phantom.png)    figures/segmentation-phantom.png, smaller
 
 So that nobody copies numbers by hand: python -m reclf.readme README.md runs/first ...
@@ -18,6 +18,7 @@ from PIL import Image
 
 from . import ablation_table
 from .benchmarks import bars
+from .tasks import overview
 from .tasks.scoreboard import table
 
 _TABLE = re.compile(r"(<!-- results: ([\w-]+) -->\n).*?(<!-- end of results -->)", re.DOTALL)
@@ -25,6 +26,7 @@ _PICTURE = re.compile(r"!\[[^\]]*\]\(([^)]*?([\w-]+)\.png)\)")
 _OWN_TABLES: dict[str, Callable[[Any], str]] = {
     "ablation": ablation_table.as_markdown,
     "benchmark": bars.as_markdown,
+    "pretrain": overview.as_markdown,
 }
 WIDTHS, COLORS = (760, 640, 540, 440), 96  # of pictures
 MOST_BYTES = 150_000

@@ -40,6 +40,21 @@ TABLES = """| | recall@5 | relation AUROC |
 | SRM over mean | control | +.250 [+.200, +.300] | (-.010 [-.100, +.080]) | |"""
 
 
+PRETRAIN = {
+    "recall_at_5": 0.8,
+    "recall_at_5_interval": [0.75, 0.85],
+    "recall_at_5_global": 0.7,
+    "recall_at_5_chance": 5 / 300,
+    "n_gallery": 300,
+    "zero_shot_auroc": None,
+    "linear_probe_auroc_1pct": 0.9,
+    "linear_probe_auroc_1pct_random": 0.6,
+    "train_seconds": 290.4,
+    "studies_per_second": 104.5,
+    "steps": 947,
+}
+
+
 def cells(text):
     return [[cell.strip() for cell in line.split("|")[1:-1]] for line in text.splitlines()]
 
@@ -59,12 +74,18 @@ def test_a_text_gets_the_tables_of_ablation_and_benchmark(tmp_path):
     results.mkdir(parents=True)
     (results / "ablation.json").write_text(json.dumps(RESULT))
     (results / "benchmark.json").write_text(json.dumps({"step": 2.0}))
+    (results / "pretrain.json").write_text(json.dumps(PRETRAIN))
     text = tmp_path / "text.md"
     marks = "<!-- results: {} -->\nold\n<!-- end of results -->\n"
-    text.write_text(marks.format("ablation") + marks.format("benchmark"))
+    names = ["ablation", "benchmark", "pretrain"]
+    text.write_text("".join(marks.format(name) for name in names))
     done = readme.update(text, [tmp_path / "run"])
-    assert done == {"tables": ["ablation", "benchmark"], "pictures": [], "left": []}
+    assert done == {"tables": names, "pictures": [], "left": []}
     written = text.read_text()
     assert "old" not in written
     assert as_markdown(RESULT) in written
     assert "| `step` | 2 | >= 2.3, **not met** |" in written
+    assert "recall@5 of 300, mean of both directions | .800 [.750, .850] |  | .017 |" in written
+    assert "| linear probe at 1 % labels, macro AUROC | .900 | .600 | .500 |" in written
+    assert "| zero-shot, macro AUROC |  |  | .500 |" in written
+    assert "947 steps in 290 s, 104 studies/s." in written

@@ -5,7 +5,7 @@
 The task notebooks measure each of these in full; here the point is one table after one command.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +16,7 @@ from ..model import RECLF
 from .features import encode_images
 from .linear_probe import label_matrix, linear_probe
 from .retrieval import retrieval
+from .scoreboard import short
 from .zero_shot import prompts_for, zero_shot
 
 LABEL_POOL = 10_000  # of an endless training set, the pool of which 1 % is labelled
@@ -87,6 +88,35 @@ def overview(
         zero_shot(model, images, labels, prompts_for(names)),
         probe(model, images.pooled.numpy()),
         probe(random_model, encode_images(random_model, test).pooled.numpy()),
+    )
+
+
+def as_markdown(result: Mapping[str, Any]) -> str:
+    """What results/pretrain.json says, as a table in Markdown; empty cells are not known."""
+    low, high = map(short, result["recall_at_5_interval"])
+    chance = short(result["recall_at_5_chance"])
+    lines = [
+        ("", "trained", "untrained encoder", "chance"),
+        ("---",) * 4,
+        (
+            f"retrieval recall@5 of {result['n_gallery']}, mean of both directions",
+            f"{short(result['recall_at_5'])} [{low}, {high}]",
+            "",
+            chance,
+        ),
+        ("the same by the global score alone", short(result["recall_at_5_global"]), "", chance),
+        (
+            "linear probe at 1 % labels, macro AUROC",
+            short(result["linear_probe_auroc_1pct"]),
+            short(result["linear_probe_auroc_1pct_random"]),
+            short(0.5),
+        ),
+        ("zero-shot, macro AUROC", short(result["zero_shot_auroc"]), "", short(0.5)),
+    ]
+    table = "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    return (
+        f"{table}\n\n{result['steps']} steps in {result['train_seconds']:.0f} s, "
+        f"{result['studies_per_second']:.0f} studies/s."
     )
 
 

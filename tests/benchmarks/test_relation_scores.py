@@ -67,6 +67,9 @@ def test_bars_say_met_or_not():
     text = as_markdown({"step": 2.5, "relation_share": 0.2, "step_spread": 0.1})
     assert "| `step` | 2.5 (quartiles 0.1 apart) | >= 2.3 |" in text
     assert "| `relation_share` | 0.2 | <= 0.1, **not met** |" in text
+    assert "images a second" not in text
+    text = as_markdown({"prepared_per_second": 12000.4, "prepared_cores": 0.208})
+    assert "| prepared data, 256 x 256 | 12,000 | 0.21 |" in text
     rows = table({"step": 2.5, "relation_share": 0.2, "step_spread": 0.1, "else": 1.0})
     assert [(row["name"], row["met"], row["spread"]) for row in rows] == [
         ("step", "yes", 0.1),
