@@ -103,12 +103,22 @@ PRESETS: dict[str, Callable[[], RunConfig]] = {
 }
 
 
-def make_config(preset: str = "phantom_small", **overrides: Any) -> RunConfig:
+def make_config(
+    preset: str = "phantom_small", from_text: bool = False, **overrides: Any
+) -> RunConfig:
     """A preset by name, with settings replaced by dotted path.
+
+    Another data set comes without the twins of the preset's own.
+
+    Args:
+        from_text: see `override`.
 
     Raises:
         ValueError: unknown preset or setting; the message lists what is there.
     """
     if preset not in PRESETS:
         raise ValueError(f"unknown preset {preset!r}; presets: {', '.join(PRESETS)}")
-    return override(PRESETS[preset](), overrides)
+    config = PRESETS[preset]()
+    if overrides.get("data.dataset", config.data.dataset) != config.data.dataset:
+        overrides = {"data.twins": {}} | overrides
+    return override(config, overrides, from_text=from_text)

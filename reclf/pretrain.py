@@ -14,7 +14,7 @@ import torch
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
 from .batches import Study
-from .config import ModelConfig, RunConfig, TowerConfig, override
+from .config import ModelConfig, RunConfig, TowerConfig
 from .datasets.base import load_dataset
 from .engine import make_accelerator
 from .model import RECLF
@@ -120,7 +120,7 @@ def main(arguments: list[str] | None = None) -> None:
     if wrong:
         parser.error(f"--set takes NAME=VALUE, got {wrong[0]!r}")
     overrides = dict(item.split("=", 1) for item in given.set)
-    config = override(make_config(given.preset), overrides, from_text=True)
+    config = make_config(given.preset, from_text=True, **overrides)
     pretrain(Run(given.run_dir, config), progress_bar=not given.quiet)
 
 

@@ -242,6 +242,17 @@ def test_nonsense_is_refused_by_field_name(config, field, value, message):
         replace(config, **{field: value})
 
 
+def test_another_data_set_comes_without_the_twins_of_the_preset():
+    own = make_config("phantom_small").data.twins
+    assert own
+    assert make_config("phantom_small", **{"data.dataset": "phantom"}).data.twins == own
+    assert make_config("phantom_small", **{"data.dataset": "table"}).data.twins == {}
+    mine = {"data.dataset": "mine:Data", "data.twins": {"side": 0.1}}
+    assert make_config("phantom_small", **mine).data.twins == {"side": 0.1}
+    given = {"data.dataset": "table", "data.twins": '{"side": 0.1}'}
+    assert make_config("table_small", from_text=True, **given).data.twins == {"side": 0.1}
+
+
 def test_tower_needs_a_name_or_a_configuration():
     with pytest.raises(ValueError, match="a tower needs `name`"):
         TowerConfig()
