@@ -97,7 +97,8 @@ def test_the_phantom_with_its_words_and_arrays(tmp_path):
 
 def test_training_reads_either_form(tmp_path):
     small = {"model.image_size": 64, "train.max_steps": 2, "train.val_studies": 8,
-             "train.batch_size": 6, "train.device": "cpu", "data.workers": 0}  # fmt: skip
+             "train.batch_size": 6, "train.device": "cpu", "train.precision": "no",
+             "data.workers": 0}  # fmt: skip
     options = {"length": 24}
     make(tmp_path / "copy", "", "phantom", image_size=64, options=options, splits=("train", "val"))
     losses = []
