@@ -109,7 +109,7 @@ class LocalMatchings(nn.Module):
             products = products * torch.linalg.vector_norm(regions, dim=-1, keepdim=True)
             length = self.log_attention_scale.exp()
         else:
-            length = torch.linalg.vector_norm(flat, dim=-1)
+            length = _Length.apply(flat)
         along = (attention * products).sum(-2)
         squares = _SquaredLength.apply(attention, regions)
         return along / (length * squares.sqrt()).clamp_min(1e-12)
@@ -193,6 +193,22 @@ def _inverse_norm(vectors: Tensor) -> Tensor:
 def _unit_backward(grad: Tensor, result: Tensor, inverse: Tensor) -> Tensor:
     along = (grad * result).sum(-1, keepdim=True)
     return torch.addcmul(grad, result, along, value=-1).mul_(inverse)
+
+
+class _Length(torch.autograd.Function):
+    """Lengths (...) of vectors (..., D); its backward pass is one sweep over them."""
+
+    @staticmethod
+    def forward(ctx, vectors: Tensor) -> Tensor:
+        inverse = _inverse_norm(vectors)
+        ctx.save_for_backward(vectors, inverse)
+        return torch.linalg.vector_norm(vectors, dim=-1)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, grad: Tensor) -> Tensor:
+        vectors, inverse = ctx.saved_tensors
+        return vectors * (grad[..., None] * inverse).to(vectors.dtype)
 
 
 class _SquaredLength(torch.autograd.Function):

@@ -84,13 +84,15 @@ class PairScorer:
         """
         # Reports of like length together: a tile is as wide as its longest report.
         order = sorted(range(len(counts)), key=counts.__getitem__)
+        is_sorted = order == list(range(len(counts)))
+        features = texts if is_sorted else [part[order] for part in texts]
         at_a_time = self._at_a_time(images, max(counts, default=0))
         tall, wide = tile_sides(len(images.whole), at_a_time)
         # Split once, and not sliced for every tile: the gradient of a slice is as large as the
         # whole.
         rows = [part.split(tall) for part in (images.regions, images.whole[:, None])]
         unit_rows = self._unit_regions(images.regions).split(tall)
-        whole, words, mask = (part[order].split(wide) for part in texts)
+        whole, words, mask = (part.split(wide) for part in features)
         shared = self.aggregator.prepare()
         columns = []
         for k in range(len(words)):
@@ -103,6 +105,8 @@ class PairScorer:
             ]
             columns.append(torch.cat(tiles))
         logits = torch.cat(columns, 1)
+        if is_sorted:
+            return logits
         back = sorted(range(len(order)), key=order.__getitem__)
         return logits[:, back]
 

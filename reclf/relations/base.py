@@ -5,6 +5,7 @@ Shape letters: N = image-report pairs, W = words (padded), S = matching dimensio
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor, nn
@@ -22,6 +23,11 @@ class Pairs:
     word_mask: Tensor  # bool (N, W), True where there is a word
     padded: bool = True  # False promises that the mask is True throughout
     detail: bool = True  # whether graph and weights are wanted beside the logits
+
+    @cached_property
+    def nodes(self) -> Tensor:
+        """(N, 1 + W, S), the global matching before the local ones; formed once for SRM and IRM."""
+        return behind(self.whole, self.matchings)
 
     def __post_init__(self) -> None:
         if self.matchings.ndim != 3 or self.matchings.shape[:2] != self.word_mask.shape:
@@ -90,6 +96,11 @@ class Scorer(nn.Module):
         with as_given(pair):
             pair = at_least_float32(pair)
             return self.read(pair).squeeze(-1) * self.log_scale.exp()
+
+
+def behind(first: Tensor, matchings: Tensor) -> Tensor:
+    """One node (N, S) before the local-matchings (N, W, S), in their type: (N, 1 + W, S)."""
+    return torch.cat([first[:, None].to(matchings.dtype), matchings], dim=1)
 
 
 def masked_mean(values: Tensor, mask: Tensor) -> Tensor:

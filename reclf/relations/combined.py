@@ -63,6 +63,9 @@ class RelationEnhanced(Aggregator):
                 nodes[:, 1:], pairs.word_mask, nodes[:, 0], pairs.padded
             )
             return Related(self.importance_score(pair), graph, weights)
-        pair, weights = self.importance(pairs.matchings, pairs.word_mask, pairs.whole, pairs.padded)
+        shared = pairs.nodes if self.importance.include_whole else None
+        pair, weights = self.importance(
+            pairs.matchings, pairs.word_mask, pairs.whole, pairs.padded, shared
+        )
         logits = (self.semantic_score(nodes[:, 0]) + self.importance_score(pair)) / 2
         return Related(logits, graph, weights)

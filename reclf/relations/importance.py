@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..matchings import as_given, at_least_float32, unit
-from .base import Aggregator, Pairs, Related, Scorer
+from .base import Aggregator, Pairs, Related, Scorer, behind
 
 NORMS = ("none", "batch", "report")
 
@@ -41,19 +41,29 @@ class ImportanceReasoning(nn.Module):
         self.norm = _MaskedBatchNorm() if norm == "batch" else None
 
     def forward(
-        self, matchings: Tensor, word_mask: Tensor, whole: Tensor, padded: bool = True
+        self,
+        matchings: Tensor,
+        word_mask: Tensor,
+        whole: Tensor,
+        padded: bool = True,
+        nodes: Tensor | None = None,
     ) -> tuple[Tensor, Tensor]:
         """Pair vectors (N, S) of unit length, and weights (N, W) over the words.
 
         A report without words gives zeros (with `include_whole`, its global matching). The weights
         sum to 1 over the words, or with `include_whole` to what the global matching leaves.
+
+        Args:
+            nodes: whole before matchings, (N, 1 + W, S), where the caller has them.
         """
-        nodes, mask = matchings, word_mask
+        mask = word_mask
+        if self.include_whole:
+            nodes = behind(whole, matchings) if nodes is None else nodes
+            mask = F.pad(mask, (1, 0), value=True)
+        else:
+            nodes = matchings
         if padded:
             nodes = nodes * mask[..., None]  # padding may hold anything finite
-        if self.include_whole:
-            nodes = torch.cat([whole[:, None].to(nodes.dtype), nodes], dim=1)
-            mask = F.pad(mask, (1, 0), value=True)
         # Under autocast the nodes stay in its type, and what is one number a word in float32.
         kind = nodes.dtype
         with as_given(nodes):

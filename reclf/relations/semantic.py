@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 from ..matchings import as_given, at_least_float32
-from .base import Aggregator, Pairs, Related, Scorer
+from .base import Aggregator, Pairs, Related, Scorer, behind
 
 
 class Product(NamedTuple):
@@ -243,8 +243,10 @@ class SemanticReasoning(nn.Module):
             Nodes (N, 1 + W, S), or (N, 1, S) with `read_out_only`; and the graph (N, K, P, P) whose
             padded rows and columns are 0, or None without `pairs.detail`.
         """
-        first = pairs.whole if self.token is None else self.token.expand_as(pairs.whole)
-        nodes = torch.cat([first[:, None].to(pairs.matchings.dtype), pairs.matchings], dim=1)
+        if self.token is None:
+            nodes = pairs.nodes
+        else:
+            nodes = behind(self.token.expand_as(pairs.whole), pairs.matchings)
         mask = None
         if pairs.padded:
             mask = F.pad(pairs.word_mask, (1, 0), value=True)
