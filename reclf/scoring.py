@@ -130,7 +130,9 @@ class PairScorer:
         parts = []
         if not len(order):
             return images.whole.new_zeros(0)
-        for chosen in order.split(self._at_a_time(images, int(lengths.max()))):
+        # Where memory is short, what a pair gathers counts too: its regions beside its words.
+        largest = int(lengths.max()) + self.recompute * images.regions.shape[1]
+        for chosen in order.split(self._at_a_time(images, largest)):
             words = max(1, int(lengths[chosen].max()))
             rows = image_rows[chosen].to(images.whole.device)
             reports = text_rows[chosen].to(images.whole.device)
