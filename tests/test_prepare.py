@@ -13,6 +13,7 @@ from dataclasses import replace
 import datasets as arrow
 import numpy as np
 import pytest
+from accelerate.state import AcceleratorState
 
 from reclf.batches import Study
 from reclf.datasets import mimic_cxr, ms_cxr, nih, rsna, siim, vindr
@@ -95,7 +96,15 @@ def test_the_phantom_with_its_words_and_arrays(tmp_path):
         assert np.array_equal(mine, theirs)
 
 
-def test_training_reads_either_form(tmp_path):
+@pytest.fixture
+def own_precision():
+    """Accelerate keeps the precision of the first training of a process for all."""
+    AcceleratorState._reset_state(reset_partial_state=True)
+    yield
+    AcceleratorState._reset_state(reset_partial_state=True)
+
+
+def test_training_reads_either_form(tmp_path, own_precision):
     small = {"model.image_size": 64, "train.max_steps": 2, "train.val_studies": 8,
              "train.batch_size": 6, "train.device": "cpu", "train.precision": "no",
              "data.workers": 0}  # fmt: skip
