@@ -1,6 +1,7 @@
 """Tables of an ablation and a benchmark in a text: what the result files say, digit for digit."""
 
 import json
+from pathlib import Path
 
 from reclf import readme
 from reclf.ablation_table import as_markdown
@@ -89,3 +90,13 @@ def test_a_text_gets_the_tables_of_ablation_and_benchmark(tmp_path):
     assert "| linear probe at 1 % labels, macro AUROC | .900 | .600 | .500 |" in written
     assert "| zero-shot, macro AUROC |  |  | .500 |" in written
     assert "947 steps in 290 s, 104 studies/s." in written
+
+
+def test_the_tables_of_the_readme_are_those_of_the_results_beside_the_notebooks(tmp_path):
+    root = Path(__file__).parents[1]
+    text = tmp_path / "README.md"
+    text.write_text((root / "README.md").read_text(encoding="utf-8"), encoding="utf-8")
+    done = readme.update(text, [root / "notebooks"])
+    assert {"ablation", "benchmark", "pretrain"} < {*done["tables"]}
+    assert done["left"] == []
+    assert text.read_text(encoding="utf-8") == (root / "README.md").read_text(encoding="utf-8")
