@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from .ablation import ABLATION_MEASURES
-from .tasks.scoreboard import short
+from .tasks.scoreboard import markdown, short
 from .variants import TITLES
 
 SHOWN = (
@@ -46,7 +46,7 @@ def means(result: Mapping[str, Any]) -> str:
         ),
         ["without a model", *(_baselines(result["baselines"].get(m, {})) for m in columns)],
     ]
-    return _table(lines)
+    return markdown(lines)
 
 
 def differences(result: Mapping[str, Any]) -> str:
@@ -64,7 +64,7 @@ def differences(result: Mapping[str, Any]) -> str:
             real = found is None or found["verdict"] == "real"
             cells.append(cell if real else f"({cell})")
         lines.append([f"{TITLES[name]} over {TITLES[control]}", entry["question"], *cells])
-    return _table(lines)
+    return markdown(lines)
 
 
 def _estimate(found: Mapping[str, Any] | None, key: str, sign: str = "") -> str:
@@ -76,7 +76,3 @@ def _estimate(found: Mapping[str, Any] | None, key: str, sign: str = "") -> str:
 
 def _baselines(found: Mapping[str, float]) -> str:
     return ", ".join(short(value) for value in found.values())
-
-
-def _table(lines: list[list[str]]) -> str:
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)

@@ -142,6 +142,9 @@ class DataConfig:
     def __post_init__(self) -> None:
         check(self.workers >= 0, "data.workers", self.workers, "not be negative")
         check(self.vocab_size >= 50, "data.vocab_size", self.vocab_size, "be at least 50")
+        for fact, share in self.twins.items():
+            right = isinstance(share, int | float) and 0 <= share <= 1
+            check(right, f"data.twins.{fact}", share, "be a share from 0 to 1")
 
 
 @dataclass(frozen=True)

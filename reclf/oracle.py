@@ -206,7 +206,8 @@ def examine(oracle: Oracle, scenes: Sequence[Scene], pairs: int = 16) -> dict[st
     """binding_accuracy of scenes and twins; relation_auroc and relation_auroc_hard of the first
     step's edges, where there are any."""
     oracle.eval()
-    scores, values = [], {"relation_auroc": [], "relation_auroc_hard": []}  # type: ignore[var-annotated]
+    scores: list[np.ndarray] = []
+    values: dict[str, list[float]] = {"relation_auroc": [], "relation_auroc_hard": []}
     for start in range(0, len(scenes), 2 * pairs):
         batch = scenes[start : start + 2 * pairs]
         matrix = oracle.score(batch)

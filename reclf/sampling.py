@@ -24,6 +24,8 @@ class StepSampler(Sampler[list[int]]):
         seed: of the permutations.
         start: first step to yield.
         rank, processes: which share of each micro-batch is ours.
+        together: so many neighbors stay side by side, as a study and its twin do. The last ones
+            of a length that is no multiple of it end an epoch.
     """
 
     def __init__(
@@ -35,7 +37,13 @@ class StepSampler(Sampler[list[int]]):
         start: int = 0,
         rank: int = 0,
         processes: int = 1,
+        together: int = 1,
     ):
+        if batch_size % together:
+            raise ValueError(
+                f"train.batch_size must be a multiple of {together} so that the studies of "
+                f"data.twins meet their twins, got {batch_size}; or leave data.twins empty"
+            )
         if length < batch_size * processes:
             raise ValueError(
                 f"{length} training studies do not fill one batch of {batch_size} on {processes} "
@@ -43,6 +51,7 @@ class StepSampler(Sampler[list[int]]):
             )
         self.length, self.batch_size, self.accumulate = length, batch_size, accumulate
         self.seed, self.start, self.rank, self.processes = seed, start, rank, processes
+        self.together = together
         self._epoch, self._order = -1, np.empty(0, dtype=int)
 
     def indices(self, step: int, micro: int = 0) -> list[int]:
@@ -56,7 +65,12 @@ class StepSampler(Sampler[list[int]]):
         if self.length > ENDLESS:
             return offset
         if epoch != self._epoch:
-            self._order = np.random.default_rng([self.seed, epoch]).permutation(self.length)
+            groups = np.random.default_rng([self.seed, epoch]).permutation(
+                self.length // self.together
+            )
+            members = groups[:, None] * self.together + np.arange(self.together)
+            rest = np.arange(members.size, self.length)
+            self._order = np.concatenate([members.ravel(), rest])
             self._epoch = epoch
         return int(self._order[offset])
 

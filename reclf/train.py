@@ -313,6 +313,7 @@ class _Loop:
             self.progress.step,
             self.accelerator.process_index,
             self.accelerator.num_processes,
+            getattr(self.train_set, "together", 1),
         )
         return DataLoader(
             Pairs(self.train_set),

@@ -18,7 +18,7 @@ GOLDEN = 0.6180339887498949  # its multiples fill [0, 1) evenly
 class WithTwins:
     """Map-style data set for training, of `Pair`s; some of them are twins of their neighbor.
 
-    Which, follows from the index alone. Batches of even size that are read in order hold both.
+    Which, follows from the index alone.
 
     Args:
         data: with `twins(number, fact)`, two `Pair`s that differ in a fact.
@@ -27,6 +27,8 @@ class WithTwins:
     Raises:
         ValueError: the data set has no twins, no such fact, or shares beyond 1.
     """
+
+    together = 2  # neighbors that a sampler leaves side by side
 
     def __init__(self, data: Any, shares: Mapping[str, float]):
         if not hasattr(data, "twins"):
@@ -39,10 +41,8 @@ class WithTwins:
             raise ValueError(
                 f"data.twins: unknown fact {sorted(unknown)[0]!r}; facts: {', '.join(data.facts)}"
             )
-        if min(shares.values()) < 0 or sum(shares.values()) > 1:
-            raise ValueError(
-                f"data.twins must hold shares from 0 that sum to 1 at most, got {dict(shares)}"
-            )
+        if sum(shares.values()) > 1:
+            raise ValueError(f"data.twins must sum to 1 at most, got {dict(shares)}")
         self.data, self.shares = data, dict(shares)
 
     def __len__(self) -> int:

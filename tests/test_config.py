@@ -217,6 +217,8 @@ MODEL = ModelConfig(TOWER, TOWER)
         (MODEL, "max_tokens", 2, r"model\.max_tokens must be at least 3, got 2"),
         (DataConfig(), "workers", -1, r"data\.workers must not be negative"),
         (DataConfig(), "vocab_size", 49, r"data\.vocab_size must be at least 50"),
+        (DataConfig(), "twins", {"side": -0.1}, r"data\.twins\.side must be a share from 0 to 1"),
+        (DataConfig(), "twins", {"side": "half"}, r"data\.twins\.side must be a share .* 'half'"),
         (TrainConfig(), "max_minutes", 0.0, r"train\.max_minutes must be positive"),
         (TrainConfig(), "batch_size", 0, r"train\.batch_size must be positive"),
         (TrainConfig(), "batch_size", 1, r"train\.batch_size must be at least 2, got 1"),

@@ -26,6 +26,7 @@ from reclf.encoders import (
     build_tower,
     place_code,
 )
+from reclf.model import RECLF
 
 IMAGES = ("resnet", "vit")
 
@@ -324,3 +325,19 @@ def test_missing_tower_says_what_to_do(role, revision):
 def test_folder_without_weights_says_so(tmp_path):
     with pytest.raises(OSError, match=r"cannot load the text tower .*\(a folder without it"):
         build_tower(TowerConfig(name=str(tmp_path)), "text")
+
+
+def test_plain_attention_is_for_autocast_on_a_cpu_alone(tiny, make_batch):
+    model, batch = RECLF(tiny()).eval(), make_batch((3, 0, 5))
+    config, seen = model.text_encoder.tower.config, []
+    before = config._attn_implementation
+    model.text_encoder.tower.register_forward_pre_hook(
+        lambda *_: seen.append(config._attn_implementation)
+    )
+    with torch.no_grad():
+        plain = model.encode_reports(batch)
+        with torch.autocast("cpu", torch.bfloat16):
+            half = model.encode_reports(batch)
+    assert seen == [before, "eager"]
+    assert config._attn_implementation == before != "eager"
+    torch.testing.assert_close(half.whole.float(), plain.whole, rtol=0.05, atol=0.05)

@@ -40,6 +40,21 @@ def test_an_endless_data_set_is_read_in_order():
     assert StepSampler(ENDLESS + 1, 3).indices(2) == [6, 7, 8]
 
 
+@pytest.mark.parametrize("length", [24, 25])
+def test_twins_stay_side_by_side_where_an_epoch_is_permuted(length):
+    sampler = StepSampler(length, 4, together=2)
+    order = [index for step in range(6) for index in sampler.indices(step)]
+    assert order[::2] != sorted(order[::2])
+    assert all(
+        (one % 2, other) == (0, one + 1) for one, other in zip(order[::2], order[1::2], strict=True)
+    )
+    assert sorted(order) == list(range(24))
+    alone = [sampler._at(position) for position in range(24, length)]
+    assert alone == list(range(24, length))
+    with pytest.raises(ValueError, match=r"batch_size must be a multiple of 2 .* got 3"):
+        StepSampler(length, 3, together=2)
+
+
 def test_too_few_studies_are_refused():
     with pytest.raises(ValueError, match=r"5 training studies do not fill one batch of 3 on 2"):
         StepSampler(5, 3, processes=2)

@@ -16,7 +16,7 @@ from ..model import RECLF
 from .features import encode_images
 from .linear_probe import label_matrix, linear_probe
 from .retrieval import retrieval
-from .scoreboard import short
+from .scoreboard import markdown, short
 from .zero_shot import prompts_for, zero_shot
 
 LABEL_POOL = 10_000  # of an endless training set, the pool of which 1 % is labelled
@@ -113,9 +113,8 @@ def as_markdown(result: Mapping[str, Any]) -> str:
         ),
         ("zero-shot, macro AUROC", short(result["zero_shot_auroc"]), "", short(0.5)),
     ]
-    table = "\n".join(f"| {' | '.join(line)} |" for line in lines)
     return (
-        f"{table}\n\n{result['steps']} steps in {result['train_seconds']:.0f} s, "
+        f"{markdown(lines)}\n\n{result['steps']} steps in {result['train_seconds']:.0f} s, "
         f"{result['studies_per_second']:.0f} studies/s."
     )
 

@@ -7,7 +7,7 @@ Nothing is computed here: every number was written by a task notebook, with its 
 
 import argparse
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -141,6 +141,11 @@ def table(results: Mapping[str, Mapping[str, Any]]) -> str:
             n = line.trained.get("n", result["n"])
             numbers = _cell(line.trained), _cell(line.random), short(line.chance)
             rows.append((line.what, data, f"{n:,}", *numbers))
+    return markdown(rows)
+
+
+def markdown(rows: Iterable[Sequence[str]]) -> str:
+    """Rows of cells as a table in Markdown."""
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
 

@@ -3,23 +3,11 @@
 import pytest
 import torch
 
-from reclf.relations import Pairs, make_aggregator
+from reclf.relations import make_aggregator
 from reclf.relations.semantic import SRM, SemanticReasoning, SemanticStep, _Draw, _draw_fused
 
 N, W, S, K = 3, 5, 6, 2
 COUNTS = (5, 2, 0)
-
-
-@pytest.fixture
-def pairs():
-    word_mask = torch.arange(W) < torch.tensor(COUNTS)[:, None]
-    matchings = torch.randn(N, W, S, dtype=torch.float64)
-    return Pairs(
-        matchings=torch.where(word_mask[..., None], matchings, 1e30).requires_grad_(),
-        cosines=torch.zeros(N, W),
-        whole=torch.randn(N, S, dtype=torch.float64, requires_grad=True),
-        word_mask=word_mask,
-    )
 
 
 def near_reasoning(step, nodes):

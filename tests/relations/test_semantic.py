@@ -10,18 +10,6 @@ N, W, S, K = 3, 4, 6, 3
 COUNTS = (4, 1, 0)
 
 
-@pytest.fixture
-def pairs():
-    word_mask = torch.arange(W) < torch.tensor(COUNTS)[:, None]
-    matchings = torch.randn(N, W, S, dtype=torch.float64)
-    return Pairs(
-        matchings=torch.where(word_mask[..., None], matchings, 1e30).requires_grad_(),
-        cosines=torch.zeros(N, W),
-        whole=torch.randn(N, S, dtype=torch.float64, requires_grad=True),
-        word_mask=word_mask,
-    )
-
-
 def sgraf_graph_reasoning(step, nodes):
     """SGRAF's GraphReasoning on the nodes (P, S) of one pair, node by node.
 
