@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 import torch
+from accelerate import PartialState
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
 from .batches import Study
@@ -122,6 +123,8 @@ def main(arguments: list[str] | None = None) -> None:
     overrides = dict(item.split("=", 1) for item in given.set)
     config = make_config(given.preset, from_text=True, **overrides)
     pretrain(Run(given.run_dir, config), progress_bar=not given.quiet)
+    # Else a process that ends before the others may abort after all was written.
+    PartialState().destroy_process_group()
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ import sys
 from dataclasses import fields
 
 import torch
-from accelerate import Accelerator, DistributedDataParallelKwargs
+from accelerate import Accelerator, DistributedDataParallelKwargs, PartialState
 
 from reclf.batches import Batch
 from reclf.config import ModelConfig, TrainConfig, from_dict
@@ -86,6 +86,7 @@ def main(path: str) -> None:
     if accelerator.is_main_process:
         torch.save((accelerator.num_processes, found), path)
     accelerator.wait_for_everyone()
+    PartialState().destroy_process_group()
 
 
 if __name__ == "__main__":
