@@ -18,6 +18,7 @@ from torch.utils.data import Dataset
 from transformers import PreTrainedTokenizerBase
 
 from .pieces import encode_reports
+from .tiles import LENGTH_STEP
 
 WORD_TYPES = ("finding", "location", "severity", "anatomy", "negation", "filler")
 
@@ -112,7 +113,7 @@ class Pairs(Dataset):
 
 @dataclass
 class Batch:
-    """Studies as tensors. Reports are padded to the longest one here."""
+    """Studies as tensors. Reports are padded to the longest one here, rounded up a little."""
 
     # (B, 1, H, W); float32 in [0, 1], or uint8 or uint16 as they were stored until `to`: a quarter
     # of the bytes to move, and the device turns them into floats faster.
@@ -175,7 +176,11 @@ class Collate:
     def texts(self, reports: list[str], pixels: Tensor | None = None) -> Batch:
         """A batch of reports, with no images (pixels of no rows) unless given."""
         encoded = encode_reports(
-            self.tokenizer, reports, max_words=self.max_words, max_tokens=self.max_tokens
+            self.tokenizer,
+            reports,
+            max_words=self.max_words,
+            max_tokens=self.max_tokens,
+            multiple=LENGTH_STEP,
         )
         self.truncated += encoded.truncated
         return Batch(

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from .batches import Batch
 from .config import TrainConfig
+from .lanes import lanes
 from .losses import contrastive_losses
 from .model import RECLF
 
@@ -141,7 +142,8 @@ def keep_freed_memory() -> bool:
 
 @contextmanager
 def cpu_threads(workers: int):
-    """Within, torch computes on the cores that the data workers leave, at least one.
+    """Within, torch splits operations over the cores that the data workers leave, at least one, and
+    jobs run side by side on all cores.
 
     Two threads of which one waits for a core that a worker has are slower than one thread: the
     other waits with it, in every operation (LOG.md, 2026-11-25). OMP_NUM_THREADS decides if set.
@@ -150,7 +152,8 @@ def cpu_threads(workers: int):
     if "OMP_NUM_THREADS" not in os.environ:
         torch.set_num_threads(max(1, before - workers))
     try:
-        yield
+        with lanes(before):
+            yield
     finally:
         torch.set_num_threads(before)
 

@@ -16,8 +16,9 @@ import json
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -28,6 +29,7 @@ from transformers import PreTrainedTokenizerBase
 from .batches import Batch
 from .config import ModelConfig, TowerConfig, from_dict
 from .encoders import ImageEncoder, ImageFeatures, TextEncoder, TextFeatures, build_tower
+from .lanes import Job, side_by_side
 from .matchings import LocalMatchings, Matched
 from .recompute import recomputed
 from .relations import Related, make_aggregator
@@ -225,25 +227,15 @@ class RECLF(nn.Module):
 
     def _encode(self, batch: Batch, chunk: int) -> tuple[ImageFeatures, TextFeatures]:
         if not chunk or chunk >= len(batch) or not torch.is_grad_enabled():
-            return self.encode_images(batch.pixels), self.encode_reports(batch)
-        images = [
-            ImageFeatures(*recomputed([self.image_encoder], self.encode_images, pixels))
-            for pixels in batch.pixels.split(chunk)
-        ]
+            chunk = 0
         parts = (batch.input_ids, batch.attention_mask, batch.word_ids, batch.word_mask)
-        texts = [
-            recomputed([self.text_encoder], self.text_encoder, *some)
-            for some in zip(*(part.split(chunk) for part in parts), strict=True)
+        towers = [self.image_encoder, self.text_encoder]
+        jobs = [
+            Job(partial(_encode_chunks, towers[0], chunk), (batch.pixels,)),
+            Job(partial(_encode_chunks, towers[1], chunk), parts),
         ]
-        return (
-            ImageFeatures(
-                torch.cat([image.whole for image in images]),
-                torch.cat([image.regions for image in images]),
-                torch.cat([image.pooled for image in images]),
-                images[0].grid,
-            ),
-            TextFeatures(*map(torch.cat, zip(*texts, strict=True))),
-        )
+        images, texts = side_by_side(towers, jobs)
+        return ImageFeatures(*images), TextFeatures(*texts)
 
     def save_pretrained(self, folder: str | Path) -> None:
         """Write config.json, model.safetensors, the towers' configurations and the tokenizer."""
@@ -315,6 +307,16 @@ def cosine(a: Tensor, b: Tensor) -> Tensor:
     """Cosines of (A, 1, D) with (1, B, D): (A, B), as one matrix product in float32."""
     a, b = F.normalize(a.float(), dim=-1), F.normalize(b.float(), dim=-1)
     return a[:, 0] @ b[0].T
+
+
+def _encode_chunks(encoder: nn.Module, chunk: int, *parts: Tensor) -> tuple[Any, ...]:
+    """The features of some studies at a time, recomputed in the backward pass; 0 takes all."""
+    if not chunk:
+        return encoder(*parts)
+    split = zip(*(part.split(chunk) for part in parts), strict=True)
+    found = zip(*(recomputed([encoder], encoder, *some) for some in split), strict=True)
+    # What is no tensor is the size of the grid, the same for all.
+    return tuple(torch.cat(part) if isinstance(part[0], Tensor) else part[0] for part in found)
 
 
 def _counts(texts: TextFeatures, known: Sequence[int] | None) -> Sequence[int]:

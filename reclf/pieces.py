@@ -91,7 +91,12 @@ class EncodedReports(NamedTuple):
 
 
 def encode_reports(
-    tokenizer: Any, reports: Sequence[str], *, max_words: int = 96, max_tokens: int = 192
+    tokenizer: Any,
+    reports: Sequence[str],
+    *,
+    max_words: int = 96,
+    max_tokens: int = 192,
+    multiple: int = 1,
 ) -> EncodedReports:
     """Words and word pieces of a batch of reports, padded to the longest of the batch.
 
@@ -104,6 +109,7 @@ def encode_reports(
         reports: texts, cleaned here.
         max_words: most words of a report.
         max_tokens: most pieces of a report, special ones included.
+        multiple: lengths are padded further, to a multiple of this, but not beyond the limits.
 
     Raises:
         ValueError: if reports is one string or empty, a limit leaves no room for a piece, or the
@@ -139,6 +145,7 @@ def encode_reports(
         rows.append((pieces, word_ids))
 
     longest = len(opening) + len(closing) + max(len(pieces) for pieces, _ in rows)
+    longest = min(-longest // multiple * -multiple, max_tokens)
     input_ids = np.full((len(rows), longest), tokenizer.pad_token_id, dtype=np.int64)
     attention_mask = np.zeros_like(input_ids)
     word_of_piece = np.full_like(input_ids, -1)
@@ -148,7 +155,8 @@ def encode_reports(
         attention_mask[row, : end + len(closing)] = 1
         word_of_piece[row, first:end] = word_ids
     counts = np.array([len(words) for words in kept])
-    word_mask = np.arange(max(1, counts.max())) < counts[:, None]
+    width = min(-max(1, counts.max()) // multiple * -multiple, max_words)
+    word_mask = np.arange(width) < counts[:, None]
     return EncodedReports(
         input_ids=torch.from_numpy(input_ids),
         attention_mask=torch.from_numpy(attention_mask),

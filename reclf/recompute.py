@@ -10,7 +10,7 @@ the modules that are named.
 
 from collections.abc import Callable, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -49,11 +49,8 @@ class _Recomputed(torch.autograd.Function):
         ctx.save_for_backward(*tensors[:count])
         device = next(tensor.device for tensor in tensors if tensor is not None)
         ctx.device, ctx.random = device, _random_state(device)
-        kind = device.type
-        ctx.autocast = None
-        if torch.amp.is_autocast_available(kind):
-            ctx.autocast = torch.get_autocast_dtype(kind), torch.is_autocast_enabled(kind)
-        with _autocast(ctx):
+        ctx.autocast = AutocastState.now(device)
+        with ctx.autocast.again():
             return run(*tensors[:count])
 
     @staticmethod
@@ -67,28 +64,46 @@ class _Recomputed(torch.autograd.Function):
         cuda = [ctx.device] if ctx.device.type == "cuda" else []
         with torch.random.fork_rng(cuda), _statistics_kept(ctx.modules):
             _set_random_state(ctx.device, ctx.random)
-            with torch.enable_grad(), _autocast(ctx):
+            with torch.enable_grad(), ctx.autocast.again():
                 outputs = ctx.run(*inputs)
-            arrived = [
-                (output, gradient)
-                for output, gradient in zip(outputs, gradients, strict=True)
-                if gradient is not None and isinstance(output, Tensor) and output.requires_grad
-            ]
             all_tensors = zip([*inputs, *ctx.parameters], needed, strict=True)
             sources = [tensor for tensor, needs in all_tensors if needs]
-            outputs, gradients = zip(*arrived, strict=True)
-            found = iter(torch.autograd.grad(outputs, sources, gradients, allow_unused=True))
+            found = iter(gradients_of(outputs, gradients, sources))
         return None, None, None, *(next(found) if needs else None for needs in needed)
 
 
-def _autocast(ctx) -> torch.autocast:
-    """As it was in the forward pass, but for casts of weights that are kept between calls: those
-    that are made without a graph must not be found by who needs one."""
-    kind = ctx.device.type
-    if ctx.autocast is None:
-        return torch.autocast("cpu", enabled=False)
-    dtype, enabled = ctx.autocast
-    return torch.autocast(kind, dtype, enabled, cache_enabled=False)
+class AutocastState(NamedTuple):
+    """Autocast as it was, but for casts of weights that are kept between calls: those that are
+    made without a graph, or by another thread, must not be found by who needs one."""
+
+    kind: str
+    dtype: torch.dtype | None  # None where the device has no autocast
+    enabled: bool
+
+    @classmethod
+    def now(cls, device: torch.device) -> "AutocastState":
+        kind = device.type
+        if not torch.amp.is_autocast_available(kind):
+            return cls("cpu", None, False)
+        return cls(kind, torch.get_autocast_dtype(kind), torch.is_autocast_enabled(kind))
+
+    def again(self) -> torch.autocast:
+        return torch.autocast(self.kind, self.dtype, self.enabled, cache_enabled=False)
+
+
+def gradients_of(
+    outputs: Outputs, gradients: Sequence[Tensor | None], sources: Sequence[Tensor]
+) -> Sequence[Tensor | None]:
+    """Of every source, from the gradients of the outputs that have a graph and one arrived for."""
+    arrived = [
+        (output, gradient)
+        for output, gradient in zip(outputs, gradients, strict=True)
+        if gradient is not None and isinstance(output, Tensor) and output.requires_grad
+    ]
+    if not arrived or not sources:
+        return [None] * len(sources)
+    outputs, gradients = zip(*arrived, strict=True)
+    return torch.autograd.grad(outputs, sources, gradients, allow_unused=True)
 
 
 def _random_state(device: torch.device) -> tuple[Tensor, Tensor | None]:

@@ -17,10 +17,11 @@ import torch
 from torch import Tensor
 
 from .encoders import ImageFeatures, TextFeatures
+from .lanes import Job, side_by_side
 from .matchings import LocalMatchings, Matched, unit
 from .recompute import recomputed
 from .relations import Aggregator, Pairs, Related
-from .tiles import pairs_at_a_time, tile_sides
+from .tiles import pairs_at_a_time, rounded_up, tile_sides
 
 
 class _Inputs(NamedTuple):
@@ -82,8 +83,9 @@ class PairScorer:
         Args:
             counts: words per report.
         """
-        # Reports of like length together: a tile is as wide as its longest report.
-        order = sorted(range(len(counts)), key=counts.__getitem__)
+        # Reports of like length together: a tile is as wide as its longest report. The longest
+        # first, so that no lane is left with the largest tile at the end.
+        order = sorted(range(len(counts)), key=counts.__getitem__, reverse=True)
         is_sorted = order == list(range(len(counts)))
         features = texts if is_sorted else [part[order] for part in texts]
         at_a_time = self._at_a_time(images, max(counts, default=0))
@@ -94,16 +96,18 @@ class PairScorer:
         unit_rows = self._unit_regions(images.regions).split(tall)
         whole, words, mask = (part.split(wide) for part in features)
         shared = self.aggregator.prepare()
-        columns = []
+        jobs = []
         for k in range(len(words)):
             own = [counts[i] for i in order[k * wide : (k + 1) * wide]]
-            longest = max(1, own[-1])
+            longest = min(rounded_up(own[0]), mask[k].shape[1])
             some = words[k][:, :longest], whole[k][None], mask[k][:, :longest]
-            tiles = [
-                self._logits(shared, own[0] < longest, _Inputs, *image_side, *some)
+            jobs += [
+                self._job(shared, own[-1] < longest, _Inputs, *image_side, *some)
                 for image_side in zip(rows[0], unit_rows, rows[1], strict=True)
             ]
-            columns.append(torch.cat(tiles))
+        tiles = self._logits(jobs)
+        column = len(rows[0])
+        columns = [torch.cat(tiles[k : k + column]) for k in range(0, len(tiles), column)]
         logits = torch.cat(columns, 1)
         if is_sorted:
             return logits
@@ -125,23 +129,22 @@ class PairScorer:
             counts: words per report.
         """
         lengths = torch.as_tensor(counts)[text_rows]
-        order = lengths.argsort(stable=True)
+        order = lengths.argsort(stable=True, descending=True)
         shared = self.aggregator.prepare()
-        parts = []
+        jobs = []
         if not len(order):
             return images.whole.new_zeros(0)
         # Where memory is short, what a pair gathers counts too: its regions beside its words.
         largest = int(lengths.max()) + self.recompute * images.regions.shape[1]
         for chosen in order.split(self._at_a_time(images, largest)):
-            words = max(1, int(lengths[chosen].max()))
+            words = min(rounded_up(int(lengths[chosen].max())), texts.words.shape[1])
             rows = image_rows[chosen].to(images.whole.device)
             reports = text_rows[chosen].to(images.whole.device)
             # Gathered anew where a chunk is recomputed: what is gathered is larger than a chunk.
             features = images.regions, images.whole, *texts, rows, reports
             padded = int(lengths[chosen].min()) < words
-            logits = self._logits(shared, padded, partial(_gathered, words), *features)
-            parts.append(logits.squeeze(1))
-        return torch.cat(parts)[order.argsort()]
+            jobs.append(self._job(shared, padded, partial(_gathered, words), *features))
+        return torch.cat(self._logits(jobs)).squeeze(1)[order.argsort()]
 
     def explain_pairs(self, images: ImageFeatures, texts: TextFeatures) -> tuple[Related, Matched]:
         """Image i with report i, with graph, weights, matchings and attention."""
@@ -155,21 +158,27 @@ class PairScorer:
         )
         return self._relate((), inputs, padded=True, detail=True)
 
-    def _logits(
+    def _job(
         self,
         shared: Sequence[Tensor],
         padded: bool,
         make: Callable[..., _Inputs],
         *parts: Tensor | None,
-    ) -> Tensor:
+    ) -> Job:
+        """The logits (A, C) of a tile, or of a list of pairs, to be computed."""
+
         def run(*tensors: Any) -> tuple[Tensor]:
             inputs = make(*tensors[: len(parts)])
             related, _ = self._relate(tensors[len(parts) :], inputs, padded, detail=False)
             return (related.logits.view(len(inputs.regions), -1),)
 
-        if not (self.recompute and torch.is_grad_enabled()):
-            return run(*parts, *shared)[0]
-        return recomputed((self.matchings, self.aggregator), run, *parts, *shared)[0]
+        if self.recompute and torch.is_grad_enabled():
+            again = partial(recomputed, (self.matchings, self.aggregator), run)
+            return Job(again, (*parts, *shared))
+        return Job(run, (*parts, *shared))
+
+    def _logits(self, jobs: Sequence[Job]) -> list[Tensor]:
+        return [logits for (logits,) in side_by_side((self.matchings, self.aggregator), jobs)]
 
     def _relate(
         self, shared: Sequence[Tensor], inputs: _Inputs, padded: bool, detail: bool

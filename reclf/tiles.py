@@ -15,13 +15,27 @@ from torch import Tensor
 TILE_BYTES = {"cpu": 3 * 2**20, "cuda": 256 * 2**20}
 
 
+# Lengths of texts are rounded up to a multiple of this. Libraries prepare a kernel for every shape
+# that is new to them, and lengths as they come are new in every batch (LOG.md, 2026-11-25).
+LENGTH_STEP = 4
+
+
+def rounded_up(length: int) -> int:
+    """The next multiple of `LENGTH_STEP`, at least one of them."""
+    return LENGTH_STEP * max(1, -(-length // LENGTH_STEP))
+
+
 def tile_sides(images: int, pairs: int) -> tuple[int, int]:
     """Images and reports of a tile of at most so many pairs, each at least 1.
 
     All images with some reports, so that a report is matched in one large product; fewer images
-    only where one report with all of them is too much.
+    only where one report with all of them is too much. Of four reports and more a power of two, so
+    that few shapes occur.
     """
-    return max(1, min(images, pairs)), max(1, pairs // max(1, images))
+    reports = max(1, pairs // max(1, images))
+    if reports >= 4:
+        reports = 1 << (reports.bit_length() - 1)
+    return max(1, min(images, pairs)), reports
 
 
 def pairs_at_a_time(words: int, width: float, dtype: torch.dtype, device: torch.device) -> int:

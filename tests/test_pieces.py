@@ -131,6 +131,23 @@ def test_a_word_is_kept_whole_or_dropped_whole(tmp_path):
     assert encode_reports(tokenizer, reports, max_tokens=5).truncated == 1
 
 
+def test_lengths_are_a_multiple_within_the_limits(tmp_path):
+    tokenizer, reports = wordpiece(tmp_path), ["left effusions left"]  # 3 words, 6 pieces
+    plain = encode_reports(tokenizer, reports)
+    wide = encode_reports(tokenizer, reports, multiple=4)
+    assert (plain.input_ids.shape, plain.word_mask.shape) == ((1, 6), (1, 3))
+    assert (wide.input_ids.shape, wide.word_mask.shape) == ((1, 8), (1, 4))
+    assert torch.equal(wide.input_ids[:, :6], plain.input_ids)
+    assert wide.attention_mask.sum() == 6
+    assert (wide.word_ids[:, 6:] == -1).all()
+    assert wide.word_mask.tolist() == [[True, True, True, False]]
+    limited = encode_reports(tokenizer, reports, max_words=3, max_tokens=7, multiple=4)
+    assert (limited.input_ids.shape, limited.word_mask.shape) == ((1, 7), (1, 3))
+    for length in (4, 8):  # a multiple already
+        text = " ".join(["left"] * length)
+        assert encode_reports(tokenizer, [text], multiple=4).word_mask.shape == (1, length)
+
+
 def test_no_words_at_all(tokenizer):
     encoded = encode_reports(tokenizer, ["", "___ ..."])
     assert encoded.input_ids.shape == (2, 2)

@@ -3,22 +3,29 @@
 import pytest
 import torch
 
-from reclf.tiles import TILE_BYTES, hardest_pairs, pairs_at_a_time, tile_sides
+from reclf.tiles import TILE_BYTES, hardest_pairs, pairs_at_a_time, rounded_up, tile_sides
 
 
 @pytest.mark.parametrize(
     ("images", "pairs", "sides"),
     [
-        (8, 40, (8, 5)),  # all images with five reports
-        (8, 44, (8, 5)),
+        (8, 24, (8, 3)),  # all images with three reports
+        (8, 31, (8, 3)),
+        (8, 32, (8, 4)),
+        (8, 63, (8, 4)),  # of more than four a power of two
+        (8, 64, (8, 8)),
         (8, 8, (8, 1)),
         (8, 5, (5, 1)),  # a report with all images is too much
         (8, 1, (1, 1)),
-        (0, 5, (1, 5)),
+        (0, 5, (1, 4)),
     ],
 )
 def test_sides_of_a_tile(images, pairs, sides):
     assert tile_sides(images, pairs) == sides
+
+
+def test_lengths_are_rounded_up():
+    assert [rounded_up(n) for n in (0, 1, 4, 5, 8, 9)] == [4, 4, 4, 8, 8, 12]
 
 
 def test_a_tile_fits_the_device():

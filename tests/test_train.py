@@ -23,6 +23,7 @@ from reclf.engine import (
     make_accelerator,
     make_optimizer,
 )
+from reclf.lanes import _LANES
 from reclf.model import RECLF
 from reclf.pieces import train_tokenizer
 from reclf.pretrain import make_model
@@ -292,6 +293,7 @@ def test_workers_get_cores_of_their_own(monkeypatch):
     for workers, expected in ((0, before), (1, max(1, before - 1)), (99, 1)):
         with cpu_threads(workers):
             assert torch.get_num_threads() == expected
+            assert _LANES.get() == before
         assert torch.get_num_threads() == before
     monkeypatch.setenv("OMP_NUM_THREADS", "2")
     with cpu_threads(99):

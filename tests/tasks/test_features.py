@@ -37,12 +37,12 @@ def test_padding_does_not_change_text_features(model, studies):
     found = encode_texts(model, reports, batch_size=3)
     counts = [len(collate_for(model).words(report)) for report in reports]
     assert found.word_mask.sum(1).tolist() == counts
-    assert found.words.shape[1] == max(counts)
+    assert found.words.shape[1] >= max(counts)
     for i in (0, 4, 7):
         single = encode_texts(model, [reports[i]])
         torch.testing.assert_close(found.whole[i], single.whole[0], rtol=1e-4, atol=1e-5)
         torch.testing.assert_close(
-            found.words[i, : counts[i]], single.words[0], rtol=1e-4, atol=1e-5
+            found.words[i, : counts[i]], single.words[0, : counts[i]], rtol=1e-4, atol=1e-5
         )
         assert (found.words[i, counts[i] :] == 0).all()
 
