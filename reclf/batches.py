@@ -122,6 +122,7 @@ class Batch:
     attention_mask: Tensor  # int64 (B, T)
     word_ids: Tensor  # int64 (B, T), the word of each piece, -1 for special and padding tokens
     word_mask: Tensor  # bool (B, W)
+    sentences: Tensor  # int64 (B, W), the sentence of each word
     report_keys: Tensor  # int64 (B,), equal for equal texts
     word_counts: tuple[int, ...] = ()  # words per report, known without asking a GPU; () if not
 
@@ -189,6 +190,7 @@ class Collate:
             attention_mask=encoded.attention_mask,
             word_ids=encoded.word_ids,
             word_mask=encoded.word_mask,
+            sentences=encoded.sentences,
             report_keys=torch.tensor([report_key(words) for words in encoded.words]),
             word_counts=tuple(map(len, encoded.words)),
         )

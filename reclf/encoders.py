@@ -37,6 +37,7 @@ class TextFeatures(NamedTuple):
     whole: Tensor  # (B, D)
     words: Tensor  # (B, W, D), rows of padding are zero
     word_mask: Tensor  # bool (B, W)
+    sentences: Tensor  # int64 (B, W), the sentence of each word
 
 
 class ImageEncoder(nn.Module):
@@ -176,7 +177,12 @@ class TextEncoder(nn.Module):
         self.project_whole = nn.Linear(width, config.embed_dim)
 
     def forward(
-        self, input_ids: Tensor, attention_mask: Tensor, word_ids: Tensor, word_mask: Tensor
+        self,
+        input_ids: Tensor,
+        attention_mask: Tensor,
+        word_ids: Tensor,
+        word_mask: Tensor,
+        sentences: Tensor,
     ) -> TextFeatures:
         """Encode reports.
 
@@ -185,6 +191,7 @@ class TextEncoder(nn.Module):
             attention_mask: (B, T), 1 for tokens.
             word_ids: (B, T), the word each piece belongs to; -1 for special and padding tokens.
             word_mask: bool (B, W).
+            sentences: int64 (B, W), passed on to the aggregator.
         """
         with _attention_kernel(self.tower.config, input_ids.device):
             hidden = self.tower(
@@ -200,7 +207,7 @@ class TextEncoder(nn.Module):
         }[self.config.word_source]()
         words = average_pieces(pieces, word_ids, word_mask)
         words = self.project_words(words) * word_mask[..., None]
-        return TextFeatures(self.project_whole(whole), words, word_mask)
+        return TextFeatures(self.project_whole(whole), words, word_mask, sentences)
 
     def train(self, mode: bool = True):
         super().train(mode)

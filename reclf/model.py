@@ -99,9 +99,7 @@ class RECLF(nn.Module):
 
     def encode_reports(self, batch: Batch) -> TextFeatures:
         """The reports of a batch to text features."""
-        return self.text_encoder(
-            batch.input_ids, batch.attention_mask, batch.word_ids, batch.word_mask
-        )
+        return self.text_encoder(*_text_parts(batch))
 
     def score_global(self, images: ImageFeatures, texts: TextFeatures) -> Tensor:
         """Logits of the global vectors of every image with every report, (A, B)."""
@@ -228,11 +226,10 @@ class RECLF(nn.Module):
     def _encode(self, batch: Batch, chunk: int) -> tuple[ImageFeatures, TextFeatures]:
         if not chunk or chunk >= len(batch) or not torch.is_grad_enabled():
             chunk = 0
-        parts = (batch.input_ids, batch.attention_mask, batch.word_ids, batch.word_mask)
         towers = [self.image_encoder, self.text_encoder]
         jobs = [
             Job(partial(_encode_chunks, towers[0], chunk), (batch.pixels,)),
-            Job(partial(_encode_chunks, towers[1], chunk), parts),
+            Job(partial(_encode_chunks, towers[1], chunk), _text_parts(batch)),
         ]
         images, texts = side_by_side(towers, jobs)
         return ImageFeatures(*images), TextFeatures(*texts)
@@ -307,6 +304,17 @@ def cosine(a: Tensor, b: Tensor) -> Tensor:
     """Cosines of (A, 1, D) with (1, B, D): (A, B), as one matrix product in float32."""
     a, b = F.normalize(a.float(), dim=-1), F.normalize(b.float(), dim=-1)
     return a[:, 0] @ b[0].T
+
+
+def _text_parts(batch: Batch) -> tuple[Tensor, ...]:
+    """What the text encoder takes, in its order."""
+    return (
+        batch.input_ids,
+        batch.attention_mask,
+        batch.word_ids,
+        batch.word_mask,
+        batch.sentences,
+    )
 
 
 def _encode_chunks(encoder: nn.Module, chunk: int, *parts: Tensor) -> tuple[Any, ...]:

@@ -167,8 +167,8 @@ class _TrueStep(SemanticStep):
         self.load_state_dict(old.state_dict(), strict=False)
         self.scale = old.scale
 
-    def near(self, readers: int, nodes: int) -> Tensor:
-        here, there = self.finding[:, :readers, None], self.finding[:, None]
+    def near(self, words: int, sentences: Tensor | None) -> Tensor:
+        here, there = self.finding[:, :, None], self.finding[:, None]
         apart = (here != there) & (here > 0) & (there > 0)
         return -TRUE_EDGE * apart.float()
 

@@ -131,6 +131,7 @@ class PairScore:
             mask.expand(rows, -1),
             self.batch.word_ids.expand(rows, -1),
             self.batch.word_mask.expand(rows, -1) if word_mask is None else word_mask,
+            self.batch.sentences.expand(rows, -1),
         )
         return self._score(self._images, texts)
 

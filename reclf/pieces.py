@@ -21,7 +21,7 @@ from tokenizers.models import WordPiece
 from torch import Tensor
 from transformers import PreTrainedTokenizerFast
 
-from .reports import clean, split_words
+from .reports import clean, sentence_numbers, split_words
 
 _SPECIAL = {
     "pad_token": "[PAD]",
@@ -86,6 +86,7 @@ class EncodedReports(NamedTuple):
     attention_mask: Tensor  # int64 (B, T), 1 for pieces and special tokens, 0 for padding
     word_ids: Tensor  # int64 (B, T), the word a piece belongs to; -1 for special and padding
     word_mask: Tensor  # bool (B, W), True where there is a word
+    sentences: Tensor  # int64 (B, W), the sentence of each word from 0 on; 0 for padding
     words: list[list[str]]  # the words kept, one list per report
     truncated: int  # number of reports that lost words to a limit
 
@@ -125,7 +126,8 @@ def encode_reports(
             f"special tokens); got {len(texts)} reports, max_words={max_words}, "
             f"max_tokens={max_tokens}"
         )
-    all_words = [split_words(clean(text)) for text in texts]
+    texts = [clean(text) for text in texts]
+    all_words = [split_words(text) for text in texts]
     pieces_of = known.of_words(tokenizer, {word for words in all_words for word in words})
 
     rows, kept, truncated = [], [], 0
@@ -157,11 +159,15 @@ def encode_reports(
     counts = np.array([len(words) for words in kept])
     width = min(-max(1, counts.max()) // multiple * -multiple, max_words)
     word_mask = np.arange(width) < counts[:, None]
+    sentences = np.zeros(word_mask.shape, dtype=np.int64)
+    for row, (text, count) in enumerate(zip(texts, counts, strict=True)):
+        sentences[row, :count] = sentence_numbers(text)[:count]
     return EncodedReports(
         input_ids=torch.from_numpy(input_ids),
         attention_mask=torch.from_numpy(attention_mask),
         word_ids=torch.from_numpy(word_of_piece),
         word_mask=torch.from_numpy(word_mask),
+        sentences=torch.from_numpy(sentences),
         words=kept,
         truncated=truncated,
     )

@@ -24,6 +24,23 @@ def split_words(text: str) -> list[str]:
     return _WORD.findall(text.lower())
 
 
+_END_OF_SENTENCE = re.compile(r"[.!?;]|\n\s*\n")
+
+
+def sentence_numbers(text: str) -> list[int]:
+    """The sentence of each word that `split_words` finds, counted from 0.
+
+    A full stop, question or exclamation mark, semicolon or empty line between two words ends one.
+    """
+    numbers: list[int] = []
+    number, end = 0, 0
+    for word in _WORD.finditer(text.lower()):
+        number += bool(numbers and _END_OF_SENTENCE.search(text, end, word.start()))
+        numbers.append(number)
+        end = word.end()
+    return numbers
+
+
 # In the place of names, dates, ages: XXXX in Open-I, ___ in MIMIC-CXR, [** **] in MIMIC-III.
 _DEIDENTIFIED = re.compile(r"\[\*\*.*?\*\*\]|\bX{3,}(?:['’]s)?|_{2,}", re.DOTALL)
 # "1. " or "2) " opening the text or following the end of a sentence. "Seen at T 8. Stable" has no

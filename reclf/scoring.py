@@ -33,6 +33,7 @@ class _Inputs(NamedTuple):
     words: Tensor  # (C, W, D), or (A, 1, W, D) one report per image
     text_whole: Tensor  # (1, C, D), or (A, 1, D)
     mask: Tensor  # bool (C, W), or (A, 1, W)
+    sentences: Tensor  # int64 (C, W), or (A, 1, W)
 
 
 def _gathered(
@@ -42,6 +43,7 @@ def _gathered(
     text_whole: Tensor,
     words: Tensor,
     mask: Tensor,
+    sentences: Tensor,
     rows: Tensor,
     reports: Tensor,
 ) -> _Inputs:
@@ -53,6 +55,7 @@ def _gathered(
         words.index_select(0, reports)[:, None, :longest],
         text_whole.index_select(0, reports)[:, None],
         mask.index_select(0, reports)[:, None, :longest],
+        sentences.index_select(0, reports)[:, None, :longest],
     )
 
 
@@ -94,13 +97,14 @@ class PairScorer:
         # whole.
         rows = [part.split(tall) for part in (images.regions, images.whole[:, None])]
         unit_rows = self._unit_regions(images.regions).split(tall)
-        whole, words, mask = (part.split(wide) for part in features)
+        whole, *by_word = (part.split(wide) for part in features)
         shared = self.aggregator.prepare()
         jobs = []
-        for k in range(len(words)):
+        for k in range(len(whole)):
             own = [counts[i] for i in order[k * wide : (k + 1) * wide]]
-            longest = min(rounded_up(own[0]), mask[k].shape[1])
-            some = words[k][:, :longest], whole[k][None], mask[k][:, :longest]
+            longest = min(rounded_up(own[0]), texts.words.shape[1])
+            words, *others = (part[k][:, :longest] for part in by_word)
+            some = words, whole[k][None], *others
             jobs += [
                 self._job(shared, own[-1] < longest, _Inputs, *image_side, *some)
                 for image_side in zip(rows[0], unit_rows, rows[1], strict=True)
@@ -155,6 +159,7 @@ class PairScorer:
             texts.words[:, None],
             texts.whole[:, None],
             texts.word_mask[:, None],
+            texts.sentences[:, None],
         )
         return self._relate((), inputs, padded=True, detail=True)
 
@@ -183,7 +188,7 @@ class PairScorer:
     def _relate(
         self, shared: Sequence[Tensor], inputs: _Inputs, padded: bool, detail: bool
     ) -> tuple[Related, Matched]:
-        regions, unit_regions, image_whole, words, text_whole, mask = inputs
+        regions, unit_regions, image_whole, words, text_whole, mask, sentences = inputs
         shape = (len(regions), text_whole.shape[-2], mask.shape[-1])  # (A, C, W)
         if self.aggregator.cosines_only and not detail:
             seen = mask if padded else None
@@ -201,6 +206,7 @@ class PairScorer:
             cosines=matched.cosines.reshape(flat),
             whole=whole.flatten(0, 1),
             word_mask=mask.expand(shape).reshape(flat),
+            sentences=sentences.flatten(0, -2),
             padded=padded,
             detail=detail,
         )

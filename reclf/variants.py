@@ -22,7 +22,7 @@ from .relations.semantic import SRM
 
 
 class UniformSRM(SRM):
-    """SRM whose edges do not read the matchings: all alike, or with `nearness` by distance."""
+    """SRM whose edges do not read the matchings: all alike, or by what lies between two words."""
 
     def __init__(self, dim: int, **options: Any):
         super().__init__(dim, **options)
@@ -38,9 +38,9 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "mean": {"aggregator": "mean", "include_whole": False},
     "mean_global": {"aggregator": "mean", "include_whole": True},
     "irm": {"aggregator": "irm"},
-    "srm_uniform": {"aggregator": "reclf.variants:UniformSRM", "nearness": 0.0},
+    "srm_uniform": {"aggregator": "reclf.variants:UniformSRM", "nearness": 0.0, "boundary": 0.0},
     "srm_near": {"aggregator": "reclf.variants:UniformSRM"},
-    "srm_level": {"aggregator": "srm", "nearness": 0.0},
+    "srm_level": {"aggregator": "srm", "nearness": 0.0, "boundary": 0.0},
     "srm": {"aggregator": "srm"},
     "reclf": {"aggregator": "reclf", "composition": "parallel"},
     "reclf_sequential": {"aggregator": "reclf", "composition": "sequential"},
@@ -81,7 +81,8 @@ def variant_config(name: str, config: RunConfig) -> RunConfig:
 
 def distinct_variants(config: RunConfig) -> list[str]:
     """Those that differ from each other in these settings."""
-    near = config.model.aggregator_options.get("nearness")
+    options = config.model.aggregator_options
+    near = options.get("nearness") or options.get("boundary")
     return [name for name in VARIANTS if near or name not in ("srm_near", "srm_level")]
 
 

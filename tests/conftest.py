@@ -95,6 +95,7 @@ def make_batch():
             attention_mask=torch.zeros(shape, dtype=torch.long),
             word_ids=torch.full(shape, -1),
             word_mask=torch.arange(max(1, *counts)) < torch.tensor(counts)[:, None],
+            sentences=(torch.arange(max(1, *counts)) // 2).repeat(len(counts), 1),
             report_keys=torch.arange(len(counts)),
             word_counts=tuple(counts),
         )

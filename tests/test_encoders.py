@@ -41,7 +41,9 @@ def text_encoder(config) -> TextEncoder:
 
 
 def encode_text(encoder, batch):
-    return encoder(batch.input_ids, batch.attention_mask, batch.word_ids, batch.word_mask)
+    return encoder(
+        batch.input_ids, batch.attention_mask, batch.word_ids, batch.word_mask, batch.sentences
+    )
 
 
 def test_resnet_maps_are_those_of_transformers(tiny, batch):
@@ -226,6 +228,7 @@ def test_words_against_bare_bert(tiny, batch, source):
             expected = encoder.project_words(sum(own) / len(own)) if own else torch.zeros(6)
             torch.testing.assert_close(features.words[b, w], expected)
     assert torch.equal(features.word_mask, batch.word_mask)
+    assert torch.equal(features.sentences, batch.sentences)
 
 
 def test_padding_tokens_do_not_matter(tiny, batch):

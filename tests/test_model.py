@@ -19,6 +19,9 @@ CASES = [
     pytest.param(
         "resnet", {"learn_attention_scale": True, "image_pooling": "attention"}, id="learnt-scale"
     ),
+    pytest.param(
+        "resnet", {"aggregator_options": {"nearness": 0.3, "boundary": 0.6}}, id="near-words"
+    ),
 ]
 
 
@@ -58,6 +61,7 @@ def test_score_equals_relate_pair_by_pair(tiny, make_batch, image, settings):
                 whole=texts.whole[b : b + 1],
                 words=texts.words[b : b + 1, :words],
                 word_mask=texts.word_mask[b : b + 1, :words],
+                sentences=texts.sentences[b : b + 1, :words],
             )
             related, matched = model.relate(image_a, text_b)
             assert matched.attention.shape == (1, words, 16)
@@ -85,7 +89,9 @@ def test_score_equals_relate_pair_by_pair(tiny, make_batch, image, settings):
 @pytest.mark.parametrize("aggregator", ["reclf", "irm", "max", "gloria", "global"])
 def test_chunks_and_checkpoints_change_nothing(tiny, make_batch, aggregator, mode):
     batch = make_batch((3, 0, 5, 1, 4))
-    model = in_double(RECLF(tiny(aggregator=aggregator)), batch).train(mode)
+    options = {"nearness": 0.3, "boundary": 0.6} if aggregator == "reclf" else {}
+    model = RECLF(tiny(aggregator=aggregator, aggregator_options=options))
+    model = in_double(model, batch).train(mode)
 
     def run(**how):
         scores = model.score(*encode(model, batch), **how)

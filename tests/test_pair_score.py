@@ -75,7 +75,8 @@ def test_a_word_left_out_is_gone(model, study):
                 if word == gone:
                     mask[0, piece] = 0
             words[0, gone] = False
-            texts = model.text_encoder(batch.input_ids, mask, batch.word_ids, words)
+            parts = batch.input_ids, mask, batch.word_ids, words, batch.sentences
+            texts = model.text_encoder(*parts)
             expected = model.relate(images, texts)[0].logits.item()
             assert found[row].item() == pytest.approx(expected, abs=1e-5)
         # So gone that it may as well be another word.

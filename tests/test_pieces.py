@@ -131,6 +131,15 @@ def test_a_word_is_kept_whole_or_dropped_whole(tmp_path):
     assert encode_reports(tokenizer, reports, max_tokens=5).truncated == 1
 
 
+def test_every_word_has_its_sentence(tmp_path):
+    tokenizer = wordpiece(tmp_path)
+    reports = ["1. left heart. left. XXXX effusion", "left"]
+    encoded = encode_reports(tokenizer, reports)
+    assert encoded.words[0] == ["left", "heart", "left", "effusion"]
+    assert encoded.sentences.tolist() == [[0, 0, 1, 2], [0, 0, 0, 0]]
+    assert encode_reports(tokenizer, reports, max_words=3).sentences.tolist()[0] == [0, 0, 1]
+
+
 def test_lengths_are_a_multiple_within_the_limits(tmp_path):
     tokenizer, reports = wordpiece(tmp_path), ["left effusions left"]  # 3 words, 6 pieces
     plain = encode_reports(tokenizer, reports)

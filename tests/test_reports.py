@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from reclf.reports import clean, pick_sections, sections, split_words
+from reclf.reports import clean, pick_sections, sections, sentence_numbers, split_words
 
 REPORTS = [
     "Small left pleural effusion. No pneumothorax.",
@@ -39,6 +39,22 @@ def test_words_of_a_report():
         "patient’s",
         "x",
     ]
+
+
+@pytest.mark.parametrize(
+    ("text", "numbers"),
+    [
+        ("", []),
+        ("... !", []),
+        ("No effusion. Small nodule", [0, 0, 1, 1]),
+        ("Nodule of 1.2 cm, left; clear?! Stable...", [0, 0, 0, 0, 0, 1, 2]),
+        (". Effusion", [0]),  # nothing before the stop
+        ("right\nlower lobe\n\nheart normal", [0, 0, 0, 1, 1]),
+    ],
+)
+def test_sentences_end_at_stops_and_empty_lines(text, numbers):
+    assert sentence_numbers(text) == numbers
+    assert len(numbers) == len(split_words(text))
 
 
 def test_sections_of_a_mimic_report():

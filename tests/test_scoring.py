@@ -15,6 +15,7 @@ from reclf.scoring import PairScorer
 
 A, R, D, S = 3, 7, 6, 5
 COUNTS = [4, 1, 6, 2]
+SENTENCES = torch.arange(6).repeat(4, 1) // 2
 
 
 @pytest.fixture
@@ -22,7 +23,9 @@ def features():
     draw = lambda *shape: torch.randn(*shape, dtype=torch.float64, requires_grad=True)  # noqa: E731
     mask = torch.arange(max(COUNTS)) < torch.tensor(COUNTS)[:, None]
     images = ImageFeatures(draw(A, D), draw(A, R, D), draw(A, D), (1, R))
-    return images, TextFeatures(draw(len(COUNTS), D), draw(len(COUNTS), max(COUNTS), D), mask)
+    return images, TextFeatures(
+        draw(len(COUNTS), D), draw(len(COUNTS), max(COUNTS), D), mask, SENTENCES
+    )
 
 
 def unpadded(texts):
@@ -60,9 +63,7 @@ def test_gloria_equals_its_loop(features, kind, chunk):
     matchings = LocalMatchings(D, S, kind, 4.0, learn_attention_scale=True).double()
     scorer = PairScorer(matchings, Gloria(S), chunk)
     fast = scorer.all_pairs(images, texts, COUNTS)
-    related, matched = scorer.explain_pairs(
-        images, TextFeatures(texts.whole[:A], texts.words[:A], texts.word_mask[:A])
-    )
+    related, matched = scorer.explain_pairs(images, TextFeatures(*(part[:A] for part in texts)))
     torch.testing.assert_close(related.logits, fast.diagonal())
     cosines = matchings.cosines(images.regions, texts.words[:A, None], texts.word_mask[:A, None])
     torch.testing.assert_close(cosines, matched.cosines)
@@ -199,7 +200,7 @@ def test_bfloat16_keeps_the_order_of_scores(steps, least):
     shapes = (12, 128), (12, 36, 128), (12, 30, 128)
     whole, regions, words = (torch.randn(*shape) for shape in shapes)
     images = ImageFeatures(whole, regions, whole, (6, 6))
-    texts = TextFeatures(whole, words, torch.ones(12, 30).bool())
+    texts = TextFeatures(whole, words, torch.ones(12, 30).bool(), torch.zeros(12, 30).long())
     scorer = PairScorer(LocalMatchings(128, 64), RelationEnhanced(64, steps=steps))
     with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
         low = scorer.all_pairs(*in_type(torch.bfloat16, images, texts), [30] * 12)

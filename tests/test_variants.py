@@ -63,6 +63,10 @@ def test_options_that_the_aggregator_takes_are_kept(config):
     for name, expected in (("srm", 0.5), ("srm_near", 0.5), ("srm_uniform", 0), ("srm_level", 0)):
         assert variant_config(name, near).model.aggregator_options["nearness"] == expected
     assert {*distinct_variants(near)} - {*distinct_variants(config)} == {"srm_near", "srm_level"}
+    parted = override(config, {"model.aggregator_options.boundary": 0.5})
+    assert distinct_variants(parted) == distinct_variants(near)
+    for name, expected in (("srm", 0.5), ("srm_near", 0.5), ("srm_uniform", 0), ("srm_level", 0)):
+        assert variant_config(name, parted).model.aggregator_options["boundary"] == expected
     assert variant_config("irm", config).model.aggregator_options == {}
     sequential = variant_config("reclf_sequential", config).model.aggregator_options
     assert sequential == {"steps": 2, "read_out": "token", "composition": "sequential"}

@@ -37,6 +37,7 @@ def joint_batch() -> Batch:
         attention_mask=(present | special).long(),
         word_ids=word_ids.where(present, -1),
         word_mask=torch.arange(6) < WORDS[:, None],
+        sentences=torch.zeros(len(WORDS), 6, dtype=torch.long),
         report_keys=torch.tensor([1, 2, 3, 4, 1, 5]),  # studies 0 and 4 have one text
     )
 

@@ -57,7 +57,7 @@ class Case:
         draw = partial(torch.randn, device=device, requires_grad=True)
         self.images = ImageFeatures(draw(B, D), draw(B, R, D), torch.empty(B, 0), (1, R))
         mask = torch.ones(B, L, dtype=torch.bool, device=device)
-        self.texts = TextFeatures(draw(B, D), draw(B, L, D), mask)
+        self.texts = TextFeatures(draw(B, D), draw(B, L, D), mask, mask.long())
         kind = "words_then_regions" if gloria else "cosine"
         self.matchings = LocalMatchings(D, sizes.matching_dim, kind, 4.0).to(device)
         S = sizes.matching_dim

@@ -154,6 +154,7 @@ def _batch(sizes: StepSizes, config: ModelConfig) -> Batch:
         attention_mask=torch.ones(studies, length, dtype=torch.long),
         word_ids=word_ids.expand(studies, length).clone(),
         word_mask=torch.ones(studies, sizes.words, dtype=torch.bool),
+        sentences=torch.zeros(studies, sizes.words, dtype=torch.long),
         report_keys=torch.arange(studies),
         word_counts=(sizes.words,) * studies,
     )

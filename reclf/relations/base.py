@@ -21,6 +21,8 @@ class Pairs:
     cosines: Tensor  # (N, W), cosine of each word with its attended region
     whole: Tensor  # (N, S), the global matching
     word_mask: Tensor  # bool (N, W), True where there is a word
+    # int64 (C, W), the sentence of each word of C reports that N / C images meet in turn; or None
+    sentences: Tensor | None = None
     padded: bool = True  # False promises that the mask is True throughout
     detail: bool = True  # whether graph and weights are wanted beside the logits
 

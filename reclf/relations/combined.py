@@ -23,7 +23,7 @@ class RelationEnhanced(Aggregator):
     Args:
         dim: S.
         composition: "parallel" or "sequential".
-        steps, scaled, residual, read_out, nearness: see `SemanticReasoning`.
+        steps, scaled, residual, read_out, nearness, boundary: see `SemanticReasoning`.
         norm, include_whole: see `ImportanceReasoning`.
     """
 
@@ -38,6 +38,7 @@ class RelationEnhanced(Aggregator):
         residual: bool = False,
         read_out: str = "whole",
         nearness: float = 0.0,
+        boundary: float = 0.0,
         norm: str = "none",
         include_whole: bool = False,
     ):
@@ -46,8 +47,10 @@ class RelationEnhanced(Aggregator):
             raise ValueError(f"composition must be one of {COMPOSITIONS}, got {composition!r}")
         self.sequential = composition == "sequential"
         if not self.sequential:  # IRM reads the words
-            check_nearness(steps, nearness)
-        self.semantic = SemanticReasoning(dim, steps, scaled, residual, read_out, nearness)
+            check_nearness(steps, nearness=nearness, boundary=boundary)
+        self.semantic = SemanticReasoning(
+            dim, steps, scaled, residual, read_out, nearness, boundary
+        )
         self.importance = ImportanceReasoning(dim, norm, include_whole)
         self.importance_score = Scorer(dim)
         self.semantic_score = None if self.sequential else Scorer(dim)

@@ -42,10 +42,16 @@ class SemanticStep(nn.Module):
         nearness: at the start, what a word loses of its edge score for each word in between (ours);
             0 leaves the step without, and SGRAF's. Matchings hardly tell which "left" belongs to
             which finding, and edges that are level teach nothing (LOG.md, 2026-11-25).
+        boundary: the same for each end of a sentence in between.
     """
 
     def __init__(
-        self, dim: int, scaled: bool = False, residual: bool = False, nearness: float = 0.0
+        self,
+        dim: int,
+        scaled: bool = False,
+        residual: bool = False,
+        nearness: float = 0.0,
+        boundary: float = 0.0,
     ):
         super().__init__()
         self.query = nn.Linear(dim, dim)
@@ -54,15 +60,20 @@ class SemanticStep(nn.Module):
         self.scale = dim**-0.5 if scaled else 1.0
         self.residual = residual
         self.nearness = nn.Parameter(torch.tensor(float(nearness))) if nearness else None
+        self.boundary = nn.Parameter(torch.tensor(float(boundary))) if boundary else None
 
-    def near(self, readers: int, nodes: int) -> Tensor | None:
-        """What is added to the edge scores (readers, nodes); node 0 is as near to all."""
-        if self.nearness is None:
-            return None
-        places = torch.arange(nodes, device=self.nearness.device, dtype=torch.float32)
-        apart = (places[:readers, None] - places).abs()
-        apart[0], apart[:, 0] = 0, 0
-        return -self.nearness * apart
+    def near(self, words: int, sentences: Tensor | None) -> Tensor | None:
+        """What is added to the edge scores, (P, P), or (C, P, P) by the sentences (C, W) of words.
+
+        Node 0 is as near to all.
+        """
+        near = None
+        if self.nearness is not None:
+            near = -self.nearness * _apart(torch.arange(words, device=self.nearness.device))
+        if self.boundary is not None and sentences is not None:
+            between = -self.boundary * _apart(sentences)
+            near = between if near is None else near + between
+        return near
 
     def product(self) -> Product:
         with as_given(self.query.weight):
@@ -74,6 +85,7 @@ class SemanticStep(nn.Module):
         mask_NP: Tensor | None = None,
         readers: int | None = None,
         product: Product | None = None,
+        sentences: Tensor | None = None,
         with_graph: bool = True,
     ) -> tuple[Tensor, Tensor | None]:
         """New nodes (N, readers, S) and the graph (N, readers, P); by default all nodes read.
@@ -84,11 +96,14 @@ class SemanticStep(nn.Module):
         Args:
             mask_NP: bool, True where there is a node; None where all are there.
             product: `self.product()`, where the caller has it.
+            sentences: int (C, W), see `Pairs`.
             with_graph: False lets a GPU draw without forming the graph, which is then None.
         """
         reading = nodes_NPS[:, :readers]
         weight, bias = self.product() if product is None else product
-        near = self.near(reading.shape[1], nodes_NPS.shape[1])
+        near = None if readers == 1 else self.near(nodes_NPS.shape[1] - 1, sentences)
+        if near is not None:
+            near = near[..., :readers, :]
         if nodes_NPS.is_cuda and not with_graph:
             queries = F.linear(reading, weight.T, bias)
             drawn, graph = _draw_fused(queries, nodes_NPS, mask_NP, self.scale, near), None
@@ -107,7 +122,8 @@ class SemanticStep(nn.Module):
 class _Draw(torch.autograd.Function):
     """What the readers draw, E M with E = softmax_row(scale Q M' + near), and E.
 
-    Q = M weight + bias; near is None, (readers, P), or (N, readers, P) with one for each pair.
+    Q = M weight + bias; near is None, (readers, P), or (C, readers, P) for C reports that N / C
+    images meet in turn.
     Attention whose queries, keys and values all come from the nodes, so that their gradient is
     one buffer.
     """
@@ -130,14 +146,14 @@ class _Draw(torch.autograd.Function):
             if scale != 1:
                 scores.mul_(scale)
             if near is not None:
-                scores.add_(near)
+                scores.view(-1, *near.shape).add_(near)
             if mask is not None:
                 scores.masked_fill_(~mask[:, None, :], torch.finfo(scores.dtype).min)
             graph = scores.softmax(-1)
             drawn = graph @ nodes
         ctx.save_for_backward(nodes, weight, queries, graph)
         ctx.scale, ctx.readers = scale, readers
-        ctx.near_like = None if near is None else (near.dtype, near.dim())
+        ctx.near_like = None if near is None else (near.dtype, near.shape)
         return drawn, graph
 
     @staticmethod
@@ -148,11 +164,8 @@ class _Draw(torch.autograd.Function):
         grad_scores.sub_(torch.linalg.vecdot(grad_scores, graph)[..., None]).mul_(graph)
         grad_near = None
         if ctx.needs_input_grad[6]:
-            dtype, dim = ctx.near_like
-            if dim == 2:  # one for all pairs
-                grad_near = grad_scores.sum(0, dtype=dtype)
-            else:
-                grad_near = grad_scores.to(dtype, copy=True)  # scaled in place below
+            dtype, shape = ctx.near_like
+            grad_near = grad_scores.view(-1, *shape).sum(0, dtype=dtype)
         if ctx.scale != 1:
             grad_scores.mul_(ctx.scale)
         grad_nodes = (graph.mT @ grad_drawn).baddbmm_(grad_scores.mT, queries)
@@ -164,6 +177,12 @@ class _Draw(torch.autograd.Function):
             grad_nodes[:, : ctx.readers] += (grad_queries @ weight.T).view_as(queries)
         grad_weight, grad_bias = reading.T @ grad_queries, grad_queries.sum(0)
         return grad_nodes, grad_weight, grad_bias, None, None, None, grad_near
+
+
+def _apart(places: Tensor) -> Tensor:
+    """Distances (..., P, P) between words at places (..., W), with 0 from and to node 0."""
+    places = places.float()
+    return F.pad((places[..., :, None] - places[..., None, :]).abs(), (1, 0, 1, 0))
 
 
 def _draw_fused(
@@ -178,6 +197,8 @@ def _draw_fused(
     mask = None if mask is None else mask[:, None, None]
     if near is not None:
         near = near.to(queries.dtype).unsqueeze(-3)  # one head
+        if near.ndim == 4:
+            near = near.repeat(len(nodes) // len(near), 1, 1, 1)
         lowest = torch.finfo(near.dtype).min
         mask = near if mask is None else torch.where(mask, near, lowest)
     return F.scaled_dot_product_attention(*heads, attn_mask=mask, scale=scale)[:, 0]
@@ -186,13 +207,14 @@ def _draw_fused(
 READ_OUTS = ("whole", "token")
 
 
-def check_nearness(steps: int, nearness: float) -> None:
-    """Refuse nearness where node 0 alone is updated: it is as near to all words."""
-    if nearness and steps < 2:
-        raise ValueError(
-            f"nearness {nearness} has no effect with steps={steps}: the only step updates node 0, "
-            "which is as near to all words; use steps of 2 or more, or nearness 0"
-        )
+def check_nearness(steps: int, **options: float) -> None:
+    """Refuse nearness and boundary where node 0 alone is updated: it is as near to all words."""
+    for name, value in options.items():
+        if value and steps < 2:
+            raise ValueError(
+                f"{name} {value} has no effect with steps={steps}: the only step updates node 0, "
+                f"which is as near to all words; use steps of 2 or more, or {name} 0"
+            )
 
 
 class SemanticReasoning(nn.Module):
@@ -201,7 +223,7 @@ class SemanticReasoning(nn.Module):
     Args:
         dim: S.
         steps: K.
-        scaled, residual, nearness: see `SemanticStep`.
+        scaled, residual, nearness, boundary: see `SemanticStep`.
         read_out: what node 0 starts as: "whole", the global matching (SGRAF), or "token", a learnt
             vector (ours). The global matching alone can solve the contrast, and then no word is
             read (LOG.md, 2026-11-24); a token has nothing but what it draws from the words.
@@ -215,6 +237,7 @@ class SemanticReasoning(nn.Module):
         residual: bool = False,
         read_out: str = "whole",
         nearness: float = 0.0,
+        boundary: float = 0.0,
     ):
         super().__init__()
         if steps < 1:
@@ -223,7 +246,7 @@ class SemanticReasoning(nn.Module):
             raise ValueError(f"read_out must be one of {READ_OUTS}, got {read_out!r}")
         self.token = nn.Parameter(torch.randn(dim) * dim**-0.5) if read_out == "token" else None
         self.steps = nn.ModuleList(
-            SemanticStep(dim, scaled, residual, nearness) for _ in range(steps)
+            SemanticStep(dim, scaled, residual, nearness, boundary) for _ in range(steps)
         )
 
     def products(self) -> list[Tensor]:
@@ -256,7 +279,7 @@ class SemanticReasoning(nn.Module):
             last = k == len(self.steps) - 1
             readers = 1 if read_out_only and last else None
             product = Product(*products[2 * k : 2 * k + 2]) if products else None
-            nodes, graph = step(nodes, mask, readers, product, pairs.detail)
+            nodes, graph = step(nodes, mask, readers, product, pairs.sentences, pairs.detail)
             graphs.append(graph)
         if mask is not None and not read_out_only:
             nodes = nodes * mask[..., None]
@@ -279,10 +302,13 @@ class SRM(Aggregator):
         residual: bool = False,
         read_out: str = "whole",
         nearness: float = 0.0,
+        boundary: float = 0.0,
     ):
         super().__init__(dim)
-        check_nearness(steps, nearness)
-        self.semantic = SemanticReasoning(dim, steps, scaled, residual, read_out, nearness)
+        check_nearness(steps, nearness=nearness, boundary=boundary)
+        self.semantic = SemanticReasoning(
+            dim, steps, scaled, residual, read_out, nearness, boundary
+        )
         self.score = Scorer(dim)
 
     def prepare(self) -> list[Tensor]:

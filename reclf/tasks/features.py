@@ -166,12 +166,10 @@ def encode_texts(model: RECLF, reports: Sequence[str], batch_size: int = 64) -> 
     for start in range(0, len(reports), batch_size):
         batch = collate.texts(list(reports[start : start + batch_size])).to(model.device)
         parts.append([part.cpu() for part in model.encode_reports(batch)])
-    longest = max(mask.shape[1] for _, _, mask in parts)
-    return TextFeatures(
-        whole=torch.cat([whole for whole, _, _ in parts]),
-        words=torch.cat([_pad_words(words, longest) for _, words, _ in parts]),
-        word_mask=torch.cat([_pad_words(mask, longest) for _, _, mask in parts]),
-    )
+    whole, *by_word = zip(*parts, strict=True)
+    longest = max(words.shape[1] for words in by_word[0])
+    padded = (torch.cat([_pad_words(part, longest) for part in some]) for some in by_word)
+    return TextFeatures(torch.cat(whole), *padded)
 
 
 @torch.no_grad()
