@@ -82,6 +82,8 @@ def test_score_equals_relate_pair_by_pair(tiny, make_batch, image, settings):
     torch.testing.assert_close(related.logits.view(3, 4), by_loop)
     plain = gradients(model, (related.logits.view(3, 4) * weight).sum())
     for name, gradient in fast.items():
+        if gradient is None and plain[name] is not None:  # what does not reach the score is not run
+            gradient = torch.zeros_like(plain[name])
         torch.testing.assert_close(plain[name], gradient, msg=lambda m, n=name: f"{n}: {m}")
 
 
