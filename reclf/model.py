@@ -67,7 +67,9 @@ class RECLF(nn.Module):
         self.config = config
         self.tokenizer = tokenizer
         if image_tower is None:
-            image_tower = build_tower(config.image_tower, "image", config.region_stage)
+            image_tower = build_tower(
+                config.image_tower, "image", config.region_stage, config.region_context
+            )
         if text_tower is None:
             text_tower = build_tower(config.text_tower, "text")
         self.image_encoder = ImageEncoder(config, image_tower)
@@ -269,7 +271,8 @@ class RECLF(nn.Module):
             values = json.loads((folder / f"{role}_tower" / "config.json").read_text())
             freeze = getattr(config, f"{role}_tower").freeze
             tower = TowerConfig(config=values, freeze=freeze)
-            towers[role] = build_tower(tower, role, config.region_stage)
+            regions = config.region_stage, config.region_context
+            towers[role] = build_tower(tower, role, *regions)
         tokenizer = None
         if (folder / "tokenizer").exists():
             tokenizer = AutoTokenizer.from_pretrained(folder / "tokenizer", local_files_only=True)
