@@ -68,7 +68,7 @@ def test_region_stage(tiny, batch, stage, channels, side):
 
 @pytest.mark.parametrize(("stage", "deeper"), [(2, (24, 32)), (3, (32,)), (4, ())])
 def test_regions_with_what_the_deeper_stages_know(tiny, batch, stage, deeper):
-    """Against each cell of the enlarged maps, projected by itself: linear maps may change places."""
+    """Against the cells of the enlarged maps, each projected: linear maps may change places."""
     encoder = image_encoder(tiny("resnet", region_stage=stage, region_context=True)).double()
     pixels = batch.pixels.double()
     maps = encoder.feature_maps(pixels)
