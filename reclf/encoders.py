@@ -24,6 +24,7 @@ from transformers.models.auto.modeling_auto import (
     MODEL_FOR_BACKBONE_MAPPING_NAMES,
 )
 
+from .alignment import first_centre
 from .config import ModelConfig, TowerConfig, check
 
 
@@ -108,6 +109,13 @@ class ImageEncoder(nn.Module):
             regions = regions + self.place(place_code(height, width, regions))
         regions = self.region_map(regions.mT.unflatten(2, (height, width))).flatten(2).mT
         return ImageFeatures(self.project_whole(pooled), regions, pooled, (height, width))
+
+    def centre(self, size: int, cells: int) -> float:
+        """Where in its block of pixels a region is centred, of so many on a side of the image.
+
+        0.5 is the middle; for a ResNet it is near the corner (`reclf.alignment`).
+        """
+        return first_centre(self.feature_maps, self.tower, size, cells)
 
     def train(self, mode: bool = True):
         super().train(mode)

@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 
+from ..alignment import enlarged
 from ..batches import Box, Study
 from ..cells import centre_prior
 from ..metrics import (
@@ -103,7 +103,8 @@ def heat_maps(
         spoken: items whose phrases are looked for instead, one for each: the shuffled control.
         heat: "score" is the word's logit for each region over the attention scale, up to a
             constant of the map (for cosine attention that is the cosine); "attention" its softmax.
-            The maps of the words of a phrase are averaged, then interpolated (bilinear).
+            The maps of the words of a phrase are averaged, then interpolated between the places
+            that the regions are centred on (`reclf.alignment`).
     """
     if heat not in HEATS:
         raise ValueError(f"heat must be one of {', '.join(HEATS)}, got {heat!r}")
@@ -122,9 +123,10 @@ def heat_maps(
         values = attention.clamp_min(1e-30).log() / scale if heat == "score" else attention
         weights = _phrase_weights(spoken[rows], batch.word_mask)
         cells = torch.einsum("bw,bwr->br", weights, values).unflatten(1, images.grid)
-        shape = pixels.shape[2:]
-        pixels_of = F.interpolate(cells[:, None], shape, mode="bilinear")[:, 0]
-        maps.append(pixels_of.float().cpu().numpy())
+        height, width = pixels.shape[2:]
+        if start == 0:
+            centre = model.image_encoder.centre(width, images.grid[1])
+        maps.append(enlarged(cells, (height, width), centre).cpu().numpy())
     return np.concatenate(maps)
 
 
@@ -138,9 +140,9 @@ def centre_maps(items: Sequence[Item]) -> np.ndarray:
 def noise_maps(model: RECLF, items: Sequence[Item], seed: int = 0) -> np.ndarray:
     """Chance: noise on the grid of the model's regions, interpolated like a map: (n, H, W)."""
     grid = model.encode_images(stack_images([items[0].study]).to(model.device)).grid
-    cells = np.random.default_rng(seed).random((len(items), 1, *grid), dtype=np.float32)
-    maps = F.interpolate(torch.from_numpy(cells), items[0].mask.shape, mode="bilinear")
-    return maps[:, 0].numpy()
+    cells = np.random.default_rng(seed).random((len(items), *grid), dtype=np.float32)
+    height, width = items[0].mask.shape
+    return enlarged(torch.from_numpy(cells), (height, width)).numpy()
 
 
 def shuffled(items: Sequence[Item], seed: int = 0) -> list[Item]:

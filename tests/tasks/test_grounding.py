@@ -7,6 +7,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from reclf.alignment import enlarged
 from reclf.batches import Box, Study
 from reclf.metrics import contrast_to_noise, iou_at_thresholds, pointing_hit
 from reclf.tasks.features import encode_texts, stack_images
@@ -103,8 +104,9 @@ def test_a_map_is_the_plain_loop_over_single_pairs(build, items, attention):
         texts = encode_texts(model, [item.text])
         words = item.words or range(int(texts.word_mask.sum()))
         weights = model.relate(images, texts)[1].attention[0]
-        cells = torch.stack([weights[word] for word in words]).mean(0).view(1, 1, *images.grid)
-        expected = F.interpolate(cells, (64, 64), mode="bilinear")[0, 0]
+        cells = torch.stack([weights[word] for word in words]).mean(0).view(1, *images.grid)
+        # A region of the ResNet is centred half a pixel from the corner of its 16 x 16 pixels.
+        expected = enlarged(cells, (64, 64), 0.5 / 16)[0]
         np.testing.assert_allclose(attended, expected, atol=1e-5)
         if attention == "cosine":
             # The map of a word is its cosine with each region, up to a constant of the word.
@@ -114,8 +116,8 @@ def test_a_map_is_the_plain_loop_over_single_pairs(build, items, attention):
                     for word in words
                 ]
             )
-            cells = cosines.mean(0).view(1, 1, *images.grid)
-            expected = F.interpolate(cells, (64, 64), mode="bilinear")[0, 0].numpy()
+            cells = cosines.mean(0).view(1, *images.grid)
+            expected = enlarged(cells, (64, 64), 0.5 / 16)[0].numpy()
             np.testing.assert_allclose(heat - heat.mean(), expected - expected.mean(), atol=1e-4)
 
 
