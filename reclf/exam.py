@@ -32,6 +32,7 @@ from .tasks.zero_shot import prompts_for, score_prompts
 
 Answers = dict[str, Tally | Ranking]
 TRAINING_REPORTS = 2000  # for the document frequency of words
+MEASURED = 2  # raised when a measure changes, so that finished runs are asked again
 
 
 @dataclass(frozen=True)
@@ -89,6 +90,7 @@ class Exam:
         ids = [*(material.ids if material else [study.study_id for study in shown])]
         ids += [study.study_id for study in (*labelled, *few, *other)]
         choices = {
+            "measured": MEASURED,
             "dataset": data.dataset,
             "split": split,
             "split_hash": short_hash(*ids),

@@ -40,7 +40,7 @@ def phantom_small() -> RunConfig:
             word_source="embedding",
             embed_dim=128,
             matching_dim=64,
-            aggregator_options={"steps": 2, "read_out": "token", "nearness": 0.5},
+            aggregator_options={"steps": 2, "read_out": "token", "nearness": 0.5, "boundary": 8.0},
         ),
         data=DataConfig(augment=False, workers=1, twins={"binding": 0.25}),
     )
