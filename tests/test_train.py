@@ -328,7 +328,8 @@ def test_two_processes_see_the_loss_and_gradient_of_the_joint_batch(tmp_path):
             [*launch, str(HERE / "two_processes.py"), str(path)],
             capture_output=True,
             text=True,
-            env={**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""},
+            # Two processes with two lanes each, one with one.
+            env={**os.environ, "OMP_NUM_THREADS": str(processes), "CUDA_VISIBLE_DEVICES": ""},
         )
         assert done.returncode == 0, done.stderr  # the reason comes first, the launcher's last
         started, found = torch.load(path, weights_only=True)
