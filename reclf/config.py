@@ -71,9 +71,6 @@ class ModelConfig:
     """Divides the centred pixel values."""
     region_stage: int = 3
     """Stage of the backbone whose feature map gives the regions (1-4); a ViT gives its patches."""
-    region_context: bool = False
-    """Add the maps of all deeper stages, projected and enlarged, to the regions: a fine grid whose
-    cells know what the deep stages know (ours, in the way of feature pyramids). Not for a ViT."""
     region_position: bool = True
     """Add a projected 2-D sine code of its place to every region vector (ours)."""
     image_pooling: str = "mean"

@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 from transformers import AutoBackbone, AutoConfig, AutoModel, PretrainedConfig, PreTrainedModel
 from transformers.models.auto.modeling_auto import (
@@ -57,13 +56,9 @@ class ImageEncoder(nn.Module):
         self.memory_format = _memory_format(tower) if self.is_backbone else torch.preserve_format
         if self.is_backbone:
             tower.to(memory_format=self.memory_format)
-        elif config.region_context:
-            raise ValueError("model.region_context needs an image tower with stages, like a ResNet")
         region_channels, channels = self._channels()
         self.channels = channels
         self.project_regions = nn.Linear(region_channels, config.embed_dim)
-        deeper = self.tower.channels[1:] if config.region_context else []
-        self.project_deeper = nn.ModuleList(nn.Linear(c, config.embed_dim) for c in deeper)
         self.project_whole = nn.Linear(channels, config.embed_dim)
         self.place = nn.Linear(PLACE_DIM, config.embed_dim) if config.region_position else None
         self.pool = AttentionPooling(channels) if config.image_pooling == "attention" else None
@@ -74,16 +69,13 @@ class ImageEncoder(nn.Module):
             return self.tower.channels[0], self.tower.channels[-1]
         return self.tower.config.hidden_size, self.tower.config.hidden_size
 
-    def feature_maps(self, pixels: Tensor) -> tuple[Tensor, ...]:
-        """Maps (B, C', h, w) of the region stage to (B, C, h', w') of the last stage.
-
-        Of the stages in between only with `region_context`; of a ViT its patches, twice.
-        """
+    def feature_maps(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
+        """Maps (B, C', h, w) of the region stage and (B, C, h', w') of the last stage."""
         pixels = (pixels - self.config.image_mean) / self.config.image_std
         pixels = pixels.expand(-1, getattr(self.tower.config, "num_channels", 3), -1, -1)
         if self.is_backbone:
             maps = self.tower(pixels.contiguous(memory_format=self.memory_format)).feature_maps
-            return (*maps, maps[0]) if len(maps) == 1 else tuple(maps)
+            return maps[0], maps[-1]
         tokens = self.tower(pixels, interpolate_pos_encoding=True).last_hidden_state
         height, width = (side // self.tower.config.patch_size for side in pixels.shape[2:])
         patches = tokens[:, -height * width :].mT.unflatten(2, (height, width))
@@ -97,14 +89,10 @@ class ImageEncoder(nn.Module):
         """
         if pixels.ndim != 4 or pixels.shape[1] != 1:
             raise ValueError(f"pixels must be (B, 1, H, W) in [0, 1], got {tuple(pixels.shape)}")
-        region_map, *deeper = self.feature_maps(pixels)
-        last_map = deeper[-1]
+        region_map, last_map = self.feature_maps(pixels)
         pooled = self.pool(last_map) if self.pool is not None else last_map.mean((2, 3))
         height, width = region_map.shape[2:]
         regions = self.project_regions(region_map.flatten(2).mT)  # (B, R, D)
-        for project, one in zip(self.project_deeper, deeper, strict=False):
-            small = project(one.flatten(2).mT).mT.unflatten(2, one.shape[2:])
-            regions = regions + F.interpolate(small, (height, width), mode="bilinear").flatten(2).mT
         if self.place is not None:
             regions = regions + self.place(place_code(height, width, regions))
         regions = self.region_map(regions.mT.unflatten(2, (height, width))).flatten(2).mT
@@ -259,16 +247,13 @@ def average_pieces(pieces: Tensor, word_ids: Tensor, word_mask: Tensor) -> Tenso
     return belongs @ pieces / belongs.sum(-1, keepdim=True).clamp_min(1)
 
 
-def build_tower(
-    tower: TowerConfig, role: str, region_stage: int = 0, region_context: bool = False
-) -> PreTrainedModel:
+def build_tower(tower: TowerConfig, role: str, region_stage: int = 0) -> PreTrainedModel:
     """Load a pretrained tower, or build an untrained one.
 
     Args:
         tower: what to load or build.
         role: "image" or "text".
         region_stage: stage whose map gives the regions (image backbones only).
-        region_context: whether the maps of the stages behind it are wanted too.
 
     Raises:
         OSError: the weights are neither a folder nor to be had from the hub; says what to do.
@@ -287,8 +272,6 @@ def build_tower(
             stages = len(config.stage_names) - 1
             check(region_stage <= stages, "model.region_stage", region_stage, f"be 1 to {stages}")
             wanted = {f"stage{region_stage}", f"stage{stages}"}
-            if region_context:
-                wanted |= {f"stage{stage}" for stage in range(region_stage, stages)}
             config.out_features = [name for name in config.stage_names if name in wanted]
         if tower.name:
             # Not AutoBackbone.from_pretrained: it asks the hub about every name, folders included.

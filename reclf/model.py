@@ -67,9 +67,7 @@ class RECLF(nn.Module):
         self.config = config
         self.tokenizer = tokenizer
         if image_tower is None:
-            image_tower = build_tower(
-                config.image_tower, "image", config.region_stage, config.region_context
-            )
+            image_tower = build_tower(config.image_tower, "image", config.region_stage)
         if text_tower is None:
             text_tower = build_tower(config.text_tower, "text")
         self.image_encoder = ImageEncoder(config, image_tower)
@@ -271,8 +269,7 @@ class RECLF(nn.Module):
             values = json.loads((folder / f"{role}_tower" / "config.json").read_text())
             freeze = getattr(config, f"{role}_tower").freeze
             tower = TowerConfig(config=values, freeze=freeze)
-            regions = config.region_stage, config.region_context
-            towers[role] = build_tower(tower, role, *regions)
+            towers[role] = build_tower(tower, role, config.region_stage)
         tokenizer = None
         if (folder / "tokenizer").exists():
             tokenizer = AutoTokenizer.from_pretrained(folder / "tokenizer", local_files_only=True)

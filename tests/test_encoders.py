@@ -32,8 +32,7 @@ IMAGES = ("resnet", "vit")
 
 
 def image_encoder(config) -> ImageEncoder:
-    regions = config.region_stage, config.region_context
-    tower = build_tower(config.image_tower, "image", *regions)
+    tower = build_tower(config.image_tower, "image", config.region_stage)
     return ImageEncoder(config, tower).eval()
 
 
@@ -64,42 +63,6 @@ def test_region_stage(tiny, batch, stage, channels, side):
     regions, last = image_encoder(tiny("resnet", region_stage=stage)).feature_maps(batch.pixels)
     assert regions.shape == (4, channels, side, side)
     assert last.shape == (4, 32, 2, 2)
-
-
-@pytest.mark.parametrize(("stage", "deeper"), [(2, (24, 32)), (3, (32,)), (4, ())])
-def test_regions_with_what_the_deeper_stages_know(tiny, batch, stage, deeper):
-    """Against the cells of the enlarged maps, each projected: linear maps may change places."""
-    encoder = image_encoder(tiny("resnet", region_stage=stage, region_context=True)).double()
-    pixels = batch.pixels.double()
-    maps = encoder.feature_maps(pixels)
-    assert tuple(one.shape[1] for one in maps[1:]) == (deeper or (32,))
-    assert len(encoder.project_deeper) == len(deeper)
-    side = maps[0].shape[-1]
-    large = [nn.functional.interpolate(one, (side, side), mode="bilinear") for one in maps[1:]]
-    rows = []
-    for y in range(side):
-        for x in range(side):
-            cell = encoder.project_regions(maps[0][:, :, y, x])
-            for project, one in zip(encoder.project_deeper, large, strict=False):
-                cell = cell + project(one[:, :, y, x])
-            rows.append(cell)
-    places = encoder.place(place_code(side, side, maps[0]))
-    expected = torch.stack(rows, 1) + places
-    found = encoder(pixels).regions
-    torch.testing.assert_close(found, expected)
-    weights = [*encoder.project_deeper.parameters(), *encoder.tower.parameters()]
-    pull = torch.randn_like(found)
-    ways = [
-        torch.autograd.grad((way * pull).sum(), weights, allow_unused=True)
-        for way in (found, expected)
-    ]
-    for one, other in zip(*ways, strict=True):
-        torch.testing.assert_close(one, other)
-
-
-def test_a_tower_without_stages_has_no_deeper_ones(tiny):
-    with pytest.raises(ValueError, match="region_context needs an image tower with stages"):
-        image_encoder(tiny("vit", region_context=True))
 
 
 def test_vit_maps_are_the_patches_of_transformers(tiny, batch):
