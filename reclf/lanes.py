@@ -9,6 +9,7 @@ thread, and gradients are summed in the order of the jobs.
 """
 
 import os
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -27,9 +28,10 @@ _LANES: ContextVar[int] = ContextVar("lanes")
 
 
 class Job(NamedTuple):
-    """`run(*tensors)`; it may depend on nothing else but the parameters of the modules named."""
+    """`run(*tensors)`; it may depend on nothing else but the parameters of its modules."""
 
-    run: Callable[..., Outputs]
+    modules: Sequence[nn.Module]  # parameters of others get no gradient
+    run: Callable[..., Outputs]  # gives a tuple, of tensors and of anything without a gradient
     tensors: tuple[Tensor | None, ...]
 
 
@@ -43,41 +45,41 @@ def lanes(count: int):
         _LANES.reset(token)
 
 
-def side_by_side(modules: Sequence[nn.Module], jobs: Sequence[Job]) -> list[Outputs]:
+def side_by_side(jobs: Sequence[Job]) -> list[Outputs]:
     """The outputs of every job, in their order; on a GPU one after the other.
 
     Also one after the other where their order would show: with dropout, and where the running
     statistics of a norm would be updated by several jobs.
-
-    Args:
-        modules: whose parameters the jobs use; others get no gradient.
-        jobs: each gives a tuple, of tensors and of anything that has no gradient.
     """
     count = min(_LANES.get(torch.get_num_threads()), len(jobs))
     tensors = [tensor for job in jobs for tensor in job.tensors if tensor is not None]
     on_cpu = all(tensor.device.type == "cpu" for tensor in tensors)
-    if count < 2 or not on_cpu or _order_shows(modules, jobs):
+    if count < 2 or not on_cpu or _order_shows(jobs):
         return [job.run(*job.tensors) for job in jobs]
     if not torch.is_grad_enabled():
         return list(_threads(count, lambda job: job.run(*job.tensors), jobs))
-    unique = {id(tensor): tensor for tensor in tensors}
+    parameters = [_parameters(job) for job in jobs]
+    unique = {id(t): t for t in [*tensors, *(p for some in parameters for p in some)]}
     place = {key: k for k, key in enumerate(unique)}
-    places = [[None if t is None else place[id(t)] for t in job.tensors] for job in jobs]
-    parameters = [p for module in modules for p in module.parameters() if p.requires_grad]
+    given = [[None if t is None else place[id(t)] for t in job.tensors] for job in jobs]
+    weights = [[place[id(p)] for p in some] for some in parameters]
     runs = [job.run for job in jobs]
-    flat = _SideBySide.apply(count, runs, places, len(unique), *unique.values(), *parameters)
+    flat = _SideBySide.apply(count, runs, given, weights, *unique.values())
     sizes, outputs = flat[0], iter(flat[1:])
     return [tuple(next(outputs) for _ in range(size)) for size in sizes]
 
 
-def _order_shows(modules: Sequence[nn.Module], jobs: Sequence[Job]) -> bool:
-    shared = len({id(module) for module in modules}) < len(jobs)
-    for module in modules:
-        for part in module.modules():
-            if part.training and isinstance(part, _DropoutNd) and part.p > 0:
-                return True
-            if part.training and shared and getattr(part, "running_mean", None) is not None:
-                return True
+def _parameters(job: Job) -> list[nn.Parameter]:
+    return [p for module in job.modules for p in module.parameters() if p.requires_grad]
+
+
+def _order_shows(jobs: Sequence[Job]) -> bool:
+    users = Counter(part for job in jobs for module in job.modules for part in module.modules())
+    for part, count in users.items():
+        if part.training and isinstance(part, _DropoutNd) and part.p > 0:
+            return True
+        if part.training and count > 1 and getattr(part, "running_mean", None) is not None:
+            return True
     return False
 
 
@@ -112,26 +114,26 @@ class _SideBySide(torch.autograd.Function):
         ctx,
         count: int,
         runs: Sequence[Callable[..., Outputs]],
-        places: Sequence[Sequence[int | None]],
-        given: int,
+        given: Sequence[Sequence[int | None]],
+        weights: Sequence[Sequence[int]],
         *tensors: Tensor,
     ) -> Outputs:
         ctx.set_materialize_grads(False)
-        ctx.needed = ctx.needs_input_grad[4:]
-        inputs = [
-            tensor.detach().requires_grad_(needs)
-            for tensor, needs in zip(tensors[:given], ctx.needed, strict=False)
-        ]
+        needed = {k for k, needs in enumerate(ctx.needs_input_grad[4:]) if needs}
+        sources = list(tensors)
+        for k in {k for own in given for k in own if k is not None}:
+            sources[k] = tensors[k].detach().requires_grad_(k in needed)
 
         def work(job: tuple[Callable[..., Outputs], Sequence[int | None]]) -> Outputs:
             run, own = job
             with torch.enable_grad():
-                return run(*(None if k is None else inputs[k] for k in own))
+                return run(*(None if k is None else sources[k] for k in own))
 
-        outputs = list(_threads(count, work, list(zip(runs, places, strict=True))))
-        ctx.count, ctx.outputs, ctx.places = count, outputs, places
-        ctx.sources = [*inputs, *tensors[given:]]
-        ctx.given = given
+        outputs = list(_threads(count, work, list(zip(runs, given, strict=True))))
+        ctx.count, ctx.outputs, ctx.sources = count, outputs, sources
+        ctx.wanted = [
+            sorted(needed & {*own, *some}) for own, some in zip(given, weights, strict=True)
+        ]
         flat = [part for some in outputs for part in some]
         return (
             [len(some) for some in outputs],
@@ -143,24 +145,19 @@ class _SideBySide(torch.autograd.Function):
     def backward(ctx, _: None, *gradients: Tensor | None) -> tuple[Tensor | None, ...]:
         if ctx.outputs is None:
             raise RuntimeError("these jobs have been through a backward pass; run them again")
-        needed = {k for k, needs in enumerate(ctx.needed) if needs}
-        parameters = needed & set(range(ctx.given, len(ctx.needed)))
         arriving = iter(gradients)
-        work: list[Any] = [
-            (some, [next(arriving) for _ in some], sorted(needed & {*own} | parameters))
-            for some, own in zip(ctx.outputs, ctx.places, strict=True)
-        ]
+        work: list[Any] = [(some, [next(arriving) for _ in some]) for some in ctx.outputs]
         ctx.outputs = None
-        total: list[Tensor | None] = [None] * len(ctx.needed)
+        total: list[Tensor | None] = [None] * len(ctx.sources)
 
         def back(number: int) -> Sequence[Tensor | None]:
-            some, arrived, own = work[number]
+            some, arrived = work[number]
             work[number] = None  # the graph of a job is freed when its gradients are there
-            return gradients_of(some, arrived, [ctx.sources[k] for k in own])
+            return gradients_of(some, arrived, [ctx.sources[k] for k in ctx.wanted[number]])
 
-        wanted = [own for _, _, own in work]
-        for own, found in zip(wanted, _threads(ctx.count, back, range(len(work))), strict=True):
-            for k, gradient in zip(own, found, strict=True):
+        found = _threads(ctx.count, back, range(len(work)))
+        for own, gradients_of_job in zip(ctx.wanted, found, strict=True):
+            for k, gradient in zip(own, gradients_of_job, strict=True):
                 if gradient is not None:
                     total[k] = gradient if total[k] is None else total[k] + gradient
         return None, None, None, None, *total

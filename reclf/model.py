@@ -226,12 +226,10 @@ class RECLF(nn.Module):
     def _encode(self, batch: Batch, chunk: int) -> tuple[ImageFeatures, TextFeatures]:
         if not chunk or chunk >= len(batch) or not torch.is_grad_enabled():
             chunk = 0
-        towers = [self.image_encoder, self.text_encoder]
-        jobs = [
-            Job(partial(_encode_chunks, towers[0], chunk), (batch.pixels,)),
-            Job(partial(_encode_chunks, towers[1], chunk), _text_parts(batch)),
-        ]
-        images, texts = side_by_side(towers, jobs)
+        sides = (self.image_encoder, (batch.pixels,)), (self.text_encoder, _text_parts(batch))
+        images, texts = side_by_side(
+            [Job([tower], partial(_encode_chunks, tower, chunk), parts) for tower, parts in sides]
+        )
         return ImageFeatures(*images), TextFeatures(*texts)
 
     def save_pretrained(self, folder: str | Path) -> None:

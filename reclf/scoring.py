@@ -109,7 +109,7 @@ class PairScorer:
                 self._job(shared, own[-1] < longest, _Inputs, *image_side, *some)
                 for image_side in zip(rows[0], unit_rows, rows[1], strict=True)
             ]
-        tiles = self._logits(jobs)
+        tiles = [logits for (logits,) in side_by_side(jobs)]
         column = len(rows[0])
         columns = [torch.cat(tiles[k : k + column]) for k in range(0, len(tiles), column)]
         logits = torch.cat(columns, 1)
@@ -148,7 +148,8 @@ class PairScorer:
             features = images.regions, images.whole, *texts, rows, reports
             padded = int(lengths[chosen].min()) < words
             jobs.append(self._job(shared, padded, partial(_gathered, words), *features))
-        return torch.cat(self._logits(jobs)).squeeze(1)[order.argsort()]
+        parts = [logits.squeeze(1) for (logits,) in side_by_side(jobs)]
+        return torch.cat(parts)[order.argsort()]
 
     def explain_pairs(self, images: ImageFeatures, texts: TextFeatures) -> tuple[Related, Matched]:
         """Image i with report i, with graph, weights, matchings and attention."""
@@ -177,13 +178,10 @@ class PairScorer:
             related, _ = self._relate(tensors[len(parts) :], inputs, padded, detail=False)
             return (related.logits.view(len(inputs.regions), -1),)
 
-        if self.recompute and torch.is_grad_enabled():
-            again = partial(recomputed, (self.matchings, self.aggregator), run)
-            return Job(again, (*parts, *shared))
-        return Job(run, (*parts, *shared))
-
-    def _logits(self, jobs: Sequence[Job]) -> list[Tensor]:
-        return [logits for (logits,) in side_by_side((self.matchings, self.aggregator), jobs)]
+        modules = self.matchings, self.aggregator
+        again = partial(recomputed, modules, run)
+        recompute = self.recompute and torch.is_grad_enabled()
+        return Job(modules, again if recompute else run, (*parts, *shared))
 
     def _relate(
         self, shared: Sequence[Tensor], inputs: _Inputs, padded: bool, detail: bool

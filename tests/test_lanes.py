@@ -33,9 +33,9 @@ def jobs_of(modules, seen=None):
     fixed = torch.randn(5, 4)
     first, second = modules
     jobs = [
-        Job(lambda *tensors: run(first, *tensors), (a, b, None)),
-        Job(lambda *tensors: run(second, *tensors), (b, fixed)),
-        Job(lambda *tensors: run(first, *tensors), (b, c)),
+        Job([first], lambda *tensors: run(first, *tensors), (a, b, None)),
+        Job([second], lambda *tensors: run(second, *tensors), (b, fixed)),
+        Job([first], lambda *tensors: run(first, *tensors), (b, c)),
     ]
     return jobs, [a, b, c, *first.parameters(), *second.parameters()]
 
@@ -47,7 +47,7 @@ def test_values_and_gradients_are_those_of_a_plain_loop(modules):
     found = []
     for count in (1, 2, 3):
         with lanes(count):
-            outputs = side_by_side(modules, jobs)
+            outputs = side_by_side(jobs)
         assert [some[2] for some in outputs] == ["a name"] * 3
         assert not any(some[1].requires_grad for some in outputs)
         loss = sum((some[0] * w).sum() for some, w in zip(outputs, weights, strict=True))
@@ -64,7 +64,7 @@ def test_what_needs_no_gradient_gets_none(modules):
     modules[0].bias.requires_grad_(False)
     b.requires_grad_(False)
     with lanes(2):
-        outputs = side_by_side(modules, jobs[:2])  # c has no part in them
+        outputs = side_by_side(jobs[:2])  # c has no part in them
         outputs[0][0].sum().backward()  # and the other job none in the loss
     assert modules[0].bias.grad is None
     assert b.grad is None
@@ -77,12 +77,12 @@ def test_without_gradients_and_under_autocast_as_here(modules):
     seen = []
     jobs, _ = jobs_of(modules, seen)
     with lanes(2), torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
-        outputs = side_by_side(modules, jobs)
+        outputs = side_by_side(jobs)
     assert not outputs[0][0].requires_grad
     assert outputs[0][0].dtype == torch.bfloat16
     assert [graded for _, graded, _ in seen] == [False] * 3
     with lanes(2):
-        assert side_by_side(modules, jobs)[0][0].dtype == torch.float32
+        assert side_by_side(jobs)[0][0].dtype == torch.float32
 
 
 def test_half_precision_has_the_gradients_of_a_plain_loop(modules):
@@ -90,7 +90,7 @@ def test_half_precision_has_the_gradients_of_a_plain_loop(modules):
     found = []
     for count in (1, 2):
         with lanes(count), torch.autocast("cpu", torch.bfloat16):
-            outputs = side_by_side(modules, jobs)
+            outputs = side_by_side(jobs)
         loss = sum(some[0].float().sum() for some in outputs)
         found.append(torch.autograd.grad(loss, leaves))
     torch.testing.assert_close(found[1], found[0], rtol=0.01, atol=0.01)
@@ -110,9 +110,9 @@ def test_half_precision_has_the_gradients_of_a_plain_loop(modules):
 def test_one_after_the_other_where_the_order_shows(modules, part, training, aside):
     seen = []
     jobs, _ = jobs_of(modules, seen)
-    modules = [*modules[:1], nn.Sequential(modules[1], part).train(training)]
+    part.train(training)
     with lanes(2):
-        side_by_side(modules, jobs)
+        side_by_side([job._replace(modules=[*job.modules, part]) for job in jobs[:2]])
     assert (threading.get_ident() not in {thread for thread, _, _ in seen}) == aside
 
 
@@ -124,9 +124,9 @@ def test_a_norm_that_belongs_to_one_job_may_run_beside_another():
         return (module(x),)
 
     other = nn.Linear(4, 4)
-    jobs = [Job(lambda x, m=m: run(m, x), (torch.randn(5, 4),)) for m in (tower, other)]
+    jobs = [Job([m], lambda x, m=m: run(m, x), (torch.randn(5, 4),)) for m in (tower, other)]
     with lanes(2):
-        side_by_side([tower, other], jobs)
+        side_by_side(jobs)
     assert threading.get_ident() not in seen
     assert int(tower.num_batches_tracked) == 1
 
@@ -140,12 +140,12 @@ def test_a_lane_has_no_lanes_of_its_own(modules):
 
     def outer(x):
         before = threading.get_ident()
-        side_by_side([], [Job(inner, (x,)), Job(inner, (x,))])
+        side_by_side([Job([], inner, (x,)), Job([], inner, (x,))])
         assert set(seen[-1:]) == {before}
         return (x,)
 
     with lanes(2):
-        side_by_side([], [Job(outer, (torch.ones(1),)), Job(outer, (torch.ones(1),))])
+        side_by_side([Job([], outer, (torch.ones(1),)), Job([], outer, (torch.ones(1),))])
     assert len(seen) == 4
 
 
@@ -154,7 +154,7 @@ def test_an_error_in_a_job_is_raised(modules):
         raise ValueError(f"no rows in {tuple(x.shape)}")
 
     with lanes(2), pytest.raises(ValueError, match=r"no rows in \(3,\)"):
-        side_by_side([], [Job(fail, (torch.ones(3),))] * 2)
+        side_by_side([Job([], fail, (torch.ones(3),))] * 2)
 
 
 def test_a_graph_is_freed_by_its_backward_pass_which_happens_once(modules):
@@ -168,7 +168,7 @@ def test_a_graph_is_freed_by_its_backward_pass_which_happens_once(modules):
     a, b = torch.randn(5, 4, requires_grad=True), torch.randn(5, 4)
     with lanes(2):
         first, second = side_by_side(
-            modules, [Job(lambda x, y, m=m: run(m, x, y), (a, b)) for m in modules]
+            [Job([m], lambda x, y, m=m: run(m, x, y), (a, b)) for m in modules]
         )
     loss = (first[0] + second[0]).sum()
     assert all(reference() is not None for reference in kept)
@@ -180,13 +180,13 @@ def test_a_graph_is_freed_by_its_backward_pass_which_happens_once(modules):
 
 def _in_a_fork(queue):
     with lanes(2):
-        outputs = side_by_side([], [Job(lambda x: (x + 1,), (torch.ones(1),))] * 2)
+        outputs = side_by_side([Job([], lambda x: (x + 1,), (torch.ones(1),))] * 2)
     queue.put([float(some[0]) for some in outputs])
 
 
 def test_a_fork_makes_lanes_of_its_own():
     with lanes(2):
-        side_by_side([], [Job(lambda x: (x,), (torch.ones(1),))] * 2)
+        side_by_side([Job([], lambda x: (x,), (torch.ones(1),))] * 2)
     context = multiprocessing.get_context("fork")
     queue = context.Queue()
     child = context.Process(target=_in_a_fork, args=(queue,))

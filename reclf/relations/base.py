@@ -59,7 +59,8 @@ class Aggregator(nn.Module):
     """Folds the local-matchings of a pair into one score.
 
     Subclass it, take `dim` (S) first in `__init__`, and name your class in `model.aggregator`.
-    A score must not depend on padding, nor (in eval mode) on the other pairs of the batch.
+    A score must not depend on padding, nor (in eval mode) on the other pairs of the batch. On a CPU
+    `forward` runs in several threads at a time, so it should keep nothing in the module.
     `uses_matchings = False` says that `forward` is never called: there are no local logits;
     `cosines_only = True` that it reads nothing but `pairs.cosines`, so that scoring need not form
     the matchings, and `reads_cosines = False` that it does not read them.
