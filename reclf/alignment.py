@@ -5,17 +5,17 @@
 A region is often drawn as its block of pixels, region i of stride s over i * s to (i + 1) * s. That
 is where a ViT's patch lies. The layers of a ResNet, with odd kernels and padding on both sides, are
 centred on pixel i * s, the corner of that block: its maps drawn as blocks lie half a region too low
-and too far right. (Ours; with 16 pixels a region that is most of a nodule.)
+and too far right. (Ours; with 16 pixels a region that is most of a nodule.) With the centre found
+here `reclf.cells` lays regions on pixels.
 """
 
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
-MIDDLE = 0.5
+from .cells import MIDDLE, shares
 
 
 def first_centre(run: Callable[[Tensor], Any], tower: nn.Module, size: int, cells: int) -> float:
@@ -77,20 +77,7 @@ def enlarged(maps: Tensor, shape: tuple[int, int], centre: float = MIDDLE) -> Te
         centre: see `first_centre`.
     """
     rows, columns = (
-        _shares(pixels, cells, centre).to(maps.device)
+        torch.from_numpy(shares(pixels, cells, centre)).to(maps.device)
         for pixels, cells in zip(shape, maps.shape[1:], strict=True)
     )
     return rows @ maps.float() @ columns.T
-
-
-def _shares(pixels: int, cells: int, centre: float) -> Tensor:
-    """How much of each region a pixel takes, (pixels, cells); rows sum to 1."""
-    at = (np.arange(pixels) + 0.5) * cells / pixels - centre
-    at = np.clip(at, 0, cells - 1)
-    below = np.minimum(at.astype(int), max(cells - 2, 0))
-    shares = np.zeros((pixels, cells), dtype=np.float32)
-    every = np.arange(pixels)
-    shares[every, below] = 1 - (at - below)
-    if cells > 1:
-        shares[every, below + 1] = at - below
-    return torch.from_numpy(shares)

@@ -93,7 +93,7 @@ def integrated_gradients(score: PairScore, fill: str = "blur", steps: int = 32) 
         return_convergence_delta=True,
     )
     pixels = as_numpy(found)[0, 0]
-    regions = sum_in_cells(pixels, score.grid)
+    regions = sum_in_cells(pixels, score.grid, score.centre)
     return Attribution(
         "integrated_gradients", score.target, regions, pixels=pixels, delta=delta.item()
     )
@@ -134,12 +134,12 @@ def feature_ablation(score: PairScore, fill: str = "blur") -> Attribution:
     from captum.attr import FeatureAblation
 
     pixels = score.batch.pixels
-    cells = torch.as_tensor(cell_of_pixel(score.image.shape, score.grid), device=pixels.device)
+    cells = cell_of_pixel(score.image.shape, score.grid, score.centre)
     with torch.no_grad():
         found = FeatureAblation(score.of_pixels).attribute(
             pixels,
             baselines=_filled(score, fill),
-            feature_mask=cells[None, None],
+            feature_mask=torch.as_tensor(cells, device=pixels.device)[None, None],
             perturbations_per_eval=CHUNK,
         )
         words = None
@@ -149,7 +149,7 @@ def feature_ablation(score: PairScore, fill: str = "blur") -> Attribution:
                 keep, baselines=0, perturbations_per_eval=CHUNK
             )
     # Every pixel holds the drop of its cell.
-    regions = sum_in_cells(as_numpy(found)[0, 0], score.grid, mean=True)
+    regions = sum_in_cells(as_numpy(found)[0, 0], score.grid, score.centre, mean=True)
     words = None if words is None else as_numpy(words)[0]
     return Attribution("feature_ablation", score.target, regions, words)
 
@@ -180,7 +180,7 @@ def occlusion(score: PairScore, fill: str = "blur", window: float = 2.0) -> Attr
             perturbations_per_eval=CHUNK,
         )
     pixels = as_numpy(found)[0, 0]
-    regions = sum_in_cells(pixels, score.grid, mean=True)
+    regions = sum_in_cells(pixels, score.grid, score.centre, mean=True)
     return Attribution("occlusion", score.target, regions, pixels=pixels)
 
 
@@ -191,10 +191,11 @@ def region_word_ablation(score: PairScore, fill: str = "blur") -> np.ndarray:
         float32 (W, h, w).
     """
     keep = ~np.eye(score.grid[0] * score.grid[1], dtype=bool)
-    images = without_cells(score.image, filled(score.image, fill), keep, score.grid)
+    changed = without_cells(score.image, filled(score.image, fill), keep, score.grid, score.centre)
     whole = score.batch.pixels
     with torch.no_grad():
-        parts = [score.word_cosines(part.to(whole.device)) for part in images.split(CHUNK)]
+        images = torch.from_numpy(changed).split(CHUNK)
+        parts = [score.word_cosines(part.to(whole.device)) for part in images]
         drop = score.word_cosines(whole) - torch.cat(parts)  # (R, W)
     return as_numpy(drop.T.unflatten(1, score.grid))
 

@@ -14,8 +14,9 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import cv2
 import numpy as np
+
+from .cells import MIDDLE, heat_in_pixels
 
 if TYPE_CHECKING:  # torch takes seconds to import; a saved explanation opens without it
     import torch
@@ -45,6 +46,7 @@ class Explanation:
     masks: dict[str, np.ndarray] = field(default_factory=dict)  # bool (H, W_px), where known
     word_types: list[str] | None = None  # W, where known (the phantom)
     word_findings: list[int] | None = None  # W, finding instance or -1, where known
+    centre: float = MIDDLE  # where in its block of pixels a region looks, see reclf.alignment
     provenance: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -70,12 +72,9 @@ class Explanation:
         """Attention on the pixels of the image: float32 (W, H, W_px), each map sums to 1.
 
         Args:
-            smooth: interpolate between cells; by default a cell stays a block, as it was computed.
+            smooth: see `cells.heat_in_pixels`.
         """
-        height, width = self.image.shape
-        how = cv2.INTER_CUBIC if smooth else cv2.INTER_NEAREST
-        maps = [cv2.resize(cells, (width, height), interpolation=how) for cells in self.attention]
-        pixels = np.maximum(np.array(maps, dtype=np.float32).reshape(-1, height, width), 0)
+        pixels = heat_in_pixels(self.attention, self.image.shape, self.centre, smooth)
         return pixels / np.maximum(pixels.sum((1, 2), keepdims=True), 1e-12)
 
     def word_graph(self, step: int = -1) -> np.ndarray | None:
@@ -180,5 +179,6 @@ def explain(model: RECLF, study: Study, report: str | None = None) -> Explanatio
         masks=dict(study.masks),
         word_types=None if truth is None else [word.type for word in truth],
         word_findings=None if truth is None else [word.finding for word in truth],
+        centre=model.image_encoder.centre(batch.pixels.shape[-1], images.grid[1]),
         provenance={"model": asdict(model.config), "patient_id": study.patient_id},
     )

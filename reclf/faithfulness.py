@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from scipy.stats import spearmanr
 
-from .cells import filled, heat_in_pixels, without_cells
+from .cells import MIDDLE, filled, heat_in_pixels, without_cells
 from .metrics import contrast_to_noise, pointing_hit
 from .pair_score import CHUNK, PairScore
 
@@ -42,6 +42,7 @@ class CellScore:
         grid: (h, w).
         fill: what hidden regions show, "blur" or "mean"; see `cells.filled`.
         device: where `score` wants its images.
+        centre: where in its block of pixels a region looks, see `reclf.cells`.
     """
 
     def __init__(
@@ -51,15 +52,16 @@ class CellScore:
         grid: tuple[int, int],
         fill: str = "blur",
         device: torch.device | str = "cpu",
+        centre: float = MIDDLE,
     ):
-        self.score, self.grid, self.device = score, grid, device
+        self.score, self.grid, self.device, self.centre = score, grid, device, centre
         self.image, self.fill = np.asarray(image, dtype=np.float32), filled(image, fill)
         self._known: dict[bytes, float] = {}
 
     @classmethod
     def of(cls, pair: PairScore, fill: str = "blur") -> CellScore:
         """The regions of a pair."""
-        return cls(pair.of_pixels, pair.image, pair.grid, fill, pair.model.device)
+        return cls(pair.of_pixels, pair.image, pair.grid, fill, pair.model.device, pair.centre)
 
     def __call__(self, keep: np.ndarray) -> np.ndarray:
         """Scores, float (B,), with the regions where `keep`, bool (B, R), is True."""
@@ -67,9 +69,10 @@ class CellScore:
         new = list({name: i for i, name in enumerate(names) if name not in self._known}.values())
         for start in range(0, len(new), CHUNK):
             chosen = new[start : start + CHUNK]
-            images = without_cells(self.image, self.fill, keep[chosen], self.grid)
+            images = without_cells(self.image, self.fill, keep[chosen], self.grid, self.centre)
             with torch.no_grad():
-                values = self.score(images.to(self.device)).float().cpu().tolist()
+                found = self.score(torch.from_numpy(images).to(self.device))
+            values = found.float().cpu().tolist()
             self._known.update(zip((names[i] for i in chosen), values, strict=True))
         return np.array([self._known[name] for name in names])
 
@@ -185,7 +188,7 @@ def measure(
         "infidelity": infidelity(cells, heat, samples, seed),
     }
     if mask is not None and mask.any():
-        pixels = heat_in_pixels(heat, mask.shape)
+        pixels = heat_in_pixels(heat, mask.shape, cells.centre)
         values["pointing"] = pointing_hit(pixels, mask)
         values["cnr"] = contrast_to_noise(pixels, mask, signed=True)
     return values

@@ -127,7 +127,7 @@ def judge_case(
             }
         judged.deltas.append(_missed(found["integrated_gradients"]))
         maps["random map"] = random_map(score.grid, seed)
-        maps["centre prior"] = centre_prior(score.grid)
+        maps["centre prior"] = centre_prior(score.grid, centre=score.centre)
         maps["shuffled report"] = _regions(attention(score_of(model, item, target, other)))
         maps["randomised weights"] = _regions(attention(untrained))
         cells = CellScore.of(score, fill)

@@ -73,6 +73,8 @@ class PairScore:
             self._images = model.encode_images(self.batch.pixels)
             self._texts = model.encode_reports(self.batch)
         self.grid = self._images.grid
+        # where in its block of pixels a region looks, see `reclf.cells`
+        self.centre = model.image_encoder.centre(self.image.shape[1], self.grid[1])
 
     @property
     def value(self) -> float:

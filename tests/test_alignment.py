@@ -6,7 +6,8 @@ import torch.nn.functional as F
 from torch import nn
 from transformers import AutoBackbone, ConvNextConfig, SwinConfig
 
-from reclf.alignment import MIDDLE, enlarged, first_centre
+from reclf.alignment import enlarged, first_centre
+from reclf.cells import MIDDLE
 from reclf.encoders import ImageEncoder, build_tower
 
 

@@ -43,7 +43,7 @@ def planted(study):
     return SimpleNamespace(
         of_pixels=lambda pixels: pixels[:, 0, 16:32, 32:48].sum((1, 2)),
         of_kept_words=lambda keep: 3 * keep[:, 1] - keep[:, 0],
-        image=image, grid=(4, 4), target="local", words=["left", "effusion"],
+        image=image, grid=(4, 4), centre=0.5, target="local", words=["left", "effusion"],
         batch=SimpleNamespace(pixels=torch.tensor(image)[None, None]),
     )  # fmt: skip
 
@@ -55,9 +55,10 @@ def without(image, rows, columns, fill="blur"):
     return torch.tensor(changed)[None, None]
 
 
-def cell(r):
-    row, column = divmod(r, 4)
-    return slice(16 * row, 16 * row + 16), slice(16 * column, 16 * column + 16)
+def cell(r, image="resnet"):
+    """The pixels of a region: those of a ResNet are centred on pixels 0, 16, 32 and 48."""
+    edges = [0, 9, 25, 41, 64] if image == "resnet" else [0, 16, 32, 48, 64]
+    return tuple(slice(edges[k], edges[k + 1]) for k in divmod(r, 4))
 
 
 # ---------------------------------------------------------------- a score that is known
@@ -185,7 +186,7 @@ def test_ablation_by_a_loop_over_regions_and_words(make_score, study, image):
     found = feature_ablation(score)
     with torch.no_grad():
         for r in range(16):
-            lost = score.value - score.of_pixels(without(study.image, *cell(r))).item()
+            lost = score.value - score.of_pixels(without(study.image, *cell(r, image))).item()
             assert found.regions[divmod(r, 4)] == pytest.approx(lost, abs=1e-4)
         for w in range(3):
             keep = torch.ones(1, 3)

@@ -29,9 +29,9 @@ def study():
 
 @pytest.fixture
 def make_model(tiny):
-    def make(aggregator="reclf", **options):
+    def make(aggregator="reclf", image="resnet", **options):
         tokenizer = train_tokenizer(["small left effusion", "no nodule"] * 5, 40)
-        settings = tiny(aggregator=aggregator, aggregator_options=options, max_tokens=24)
+        settings = tiny(image, aggregator=aggregator, aggregator_options=options, max_tokens=24)
         torch.manual_seed(1)
         return RECLF(settings, tokenizer)
 
@@ -90,18 +90,48 @@ def test_saved_and_loaded_is_equal(make_model, study, tmp_path):
     for name in ("image", "attention", "cosines", "graph", "importance"):
         np.testing.assert_array_equal(getattr(again, name), getattr(e, name))
     np.testing.assert_array_equal(again.masks["effusion"], e.masks["effusion"])
-    for name in ("words", "report", "scores", "word_types", "word_findings"):
+    for name in ("words", "report", "scores", "word_types", "word_findings", "centre"):
         assert getattr(again, name) == getattr(e, name)
     assert json.dumps(again.provenance)
 
 
-def test_attention_in_pixels_is_registered_on_the_image(make_model, study):
+def test_an_old_file_has_regions_in_the_middle_of_their_blocks(make_model, study, tmp_path):
     e = explain(make_model(), study)
+    e.save(tmp_path / "e.npz")
+    with np.load(tmp_path / "e.npz") as arrays:
+        kept = dict(arrays)
+    header = json.loads(str(kept.pop("header")))
+    assert header.pop("centre") == e.centre == 0.5 / 16
+    np.savez_compressed(tmp_path / "old.npz", header=np.array(json.dumps(header)), **kept)
+    assert Explanation.load(tmp_path / "old.npz").centre == 0.5
+
+
+def test_it_says_where_the_regions_of_the_model_look(make_model, study):
+    assert explain(make_model(), study).centre == 0.5 / 16
+    assert explain(make_model(image="vit"), study).centre == 0.5
+
+
+def test_attention_in_pixels_is_registered_on_the_image(make_model, study):
+    e = explain(make_model(image="vit"), study)
     pixels = e.attention_in_pixels()
     assert pixels.shape == (3, 64, 64)
     np.testing.assert_allclose(pixels.sum((1, 2)), 1, rtol=1e-5)
     # cell (row 1, column 2) of the 4 x 4 grid is pixels 16-31 down and 32-47 across
     np.testing.assert_allclose(pixels[0, 16:32, 32:48] * 256, e.attention[0, 1, 2], rtol=1e-5)
+
+
+def test_attention_of_a_resnet_lies_around_the_corners_of_its_blocks(make_model, study):
+    e = explain(make_model(), study)
+    pixels, smooth = e.attention_in_pixels(), e.attention_in_pixels(smooth=True)
+    # cell (row 1, column 2) is nearest to pixels 9-24 down and 25-40 across, centred on (16, 32)
+    sides = np.array([9, 16, 16, 23])
+    total = (e.attention[0] * sides[:, None] * sides).sum()
+    np.testing.assert_allclose(pixels[0, 9:25, 25:41], e.attention[0, 1, 2] / total, rtol=1e-5)
+    at_centres = smooth[:, ::16, ::16]
+    np.testing.assert_allclose(
+        at_centres / at_centres.sum((1, 2), keepdims=True), e.attention, rtol=1e-5
+    )
+    np.testing.assert_allclose(smooth.sum((1, 2)), 1, rtol=1e-5)
 
 
 def test_a_study_id_that_is_a_path_makes_one_file():

@@ -18,6 +18,7 @@ from reclf.faithfulness import (
 from reclf.pair_score import PairScore
 
 GAINS = np.array([[1.0, 4, 2], [3, 0, -2]])  # what each region adds to the score; sums to 8
+EDGES = (0, 9, 25, 41, 64)  # of a ResNet's regions, centred on pixels 0, 16, 32 and 48
 
 
 @pytest.fixture
@@ -46,7 +47,7 @@ def test_the_cells_of_a_pair_by_a_loop(real):
         image = real.image.copy()
         for r in range(16):
             if not keep[b, r]:
-                rows, columns = (slice(16 * k, 16 * k + 16) for k in divmod(r, 4))
+                rows, columns = (slice(EDGES[k], EDGES[k + 1]) for k in divmod(r, 4))
                 image[rows, columns] = fill[rows, columns]
         with torch.no_grad():
             expected = real.of_pixels(torch.tensor(image)[None, None]).item()
@@ -157,6 +158,18 @@ def test_measures_of_one_map(cells):
     assert values["deletion"] == curves(cells, GAINS).deletion_auc
     assert values["infidelity"] == infidelity(cells, GAINS)
     assert measure(cells, -GAINS, mask)["cnr"] == pytest.approx(-values["cnr"])
+
+
+def test_a_map_is_measured_where_its_regions_look():
+    """Centred at their corners, the two rows have 1 and 3 pixels, the columns 1, 2 and 3."""
+    cells = small_pairs.Additive(GAINS)
+    cells.centre = 0.0
+    mask = np.zeros((4, 6), dtype=bool)
+    mask[0, 1:3] = True  # all of the strongest region
+    values = measure(cells, GAINS, mask)
+    assert values["pointing"] == 1
+    outside = np.repeat(np.repeat(GAINS, (1, 3), 0), (1, 2, 3), 1)[~mask]
+    assert values["cnr"] == pytest.approx((4 - outside.mean()) / outside.std())
 
 
 @pytest.mark.parametrize("mask", [None, np.zeros((4, 6), dtype=bool)])

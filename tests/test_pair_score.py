@@ -43,6 +43,11 @@ def test_the_cosine_of_a_phrase_is_the_mean_of_its_words(model, study):
     )
 
 
+@pytest.mark.parametrize(("image", "centre"), [("resnet", 0.5 / 16), ("vit", 0.5)])
+def test_it_knows_where_regions_look(tiny, study, image, centre):
+    assert pair(small_pairs.build(tiny, image), study).centre == centre
+
+
 @pytest.mark.parametrize("image", ["resnet", "vit"])
 def test_images_are_scored_apart(tiny, study, image):
     score = pair(small_pairs.build(tiny, image), study)

@@ -38,11 +38,30 @@ def test_matchings_have_a_row_for_each_model_and_a_difference():
     assert [axis.get_ylabel() for axis in panels[::3]] == ["RECLF", "GLoRIA", "difference"]
     heat = panels[1].get_images()[1]
     cells = models["RECLF"].attention[2]
-    np.testing.assert_allclose(heat.get_array(), cells / cells.max(), rtol=1e-5)
-    np.testing.assert_allclose(heat.get_alpha(), 0.75 * cells / cells.max(), rtol=1e-5)
+    blocks = np.kron(cells, np.ones((16, 16))) / cells.max()
+    np.testing.assert_allclose(heat.get_array(), blocks, rtol=1e-5)
+    np.testing.assert_allclose(heat.get_alpha(), 0.75 * blocks, rtol=1e-5)
     assert heat.get_extent() == [-0.5, 79.5, 95.5, -0.5]
     difference = panels[7].get_images()[1]
     assert difference.get_clim() == (-1, 1)
+
+
+@pytest.mark.parametrize("smooth", [False, True])
+def test_maps_lie_where_the_regions_look(smooth):
+    """Centred at their corners, regions of 16 pixels are highest at pixels 0, 16, 32."""
+    cells = np.zeros((9, 6, 5), dtype=np.float32)
+    cells[:, 2, 3] = 1
+    one = sample(attention=cells, centre=0.5 / 16)
+    drawn = plot_matchings(one, ["effusion"], smooth=smooth).axes[1]
+    heat = np.asarray(drawn.get_images()[1].get_array())
+    rows, columns = np.nonzero(heat == 1)
+    if smooth:
+        assert (rows.tolist(), columns.tolist()) == ([32], [48])
+        assert heat[40, 48] == heat[32, 40] == 0.5
+    else:
+        assert (rows.min(), rows.max(), columns.min(), columns.max()) == (25, 40, 41, 56)
+    mask = one.masks["pleural_effusion"]
+    assert drawn.get_xlabel() == f"{heat[mask].sum() / heat.sum():.0%} inside, miss" or smooth
 
 
 def test_under_a_word_of_a_finding_stands_its_mass_inside():
@@ -58,6 +77,8 @@ def test_refusals_name_the_reason():
         plot_importance(bare)
     with pytest.raises(ValueError, match="a difference needs two models, got 1"):
         plot_matchings(bare, difference=True)
+    with pytest.raises(ValueError, match=r"look at the same places, got centres 0\.5 and 0\.25"):
+        plot_matchings({"a": bare, "b": sample(centre=0.25)}, difference=True)
     with pytest.raises(ValueError, match="'b' explains other words than 'a'"):
         plot_matchings({"a": sample(), "b": sample(report="Another one.")})
     with pytest.raises(ValueError, match=r"not 'x\.jpg'"):

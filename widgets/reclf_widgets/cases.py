@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from reclf.cells import sum_in_cells
 from reclf.explain import Explanation
 
 from . import reading
@@ -23,7 +24,7 @@ class CaseSet:
 
     Raises:
         TypeError, ValueError: nothing to show, or models that do not explain the same pairs on the
-            same grid; names the model, the study and both values.
+            same regions; names the model, the study and both values.
     """
 
     def __init__(self, explanations: Explanations):
@@ -75,7 +76,8 @@ class CaseSet:
         Returns:
             The readable part, and the arrays: image uint8 (H, W_px), attention (M, W, R), graph
             (K, 1 + W, 1 + W) of each model that has one, importance (M, W) with zeros for those
-            without, coverage (masks, 2, R): share of each region inside, and region's centre.
+            without, coverage (1 + 2 * masks, R): pixels of each region, and for each mask those
+            inside, and 1 where the region's centre is.
         """
         shown = self.shown(index)
         models = list(shown.values())
@@ -89,6 +91,7 @@ class CaseSet:
             "report": first.report,
             "shape": list(first.image.shape),
             "grid": list(first.attention.shape[1:]),
+            "centre": first.centre,
             "pieces": pieces,
             "rest": rest,
             "types": first.word_types,
@@ -103,11 +106,10 @@ class CaseSet:
             "graph_steps": [0 if one.graph is None else len(one.graph) for one in models],
             "weighs": [one.importance is not None for one in models],
         }
-        grid = first.attention.shape[1:]
-        covered = [
-            [reading.coverage(mask, grid), reading.centres(mask, grid)]
-            for mask in first.masks.values()
-        ]
+        grid, centre = first.attention.shape[1:], first.centre
+        covered = [sum_in_cells(np.ones_like(first.image), grid, centre)]
+        for mask in first.masks.values():
+            covered += [sum_in_cells(mask, grid, centre), reading.centres(mask, grid, centre)]
         nothing = np.zeros(len(first.words))
         arrays = {
             "image": (np.clip(first.image, 0, 1) * 255).round().astype(np.uint8).tobytes(),
@@ -175,6 +177,7 @@ def _check_pair(explained: Mapping[str, Explanation]) -> None:
             ("words", first.words, one.words),
             ("image size", first.image.shape, one.image.shape),
             ("region grid", first.attention.shape[1:], one.attention.shape[1:]),
+            ("centre of regions", first.centre, one.centre),
         ):
             if ours != theirs:
                 raise ValueError(

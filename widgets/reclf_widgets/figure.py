@@ -14,6 +14,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.figure import Figure
 
+from reclf.cells import heat_in_pixels
 from reclf.explain import Explanation
 
 from . import reading
@@ -94,7 +95,7 @@ def plot_matchings(
         masks: outline what is known to be there, solid for the word's own finding.
         difference: with two models, a third row: first minus second.
         scale: colours reach their end at the maximum of each "word", or of the "case".
-        smooth: interpolate between regions; by default a region stays a block, as computed.
+        smooth: interpolate between the centres of regions; by default a region stays a block.
         opacity: of the strongest region; the others in proportion to their value.
         window, level: of the radiograph, in its units of [0, 1].
         colors: "viridis", "inferno" or "oranges".
@@ -107,10 +108,14 @@ def plot_matchings(
         raise ValueError(f"scale must be word or case in print, got {scale!r}")
     if difference and len(models) != 2:
         raise ValueError(f"a difference needs two models, got {len(models)}")
+    if difference and shown[0].centre != shown[1].centre:
+        raise ValueError(
+            "a difference needs models whose regions look at the same places, got centres "
+            f"{shown[0].centre} and {shown[1].centre}"
+        )
     height, width_px = shown[0].image.shape
     rows = len(models) + difference
     panel = width / (len(chosen) + 1.25)
-    how = "bilinear" if smooth else "none"
     with plt.rc_context(STYLE):
         figure, axes = plt.subplots(
             rows,
@@ -128,7 +133,6 @@ def plot_matchings(
                 interpolation="none",
             )
             axis.set(xticks=[], yticks=[])
-        place = {"extent": (-0.5, width_px - 0.5, height - 0.5, -0.5), "interpolation": how}
         for row, (name, one) in enumerate(models.items()):
             axes[row, 0].set_ylabel(name)
             last = None
@@ -137,9 +141,7 @@ def plot_matchings(
                 cells = reading.region_map(one, word)
                 end = top if scale == "case" and word != reading.WHOLE else cells.max() + 1e-12
                 share = np.clip(cells / end, 0, 1)
-                last = axis.imshow(
-                    share, cmap=colormap(colors), alpha=opacity * share, vmin=0, vmax=1, **place
-                )
+                last = _lay(axis, one, share, smooth, opacity, colormap(colors), (0, 1))
                 axis.set_title(f"“{one.words[word]}”" if word >= 0 else "whole pair")
                 if masks:
                     _outline_masks(axis, one, word)
@@ -147,7 +149,7 @@ def plot_matchings(
             if last is not None:
                 _bar(figure, last, axes[row], ["0", f"max of {scale}"], [0, 1])
         if difference:
-            _plot_difference(figure, axes[-1], shown, chosen, opacity, place)
+            _plot_difference(figure, axes[-1], shown, chosen, smooth, opacity)
         for axis in axes[:, 0]:
             if masks:
                 _outline_masks(axis, shown[0], reading.WHOLE)
@@ -164,15 +166,20 @@ def plot_message(text: str) -> Figure:
     return drawn
 
 
-def _plot_difference(figure, axes, shown, chosen, opacity, place) -> None:
+def _lay(axis, one: Explanation, share: np.ndarray, smooth, opacity, colors, ends):
+    """Lay a map (h, w) in [-1, 1] over a radiograph, the more opaque the stronger."""
+    pixels = heat_in_pixels(share, one.image.shape, one.centre, smooth)
+    alpha, (low, high) = opacity * np.abs(pixels), ends
+    return axis.imshow(pixels, cmap=colors, alpha=alpha, vmin=low, vmax=high, interpolation="none")
+
+
+def _plot_difference(figure, axes, shown, chosen, smooth, opacity) -> None:
     maps = [reading.region_map(shown[0], w) - reading.region_map(shown[1], w) for w in chosen]
     end = max([float(np.abs(cells).max()) for cells in maps], default=0) + 1e-12
     axes[0].set_ylabel("difference")
     last = None
     for axis, cells in zip(axes[1:], maps, strict=True):
-        share = cells / end
-        alpha = opacity * np.abs(share)
-        last = axis.imshow(share, cmap=colormap(DIFFERENCE), alpha=alpha, vmin=-1, vmax=1, **place)
+        last = _lay(axis, shown[0], cells / end, smooth, opacity, colormap(DIFFERENCE), (-1, 1))
     if last is not None:
         _bar(figure, last, axes, [f"−{end:.3f}", "0", f"+{end:.3f}"], [-1, 0, 1])
 
@@ -229,5 +236,6 @@ def _inside(explanation: Explanation, word: int) -> str:
     if name is None:
         return ""
     cells = reading.region_map(explanation, word)
-    hit = "hit" if reading.points_inside(cells, explanation.masks[name]) else "miss"
-    return f"{reading.mass_inside(cells, explanation.masks[name]):.0%} inside, {hit}"
+    place = explanation.masks[name], explanation.centre
+    hit = "hit" if reading.points_inside(cells, *place) else "miss"
+    return f"{reading.mass_inside(cells, *place):.0%} inside, {hit}"

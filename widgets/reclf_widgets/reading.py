@@ -3,7 +3,8 @@
     Explanation -> numbers that figures and widgets show, so that both show the same
 
 Shape letters: W = words, h, w = region grid, K = SRM steps, H, W_px = image size. A word index of
--1 stands for the whole pair: node 0 of the relation graph, and the mean map of all words.
+-1 stands for the whole pair: node 0 of the relation graph, and the mean map of all words. `centre`
+is where in its block of pixels a region looks (`Explanation.centre`).
 """
 
 from collections.abc import Sequence
@@ -11,6 +12,7 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
+from reclf.cells import MIDDLE, heat_in_pixels
 from reclf.explain import Explanation
 
 WHOLE = -1
@@ -108,32 +110,22 @@ def report_pieces(report: str, words: Sequence[str]) -> tuple[list[tuple[str, st
     return pieces, report[position:]
 
 
-def coverage(mask: np.ndarray, grid: tuple[int, int]) -> np.ndarray:
-    """Share of each region that a mask covers, float32 (h, w) in [0, 1].
-
-    Args:
-        mask: bool (H, W_px).
-        grid: (h, w).
-    """
-    shape = (grid[1], grid[0])
-    return cv2.resize(mask.astype(np.float32), shape, interpolation=cv2.INTER_AREA)
+def mass_inside(cells: np.ndarray, mask: np.ndarray, centre: float = MIDDLE) -> float:
+    """Share of a map (h, w), laid on the pixels, that falls inside a mask (H, W_px)."""
+    pixels = heat_in_pixels(cells, mask.shape, centre)
+    total = float(pixels.sum())
+    return float(pixels[mask].sum() / total) if total else float("nan")
 
 
-def mass_inside(cells: np.ndarray, mask: np.ndarray) -> float:
-    """Share of a map (h, w) that falls inside a mask (H, W_px)."""
-    total = float(cells.sum())
-    return float((cells * coverage(mask, cells.shape)).sum() / total) if total else float("nan")
-
-
-def points_inside(cells: np.ndarray, mask: np.ndarray) -> bool:
+def points_inside(cells: np.ndarray, mask: np.ndarray, centre: float = MIDDLE) -> bool:
     """Pointing game: the centre of the strongest region lies inside the mask."""
-    return bool(centres(mask, cells.shape).flat[int(cells.argmax())])
+    return bool(centres(mask, cells.shape, centre).flat[int(cells.argmax())])
 
 
-def centres(mask: np.ndarray, grid: tuple[int, int]) -> np.ndarray:
-    """The mask at the centre pixel of each region, bool (h, w)."""
+def centres(mask: np.ndarray, grid: tuple[int, int], centre: float = MIDDLE) -> np.ndarray:
+    """The mask at the pixel that each region is centred on, bool (h, w)."""
     rows, columns = (
-        ((np.arange(n) + 0.5) * size / n).astype(int)
+        np.clip((np.arange(n) + centre) * size / n, 0, size - 1).astype(int)
         for n, size in zip(grid, mask.shape, strict=True)
     )
     return mask[np.ix_(rows, columns)]

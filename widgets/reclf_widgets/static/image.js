@@ -80,15 +80,22 @@ function imagePanel(app) {
     context.imageSmoothingEnabled = true;
     context.drawImage(data.grey(get("window"), get("level")), tile.x, tile.y, width, height);
     const colors = tables[tile.difference ? COLORS.length : COLORS.indexOf(get("colors"))], opacity = get("opacity");
-    const heat = painting(data.columns, data.rows, (target) => {
-      for (let r = 0; r < data.regions; r++) {
-        const share = clamp(cells[r] / end, -1, 1);
+    // The outermost regions stand twice, so that shifted to its centres the map still fills the tile.
+    const columns = data.columns + 2, rows = data.rows + 2;
+    const heat = painting(columns, rows, (target) => {
+      for (let t = 0; t < target.length; t++) {
+        const row = clamp(Math.floor(t / columns) - 1, 0, data.rows - 1), column = clamp((t % columns) - 1, 0, data.columns - 1);
+        const share = clamp(cells[row * data.columns + column] / end, -1, 1);
         const entry = Math.round(255 * (tile.difference ? (share + 1) / 2 : Math.max(0, share)));
-        target[r] = (colors[entry] & 0xffffff) | (Math.round(255 * opacity * Math.abs(share)) << 24);
+        target[t] = (colors[entry] & 0xffffff) | (Math.round(255 * opacity * Math.abs(share)) << 24);
       }
     });
+    const w = width / data.columns, h = height / data.rows, shift = data.centre - 1.5;
+    context.save();
+    context.beginPath(); context.rect(tile.x, tile.y, width, height); context.clip();
     context.imageSmoothingEnabled = get("smooth");
-    context.drawImage(heat, tile.x, tile.y, width, height);
+    context.drawImage(heat, tile.x + shift * w, tile.y + shift * h, columns * w, rows * h);
+    context.restore();
     if (get("masks")) paintMasks(context, tile, width, height);
     const region = hover >= 0 ? hover : get("region");
     if (region >= 0) paintCell(context, tile, region, width, height);
@@ -123,8 +130,8 @@ function imagePanel(app) {
   }
 
   function paintCell(context, tile, region, width, height) {
-    const data = app.data, w = width / data.columns, h = height / data.rows;
-    const box = [tile.x + (region % data.columns) * w, tile.y + Math.floor(region / data.columns) * h, w, h];
+    const { left, right, top, bottom } = app.data.block(region);
+    const box = [tile.x + left * width, tile.y + top * height, (right - left) * width, (bottom - top) * height];
     context.lineWidth = 3; context.strokeStyle = "#000"; context.strokeRect(...box);
     context.lineWidth = 1.5; context.strokeStyle = "#fff"; context.strokeRect(...box);
   }
@@ -203,10 +210,10 @@ function imagePanel(app) {
   }
 
   function regionAt(event) {
-    const box = canvas.getBoundingClientRect(), x = event.clientX - box.x, y = event.clientY - box.y, data = app.data;
+    const box = canvas.getBoundingClientRect(), x = event.clientX - box.x, y = event.clientY - box.y;
     for (const tile of plan.list) {
-      const column = Math.floor(((x - tile.x) / plan.width) * data.columns), row = Math.floor(((y - tile.y) / plan.height) * data.rows);
-      if (column >= 0 && column < data.columns && row >= 0 && row < data.rows) return row * data.columns + column;
+      const across = (x - tile.x) / plan.width, down = (y - tile.y) / plan.height;
+      if (across >= 0 && across < 1 && down >= 0 && down < 1) return app.data.nearest(across, down);
     }
     return -1;
   }
