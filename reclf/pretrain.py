@@ -121,8 +121,11 @@ def main(arguments: list[str] | None = None) -> None:
     if wrong:
         parser.error(f"--set takes NAME=VALUE, got {wrong[0]!r}")
     overrides = dict(item.split("=", 1) for item in given.set)
-    config = make_config(given.preset, from_text=True, **overrides)
-    pretrain(Run(given.run_dir, config), progress_bar=not given.quiet)
+    try:
+        run = Run(given.run_dir, make_config(given.preset, from_text=True, **overrides))
+    except (ValueError, TypeError) as error:
+        parser.error(str(error))
+    pretrain(run, progress_bar=not given.quiet)
     # Else a process that ends before the others may abort after all was written.
     PartialState().destroy_process_group()
 

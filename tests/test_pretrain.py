@@ -74,5 +74,21 @@ def test_the_command_line_reads_dicts_as_json(tmp_path, monkeypatch):
     assert run.config.model.aggregator_options == {}
     assert run.config.data.options == {"length": 40}
     assert run.config.train.seed == 7
-    with pytest.raises(TypeError, match=r"model\.aggregator_options must be dict, got 'steps=1'"):
-        main([*given, "--set", "model.aggregator_options=steps=1"])
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        (
+            "model.aggregator_options=steps=1",
+            "model.aggregator_options must be dict, got 'steps=1'",
+        ),
+        ("train.pair_chunk=-1", "train.pair_chunk must not be negative, got -1"),
+        ("train.pair_chunks=1", "did you mean 'train.pair_chunk'?"),
+    ],
+)
+def test_a_wrong_setting_is_one_line_on_the_command_line(tmp_path, capsys, setting, message):
+    with pytest.raises(SystemExit):
+        main(["--run-dir", str(tmp_path / "run"), "--set", setting])
+    assert message in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()

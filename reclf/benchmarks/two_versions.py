@@ -74,6 +74,11 @@ def main(arguments: Sequence[str] | None = None) -> float:
         help="of the newer version, so that it trains what the older one trains by default",
     )
     given = parser.parse_args(arguments)
+    if given.rounds < 1:
+        parser.error(f"--rounds must be at least 1, got {given.rounds}")
+    for tree in (given.before, given.after):
+        if not (tree / "Makefile").exists():
+            parser.error(f"{tree} is not a source tree of this project: it has no Makefile")
     if given.steps <= 2 * SKIPPED:
         parser.error(f"--steps must be more than {2 * SKIPPED}, got {given.steps}")
     ratios = []

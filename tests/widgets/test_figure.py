@@ -1,11 +1,17 @@
 """Figures for print: the right panels, the same bytes twice, fonts embedded, clear refusals."""
 
+import base64
+import io
+import re
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+from PIL import Image
 from sample_explanations import sample
 
 from reclf_widgets import plot_importance, plot_matchings, plot_relations, save_figure
+from reclf_widgets.palette import DIFFERENCE, colormap
 
 
 @pytest.fixture(autouse=True)
@@ -39,11 +45,53 @@ def test_matchings_have_a_row_for_each_model_and_a_difference():
     heat = panels[1].get_images()[1]
     cells = models["RECLF"].attention[2]
     blocks = np.kron(cells, np.ones((16, 16))) / cells.max()
-    np.testing.assert_allclose(heat.get_array(), blocks, rtol=1e-5)
-    np.testing.assert_allclose(heat.get_alpha(), 0.75 * blocks, rtol=1e-5)
+    np.testing.assert_allclose(heat.get_array()[..., :3], colormap("viridis")(blocks)[..., :3])
+    np.testing.assert_allclose(heat.get_array()[..., 3], 0.75 * blocks, rtol=1e-5)
     assert heat.get_extent() == [-0.5, 79.5, 95.5, -0.5]
-    difference = panels[7].get_images()[1]
-    assert difference.get_clim() == (-1, 1)
+    cells = models["RECLF"].attention[2] - models["GLoRIA"].attention[2]
+    row, column = np.unravel_index(np.abs(cells).argmax(), cells.shape)
+    strongest = panels[7].get_images()[1].get_array()[16 * row, 16 * column]
+    expected = colormap(DIFFERENCE)(float(cells[row, column] > 0))
+    np.testing.assert_allclose(strongest, [*expected[:3], 0.75], rtol=1e-5)
+
+
+def test_in_print_the_radiograph_shines_through(tmp_path):
+    """A PDF or SVG of an image with an array of alphas would have none of them."""
+    save_figure(plot_matchings(sample(), ["effusion"]), tmp_path / "figure.svg")
+    content = (tmp_path / "figure.svg").read_text()
+    images = re.findall(r"data:image/png;base64,\s*([A-Za-z0-9+/=\s]+)", content)
+    alphas = []
+    for image in images:
+        with Image.open(io.BytesIO(base64.b64decode(image))) as opened:
+            alphas.append(np.asarray(opened.convert("RGBA"))[..., 3])
+    assert sum(alpha.min() < 10 < alpha.max() < 200 for alpha in alphas) == 1  # the map
+    save_figure(plot_matchings(sample(), ["effusion"]), tmp_path / "figure.pdf")
+    assert (tmp_path / "figure.pdf").read_bytes().count(b"/SMask") == 1
+
+
+def test_arcs_stay_in_their_axes():
+    """However many rows lie between two words."""
+    words = 40
+    graph = np.full((1, words + 1, words + 1), 0.001, dtype=np.float32)
+    graph[0, 1, words] = graph[0, words, 2] = 0.9
+    many = sample(
+        words=["w"] * words,
+        report="w " * words,
+        attention=np.full((words, 6, 5), 1 / 30, dtype=np.float32),
+        cosines=np.zeros(words, dtype=np.float32),
+        graph=graph,
+        importance=None,
+        word_types=None,
+        word_findings=None,
+    )
+    figure = plot_relations(many, edges=40)
+    figure.canvas.draw()
+    axis = figure.axes[1]  # beside the matrix
+    box = axis.get_window_extent()
+    for patch in axis.patches:
+        extent = patch.get_window_extent()
+        assert box.x0 - 1 <= extent.x0
+        assert extent.x1 <= box.x1 + 1
 
 
 @pytest.mark.parametrize("smooth", [False, True])
@@ -53,11 +101,11 @@ def test_maps_lie_where_the_regions_look(smooth):
     cells[:, 2, 3] = 1
     one = sample(attention=cells, centre=0.5 / 16)
     drawn = plot_matchings(one, ["effusion"], smooth=smooth).axes[1]
-    heat = np.asarray(drawn.get_images()[1].get_array())
-    rows, columns = np.nonzero(heat == 1)
+    heat = np.asarray(drawn.get_images()[1].get_array())[..., 3] / 0.75
+    rows, columns = np.nonzero(heat > 0.999)
     if smooth:
         assert (rows.tolist(), columns.tolist()) == ([32], [48])
-        assert heat[40, 48] == heat[32, 40] == 0.5
+        assert heat[40, 48] == heat[32, 40] == pytest.approx(0.5)
     else:
         assert (rows.min(), rows.max(), columns.min(), columns.max()) == (25, 40, 41, 56)
     mask = one.masks["pleural_effusion"]

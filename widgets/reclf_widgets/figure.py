@@ -12,6 +12,7 @@ from typing import Any
 import matplotlib
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
 from reclf.cells import heat_in_pixels
@@ -167,10 +168,19 @@ def plot_message(text: str) -> Figure:
 
 
 def _lay(axis, one: Explanation, share: np.ndarray, smooth, opacity, colors, ends):
-    """Lay a map (h, w) in [-1, 1] over a radiograph, the more opaque the stronger."""
+    """Lay a map (h, w) in [-1, 1] over a radiograph, the more opaque the stronger.
+
+    Painted here and not by `imshow(alpha=...)`, which PDF and SVG write without the alpha.
+
+    Returns:
+        What a colour bar shows.
+    """
     pixels = heat_in_pixels(share, one.image.shape, one.centre, smooth)
-    alpha, (low, high) = opacity * np.abs(pixels), ends
-    return axis.imshow(pixels, cmap=colors, alpha=alpha, vmin=low, vmax=high, interpolation="none")
+    mappable = matplotlib.cm.ScalarMappable(Normalize(*ends), colors)
+    painted = mappable.to_rgba(pixels)
+    painted[..., 3] = opacity * np.abs(pixels)
+    axis.imshow(painted, interpolation="none")
+    return mappable
 
 
 def _plot_difference(figure, axes, shown, chosen, smooth, opacity) -> None:
@@ -184,9 +194,8 @@ def _plot_difference(figure, axes, shown, chosen, smooth, opacity) -> None:
         _bar(figure, last, axes, [f"−{end:.3f}", "0", f"+{end:.3f}"], [-1, 0, 1])
 
 
-def _bar(figure, image, axes, labels, ticks) -> None:
+def _bar(figure, mappable, axes, labels, ticks) -> None:
     """A colour bar of opaque colours beside a row."""
-    mappable = matplotlib.cm.ScalarMappable(norm=image.norm, cmap=image.cmap)
     bar = figure.colorbar(mappable, ax=list(axes), fraction=0.03, aspect=14, pad=0.01, shrink=0.85)
     bar.set_ticks(ticks, labels=labels)
     bar.ax.tick_params(labelsize=6, length=2)

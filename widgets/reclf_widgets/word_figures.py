@@ -80,14 +80,19 @@ def _plot_arcs(axis, explanation: Explanation, names: list[str], edges) -> None:
             weight="bold",
         )  # fmt: skip
     reach = half + 0.1
+    # In inches, roughly: how far an arc may leave the words, and how far apart two rows are.
+    across, down_page = axis.figure.get_size_inches()
+    room = (1 - reach) * across / 5
+    row = down_page / max(len(nodes), 1)
     for i, j, weight in edges:
         down = place[j] < place[i]
         side = reach if down else -reach
+        bow = min(0.55, 2 * room / (row * abs(place[j] - place[i]) or 1))
         axis.add_patch(
             FancyArrowPatch(
                 (side, place[i]),
                 (side, place[j]),
-                connectionstyle="arc3,rad=-0.55",
+                connectionstyle=f"arc3,rad={-bow}",
                 arrowstyle="-|>",
                 mutation_scale=5,
                 lw=0.4 + 1.6 * weight / top,
