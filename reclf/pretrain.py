@@ -2,7 +2,7 @@
 
 Called by notebooks/pretrain.ipynb, and from a shell for several processes:
 
-    accelerate launch -m reclf.pretrain --run-dir runs/lab --preset mimic_resnet50 \\
+    accelerate launch --multi_gpu -m reclf.pretrain --run-dir runs/lab --preset mimic_resnet50 \\
         --set data.root=/data/mimic --set train.batch_size=128
 """
 

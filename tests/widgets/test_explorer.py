@@ -212,6 +212,20 @@ def test_the_alternative_text_names_the_strongest_region(explorer):
     assert f"strongest: row {row + 1} column {column + 1} (" in explorer.alt_text()
 
 
+def test_the_alternative_text_of_a_view_is_its_own():
+    one = sample()
+    names = ["the whole pair", *(f"“{word}”" for word in one.words)]
+    found = RelationGraphView([one]).alt_text()
+    between = one.graph[-1] * (1 - np.eye(len(one.graph[-1])))
+    i, j = np.unravel_index(between.argmax(), between.shape)
+    assert f"strongest: {names[i]} draws on {names[j]} ({between.max():.3f}), " in found
+    word = one.words[int(one.importance.argmax())]
+    assert f"most: “{word}” ({one.importance.max():.3f}), " in ImportanceView([one]).alt_text()
+    bare = [sample(graph=None, importance=None)]
+    assert "relates no words" in RelationGraphView(bare).alt_text()
+    assert "weighs no words" in ImportanceView(bare).alt_text()
+
+
 def test_the_figure_follows_the_state(explorer, tmp_path):
     explorer.word, explorer.view = 2, "compare"
     path = explorer.save_figure(tmp_path / "figures" / "case.svg")

@@ -2,10 +2,11 @@
 
 from typing import Any
 
+import numpy as np
 import traitlets
 from matplotlib.figure import Figure
 
-from . import figure, word_figures
+from . import figure, reading, word_figures
 from .cases import CaseSet, Explanations
 from .explorer import Edit, MatchingExplorer
 
@@ -46,6 +47,18 @@ class RelationGraphView(_View):
 
     _panels = ("relations",)
 
+    def alt_text(self) -> str:
+        """What is shown, in words: the study, its strongest relations."""
+        one = self.explanation
+        if one.graph is None:
+            return f"{one.study_id}: {self.models[self.model]} relates no words"
+        names = ["the whole pair", *(f"“{word}”" for word in one.words)]
+        strongest = [
+            f"{names[i]} draws on {names[j]} ({weight:.3f})"
+            for i, j, weight in reading.strongest_edges(one.graph[self.step], 3, self.threshold)
+        ]
+        return f"Relations between the words of {one.study_id}; strongest: {', '.join(strongest)}"
+
     def figure(self, **options: Any) -> Figure:
         """`plot_relations` with the state of the view, and the options."""
         given = {"step": self.step, "edges": self.edges, "threshold": self.threshold}
@@ -61,6 +74,15 @@ class ImportanceView(_View):
     """How much each word counts: shades in the report, and a ranked list."""
 
     _panels = ("importance",)
+
+    def alt_text(self) -> str:
+        """What is shown, in words: the study, its most important words."""
+        one = self.explanation
+        if one.importance is None:
+            return f"{one.study_id}: {self.models[self.model]} weighs no words"
+        first = np.argsort(-one.importance, kind="stable")[:3]
+        words = ", ".join(f"“{one.words[i]}” ({one.importance[i]:.3f})" for i in first)
+        return f"How much each word of {one.study_id} counts; most: {words}"
 
     def figure(self, **options: Any) -> Figure:
         """`plot_importance` of the model shown."""
