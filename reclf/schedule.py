@@ -56,7 +56,8 @@ class Progress:
         if every:
             return self.step % every == 0
         before = self.position - (1 - self.position) / max(1, self.total_steps - self.step)
-        return int(self.position * VALIDATIONS) > int(before * VALIDATIONS)
+        now, then = (int(at * VALIDATIONS + 1e-9) for at in (self.position, before))
+        return now > then  # a sum of shares may miss a quarter by a rounding
 
 
 def plans_now(step: int) -> bool:
