@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from .cells import MIDDLE, shares
+from .cells import MIDDLE
 
 
 def first_centre(run: Callable[[Tensor], Any], tower: nn.Module, size: int, cells: int) -> float:
@@ -65,19 +65,3 @@ def first_centre(run: Callable[[Tensor], Any], tower: nn.Module, size: int, cell
 
 def _first(value: Any) -> Any:
     return value[0] if isinstance(value, tuple) else value
-
-
-def enlarged(maps: Tensor, shape: tuple[int, int], centre: float = MIDDLE) -> Tensor:
-    """Maps (n, h, w) on pixels, float32 (n, H, W): linear between the centres of regions.
-
-    With regions centred in their middles that is bilinear interpolation.
-
-    Args:
-        shape: (H, W).
-        centre: see `first_centre`.
-    """
-    rows, columns = (
-        torch.from_numpy(shares(pixels, cells, centre)).to(maps.device)
-        for pixels, cells in zip(shape, maps.shape[1:], strict=True)
-    )
-    return rows @ maps.float() @ columns.T

@@ -224,7 +224,7 @@ class RECLF(nn.Module):
         return {"logits_global": logits_global, "logits_local": gather(logits_local, 1)}
 
     def _encode(self, batch: Batch, chunk: int) -> tuple[ImageFeatures, TextFeatures]:
-        if not chunk or chunk >= len(batch) or not torch.is_grad_enabled():
+        if chunk >= len(batch) or not torch.is_grad_enabled():
             chunk = 0
         sides = (self.image_encoder, (batch.pixels,)), (self.text_encoder, _text_parts(batch))
         images, texts = side_by_side(

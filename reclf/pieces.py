@@ -22,6 +22,7 @@ from torch import Tensor
 from transformers import PreTrainedTokenizerFast
 
 from .reports import clean, sentence_numbers, split_words
+from .tiles import rounded_up
 
 _SPECIAL = {
     "pad_token": "[PAD]",
@@ -147,7 +148,7 @@ def encode_reports(
         rows.append((pieces, word_ids))
 
     longest = len(opening) + len(closing) + max(len(pieces) for pieces, _ in rows)
-    longest = min(-longest // multiple * -multiple, max_tokens)
+    longest = min(rounded_up(longest, multiple), max_tokens)
     input_ids = np.full((len(rows), longest), tokenizer.pad_token_id, dtype=np.int64)
     attention_mask = np.zeros_like(input_ids)
     word_of_piece = np.full_like(input_ids, -1)
@@ -157,7 +158,7 @@ def encode_reports(
         attention_mask[row, : end + len(closing)] = 1
         word_of_piece[row, first:end] = word_ids
     counts = np.array([len(words) for words in kept])
-    width = min(-max(1, counts.max()) // multiple * -multiple, max_words)
+    width = min(rounded_up(int(counts.max()), multiple), max_words)
     word_mask = np.arange(width) < counts[:, None]
     sentences = np.zeros(word_mask.shape, dtype=np.int64)
     for row, (text, count) in enumerate(zip(texts, counts, strict=True)):

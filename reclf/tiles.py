@@ -20,9 +20,9 @@ TILE_BYTES = {"cpu": 3 * 2**20, "cuda": 256 * 2**20}
 LENGTH_STEP = 4
 
 
-def rounded_up(length: int) -> int:
-    """The next multiple of `LENGTH_STEP`, at least one of them."""
-    return LENGTH_STEP * max(1, -(-length // LENGTH_STEP))
+def rounded_up(length: int, multiple: int = LENGTH_STEP) -> int:
+    """The next multiple, at least one of them."""
+    return multiple * max(1, -(-length // multiple))
 
 
 def tile_sides(images: int, pairs: int) -> tuple[int, int]:

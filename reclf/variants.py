@@ -7,8 +7,8 @@ the words and nothing else, and so has the plain mean of the local-matchings. Re
 global matching (`"whole"`, SGRAF's), it has that matching too, and so has "mean + global node". A
 difference to the other control mixes the relations with the global node. IRM reads the words, and
 with `include_whole` the global matching. Stricter controls have SRM's message, read-out and depth,
-but other edges: all alike (`srm_uniform`), by the distance of words alone (`srm_near`), or learnt
-without a start from near words (`srm_level`).
+but other edges: all alike (`srm_uniform`), by the place of words in the text (`srm_near`, what
+`nearness` and `boundary` say), or learnt without that start (`srm_level`).
 """
 
 import inspect

@@ -6,8 +6,8 @@ import torch.nn.functional as F
 from torch import nn
 from transformers import AutoBackbone, ConvNextConfig, SwinConfig
 
-from reclf.alignment import enlarged, first_centre
-from reclf.cells import MIDDLE
+from reclf.alignment import first_centre
+from reclf.cells import MIDDLE, heat_in_pixels
 from reclf.encoders import ImageEncoder, build_tower
 
 
@@ -57,6 +57,10 @@ def test_towers_of_patches_are_centred_in_the_middle():
     for config in (convnext, swin):
         tower = AutoBackbone.from_config(config)
         assert first_centre(tower, tower, 64, 4) == MIDDLE
+
+
+def enlarged(maps, shape, centre=MIDDLE):
+    return torch.from_numpy(heat_in_pixels(maps.numpy(), shape, centre, smooth=True))
 
 
 def test_maps_centred_in_the_middle_are_bilinear():

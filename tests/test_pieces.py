@@ -133,6 +133,7 @@ def test_a_word_is_kept_whole_or_dropped_whole(tmp_path):
 
 def test_every_word_has_its_sentence(tmp_path):
     tokenizer = wordpiece(tmp_path)
+    # An enumeration and a de-identification mark are cleaned away before sentences are counted.
     reports = ["1. left heart. left. XXXX effusion", "left"]
     encoded = encode_reports(tokenizer, reports)
     assert encoded.words[0] == ["left", "heart", "left", "effusion"]

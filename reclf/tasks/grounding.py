@@ -14,9 +14,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from ..alignment import enlarged
 from ..batches import Box, Study
-from ..cells import centre_prior
+from ..cells import centre_prior, heat_in_pixels
 from ..metrics import (
     THRESHOLDS,
     contrast_to_noise,
@@ -123,10 +122,9 @@ def heat_maps(
         values = attention.clamp_min(1e-30).log() / scale if heat == "score" else attention
         weights = _phrase_weights(spoken[rows], batch.word_mask)
         cells = torch.einsum("bw,bwr->br", weights, values).unflatten(1, images.grid)
-        height, width = pixels.shape[2:]
-        if start == 0:
-            centre = model.image_encoder.centre(width, images.grid[1])
-        maps.append(enlarged(cells, (height, width), centre).cpu().numpy())
+        shape = pixels.shape[2:]
+        centre = model.image_encoder.centre(shape[1], images.grid[1])
+        maps.append(heat_in_pixels(cells.float().cpu().numpy(), shape, centre, smooth=True))
     return np.concatenate(maps)
 
 
@@ -141,8 +139,7 @@ def noise_maps(model: RECLF, items: Sequence[Item], seed: int = 0) -> np.ndarray
     """Chance: noise on the grid of the model's regions, interpolated like a map: (n, H, W)."""
     grid = model.encode_images(stack_images([items[0].study]).to(model.device)).grid
     cells = np.random.default_rng(seed).random((len(items), *grid), dtype=np.float32)
-    height, width = items[0].mask.shape
-    return enlarged(torch.from_numpy(cells), (height, width)).numpy()
+    return heat_in_pixels(cells, items[0].mask.shape, smooth=True)
 
 
 def shuffled(items: Sequence[Item], seed: int = 0) -> list[Item]:

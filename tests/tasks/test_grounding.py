@@ -7,8 +7,8 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from reclf.alignment import enlarged
 from reclf.batches import Box, Study
+from reclf.cells import heat_in_pixels
 from reclf.metrics import contrast_to_noise, iou_at_thresholds, pointing_hit
 from reclf.tasks.features import encode_texts, stack_images
 from reclf.tasks.grounding import (
@@ -106,7 +106,7 @@ def test_a_map_is_the_plain_loop_over_single_pairs(build, items, attention):
         weights = model.relate(images, texts)[1].attention[0]
         cells = torch.stack([weights[word] for word in words]).mean(0).view(1, *images.grid)
         # A region of the ResNet is centred half a pixel from the corner of its 16 x 16 pixels.
-        expected = enlarged(cells, (64, 64), 0.5 / 16)[0]
+        expected = heat_in_pixels(cells.numpy(), (64, 64), 0.5 / 16, smooth=True)[0]
         np.testing.assert_allclose(attended, expected, atol=1e-5)
         if attention == "cosine":
             # The map of a word is its cosine with each region, up to a constant of the word.
@@ -117,7 +117,7 @@ def test_a_map_is_the_plain_loop_over_single_pairs(build, items, attention):
                 ]
             )
             cells = cosines.mean(0).view(1, *images.grid)
-            expected = enlarged(cells, (64, 64), 0.5 / 16)[0].numpy()
+            expected = heat_in_pixels(cells.numpy(), (64, 64), 0.5 / 16, smooth=True)[0]
             np.testing.assert_allclose(heat - heat.mean(), expected - expected.mean(), atol=1e-4)
 
 
