@@ -18,7 +18,7 @@ def phantom_small() -> RunConfig:
                     "model_type": "resnet",
                     "num_channels": 1,
                     "embedding_size": 32,
-                    "hidden_sizes": [32, 64, 128, 256],
+                    "hidden_sizes": [32, 128, 192, 256],
                     "depths": [1, 1, 1, 1],
                     "layer_type": "basic",
                 }
@@ -36,10 +36,12 @@ def phantom_small() -> RunConfig:
                 }
             ),
             image_size=96,
+            region_stage=2,  # 12 x 12 regions that see little beyond themselves (LOG.md)
             image_pooling="attention",
             word_source="embedding",
             embed_dim=128,
             matching_dim=64,
+            attention_scale=5.0,  # the sharper, the better words bind and the worse they point
             aggregator_options={"steps": 2, "read_out": "token", "nearness": 0.5, "boundary": 8.0},
         ),
         data=DataConfig(augment=False, workers=1, twins={"binding": 0.25}),
