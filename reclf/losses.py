@@ -1,6 +1,6 @@
 """The contrastive objective: symmetric InfoNCE on global and on relation-enhanced logits.
 
-    logits_global (B, B), logits_local (B, B) -> {"global_loss": ..., "local_loss": ...} -> sum
+    logits_global, logits_local (B, B) -> {"global_loss": ..., "local_loss": ...} -> sum
 
 Sources: InfoNCE as in ConVIRT/CLIP; that RECLF adds it on the relation-enhanced scores with weight
 lambda is our reconstruction.
@@ -41,6 +41,8 @@ def contrastive_losses(
     logits_local: Tensor | None,
     positives: Tensor | None = None,
     local_weight: float = 1.0,
+    logits_auxiliary: Tensor | None = None,
+    auxiliary_weight: float = 0.0,
 ) -> dict[str, Tensor]:
     """The losses of a batch by name; their sum is what is minimised.
 
@@ -49,8 +51,14 @@ def contrastive_losses(
         logits_local: (B, B) relation-enhanced logits, or None where the aggregator has none.
         positives: see `info_nce`.
         local_weight: lambda.
+        logits_auxiliary: (B, B) scores of a part of the aggregator, or None where it has none that
+            is contrasted by itself.
+        auxiliary_weight: of their contrast, as a share of lambda.
     """
     losses = {"global_loss": info_nce(logits_global, positives)}
     if logits_local is not None:
         losses["local_loss"] = local_weight * info_nce(logits_local, positives)
+    if logits_auxiliary is not None:
+        auxiliary = info_nce(logits_auxiliary, positives)
+        losses["auxiliary_loss"] = local_weight * auxiliary_weight * auxiliary
     return losses

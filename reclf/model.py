@@ -209,10 +209,13 @@ class RECLF(nn.Module):
         if not self.aggregator.uses_matchings:
             return {"logits_global": logits_global, "logits_local": None}
         joint = joint._replace(regions=gather(images.regions, 0))
-        scorer = PairScorer(self.matchings, self.aggregator, pair_chunk, checkpoint_pairs)
+        auxiliary = self.aggregator.auxiliary_weight > 0
+        scorer = PairScorer(
+            self.matchings, self.aggregator, pair_chunk, checkpoint_pairs, auxiliary
+        )
         counts = _counts(texts, batch.word_counts)
         if not shortlist:
-            logits_local = scorer.all_pairs(joint, texts, counts)
+            scores = scorer.all_pairs(joint, texts, counts)
         else:
             if positives is None:
                 positives = torch.eye(len(logits_global), device=logits_global.device).bool()
@@ -220,8 +223,15 @@ class RECLF(nn.Module):
             own = chosen[:, first : first + len(batch)]
             rows = own.cpu().nonzero().T
             values = scorer.listed_pairs(joint, texts, rows[0], rows[1], counts)
-            logits_local = values.new_full(own.shape, float("-inf")).masked_scatter(own, values)
-        return {"logits_global": logits_global, "logits_local": gather(logits_local, 1)}
+            empty = values.new_full((*own.shape, *values.shape[1:]), float("-inf"))
+            scores = empty.masked_scatter(own[..., None] if auxiliary else own, values)
+        scores = gather(scores, 1)
+        logits_local, logits_auxiliary = scores.unbind(-1) if auxiliary else (scores, None)
+        return {
+            "logits_global": logits_global,
+            "logits_local": logits_local,
+            "logits_auxiliary": logits_auxiliary,
+        }
 
     def _encode(self, batch: Batch, chunk: int) -> tuple[ImageFeatures, TextFeatures]:
         if chunk >= len(batch) or not torch.is_grad_enabled():

@@ -42,7 +42,13 @@ def phantom_small() -> RunConfig:
             embed_dim=128,
             matching_dim=64,
             attention_scale=5.0,  # the sharper, the better words bind and the worse they point
-            aggregator_options={"steps": 2, "read_out": "token", "nearness": 0.5, "boundary": 8.0},
+            aggregator_options={
+                "steps": 2,
+                "read_out": "token",
+                "nearness": 0.5,
+                "boundary": 8.0,
+                "importance_loss": 0.2,
+            },
         ),
         data=DataConfig(augment=False, workers=1, twins={"binding": 0.25}),
     )

@@ -66,6 +66,7 @@ class PairScorer:
         matchings, aggregator: of the model.
         pair_chunk: pairs related at a time; 0 chooses what suits the device.
         recompute: recompute each chunk in the backward pass instead of keeping its activations.
+        auxiliary: give the aggregator's auxiliary score beside the logits, on a last axis of 2.
     """
 
     def __init__(
@@ -74,14 +75,15 @@ class PairScorer:
         aggregator: Aggregator,
         pair_chunk: int = 0,
         recompute: bool = False,
+        auxiliary: bool = False,
     ):
         self.matchings, self.aggregator = matchings, aggregator
-        self.pair_chunk, self.recompute = pair_chunk, recompute
+        self.pair_chunk, self.recompute, self.auxiliary = pair_chunk, recompute, auxiliary
 
     def all_pairs(
         self, images: ImageFeatures, texts: TextFeatures, counts: Sequence[int]
     ) -> Tensor:
-        """Logits of every image with every report, (A, B).
+        """Logits of every image with every report, (A, B), or with `auxiliary` (A, B, 2).
 
         Args:
             counts: words per report.
@@ -126,7 +128,7 @@ class PairScorer:
         text_rows: Tensor,
         counts: Sequence[int],
     ) -> Tensor:
-        """Logits (N,) of image `image_rows[n]` with report `text_rows[n]`.
+        """Logits (N,), or (N, 2), of image `image_rows[n]` with report `text_rows[n]`.
 
         Args:
             image_rows, text_rows: int64 (N,), on the CPU.
@@ -171,12 +173,21 @@ class PairScorer:
         make: Callable[..., _Inputs],
         *parts: Tensor | None,
     ) -> Job:
-        """The logits (A, C) of a tile, or of a list of pairs, to be computed."""
+        """The logits of a tile, (A, C) or (A, C, 2), or of a list of pairs, to be computed."""
 
         def run(*tensors: Any) -> tuple[Tensor]:
             inputs = make(*tensors[: len(parts)])
             related, _ = self._relate(tensors[len(parts) :], inputs, padded, detail=False)
-            return (related.logits.view(len(inputs.regions), -1),)
+            scores = related.logits.view(len(inputs.regions), -1)
+            if self.auxiliary:
+                if related.auxiliary is None:
+                    raise ValueError(
+                        f"{type(self.aggregator).__name__} has auxiliary_weight "
+                        f"{self.aggregator.auxiliary_weight}, but its Related.auxiliary is None: "
+                        "return that score from forward, or set the weight to 0"
+                    )
+                scores = torch.stack([scores, related.auxiliary.view_as(scores)], -1)
+            return (scores,)
 
         modules = self.matchings, self.aggregator
         again = partial(recomputed, modules, run)

@@ -43,7 +43,11 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "srm_level": {"aggregator": "srm", "nearness": 0.0, "boundary": 0.0},
     "srm": {"aggregator": "srm"},
     "reclf": {"aggregator": "reclf", "composition": "parallel"},
-    "reclf_sequential": {"aggregator": "reclf", "composition": "sequential"},
+    "reclf_sequential": {
+        "aggregator": "reclf",
+        "composition": "sequential",
+        "importance_loss": 0.0,  # its score is IRM's already
+    },
 }
 TITLES = {
     "global": "global only",

@@ -53,6 +53,7 @@ class Related:
         None  # (N, K, 1 + W, 1 + W), rows sum to 1; node 0 is the global matching
     )
     weights: Tensor | None = None  # (N, W), importance weights, sum to 1 over the words
+    auxiliary: Tensor | None = None  # (N,), the score of a part, where it is contrasted by itself
 
 
 class Aggregator(nn.Module):
@@ -63,12 +64,15 @@ class Aggregator(nn.Module):
     `forward` runs in several threads at a time, so it should keep nothing in the module.
     `uses_matchings = False` says that `forward` is never called: there are no local logits;
     `cosines_only = True` that it reads nothing but `pairs.cosines`, so that scoring need not form
-    the matchings, and `reads_cosines = False` that it does not read them.
+    the matchings, and `reads_cosines = False` that it does not read them. With an
+    `auxiliary_weight` above 0 `Related.auxiliary` is contrasted too, in training alone, with that
+    weight beside the logits.
     """
 
     uses_matchings = True
     cosines_only = False
     reads_cosines = True
+    auxiliary_weight = 0.0
 
     def __init__(self, dim: int):
         super().__init__()

@@ -5,7 +5,9 @@
     sequential   matchings -> SRM -> refined matchings -> IRM -> score (ours)
 
 Which of the two the paper means is not public; both are one setting
-(`model.aggregator_options.composition`).
+(`model.aggregator_options.composition`). In parallel SRM alone can solve the contrast of the mean,
+and IRM's weights become level with long training; SGRAF trains its two models each with a loss of
+its own. `importance_loss` gives IRM's score some of that beside the joint one (ours; LOG.md).
 """
 
 from torch import Tensor
@@ -25,6 +27,7 @@ class RelationEnhanced(Aggregator):
         composition: "parallel" or "sequential".
         steps, scaled, residual, read_out, nearness, boundary: see `SemanticReasoning`.
         norm, include_whole: see `ImportanceReasoning`.
+        importance_loss: weight of the contrast of IRM's own score, beside that of the mean.
     """
 
     reads_cosines = False
@@ -41,11 +44,20 @@ class RelationEnhanced(Aggregator):
         boundary: float = 0.0,
         norm: str = "none",
         include_whole: bool = False,
+        importance_loss: float = 0.0,
     ):
         super().__init__(dim)
         if composition not in COMPOSITIONS:
             raise ValueError(f"composition must be one of {COMPOSITIONS}, got {composition!r}")
+        if importance_loss < 0:
+            raise ValueError(f"importance_loss must not be negative, got {importance_loss}")
         self.sequential = composition == "sequential"
+        if self.sequential and importance_loss:
+            raise ValueError(
+                f"importance_loss {importance_loss} has no effect in a sequence, whose score is "
+                "IRM's; use composition parallel, or importance_loss 0"
+            )
+        self.auxiliary_weight = importance_loss
         if not self.sequential:  # IRM reads the words
             check_nearness(steps, nearness=nearness, boundary=boundary)
         self.semantic = SemanticReasoning(
@@ -70,5 +82,6 @@ class RelationEnhanced(Aggregator):
         pair, weights = self.importance(
             pairs.matchings, pairs.word_mask, pairs.whole, pairs.padded, shared
         )
-        logits = (self.semantic_score(nodes[:, 0]) + self.importance_score(pair)) / 2
-        return Related(logits, graph, weights)
+        own = self.importance_score(pair)
+        logits = (self.semantic_score(nodes[:, 0]) + own) / 2
+        return Related(logits, graph, weights, own if self.auxiliary_weight else None)
