@@ -116,7 +116,8 @@ def make_config(
 ) -> RunConfig:
     """A preset by name, with settings replaced by dotted path.
 
-    Another data set comes without the twins of the preset's own.
+    Another data set comes without the twins of the preset's own, and another aggregator with those
+    of the preset's options that it takes.
 
     Args:
         from_text: see `override`.
@@ -129,4 +130,11 @@ def make_config(
     config = PRESETS[preset]()
     if overrides.get("data.dataset", config.data.dataset) != config.data.dataset:
         overrides = {"data.twins": {}} | overrides
+    aggregator = overrides.get("model.aggregator", config.model.aggregator)
+    if aggregator != config.model.aggregator:
+        from .relations import options_of  # torch takes seconds to import
+
+        taken = options_of(str(aggregator))
+        kept = {k: v for k, v in config.model.aggregator_options.items() if k in taken}
+        config = override(config, {"model.aggregator_options": kept})
     return override(config, overrides, from_text=from_text)

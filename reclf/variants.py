@@ -11,13 +11,12 @@ but other edges: all alike (`srm_uniform`), by the place of words in the text (`
 `nearness` and `boundary` say), or learnt without that start (`srm_level`).
 """
 
-import inspect
 from typing import Any
 
 from torch import nn
 
 from .config import ModelConfig, RunConfig, override
-from .relations import AGGREGATORS
+from .relations import options_of
 from .relations.semantic import SRM
 
 
@@ -77,7 +76,7 @@ def variant_config(name: str, config: RunConfig) -> RunConfig:
         raise ValueError(f"unknown variant {name!r}; variants: {', '.join(VARIANTS)}")
     own = dict(VARIANTS[name])
     aggregator = own.pop("aggregator")
-    taken = set(_options_of(aggregator))
+    taken = options_of(aggregator)
     kept = {k: v for k, v in config.model.aggregator_options.items() if k in taken}
     settings = {"model.aggregator": aggregator, "model.aggregator_options": kept | own}
     return override(config, settings)
@@ -131,9 +130,3 @@ def comparisons(names: list[str], config: RunConfig) -> list[tuple[str, str, str
         if name in names and control in names:
             known.setdefault((name, control), question)
     return [(name, control, question) for (name, control), question in known.items()]
-
-
-def _options_of(aggregator: str) -> list[str]:
-    """Arguments of an aggregator beyond the matching dimension."""
-    cls = SRM if aggregator == "reclf.variants:UniformSRM" else AGGREGATORS[aggregator]
-    return [name for name in inspect.signature(cls).parameters if name != "dim"]

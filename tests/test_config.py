@@ -23,7 +23,7 @@ from reclf.config import (
     to_dict,
 )
 from reclf.presets import PRESETS, make_config, phantom_small
-from reclf.relations import Aggregator
+from reclf.relations import Aggregator, make_aggregator
 from reclf.relations.semantic import SRM
 
 
@@ -253,6 +253,25 @@ def test_another_data_set_comes_without_the_twins_of_the_preset():
     assert make_config("phantom_small", **mine).data.twins == {"side": 0.1}
     given = {"data.dataset": "table", "data.twins": '{"side": 0.1}'}
     assert make_config("table_small", from_text=True, **given).data.twins == {"side": 0.1}
+
+
+def test_another_aggregator_comes_with_the_options_that_it_takes():
+    own = make_config("phantom_small").model.aggregator_options
+    assert "importance_loss" in own
+    srm = {name: value for name, value in own.items() if name != "importance_loss"}
+    for name, kept in (("reclf", own), ("srm", srm), ("mean", {})):
+        config = make_config("phantom_small", **{"model.aggregator": name})
+        assert config.model.aggregator_options == kept
+        make_aggregator(name, 8, kept)
+    mine = {"model.aggregator": "srm", "model.aggregator_options.steps": 3}
+    assert make_config("phantom_small", **mine).model.aggregator_options == srm | {"steps": 3}
+    whole = {"model.aggregator": "srm", "model.aggregator_options": '{"steps": 4}'}
+    config = make_config("phantom_small", from_text=True, **whole)
+    assert config.model.aggregator_options == {"steps": 4}
+    with pytest.raises(ValueError, match=r"model\.aggregator must be one of reclf, srm"):
+        make_config("phantom_small", **{"model.aggregator": "sgraf"})
+    with pytest.raises(ValueError, match=r"model\.aggregator"):
+        make_config("phantom_small", **{"model.aggregator": 3})
 
 
 def test_tower_needs_a_name_or_a_configuration():

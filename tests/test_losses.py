@@ -75,6 +75,14 @@ def test_losses_by_name():
     assert contrastive_losses(a, None).keys() == {"global_loss"}
 
 
+def test_an_auxiliary_score_is_contrasted_with_its_share_of_lambda():
+    a, b, c = torch.randn(3, 3, 3).unbind()
+    losses = contrastive_losses(a, b, local_weight=0.5, logits_auxiliary=c, auxiliary_weight=0.2)
+    assert losses.keys() == {"global_loss", "local_loss", "auxiliary_loss"}
+    torch.testing.assert_close(losses["auxiliary_loss"], 0.1 * info_nce(c))
+    torch.testing.assert_close(losses["local_loss"], 0.5 * info_nce(b))
+
+
 @pytest.mark.parametrize("shape", [(3,), (2, 3), (2, 2, 2)])
 def test_logits_must_be_square(shape):
     with pytest.raises(ValueError, match=r"logits must be \(B, B\), got \(" + str(shape[0])):

@@ -3,9 +3,10 @@
 import pytest
 import torch
 
+from reclf.encoders import ImageFeatures, TextFeatures
 from reclf.losses import contrastive_losses
 from reclf.model import RECLF
-from reclf.relations import AGGREGATORS
+from reclf.relations import AGGREGATORS, SRM
 
 CASES = [
     pytest.param("resnet", {"aggregator": name}, id=name)
@@ -187,9 +188,44 @@ def test_forward_gives_what_the_losses_take(tiny, batch):
     assert contrastive_losses(**out).keys() == {"global_loss", "local_loss"}
 
 
+@pytest.mark.parametrize("recompute", [False, True])
+def test_the_auxiliary_score_of_a_pair_is_that_of_the_pair_alone(tiny, batch, recompute):
+    model = RECLF(tiny(aggregator_options={"importance_loss": 0.5})).eval()
+    images, texts = encode(model, batch)
+    expected = torch.empty(len(batch), len(batch))
+    for a in range(len(batch)):
+        for b in range(len(batch)):
+            image = ImageFeatures(*(x[a : a + 1] for x in images[:3]), images.grid)
+            report = TextFeatures(*(x[b : b + 1] for x in texts))
+            expected[a, b] = model.relate(image, report)[0].auxiliary
+    out = model(batch, pair_chunk=3, checkpoint_pairs=recompute)
+    torch.testing.assert_close(out["logits_auxiliary"], expected)
+    torch.testing.assert_close(out["logits_local"], model.score(images, texts).logits_local)
+    weight = torch.randn(expected.shape)
+    fast = gradients(model, (out["logits_auxiliary"] * weight).sum())
+    slow = gradients(model, (expected * weight).sum())
+    for name, value in slow.items():
+        if value is None:  # SRM's: not reached, or with zeros where both scores came together
+            assert fast[name] is None or not fast[name].any()
+        else:
+            torch.testing.assert_close(fast[name], value, atol=1e-5, rtol=1e-4)
+
+
+class Silent(SRM):
+    auxiliary_weight = 0.5
+
+
+def test_an_auxiliary_weight_without_its_score_is_refused(tiny, batch):
+    model = RECLF(tiny(aggregator=f"{__name__}:Silent"))
+    message = r"Silent has auxiliary_weight 0\.5, but its Related\.auxiliary is None: return"
+    with pytest.raises(ValueError, match=message):
+        model(batch)
+
+
 def test_gather_joins_images_and_columns(tiny, make_batch):
     """Two processes, played one after the other, get the columns of one process with both."""
-    model, both = RECLF(tiny()).eval(), make_batch((3, 0, 5, 1))
+    options = {"importance_loss": 0.5}
+    model, both = RECLF(tiny(aggregator_options=options)).eval(), make_batch((3, 0, 5, 1))
     parts = []
     for rows in (slice(0, 2), slice(2, 4)):
         part = make_batch((3, 0, 5, 1))
@@ -206,7 +242,7 @@ def test_gather_joins_images_and_columns(tiny, make_batch):
 
     columns = [model(part, gather=gather) for part in parts]
     expected = model(both)
-    for name in ("logits_global", "logits_local"):
+    for name in ("logits_global", "logits_local", "logits_auxiliary"):
         torch.testing.assert_close(torch.cat([c[name] for c in columns], 1), expected[name])
 
 

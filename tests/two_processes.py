@@ -57,6 +57,7 @@ def model() -> RECLF:
         "image_size": 64,
         "embed_dim": 6,
         "matching_dim": 7,
+        "aggregator_options": {"importance_loss": 0.5},
     }
     return RECLF(from_dict(ModelConfig, settings)).double()
 

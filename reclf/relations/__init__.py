@@ -1,5 +1,6 @@
 """Aggregators: what folds the local-matchings of an image-report pair into one score."""
 
+import inspect
 from typing import Any
 
 from ..config import locate
@@ -9,7 +10,7 @@ from .importance import IRM
 from .pooling import GlobalOnly, Gloria, MaxPooling, MeanPooling
 from .semantic import SRM
 
-__all__ = ["AGGREGATORS", "Aggregator", "Pairs", "Related", "make_aggregator"]
+__all__ = ["AGGREGATORS", "Aggregator", "Pairs", "Related", "make_aggregator", "options_of"]
 
 AGGREGATORS: dict[str, type[Aggregator]] = {
     "reclf": RelationEnhanced,
@@ -28,13 +29,32 @@ def make_aggregator(name: str, dim: int, options: dict[str, Any]) -> Aggregator:
     Raises:
         ValueError: unknown name or option; the message lists the names or says which option.
     """
+    cls = _class_of(name)
+    try:
+        return cls(dim, **options)
+    except TypeError as error:
+        raise ValueError(f"model.aggregator_options do not fit {name!r}: {error}") from error
+
+
+def options_of(name: str) -> set[str]:
+    """Arguments that an aggregator takes beyond the matching dimension.
+
+    Raises:
+        ValueError: unknown name.
+    """
+    taken: set[str] = set()
+    for cls in _class_of(name).__mro__:
+        parameters = inspect.signature(cls).parameters.values()
+        taken |= {p.name for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)}
+        if all(p.kind != p.VAR_KEYWORD for p in parameters):
+            break  # nothing is passed on to a parent
+    return taken - {"dim"}
+
+
+def _class_of(name: str) -> type[Aggregator]:
     if name not in AGGREGATORS and ":" not in name:
         raise ValueError(
             f"model.aggregator must be one of {', '.join(AGGREGATORS)} "
             f'or "module:Class", got {name!r}'
         )
-    cls = AGGREGATORS[name] if name in AGGREGATORS else locate(name, Aggregator)
-    try:
-        return cls(dim, **options)
-    except TypeError as error:
-        raise ValueError(f"model.aggregator_options do not fit {name!r}: {error}") from error
+    return AGGREGATORS[name] if name in AGGREGATORS else locate(name, Aggregator)

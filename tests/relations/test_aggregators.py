@@ -11,7 +11,7 @@ import pytest
 import torch
 
 import reclf.relations
-from reclf.relations import AGGREGATORS, Aggregator, Pairs, make_aggregator
+from reclf.relations import AGGREGATORS, SRM, Aggregator, Pairs, make_aggregator, options_of
 
 N, W, S = 4, 5, 6
 COUNTS = (5, 3, 1, 0)
@@ -21,7 +21,7 @@ VARIANTS = {
         {"steps": 2, "composition": "sequential"},
         {"norm": "report", "residual": True, "scaled": True},
         {"steps": 1, "read_out": "token"},
-        {"norm": "batch", "include_whole": True},
+        {"norm": "batch", "include_whole": True, "importance_loss": 0.5},
     ],
     "SRM": [{"steps": 1}, {"read_out": "token"}, {"residual": True, "scaled": True}],
     "IRM": [{"norm": "batch"}, {"norm": "report"}, {"norm": "batch", "include_whole": True}],
@@ -277,3 +277,33 @@ def test_compositions_have_their_own_read_outs():
     pair, _ = sequential.importance(nodes[:, 1:], pairs.word_mask, nodes[:, 0])
     torch.testing.assert_close(sequential(pairs).logits, sequential.importance_score(pair))
     assert sequential.semantic_score is None
+
+
+def test_importance_can_have_a_contrast_of_its_own():
+    pairs = make_pairs()
+    alone = make_aggregator("reclf", S, {"importance_loss": 0.5})
+    assert alone.auxiliary_weight == 0.5
+    pair, _ = alone.importance(pairs.matchings, pairs.word_mask, pairs.whole)
+    torch.testing.assert_close(alone(pairs).auxiliary, alone.importance_score(pair))
+    without = make_aggregator("reclf", S, {})
+    assert without.auxiliary_weight == 0
+    assert without(pairs).auxiliary is None
+    with pytest.raises(ValueError, match=r"importance_loss must not be negative, got -1"):
+        make_aggregator("reclf", S, {"importance_loss": -1})
+    sequence = {"composition": "sequential", "importance_loss": 0.5}
+    with pytest.raises(ValueError, match=r"importance_loss 0\.5 has no effect in a sequence"):
+        make_aggregator("reclf", S, sequence)
+
+
+class Passing(SRM):
+    def __init__(self, dim: int, *, own: int = 0, **options):
+        super().__init__(dim, **options)
+
+
+def test_options_are_found_where_a_class_passes_them_on():
+    srm = {"steps", "scaled", "residual", "read_out", "nearness", "boundary"}
+    assert options_of("srm") == srm
+    assert options_of(f"{__name__}:Passing") == srm | {"own"}
+    assert options_of("global") == set()
+    with pytest.raises(ValueError, match=r"model\.aggregator must be one of reclf, srm, irm, mean"):
+        options_of("SRM")
