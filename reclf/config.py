@@ -180,7 +180,7 @@ class TrainConfig:
     clip_norm: float = 1.0
     """Largest gradient norm; 0 does not clip."""
     local_weight: float = 1.0
-    """lambda: weight of the relation-enhanced loss beside the global one."""
+    """lambda: weight of the relation-enhanced loss, auxiliary ones included, beside the global."""
     identity_aware: bool = False
     """Count studies with the same report text as positives of each other."""
     precision: str = "auto"
@@ -350,7 +350,8 @@ def locate(spec: str, base: type[T]) -> type[T]:
     try:
         found = getattr(importlib.import_module(module_name), name)
     except (ImportError, AttributeError) as error:
-        raise ValueError(f"cannot import {spec!r}: {error}") from error
+        hint = "; define it in a cell that runs before" if module_name == "__main__" else ""
+        raise ValueError(f"cannot import {spec!r}: {error}{hint}") from error
     if not (isinstance(found, type) and issubclass(found, base)):
         raise TypeError(f"{spec!r} must be a subclass of {base.__module__}.{base.__name__}")
     return found

@@ -1,6 +1,7 @@
 """The contrastive objective: symmetric InfoNCE on global and on relation-enhanced logits.
 
     logits_global, logits_local (B, B) -> {"global_loss": ..., "local_loss": ...} -> sum
+    logits_auxiliary, where an aggregator contrasts a part of itself -> "auxiliary_loss" beside them
 
 Sources: InfoNCE as in ConVIRT/CLIP; that RECLF adds it on the relation-enhanced scores with weight
 lambda is our reconstruction.
@@ -42,7 +43,7 @@ def contrastive_losses(
     positives: Tensor | None = None,
     local_weight: float = 1.0,
     logits_auxiliary: Tensor | None = None,
-    auxiliary_weight: float = 0.0,
+    auxiliary_weight: float = 1.0,
 ) -> dict[str, Tensor]:
     """The losses of a batch by name; their sum is what is minimised.
 

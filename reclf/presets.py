@@ -41,7 +41,7 @@ def phantom_small() -> RunConfig:
             word_source="embedding",
             embed_dim=128,
             matching_dim=64,
-            attention_scale=5.0,  # the sharper, the better words bind and the worse they point
+            attention_scale=5.0,  # sharper words bind better and point worse (LOG.md)
             aggregator_options={
                 "steps": 2,
                 "read_out": "token",

@@ -139,7 +139,7 @@ class PairScorer:
         shared = self.aggregator.prepare()
         jobs = []
         if not len(order):
-            return images.whole.new_zeros(0)
+            return images.whole.new_zeros((0, 2) if self.auxiliary else 0)
         # Where memory is short, what a pair gathers counts too: its regions beside its words.
         largest = int(lengths.max()) + self.recompute * images.regions.shape[1]
         for chosen in order.split(self._at_a_time(images, largest)):

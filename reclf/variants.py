@@ -8,7 +8,8 @@ global matching (`"whole"`, SGRAF's), it has that matching too, and so has "mean
 difference to the other control mixes the relations with the global node. IRM reads the words, and
 with `include_whole` the global matching. Stricter controls have SRM's message, read-out and depth,
 but other edges: all alike (`srm_uniform`), by the place of words in the text (`srm_near`, what
-`nearness` and `boundary` say), or learnt without that start (`srm_level`).
+`nearness` and `boundary` say), or learnt without that start (`srm_level`). RECLF in parallel may
+train IRM with a loss of its own (`importance_loss`); `reclf_joint` does not.
 """
 
 from typing import Any
@@ -42,6 +43,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "srm_level": {"aggregator": "srm", "nearness": 0.0, "boundary": 0.0},
     "srm": {"aggregator": "srm"},
     "reclf": {"aggregator": "reclf", "composition": "parallel"},
+    "reclf_joint": {"aggregator": "reclf", "composition": "parallel", "importance_loss": 0.0},
     "reclf_sequential": {
         "aggregator": "reclf",
         "composition": "sequential",
@@ -59,6 +61,7 @@ TITLES = {
     "srm_level": "SRM without a start",
     "srm": "SRM",
     "reclf": "RECLF, parallel",
+    "reclf_joint": "RECLF, parallel, one loss",
     "reclf_sequential": "RECLF, in sequence",
 }
 
@@ -85,8 +88,10 @@ def variant_config(name: str, config: RunConfig) -> RunConfig:
 def distinct_variants(config: RunConfig) -> list[str]:
     """Those that differ from each other in these settings."""
     options = config.model.aggregator_options
-    near = options.get("nearness") or options.get("boundary")
-    return [name for name in VARIANTS if near or name not in ("srm_near", "srm_level")]
+    alike = set() if options.get("importance_loss") else {"reclf_joint"}
+    if not (options.get("nearness") or options.get("boundary")):
+        alike |= {"srm_near", "srm_level"}
+    return [name for name in VARIANTS if name not in alike]
 
 
 def reads_whole(model: ModelConfig) -> bool:
@@ -122,6 +127,8 @@ def comparisons(names: list[str], config: RunConfig) -> list[tuple[str, str, str
         ("srm", "srm_level", "a start from near words"),
         ("reclf", "srm", "IRM beside SRM"),
         ("reclf", "irm", "SRM beside IRM"),
+        ("reclf", "reclf_joint", "a loss of IRM's own"),
+        ("reclf_joint", "srm", "IRM beside SRM, one loss"),
         ("reclf_sequential", "reclf", "composition"),
         ("mean_global", "mean", "the global node"),
     ]

@@ -289,6 +289,8 @@ def test_locate():
         locate("reclf.nowhere:SRM", Aggregator)
     with pytest.raises(ValueError, match=r"cannot import 'reclf\.relations:Nothing'"):
         locate("reclf.relations:Nothing", Aggregator)
+    with pytest.raises(ValueError, match="'Mine'; define it in a cell that runs before"):
+        locate("__main__:Mine", Aggregator)
     with pytest.raises(
         TypeError, match=r"must be a subclass of reclf\.relations\.base\.Aggregator"
     ):

@@ -54,7 +54,7 @@ class Squares:
 @pytest.fixture
 def config(tiny):
     return RunConfig(
-        model=tiny(),
+        model=tiny(aggregator_options={"importance_loss": 0.5}),
         data=DataConfig(),
         train=TrainConfig(
             max_steps=8, batch_size=4, warmup_steps=2, evaluate_every=4, learning_rate=3e-3, seed=3
@@ -96,8 +96,9 @@ def test_a_run_leaves_everything_behind(tmp_path, config, studies):
     assert not best.training
     assert seen == run.history()
     losses = [r for r in run.history() if "loss" in r]
-    assert {"global_loss", "local_loss", "gradient_norm", "learning_rate"} <= losses[-1].keys()
-    assert losses[-1]["loss"] == pytest.approx(losses[-1]["global_loss"] + losses[-1]["local_loss"])
+    parts = {"global_loss", "local_loss", "auxiliary_loss"}
+    assert {*parts, "gradient_norm", "learning_rate"} <= losses[-1].keys()
+    assert losses[-1]["loss"] == pytest.approx(sum(losses[-1][name] for name in parts))
     for name in ("best", "last"):
         RECLF.from_pretrained(run.checkpoint(name))
 

@@ -63,6 +63,11 @@ def test_options_that_the_aggregator_takes_are_kept(config):
     for name, expected in (("srm", 0.5), ("srm_near", 0.5), ("srm_uniform", 0), ("srm_level", 0)):
         assert variant_config(name, near).model.aggregator_options["nearness"] == expected
     assert {*distinct_variants(near)} - {*distinct_variants(config)} == {"srm_near", "srm_level"}
+    helped = override(config, {"model.aggregator_options.importance_loss": 0.5})
+    assert {*distinct_variants(helped)} - {*distinct_variants(config)} == {"reclf_joint"}
+    for name, expected in (("reclf", 0.5), ("reclf_joint", 0), ("reclf_sequential", 0)):
+        options = variant_config(name, helped).model.aggregator_options
+        assert options["importance_loss"] == expected
     parted = override(config, {"model.aggregator_options.boundary": 0.5})
     assert distinct_variants(parted) == distinct_variants(near)
     for name, expected in (("srm", 0.5), ("srm_near", 0.5), ("srm_uniform", 0), ("srm_level", 0)):

@@ -43,7 +43,7 @@ def options_of(name: str) -> set[str]:
         ValueError: unknown name.
     """
     taken: set[str] = set()
-    for cls in _class_of(name).__mro__:
+    for cls in (c for c in _class_of(name).__mro__ if "__init__" in vars(c)):
         parameters = inspect.signature(cls).parameters.values()
         taken |= {p.name for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)}
         if all(p.kind != p.VAR_KEYWORD for p in parameters):

@@ -65,8 +65,9 @@ class Aggregator(nn.Module):
     `uses_matchings = False` says that `forward` is never called: there are no local logits;
     `cosines_only = True` that it reads nothing but `pairs.cosines`, so that scoring need not form
     the matchings, and `reads_cosines = False` that it does not read them. With an
-    `auxiliary_weight` above 0 `Related.auxiliary` is contrasted too, in training alone, with that
-    weight beside the logits.
+    `auxiliary_weight` above 0 training contrasts `Related.auxiliary` too, with that share of lambda
+    (`train.local_weight`). Options of a preset's own aggregator are given to another one that has
+    an argument of the same name.
     """
 
     uses_matchings = True

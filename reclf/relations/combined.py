@@ -6,8 +6,8 @@
 
 Which of the two the paper means is not public; both are one setting
 (`model.aggregator_options.composition`). In parallel SRM alone can solve the contrast of the mean,
-and IRM's weights become level with long training; SGRAF trains its two models each with a loss of
-its own. `importance_loss` gives IRM's score some of that beside the joint one (ours; LOG.md).
+which then teaches IRM little; SGRAF trains its two models each with a loss of its own.
+`importance_loss` gives IRM's score some of that beside the joint one (ours; LOG.md).
 """
 
 from torch import Tensor
@@ -27,7 +27,8 @@ class RelationEnhanced(Aggregator):
         composition: "parallel" or "sequential".
         steps, scaled, residual, read_out, nearness, boundary: see `SemanticReasoning`.
         norm, include_whole: see `ImportanceReasoning`.
-        importance_loss: weight of the contrast of IRM's own score, beside that of the mean.
+        importance_loss: weight of the contrast of IRM's own score, beside that of the mean. Without
+            effect in a sequence, whose score is IRM's.
     """
 
     reads_cosines = False
@@ -49,15 +50,10 @@ class RelationEnhanced(Aggregator):
         super().__init__(dim)
         if composition not in COMPOSITIONS:
             raise ValueError(f"composition must be one of {COMPOSITIONS}, got {composition!r}")
-        if importance_loss < 0:
-            raise ValueError(f"importance_loss must not be negative, got {importance_loss}")
+        if not (isinstance(importance_loss, int | float) and importance_loss >= 0):
+            raise ValueError(f"importance_loss must be a number from 0 on, got {importance_loss!r}")
         self.sequential = composition == "sequential"
-        if self.sequential and importance_loss:
-            raise ValueError(
-                f"importance_loss {importance_loss} has no effect in a sequence, whose score is "
-                "IRM's; use composition parallel, or importance_loss 0"
-            )
-        self.auxiliary_weight = importance_loss
+        self.auxiliary_weight = 0.0 if self.sequential else float(importance_loss)
         if not self.sequential:  # IRM reads the words
             check_nearness(steps, nearness=nearness, boundary=boundary)
         self.semantic = SemanticReasoning(
