@@ -50,8 +50,10 @@ def test_shared_results_stand_side_by_side(two):
         "other": {"value": "0.700 [0.600, 0.800]"},
     }
     assert compared.table("pretrain")["other"] == {"recall_at_5": "-", "n_gallery": "-"}
+    share = make_config("phantom_small").model.aggregator_options["importance_loss"]
     assert compared.settings == {
         "model.aggregator": {"one": "reclf", "other": "srm"},
+        "model.aggregator_options.importance_loss": {"one": share, "other": "not stated"},
         "train.seed": {"one": 0, "other": 3},
     }
     assert json.dumps(compared.result(), allow_nan=False)
