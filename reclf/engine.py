@@ -79,12 +79,7 @@ def batch_losses(
             first=accelerator.process_index * len(batch),
             gather=gather,
         )
-    return contrastive_losses(
-        **outputs,
-        positives=positives,
-        local_weight=config.local_weight,
-        auxiliary_weight=accelerator.unwrap_model(model).aggregator.auxiliary_weight,
-    )
+    return contrastive_losses(**outputs, positives=positives, local_weight=config.local_weight)
 
 
 class _Gather(torch.autograd.Function):

@@ -187,7 +187,7 @@ class RECLF(nn.Module):
         positives: Tensor | None = None,
         first: int = 0,
         gather: Callable[[Tensor, int], Tensor] = lambda tensor, dim: tensor,
-    ) -> dict[str, Tensor | None]:
+    ) -> dict[str, Any]:
         """Logits of all pairs of a batch, by the names that `contrastive_losses` takes.
 
         Args:
@@ -231,6 +231,7 @@ class RECLF(nn.Module):
             "logits_global": logits_global,
             "logits_local": logits_local,
             "logits_auxiliary": logits_auxiliary,
+            "auxiliary_weight": self.aggregator.auxiliary_weight,
         }
 
     def _encode(self, batch: Batch, chunk: int) -> tuple[ImageFeatures, TextFeatures]:

@@ -132,9 +132,8 @@ def make_config(
         overrides = {"data.twins": {}} | overrides
     aggregator = overrides.get("model.aggregator", config.model.aggregator)
     if aggregator != config.model.aggregator:
-        from .relations import options_of  # torch takes seconds to import
+        from .relations import options_for  # torch takes seconds to import
 
-        taken = options_of(str(aggregator))
-        kept = {k: v for k, v in config.model.aggregator_options.items() if k in taken}
+        kept = options_for(str(aggregator), config.model.aggregator_options)
         config = override(config, {"model.aggregator_options": kept})
     return override(config, overrides, from_text=from_text)

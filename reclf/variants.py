@@ -17,7 +17,7 @@ from typing import Any
 from torch import nn
 
 from .config import ModelConfig, RunConfig, override
-from .relations import options_of
+from .relations import options_for
 from .relations.semantic import SRM
 
 
@@ -79,8 +79,7 @@ def variant_config(name: str, config: RunConfig) -> RunConfig:
         raise ValueError(f"unknown variant {name!r}; variants: {', '.join(VARIANTS)}")
     own = dict(VARIANTS[name])
     aggregator = own.pop("aggregator")
-    taken = options_of(aggregator)
-    kept = {k: v for k, v in config.model.aggregator_options.items() if k in taken}
+    kept = options_for(aggregator, config.model.aggregator_options)
     settings = {"model.aggregator": aggregator, "model.aggregator_options": kept | own}
     return override(config, settings)
 

@@ -10,7 +10,15 @@ from .importance import IRM
 from .pooling import GlobalOnly, Gloria, MaxPooling, MeanPooling
 from .semantic import SRM
 
-__all__ = ["AGGREGATORS", "Aggregator", "Pairs", "Related", "make_aggregator", "options_of"]
+__all__ = [
+    "AGGREGATORS",
+    "Aggregator",
+    "Pairs",
+    "Related",
+    "make_aggregator",
+    "options_for",
+    "options_of",
+]
 
 AGGREGATORS: dict[str, type[Aggregator]] = {
     "reclf": RelationEnhanced,
@@ -49,6 +57,12 @@ def options_of(name: str) -> set[str]:
         if all(p.kind != p.VAR_KEYWORD for p in parameters):
             break  # nothing is passed on to a parent
     return taken - {"dim"}
+
+
+def options_for(name: str, options: dict[str, Any]) -> dict[str, Any]:
+    """Those of another aggregator's options that this one takes too."""
+    taken = options_of(name)
+    return {key: value for key, value in options.items() if key in taken}
 
 
 def _class_of(name: str) -> type[Aggregator]:
