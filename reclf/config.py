@@ -9,7 +9,6 @@ and on a command line a dict is JSON.
 
 import dataclasses
 import difflib
-import importlib
 import json
 import typing
 from contextlib import suppress
@@ -336,22 +335,3 @@ def save_json(config: Any, path: Path) -> None:
 def load_json(cls: type[T], path: Path) -> T:
     """Read what `save_json` wrote."""
     return from_dict(cls, json.loads(path.read_text(encoding="utf-8")))
-
-
-def locate(spec: str, base: type[T]) -> type[T]:
-    """Import the class named "module:Class" and check that it is a `base`.
-
-    Raises:
-        ValueError: malformed or missing, with the reason.
-        TypeError: the class is not a `base`.
-    """
-    module_name, _, name = spec.partition(":")
-    check(bool(module_name and name), "an import string", spec, 'look like "module:Class"')
-    try:
-        found = getattr(importlib.import_module(module_name), name)
-    except (ImportError, AttributeError) as error:
-        hint = "; define it in a cell that runs before" if module_name == "__main__" else ""
-        raise ValueError(f"cannot import {spec!r}: {error}{hint}") from error
-    if not (isinstance(found, type) and issubclass(found, base)):
-        raise TypeError(f"{spec!r} must be a subclass of {base.__module__}.{base.__name__}")
-    return found

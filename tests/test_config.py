@@ -16,15 +16,13 @@ from reclf.config import (
     TrainConfig,
     from_dict,
     load_json,
-    locate,
     override,
     read_as,
     save_json,
     to_dict,
 )
 from reclf.presets import PRESETS, make_config, phantom_small
-from reclf.relations import Aggregator, make_aggregator
-from reclf.relations.semantic import SRM
+from reclf.relations import make_aggregator
 
 
 @pytest.mark.parametrize("name", PRESETS)
@@ -279,22 +277,6 @@ def test_tower_needs_a_name_or_a_configuration():
         TowerConfig()
     with pytest.raises(ValueError, match=r"config=\{'hidden_size': 3\}"):
         TowerConfig(config={"hidden_size": 3})
-
-
-def test_locate():
-    assert locate("reclf.relations.semantic:SRM", Aggregator) is SRM
-    with pytest.raises(ValueError, match='must look like "module:Class"'):
-        locate("SRM", Aggregator)
-    with pytest.raises(ValueError, match=r"cannot import 'reclf\.nowhere:SRM': No module named"):
-        locate("reclf.nowhere:SRM", Aggregator)
-    with pytest.raises(ValueError, match=r"cannot import 'reclf\.relations:Nothing'"):
-        locate("reclf.relations:Nothing", Aggregator)
-    with pytest.raises(ValueError, match="'Mine'; define it in a cell that runs before"):
-        locate("__main__:Mine", Aggregator)
-    with pytest.raises(
-        TypeError, match=r"must be a subclass of reclf\.relations\.base\.Aggregator"
-    ):
-        locate("reclf.relations:Pairs", Aggregator)
 
 
 def test_import_is_light():

@@ -1,9 +1,10 @@
 """Aggregators: what folds the local-matchings of an image-report pair into one score."""
 
+import importlib
 import inspect
 from typing import Any
 
-from ..config import locate
+from ..config import check
 from .base import Aggregator, Pairs, Related
 from .combined import RelationEnhanced
 from .importance import IRM
@@ -35,7 +36,9 @@ def make_aggregator(name: str, dim: int, options: dict[str, Any]) -> Aggregator:
     """Build an aggregator by its name in AGGREGATORS or by "module:Class".
 
     Raises:
-        ValueError: unknown name or option; the message lists the names or says which option.
+        ValueError: unknown name or option; the message lists the names, or says which option, or
+            why the class cannot be imported.
+        TypeError: the class is no Aggregator.
     """
     cls = _class_of(name)
     try:
@@ -71,4 +74,18 @@ def _class_of(name: str) -> type[Aggregator]:
             f"model.aggregator must be one of {', '.join(AGGREGATORS)} "
             f'or "module:Class", got {name!r}'
         )
-    return AGGREGATORS[name] if name in AGGREGATORS else locate(name, Aggregator)
+    return AGGREGATORS[name] if name in AGGREGATORS else _imported(name)
+
+
+def _imported(spec: str) -> type[Aggregator]:
+    module_name, _, name = spec.partition(":")
+    check(bool(module_name and name), "an import string", spec, 'look like "module:Class"')
+    try:
+        found = getattr(importlib.import_module(module_name), name)
+    except (ImportError, AttributeError) as error:
+        hint = "; define it in a cell that runs before" if module_name == "__main__" else ""
+        raise ValueError(f"cannot import {spec!r}: {error}{hint}") from error
+    if not (isinstance(found, type) and issubclass(found, Aggregator)):
+        base = f"{Aggregator.__module__}.{Aggregator.__name__}"
+        raise TypeError(f"{spec!r} must be a subclass of {base}")
+    return found

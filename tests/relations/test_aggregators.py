@@ -317,3 +317,20 @@ def test_options_are_found_where_a_class_passes_them_on():
     assert options_of("global") == set()
     with pytest.raises(ValueError, match=r"model\.aggregator must be one of reclf, srm, irm, mean"):
         options_of("SRM")
+
+
+def test_classes_by_import_string():
+    assert isinstance(make_aggregator("reclf.relations.semantic:SRM", S, {}), SRM)
+    refused = {
+        ":SRM": 'must look like "module:Class"',
+        "reclf.nowhere:SRM": r"cannot import 'reclf\.nowhere:SRM': No module named",
+        "reclf.relations:Missing": r"cannot import 'reclf\.relations:Missing'",
+        "__main__:Mine": "'Mine'; define it in a cell that runs before",
+    }
+    for spec, words in refused.items():
+        with pytest.raises(ValueError, match=words):
+            make_aggregator(spec, S, {})
+    with pytest.raises(
+        TypeError, match=r"must be a subclass of reclf\.relations\.base\.Aggregator"
+    ):
+        make_aggregator("reclf.relations:Pairs", S, {})
