@@ -143,6 +143,51 @@ class LocalMatchings(nn.Module):
         return unit(self.whole((unit(images) - unit(reports)).square()))
 
 
+def overlaps(attention: Tensor, reports: int) -> Tensor:
+    """Correlations (A * C, W, W) over the regions of where the words of a report look.
+
+    1 for words that look at the same regions, below 0 for words that look apart; a word that looks
+    everywhere alike overlaps with none, itself included.
+
+    Args:
+        attention: (A, M, R) of `Matched`, whose rows sum to 1.
+        reports: C, that meet each image; M = C * W.
+    """
+    return _Overlaps.apply(attention.mT, reports)
+
+
+class _Overlaps(torch.autograd.Function):
+    """`overlaps` of (A, R, M), as attention lies in memory."""
+
+    @staticmethod
+    def forward(ctx, attention: Tensor, reports: int) -> Tensor:
+        images, regions, _ = attention.shape
+        maps = attention.unflatten(-1, (reports, -1)).transpose(1, 2)  # (A, C, R, W)
+        maps = maps.flatten(0, 1) - 1 / regions
+        with as_given(maps):
+            products = maps.mT @ maps
+        squares = products.diagonal(dim1=-2, dim2=-1)
+        # Weights that differ by a thousandth are level, to the rounding of half precision.
+        inverse = squares.rsqrt().masked_fill_(squares < 1e-6 / regions, 0)
+        result = products.mul_(inverse[:, :, None] * inverse[:, None])
+        ctx.save_for_backward(maps, inverse, result)
+        ctx.images = images
+        return result
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, grad: Tensor) -> tuple[Tensor, None]:
+        maps, inverse, result = ctx.saved_tensors
+        grad = grad + grad.mT
+        along = torch.linalg.vecdot(grad, result)
+        weights = grad.mul_(inverse[:, :, None] * inverse[:, None])
+        # What only makes a map longer has no gradient.
+        weights.diagonal(dim1=-2, dim2=-1).sub_(along * inverse.square())
+        with as_given(maps):
+            grad_maps = (maps @ weights).unflatten(0, (ctx.images, -1))
+        return grad_maps.transpose(1, 2).flatten(2), None
+
+
 def as_given(tensor: Tensor) -> AbstractContextManager:
     """A context in which autocast does not change the type of tensors on this one's device."""
     kind = tensor.device.type

@@ -47,6 +47,7 @@ def phantom_small() -> RunConfig:
                 "read_out": "token",
                 "nearness": 0.5,
                 "boundary": 8.0,
+                "overlap": 2.0,
                 "importance_loss": 0.2,
             },
         ),

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from .encoders import ImageFeatures, TextFeatures
 from .lanes import Job, side_by_side
-from .matchings import LocalMatchings, Matched, unit
+from .matchings import LocalMatchings, Matched, overlaps, unit
 from .recompute import recomputed
 from .relations import Aggregator, Pairs, Related
 from .tiles import pairs_at_a_time, rounded_up, tile_sides
@@ -210,12 +210,16 @@ class PairScorer:
             matched = self.matchings(regions, words, seen, unit_regions, with_cosines)
             whole = self.matchings.match_whole(image_whole, text_whole)
         flat = (shape[0] * shape[1], shape[2])
+        overlap = None
+        if self.aggregator.reads_overlap:
+            overlap = overlaps(matched.attention, shape[1])
         pairs = Pairs(
             matchings=matched.matchings.reshape(*flat, matched.matchings.shape[-1]),
             cosines=matched.cosines.reshape(flat),
             whole=whole.flatten(0, 1),
             word_mask=mask.expand(shape).reshape(flat),
             sentences=sentences.flatten(0, -2),
+            overlap=overlap,
             padded=padded,
             detail=detail,
         )

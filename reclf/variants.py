@@ -8,8 +8,9 @@ global matching (`"whole"`, SGRAF's), it has that matching too, and so has "mean
 difference to the other control mixes the relations with the global node. IRM reads the words, and
 with `include_whole` the global matching. Stricter controls have SRM's message, read-out and depth,
 but other edges: all alike (`srm_uniform`), by the place of words in the text (`srm_near`, what
-`nearness` and `boundary` say), or learnt without that start (`srm_level`). RECLF in parallel may
-train IRM with a loss of its own (`importance_loss`); `reclf_joint` does not.
+`nearness` and `boundary` say), learnt without any start (`srm_level`), or blind to where words look
+(`srm_blind`, without `overlap`). RECLF in parallel may train IRM with a loss of its own
+(`importance_loss`); `reclf_joint` does not.
 """
 
 from typing import Any
@@ -32,15 +33,17 @@ class UniformSRM(SRM):
                 parameter.requires_grad_(False)
 
 
+_WITHOUT = {"nearness": 0.0, "boundary": 0.0, "overlap": 0.0}
 VARIANTS: dict[str, dict[str, Any]] = {
     "global": {"aggregator": "global"},
     "gloria": {"aggregator": "gloria"},
     "mean": {"aggregator": "mean", "include_whole": False},
     "mean_global": {"aggregator": "mean", "include_whole": True},
     "irm": {"aggregator": "irm"},
-    "srm_uniform": {"aggregator": "reclf.variants:UniformSRM", "nearness": 0.0, "boundary": 0.0},
-    "srm_near": {"aggregator": "reclf.variants:UniformSRM"},
-    "srm_level": {"aggregator": "srm", "nearness": 0.0, "boundary": 0.0},
+    "srm_uniform": {"aggregator": "reclf.variants:UniformSRM", **_WITHOUT},
+    "srm_near": {"aggregator": "reclf.variants:UniformSRM", "overlap": 0.0},
+    "srm_level": {"aggregator": "srm", **_WITHOUT},
+    "srm_blind": {"aggregator": "srm", "overlap": 0.0},
     "srm": {"aggregator": "srm"},
     "reclf": {"aggregator": "reclf", "composition": "parallel"},
     "reclf_joint": {"aggregator": "reclf", "composition": "parallel", "importance_loss": 0.0},
@@ -59,6 +62,7 @@ TITLES = {
     "srm_uniform": "SRM with uniform edges",
     "srm_near": "SRM with edges by place in the text",
     "srm_level": "SRM without a start",
+    "srm_blind": "SRM without overlap",
     "srm": "SRM",
     "reclf": "RECLF, parallel",
     "reclf_joint": "RECLF, parallel, one loss",
@@ -90,6 +94,8 @@ def distinct_variants(config: RunConfig) -> list[str]:
     alike = set() if options.get("importance_loss") else {"reclf_joint"}
     if not (options.get("nearness") or options.get("boundary")):
         alike |= {"srm_near", "srm_level"}
+    if not options.get("overlap"):
+        alike |= {"srm_blind"}
     return [name for name in VARIANTS if name not in alike]
 
 
@@ -123,7 +129,8 @@ def comparisons(names: list[str], config: RunConfig) -> list[tuple[str, str, str
     asked += [
         ("srm", "srm_uniform", "edges"),
         ("srm", "srm_near", "edges beyond distance"),
-        ("srm", "srm_level", "a start from near words"),
+        ("srm", "srm_level", "a start"),
+        ("srm", "srm_blind", "edges that see where words look"),
         ("reclf", "srm", "IRM beside SRM"),
         ("reclf", "irm", "SRM beside IRM"),
         ("reclf", "reclf_joint", "a loss of IRM's own"),

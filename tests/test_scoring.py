@@ -10,7 +10,8 @@ from reclf.matchings import LocalMatchings
 from reclf.model import RECLF
 from reclf.relations.combined import RelationEnhanced
 from reclf.relations.pooling import Gloria
-from reclf.relations.semantic import SemanticStep, _draw_fused
+from reclf.relations.drawing import draw_fused
+from reclf.relations.semantic import SemanticStep
 from reclf.scoring import PairScorer
 
 A, R, D, S = 3, 7, 6, 5
@@ -176,7 +177,7 @@ def test_the_fused_kernel_draws_the_same():
     mask = torch.arange(6) < torch.tensor([6, 1, 3, 5])[:, None]
     weight, bias = step.product()
     queries = nodes @ weight + bias
-    fused = _draw_fused(queries, nodes, mask, step.scale)
+    fused = draw_fused(queries, nodes, mask, step.scale)
     plain = torch.stack(
         [
             (row @ own[there].T * step.scale).softmax(-1) @ own[there]

@@ -23,6 +23,8 @@ class Pairs:
     word_mask: Tensor  # bool (N, W), True where there is a word
     # int64 (C, W), the sentence of each word of C reports that N / C images meet in turn; or None
     sentences: Tensor | None = None
+    # (N, W, W), correlation over the regions of where two words look; None where nobody reads it
+    overlap: Tensor | None = None
     padded: bool = True  # False promises that the mask is True throughout
     detail: bool = True  # whether graph and weights are wanted beside the logits
 
@@ -64,15 +66,16 @@ class Aggregator(nn.Module):
     `forward` runs in several threads at a time, so it should keep nothing in the module.
     `uses_matchings = False` says that `forward` is never called: there are no local logits;
     `cosines_only = True` that it reads nothing but `pairs.cosines`, so that scoring need not form
-    the matchings, and `reads_cosines = False` that it does not read them. With an
-    `auxiliary_weight` above 0 training contrasts `Related.auxiliary` too, with that share of lambda
-    (`train.local_weight`). Options of a preset's own aggregator are given to another one that has
-    an argument of the same name.
+    the matchings, and `reads_cosines = False` that it does not read them; with
+    `reads_overlap = True` it is given `pairs.overlap`. With an `auxiliary_weight` above 0 training
+    contrasts `Related.auxiliary` too, with that share of lambda (`train.local_weight`). Options of
+    a preset's own aggregator are given to another one that has an argument of the same name.
     """
 
     uses_matchings = True
     cosines_only = False
     reads_cosines = True
+    reads_overlap = False
     auxiliary_weight = 0.0
 
     def __init__(self, dim: int):

@@ -25,7 +25,7 @@ class RelationEnhanced(Aggregator):
     Args:
         dim: S.
         composition: "parallel" or "sequential".
-        steps, scaled, residual, read_out, nearness, boundary: see `SemanticReasoning`.
+        steps, scaled, residual, read_out, nearness, boundary, overlap: see `SemanticReasoning`.
         norm, include_whole: see `ImportanceReasoning`.
         importance_loss: weight of the contrast of IRM's own score, beside that of the mean. Without
             effect in a sequence, whose score is IRM's.
@@ -43,6 +43,7 @@ class RelationEnhanced(Aggregator):
         read_out: str = "whole",
         nearness: float = 0.0,
         boundary: float = 0.0,
+        overlap: float = 0.0,
         norm: str = "none",
         include_whole: bool = False,
         importance_loss: float = 0.0,
@@ -55,9 +56,10 @@ class RelationEnhanced(Aggregator):
         self.sequential = composition == "sequential"
         self.auxiliary_weight = 0.0 if self.sequential else float(importance_loss)
         if not self.sequential:  # IRM reads the words
-            check_nearness(steps, nearness=nearness, boundary=boundary)
+            check_nearness(steps, nearness=nearness, boundary=boundary, overlap=overlap)
+        self.reads_overlap = bool(overlap)
         self.semantic = SemanticReasoning(
-            dim, steps, scaled, residual, read_out, nearness, boundary
+            dim, steps, scaled, residual, read_out, nearness, boundary, overlap
         )
         self.importance = ImportanceReasoning(dim, norm, include_whole)
         self.importance_score = Scorer(dim)

@@ -15,10 +15,10 @@ from typing import NamedTuple, cast
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.autograd.function import once_differentiable
 
 from ..matchings import as_given, at_least_float32
 from .base import Aggregator, Pairs, Related, Scorer, behind
+from .drawing import Draw, apart, draw_fused
 
 
 class Product(NamedTuple):
@@ -43,6 +43,10 @@ class SemanticStep(nn.Module):
             0 leaves the step without, and SGRAF's. Matchings hardly tell which "left" belongs to
             which finding, and edges that are level teach nothing (LOG.md, 2026-11-25).
         boundary: the same for each end of a sentence in between.
+        overlap: at the start, what an edge gains where both words look at the same regions, times
+            their `Pairs.overlap` (ours); 0 leaves the step without. The message is told as well how
+            far a word looks where those look that it draws on: whether "left" and its "effusion"
+            are at one place is a matter of the image, and no matching has it.
     """
 
     def __init__(
@@ -52,6 +56,7 @@ class SemanticStep(nn.Module):
         residual: bool = False,
         nearness: float = 0.0,
         boundary: float = 0.0,
+        overlap: float = 0.0,
     ):
         super().__init__()
         self.query = nn.Linear(dim, dim)
@@ -61,6 +66,8 @@ class SemanticStep(nn.Module):
         self.residual = residual
         self.nearness = nn.Parameter(torch.tensor(float(nearness))) if nearness else None
         self.boundary = nn.Parameter(torch.tensor(float(boundary))) if boundary else None
+        self.pull = nn.Parameter(torch.tensor(float(overlap))) if overlap else None
+        self.agreement = nn.Parameter(torch.randn(dim) * dim**-0.5) if overlap else None
 
     def near(self, words: int, sentences: Tensor | None) -> Tensor | None:
         """What is added to the edge scores, (P, P), or (C, P, P) by the sentences (C, W) of words.
@@ -69,9 +76,9 @@ class SemanticStep(nn.Module):
         """
         near = None
         if self.nearness is not None:
-            near = -self.nearness * _apart(torch.arange(words, device=self.nearness.device))
+            near = -self.nearness * apart(torch.arange(words, device=self.nearness.device))
         if self.boundary is not None and sentences is not None:
-            between = -self.boundary * _apart(sentences)
+            between = -self.boundary * apart(sentences)
             near = between if near is None else near + between
         return near
 
@@ -87,6 +94,7 @@ class SemanticStep(nn.Module):
         product: Product | None = None,
         sentences: Tensor | None = None,
         with_graph: bool = True,
+        overlap: Tensor | None = None,
     ) -> tuple[Tensor, Tensor | None]:
         """New nodes (N, readers, S) and the graph (N, readers, P); by default all nodes read.
 
@@ -98,122 +106,45 @@ class SemanticStep(nn.Module):
             product: `self.product()`, where the caller has it.
             sentences: int (C, W), see `Pairs`.
             with_graph: False lets a GPU draw without forming the graph, which is then None.
+            overlap: (N, W, W), see `Pairs`; not read where node 0 alone does, which looks nowhere.
         """
         reading = nodes_NPS[:, :readers]
         weight, bias = self.product() if product is None else product
         near = None if readers == 1 else self.near(nodes_NPS.shape[1] - 1, sentences)
         if near is not None:
             near = near[..., :readers, :]
-        if nodes_NPS.is_cuda and not with_graph:
+        seen = None if readers == 1 or self.pull is None else overlap
+        if nodes_NPS.is_cuda and not with_graph and seen is None:
             queries = F.linear(reading, weight.T, bias)
-            drawn, graph = _draw_fused(queries, nodes_NPS, mask_NP, self.scale, near), None
+            drawn, graph = draw_fused(queries, nodes_NPS, mask_NP, self.scale, near), None
         else:
-            drawn, graph = _Draw.apply(nodes_NPS, weight, bias, mask_NP, self.scale, readers, near)
+            drawn, graph, agreement = Draw.apply(
+                nodes_NPS, weight, bias, mask_NP, self.scale, readers, near, seen, self.pull
+            )
         if readers == 1:
             # At the start the scores of pairs differ by a hundredth: where one node is read out,
             # half precision would reorder them.
             with as_given(drawn):
                 message = torch.relu(self.update(at_least_float32(drawn)))
         else:
-            message = torch.relu(self.update(drawn))
+            message = self.update(drawn)
+            if seen is not None:
+                told = cast(Tensor, self.agreement).to(message.dtype)
+                message = torch.addcmul(message, agreement[..., None], told)
+            message = torch.relu(message)
         return (reading + message if self.residual else message), graph
-
-
-class _Draw(torch.autograd.Function):
-    """What the readers draw, E M with E = softmax_row(scale Q M' + near), and E.
-
-    Q = M weight + bias; near is None, (readers, P), or (C, readers, P) for C reports that N / C
-    images meet in turn.
-    Attention whose queries, keys and values all come from the nodes, so that their gradient is
-    one buffer.
-    """
-
-    @staticmethod
-    def forward(
-        ctx,
-        nodes: Tensor,
-        weight: Tensor,
-        bias: Tensor,
-        mask: Tensor | None,
-        scale: float,
-        readers: int | None,
-        near: Tensor | None,
-    ):
-        weight, bias = weight.to(nodes.dtype), bias.to(nodes.dtype)
-        with as_given(nodes):  # in the type of the nodes
-            queries = F.linear(nodes[:, :readers], weight.T, bias)
-            scores = queries @ nodes.mT
-            if scale != 1:
-                scores.mul_(scale)
-            if near is not None:
-                scores.view(-1, *near.shape).add_(near)
-            if mask is not None:
-                scores.masked_fill_(~mask[:, None, :], torch.finfo(scores.dtype).min)
-            graph = scores.softmax(-1)
-            drawn = graph @ nodes
-        ctx.save_for_backward(nodes, weight, queries, graph)
-        ctx.scale, ctx.readers = scale, readers
-        ctx.near_like = None if near is None else (near.dtype, near.shape)
-        return drawn, graph
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx, grad_drawn: Tensor, grad_graph: Tensor):
-        nodes, weight, queries, graph = ctx.saved_tensors
-        grad_scores = (grad_drawn @ nodes.mT).add_(grad_graph)
-        grad_scores.sub_(torch.linalg.vecdot(grad_scores, graph)[..., None]).mul_(graph)
-        grad_near = None
-        if ctx.needs_input_grad[6]:
-            dtype, shape = ctx.near_like
-            grad_near = grad_scores.view(-1, *shape).sum(0, dtype=dtype)
-        if ctx.scale != 1:
-            grad_scores.mul_(ctx.scale)
-        grad_nodes = (graph.mT @ grad_drawn).baddbmm_(grad_scores.mT, queries)
-        grad_queries = (grad_scores @ nodes).flatten(0, 1)
-        reading = nodes[:, : ctx.readers].flatten(0, 1)
-        if ctx.readers is None:
-            grad_nodes.flatten(0, 1).addmm_(grad_queries, weight.T)
-        else:
-            grad_nodes[:, : ctx.readers] += (grad_queries @ weight.T).view_as(queries)
-        grad_weight, grad_bias = reading.T @ grad_queries, grad_queries.sum(0)
-        return grad_nodes, grad_weight, grad_bias, None, None, None, grad_near
-
-
-def _apart(places: Tensor) -> Tensor:
-    """Distances (..., P, P) between words at places (..., W), with 0 from and to node 0."""
-    places = places.float()
-    return F.pad((places[..., :, None] - places[..., None, :]).abs(), (1, 0, 1, 0))
-
-
-def _draw_fused(
-    queries: Tensor,
-    nodes: Tensor,
-    mask: Tensor | None,
-    scale: float,
-    near: Tensor | None = None,
-) -> Tensor:
-    """`_Draw` without the graph, by the attention kernels of a GPU."""
-    heads = queries[:, None], nodes[:, None], nodes[:, None]
-    mask = None if mask is None else mask[:, None, None]
-    if near is not None:
-        near = near.to(queries.dtype).unsqueeze(-3)  # one head
-        if near.ndim == 4:
-            near = near.repeat(len(nodes) // len(near), 1, 1, 1)
-        lowest = torch.finfo(near.dtype).min
-        mask = near if mask is None else torch.where(mask, near, lowest)
-    return F.scaled_dot_product_attention(*heads, attn_mask=mask, scale=scale)[:, 0]
 
 
 READ_OUTS = ("whole", "token")
 
 
 def check_nearness(steps: int, **options: float) -> None:
-    """Refuse nearness and boundary where node 0 alone is updated: it is as near to all words."""
+    """Refuse what shapes the edges between words where node 0 alone is updated."""
     for name, value in options.items():
         if value and steps < 2:
             raise ValueError(
                 f"{name} {value} has no effect with steps={steps}: the only step updates node 0, "
-                f"which is as near to all words; use steps of 2 or more, or {name} 0"
+                f"which is alike to all words; use steps of 2 or more, or {name} 0"
             )
 
 
@@ -223,7 +154,7 @@ class SemanticReasoning(nn.Module):
     Args:
         dim: S.
         steps: K.
-        scaled, residual, nearness, boundary: see `SemanticStep`.
+        scaled, residual, nearness, boundary, overlap: see `SemanticStep`.
         read_out: what node 0 starts as: "whole", the global matching (SGRAF), or "token", a learnt
             vector (ours). The global matching alone can solve the contrast, and then no word is
             read (LOG.md, 2026-11-24); a token has nothing but what it draws from the words.
@@ -238,6 +169,7 @@ class SemanticReasoning(nn.Module):
         read_out: str = "whole",
         nearness: float = 0.0,
         boundary: float = 0.0,
+        overlap: float = 0.0,
     ):
         super().__init__()
         if steps < 1:
@@ -245,8 +177,9 @@ class SemanticReasoning(nn.Module):
         if read_out not in READ_OUTS:
             raise ValueError(f"read_out must be one of {READ_OUTS}, got {read_out!r}")
         self.token = nn.Parameter(torch.randn(dim) * dim**-0.5) if read_out == "token" else None
+        self.reads_overlap = bool(overlap)
         self.steps = nn.ModuleList(
-            SemanticStep(dim, scaled, residual, nearness, boundary) for _ in range(steps)
+            SemanticStep(dim, scaled, residual, nearness, boundary, overlap) for _ in range(steps)
         )
 
     def products(self) -> list[Tensor]:
@@ -270,6 +203,11 @@ class SemanticReasoning(nn.Module):
             nodes = pairs.nodes
         else:
             nodes = behind(self.token.expand_as(pairs.whole), pairs.matchings)
+        if pairs.overlap is None and self.reads_overlap:
+            raise ValueError(
+                "SRM with the option `overlap` needs Pairs.overlap, how far two words look at the "
+                "same regions (`reclf.matchings.overlaps`); give it, or set overlap to 0"
+            )
         mask = None
         if pairs.padded:
             mask = F.pad(pairs.word_mask, (1, 0), value=True)
@@ -279,7 +217,9 @@ class SemanticReasoning(nn.Module):
             last = k == len(self.steps) - 1
             readers = 1 if read_out_only and last else None
             product = Product(*products[2 * k : 2 * k + 2]) if products else None
-            nodes, graph = step(nodes, mask, readers, product, pairs.sentences, pairs.detail)
+            nodes, graph = step(
+                nodes, mask, readers, product, pairs.sentences, pairs.detail, pairs.overlap
+            )
             graphs.append(graph)
         if mask is not None and not read_out_only:
             nodes = nodes * mask[..., None]
@@ -303,11 +243,13 @@ class SRM(Aggregator):
         read_out: str = "whole",
         nearness: float = 0.0,
         boundary: float = 0.0,
+        overlap: float = 0.0,
     ):
         super().__init__(dim)
-        check_nearness(steps, nearness=nearness, boundary=boundary)
+        check_nearness(steps, nearness=nearness, boundary=boundary, overlap=overlap)
+        self.reads_overlap = bool(overlap)
         self.semantic = SemanticReasoning(
-            dim, steps, scaled, residual, read_out, nearness, boundary
+            dim, steps, scaled, residual, read_out, nearness, boundary, overlap
         )
         self.score = Scorer(dim)
 

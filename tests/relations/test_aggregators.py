@@ -310,7 +310,7 @@ class Mixed(Nothing, SRM):
 
 
 def test_options_are_found_where_a_class_passes_them_on():
-    srm = {"steps", "scaled", "residual", "read_out", "nearness", "boundary"}
+    srm = {"steps", "scaled", "residual", "read_out", "nearness", "boundary", "overlap"}
     assert options_of("srm") == srm
     assert options_of(f"{__name__}:Passing") == srm | {"own"}
     assert options_of(f"{__name__}:Mixed") == srm

@@ -5,7 +5,8 @@ import pytest
 import torch
 
 from reclf.relations import make_aggregator
-from reclf.relations.semantic import SRM, SemanticReasoning, SemanticStep, _Draw, _draw_fused
+from reclf.relations.drawing import Draw, draw_fused
+from reclf.relations.semantic import SRM, SemanticReasoning, SemanticStep
 
 N, W, S, K = 3, 5, 6, 2
 COUNTS = (5, 2, 0)
@@ -107,7 +108,7 @@ def draw_inputs(readers, each):
 @pytest.mark.parametrize("mask", [None, MASK])
 def test_gradients_are_those_of_finite_differences(mask, readers, each):
     def draw(nodes, weight, bias, near):
-        return _Draw.apply(nodes, weight, bias, mask, 0.6, readers, near)
+        return Draw.apply(nodes, weight, bias, mask, 0.6, readers, near)[:2]
 
     assert torch.autograd.gradcheck(draw, draw_inputs(readers, each))
 
@@ -117,7 +118,7 @@ def test_gradients_are_those_of_finite_differences(mask, readers, each):
 @pytest.mark.parametrize("mask", [None, MASK])
 def test_the_fused_way_draws_the_same(mask, readers, each):
     nodes, weight, bias, near = inputs = draw_inputs(readers, each)
-    fused = _draw_fused(nodes[:, :readers] @ weight + bias, nodes, mask, 0.6, near)
+    fused = draw_fused(nodes[:, :readers] @ weight + bias, nodes, mask, 0.6, near)
     rows = []
     for n in range(2 * N):
         there = slice(None) if mask is None else mask[n]
@@ -125,7 +126,7 @@ def test_the_fused_way_draws_the_same(mask, readers, each):
         for query, apart in zip(nodes[n, :readers] @ weight + bias, nears, strict=True):
             rows.append((own @ query * 0.6 + apart).softmax(0) @ own)
     plain = torch.stack(rows).view_as(fused)
-    drawn, _ = _Draw.apply(nodes, weight, bias, mask, 0.6, readers, near)
+    drawn = Draw.apply(nodes, weight, bias, mask, 0.6, readers, near)[0]
     pull = torch.randn_like(plain)
     expected = torch.autograd.grad((plain * pull).sum(), inputs)
     for way in (fused, drawn):
