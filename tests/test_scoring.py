@@ -9,8 +9,8 @@ from reclf.losses import contrastive_losses
 from reclf.matchings import LocalMatchings
 from reclf.model import RECLF
 from reclf.relations.combined import RelationEnhanced
-from reclf.relations.pooling import Gloria
 from reclf.relations.drawing import draw_fused
+from reclf.relations.pooling import Gloria
 from reclf.relations.semantic import SemanticStep
 from reclf.scoring import PairScorer
 

@@ -72,6 +72,12 @@ def test_options_that_the_aggregator_takes_are_kept(config):
     assert distinct_variants(parted) == distinct_variants(near)
     for name, expected in (("srm", 0.5), ("srm_near", 0.5), ("srm_uniform", 0), ("srm_level", 0)):
         assert variant_config(name, parted).model.aggregator_options["boundary"] == expected
+    seeing = override(config, {"model.aggregator_options.overlap": 2.0})
+    assert {*distinct_variants(seeing)} - {*distinct_variants(config)} == {"srm_blind"}
+    for name in VARIANTS:
+        options = variant_config(name, seeing).model.aggregator_options
+        expected = 2.0 if name in ("srm", "reclf", "reclf_joint", "reclf_sequential") else 0
+        assert options.get("overlap", 0) == expected
     assert variant_config("irm", config).model.aggregator_options == {}
     sequential = variant_config("reclf_sequential", config).model.aggregator_options
     kept = {"steps": 2, "read_out": "token"}
@@ -134,6 +140,7 @@ def test_comparisons_ask_each_pair_once_and_only_what_was_trained(config):
     assert ("srm", "mean_global", "other control") in asked
     assert ("srm", "srm_uniform", "edges") in asked
     assert ("srm", "srm_near", "edges beyond distance") in asked
+    assert ("srm", "srm_blind", "edges that see where words look") in asked
     assert comparisons(["global", "srm"], config) == [("srm", "global", "words at all")]
 
 
