@@ -5,8 +5,8 @@
 This is the one path to local-matchings: training, retrieval, zero-shot, explanations and widgets
 all come through `LocalMatchings`.
 
-Shape letters: A = images (or image-report pairs), M = words that meet each image, R = regions,
-D = embedding, S = matching dimension.
+Shape letters: A = images (or image-report pairs), M = words that meet each image (W of each of C
+reports), R = regions, D = embedding, S = matching dimension.
 
 Sources: word-region attention after GLoRIA (Huang et al., ICCV 2021) and SGRAF (Diao et al.,
 AAAI 2021); matching vectors after SGRAF's similarity vectors. RECLF's own equations are not
@@ -144,15 +144,17 @@ class LocalMatchings(nn.Module):
 
 
 def overlaps(attention: Tensor, reports: int) -> Tensor:
-    """Correlations (A * C, W, W) over the regions of where the words of a report look.
+    """How far the words of a report look at the same regions: (A * C, W, W), from -1 to 1 (ours).
 
-    1 for words that look at the same regions, below 0 for words that look apart; a word that looks
-    everywhere alike overlaps with none, itself included.
+    Pearson's correlation over the regions: 1 for words that look alike, below 0 for words that look
+    apart. A word whose attention is level, as that of padding, overlaps with none, itself included.
 
     Args:
         attention: (A, M, R) of `Matched`, whose rows sum to 1.
-        reports: C, that meet each image; M = C * W.
+        reports: C, that meet each image; M = C * W for the W words of each.
     """
+    if attention.dtype == torch.float16:  # squares of small weights are 0 in it
+        attention = attention.float()
     return _Overlaps.apply(attention.mT, reports)
 
 
@@ -167,8 +169,9 @@ class _Overlaps(torch.autograd.Function):
         with as_given(maps):
             products = maps.mT @ maps
         squares = products.diagonal(dim1=-2, dim2=-1)
-        # Weights that differ by a thousandth are level, to the rounding of half precision.
-        inverse = squares.rsqrt().masked_fill_(squares < 1e-6 / regions, 0)
+        # Within a hundredth of 1 / R (root mean square) a map is level: in half precision, what is
+        # left of it is rounding.
+        inverse = squares.rsqrt().masked_fill_(squares < 1e-4 / regions, 0)
         result = products.mul_(inverse[:, :, None] * inverse[:, None])
         ctx.save_for_backward(maps, inverse, result)
         ctx.images = images
@@ -181,7 +184,7 @@ class _Overlaps(torch.autograd.Function):
         grad = grad + grad.mT
         along = torch.linalg.vecdot(grad, result)
         weights = grad.mul_(inverse[:, :, None] * inverse[:, None])
-        # What only makes a map longer has no gradient.
+        # A correlation does not depend on the length of a map: the part along it goes.
         weights.diagonal(dim1=-2, dim2=-1).sub_(along * inverse.square())
         with as_given(maps):
             grad_maps = (maps @ weights).unflatten(0, (ctx.images, -1))

@@ -23,7 +23,7 @@ from .batches import Study, Word
 from .datasets.phantom import Phantom, minimal_pairs
 from .datasets.phantom_case import KINDS
 from .encoders import PLACE_DIM, place_code
-from .matchings import LocalMatchings
+from .matchings import LocalMatchings, Matched, overlaps
 from .relations import Aggregator, Pairs, Related, make_aggregator
 from .relations.semantic import SemanticStep
 from .tally import Tally
@@ -75,7 +75,8 @@ class Oracle(nn.Module):
         aggregator, options: see `reclf.relations.make_aggregator`.
         reads: what a word's vector tells: "words", the word itself and nothing around it; or
             "findings", also the whole finding that it speaks of, as from a perfect parser.
-        edges: "learnt", or "true": SRM's words draw on the words of their own finding alone.
+        edges: "learnt", or "true": SRM's words draw on the words of their own finding alone, and
+            what `nearness` and `overlap` say is not read.
     """
 
     def __init__(
@@ -131,29 +132,33 @@ class Oracle(nn.Module):
         n, longest = mask.shape
         matched = self.matchings(regions, words, mask)
         every = mask.expand(n, n, longest).reshape(-1, longest)
-        found = self._aggregate(
-            matched.matchings.reshape(-1, longest, DIM),
-            matched.cosines.reshape(-1, longest),
-            every,
-            finding.expand(n, n, longest).reshape(-1, longest),
-            detail=False,
-        )
+        found = self._aggregate(matched, every, finding.expand(n, n, longest).reshape(-1, longest))
         return found.logits.view(n, n)
 
     def relate(self, scenes: Sequence[Scene]) -> Related:
         """Each image with its own report."""
         regions, words, mask, finding = self.encode(scenes)
         matched = self.matchings(regions, words[:, None], mask[:, None])
-        return self._aggregate(matched.matchings, matched.cosines, mask, finding, detail=True)
+        return self._aggregate(matched, mask, finding, detail=True)
 
     def _aggregate(
-        self, matchings: Tensor, cosines: Tensor, mask: Tensor, finding: Tensor, detail: bool
+        self, matched: Matched, mask: Tensor, finding: Tensor, detail: bool = False
     ) -> Related:
         if self.edges == "true":
             for step in cast(Any, self.aggregator).semantic.steps:
                 step.finding = F.pad(finding, (1, 0))  # node 0 belongs to all
-        whole = torch.zeros(len(mask), DIM)
-        return self.aggregator(Pairs(matchings, cosines, whole, mask, detail=detail))
+        overlap = None
+        if self.aggregator.reads_overlap:
+            overlap = overlaps(matched.attention, len(mask) // len(matched.attention))
+        pairs = Pairs(
+            matched.matchings.reshape(*mask.shape, DIM),
+            matched.cosines.reshape(mask.shape),
+            torch.zeros(len(mask), DIM),
+            mask,
+            overlap=overlap,
+            detail=detail,
+        )
+        return self.aggregator(pairs)
 
 
 class _TrueStep(SemanticStep):

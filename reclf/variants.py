@@ -6,11 +6,11 @@ What SRM reads decides what it must beat. Read out from a learnt token (`read_ou
 the words and nothing else, and so has the plain mean of the local-matchings. Read out from the
 global matching (`"whole"`, SGRAF's), it has that matching too, and so has "mean + global node". A
 difference to the other control mixes the relations with the global node. IRM reads the words, and
-with `include_whole` the global matching. Stricter controls have SRM's message, read-out and depth,
-but other edges: all alike (`srm_uniform`), by the place of words in the text (`srm_near`, what
-`nearness` and `boundary` say), learnt without any start (`srm_level`), or blind to where words look
-(`srm_blind`, without `overlap`). RECLF in parallel may train IRM with a loss of its own
-(`importance_loss`); `reclf_joint` does not.
+with `include_whole` the global matching. With `overlap` SRM also sees where words look: `srm_blind`
+does not, neither on edges nor in messages. Stricter controls of that one have its messages,
+read-out and depth, but other edges: all alike (`srm_uniform`), by the place of words in the text
+(`srm_near`, what `nearness` and `boundary` say), or learnt without that start (`srm_level`). RECLF
+in parallel may train IRM with a loss of its own (`importance_loss`); `reclf_joint` does not.
 """
 
 from typing import Any
@@ -33,16 +33,16 @@ class UniformSRM(SRM):
                 parameter.requires_grad_(False)
 
 
-_WITHOUT = {"nearness": 0.0, "boundary": 0.0, "overlap": 0.0}
+_PLAIN_EDGES = {"nearness": 0.0, "boundary": 0.0, "overlap": 0.0}
 VARIANTS: dict[str, dict[str, Any]] = {
     "global": {"aggregator": "global"},
     "gloria": {"aggregator": "gloria"},
     "mean": {"aggregator": "mean", "include_whole": False},
     "mean_global": {"aggregator": "mean", "include_whole": True},
     "irm": {"aggregator": "irm"},
-    "srm_uniform": {"aggregator": "reclf.variants:UniformSRM", **_WITHOUT},
+    "srm_uniform": {"aggregator": "reclf.variants:UniformSRM", **_PLAIN_EDGES},
     "srm_near": {"aggregator": "reclf.variants:UniformSRM", "overlap": 0.0},
-    "srm_level": {"aggregator": "srm", **_WITHOUT},
+    "srm_level": {"aggregator": "srm", **_PLAIN_EDGES},
     "srm_blind": {"aggregator": "srm", "overlap": 0.0},
     "srm": {"aggregator": "srm"},
     "reclf": {"aggregator": "reclf", "composition": "parallel"},
@@ -126,11 +126,12 @@ def comparisons(names: list[str], config: RunConfig) -> list[tuple[str, str, str
     relational = [n for n in names if n in ("irm", "srm", "reclf", "reclf_sequential")]
     asked += [(n, c, "other control") for n in relational for c in ("mean", "mean_global")]
     asked += [(n, "global", "words at all") for n in relational]
+    blind = "srm_blind" if config.model.aggregator_options.get("overlap") else "srm"
     asked += [
-        ("srm", "srm_uniform", "edges"),
-        ("srm", "srm_near", "edges beyond distance"),
-        ("srm", "srm_level", "a start"),
-        ("srm", "srm_blind", "edges that see where words look"),
+        ("srm", "srm_blind", "where words look"),
+        (blind, "srm_uniform", "edges"),
+        (blind, "srm_near", "edges beyond distance"),
+        (blind, "srm_level", "a start from near words"),
         ("reclf", "srm", "IRM beside SRM"),
         ("reclf", "irm", "SRM beside IRM"),
         ("reclf", "reclf_joint", "a loss of IRM's own"),

@@ -23,6 +23,7 @@ CASES = [
     pytest.param(
         "resnet", {"aggregator_options": {"nearness": 0.3, "boundary": 0.6}}, id="near-words"
     ),
+    pytest.param("resnet", {"aggregator_options": {"steps": 2, "overlap": 0.7}}, id="overlap"),
 ]
 
 
@@ -92,7 +93,7 @@ def test_score_equals_relate_pair_by_pair(tiny, make_batch, image, settings):
 @pytest.mark.parametrize("aggregator", ["reclf", "irm", "max", "gloria", "global"])
 def test_chunks_and_checkpoints_change_nothing(tiny, make_batch, aggregator, mode):
     batch = make_batch((3, 0, 5, 1, 4))
-    options = {"nearness": 0.3, "boundary": 0.6} if aggregator == "reclf" else {}
+    options = {"nearness": 0.3, "boundary": 0.6, "overlap": 0.7} if aggregator == "reclf" else {}
     model = RECLF(tiny(aggregator=aggregator, aggregator_options=options))
     model = in_double(model, batch).train(mode)
 
@@ -277,11 +278,13 @@ def test_a_few_steps_learn_the_batch(tiny, batch, image):
     assert history[-1] < 0.5 * history[0]
 
 
+@pytest.mark.parametrize("options", [{}, {"overlap": 0.7}])
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
-def test_autocast_on_the_cpu(tiny, batch, dtype):
-    model = RECLF(tiny()).train()
+def test_autocast_on_the_cpu(tiny, batch, dtype, options):
+    model = RECLF(tiny(aggregator_options=options)).train()
     with torch.autocast("cpu", dtype):
         losses = contrastive_losses(**model(batch, pair_chunk=3, checkpoint_pairs=True))
+    assert all(loss.isfinite() for loss in losses.values())
     sum(losses.values()).backward()
     assert all(p.grad is None or p.grad.isfinite().all() for p in model.parameters())
 
@@ -289,9 +292,11 @@ def test_autocast_on_the_cpu(tiny, batch, dtype):
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here")
 @pytest.mark.parametrize("image", ["resnet", "vit"])
-@pytest.mark.parametrize("aggregator", AGGREGATORS)
-def test_one_step_on_a_gpu(tiny, batch, image, aggregator):
-    model = RECLF(tiny(image, aggregator=aggregator)).cuda().train()
+@pytest.mark.parametrize(
+    ("aggregator", "options"), [*((name, {}) for name in AGGREGATORS), ("reclf", {"overlap": 0.7})]
+)
+def test_one_step_on_a_gpu(tiny, batch, image, aggregator, options):
+    model = RECLF(tiny(image, aggregator=aggregator, aggregator_options=options)).cuda().train()
     before = model.image_encoder.project_whole.weight.detach().clone()
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3)
     with torch.autocast("cuda", torch.bfloat16):

@@ -41,7 +41,7 @@ def test_maps_are_where_the_masks_are():
     assert all(word.important for word in scene.words)
 
 
-@pytest.mark.parametrize("options", [SRM, {**SRM, "nearness": 0.5}])
+@pytest.mark.parametrize("options", [SRM, {**SRM, "nearness": 0.5}, {**SRM, "overlap": 2.0}])
 @pytest.mark.parametrize("edges", ["learnt", "true"])
 def test_scores_of_own_reports_are_on_the_diagonal(scenes, options, edges):
     oracle = Oracle(scenes, "srm", options, edges=edges).eval()

@@ -140,7 +140,12 @@ def test_comparisons_ask_each_pair_once_and_only_what_was_trained(config):
     assert ("srm", "mean_global", "other control") in asked
     assert ("srm", "srm_uniform", "edges") in asked
     assert ("srm", "srm_near", "edges beyond distance") in asked
-    assert ("srm", "srm_blind", "edges that see where words look") in asked
+    assert ("srm", "srm_blind", "where words look") in asked
+    seeing = override(config, {"model.aggregator_options.overlap": 2.0})
+    asked = comparisons(list(VARIANTS), seeing)
+    for control in ("uniform", "near", "level"):  # these see it no more than srm_blind does
+        assert any(line[:2] == ("srm_blind", f"srm_{control}") for line in asked)
+        assert not any(line[:2] == ("srm", f"srm_{control}") for line in asked)
     assert comparisons(["global", "srm"], config) == [("srm", "global", "words at all")]
 
 

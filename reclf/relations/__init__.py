@@ -37,21 +37,28 @@ def make_aggregator(name: str, dim: int, options: dict[str, Any]) -> Aggregator:
 
     Raises:
         ValueError: unknown name or option; the message lists the names, or says which option, or
-            why the class cannot be imported.
+            why the class cannot be imported; or attributes that exclude each other.
         TypeError: the class is no Aggregator.
     """
     cls = _class_of(name)
     try:
-        return cls(dim, **options)
+        aggregator = cls(dim, **options)
     except TypeError as error:
         raise ValueError(f"model.aggregator_options do not fit {name!r}: {error}") from error
+    if aggregator.cosines_only and aggregator.reads_overlap:
+        raise ValueError(
+            f"{name!r} has cosines_only and reads_overlap: what reads the overlap of words reads "
+            "more than their cosines; set one of the two to False"
+        )
+    return aggregator
 
 
 def options_of(name: str) -> set[str]:
     """Arguments that an aggregator takes beyond the matching dimension.
 
     Raises:
-        ValueError: unknown name.
+        ValueError: unknown name, or a class that cannot be imported.
+        TypeError: the class is no Aggregator.
     """
     taken: set[str] = set()
     for cls in (c for c in _class_of(name).__mro__ if "__init__" in vars(c)):

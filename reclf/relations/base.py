@@ -23,7 +23,8 @@ class Pairs:
     word_mask: Tensor  # bool (N, W), True where there is a word
     # int64 (C, W), the sentence of each word of C reports that N / C images meet in turn; or None
     sentences: Tensor | None = None
-    # (N, W, W), correlation over the regions of where two words look; None where nobody reads it
+    # (N, W, W), -1 to 1, padded words too: how far two words look at the same regions
+    # (`reclf.matchings.overlaps`); None where the aggregator does not read it
     overlap: Tensor | None = None
     padded: bool = True  # False promises that the mask is True throughout
     detail: bool = True  # whether graph and weights are wanted beside the logits
@@ -43,6 +44,11 @@ class Pairs:
             raise ValueError(
                 f"word_mask must be bool, True for words, got {self.word_mask.dtype}; "
                 "a tokenizer's attention_mask needs .bool()"
+            )
+        if self.overlap is not None and self.overlap.shape[:2] != self.word_mask.shape:
+            raise ValueError(
+                f"overlap {tuple(self.overlap.shape)} must be (N, W, W) with the (N, W) of "
+                f"word_mask, {tuple(self.word_mask.shape)}"
             )
 
 

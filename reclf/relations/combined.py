@@ -14,7 +14,7 @@ from torch import Tensor
 
 from .base import Aggregator, Pairs, Related, Scorer
 from .importance import ImportanceReasoning
-from .semantic import SemanticReasoning, check_nearness
+from .semantic import SemanticReasoning, check_word_edges
 
 COMPOSITIONS = ("parallel", "sequential")
 
@@ -56,11 +56,11 @@ class RelationEnhanced(Aggregator):
         self.sequential = composition == "sequential"
         self.auxiliary_weight = 0.0 if self.sequential else float(importance_loss)
         if not self.sequential:  # IRM reads the words
-            check_nearness(steps, nearness=nearness, boundary=boundary, overlap=overlap)
-        self.reads_overlap = bool(overlap)
+            check_word_edges(steps, nearness=nearness, boundary=boundary, overlap=overlap)
         self.semantic = SemanticReasoning(
             dim, steps, scaled, residual, read_out, nearness, boundary, overlap
         )
+        self.reads_overlap = self.semantic.reads_overlap
         self.importance = ImportanceReasoning(dim, norm, include_whole)
         self.importance_score = Scorer(dim)
         self.semantic_score = None if self.sequential else Scorer(dim)

@@ -7,6 +7,8 @@ Shape letters: N = image-report pairs, C = reports that N / C images meet in tur
 P = 1 + W nodes, S = matching dimension, Q = readers: all nodes, or node 0 alone.
 """
 
+from typing import cast
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -20,7 +22,8 @@ class Draw(torch.autograd.Function):
 
     E = softmax_row(scale (M weight + bias) M' + near + pull O), agreement_i = sum_j E_ij O_ij, for
     nodes M (N, P, S) and overlap O (N, W, W) between words, 0 from and to node 0. near is None,
-    (Q, P), or (C, Q, P). One function, so that the nodes' gradient is one buffer.
+    (Q, P), or (C, Q, P); overlap and pull are given together, and only where all nodes read. One
+    function, so that the nodes' gradient is one buffer.
     """
 
     @staticmethod
@@ -37,6 +40,7 @@ class Draw(torch.autograd.Function):
         pull: Tensor | None = None,
     ):
         weight, bias = weight.to(nodes.dtype), bias.to(nodes.dtype)
+        pull_type = None if pull is None else pull.dtype
         with as_given(nodes):  # in the type of the nodes
             queries = F.linear(nodes[:, :readers], weight.T, bias)
             scores = queries @ nodes.mT
@@ -44,8 +48,8 @@ class Draw(torch.autograd.Function):
                 scores.mul_(scale)
             if near is not None:
                 scores.view(-1, *near.shape).add_(near)
-            if overlap is not None and pull is not None:
-                overlap, pull = overlap.to(nodes.dtype), pull.to(nodes.dtype)
+            if overlap is not None:
+                overlap, pull = overlap.to(nodes.dtype), cast(Tensor, pull).to(nodes.dtype)
                 scores[:, 1:, 1:].addcmul_(overlap, pull)
             if mask is not None:
                 scores.masked_fill_(~mask[:, None, :], torch.finfo(scores.dtype).min)
@@ -57,6 +61,7 @@ class Draw(torch.autograd.Function):
         ctx.save_for_backward(nodes, weight, queries, graph, overlap, pull)
         ctx.scale, ctx.readers = scale, readers
         ctx.near_like = None if near is None else (near.dtype, near.shape)
+        ctx.pull_type = pull_type
         ctx.set_materialize_grads(False)
         return drawn, graph, agreement
 
@@ -76,7 +81,7 @@ class Draw(torch.autograd.Function):
         grad_overlap = grad_pull = None
         if overlap is not None:
             between = grad_scores[:, 1:, 1:]
-            grad_pull = torch.linalg.vecdot(between, overlap).sum()
+            grad_pull = torch.linalg.vecdot(between, overlap).sum(dtype=ctx.pull_type)
             grad_overlap = between * pull
             if grad_agreement is not None:
                 grad_overlap.addcmul_(graph[:, 1:, 1:], grad_agreement)

@@ -3,8 +3,8 @@
     [m_0; m_1 .. m_W] --K steps of message passing on the complete graph--> refined nodes, graphs
 
 Sources: Li et al., arXiv:2401.10501 (the module and its name); Diao et al., AAAI 2021, whose graph
-reasoning is followed where the paper above leaves a detail open. With `residual=False`,
-`scaled=False` (the default) a step is SGRAF's, to rounding.
+reasoning is followed where the paper above leaves a detail open. A step of the default options is
+SGRAF's, to rounding; `residual`, `nearness`, `boundary` and `overlap` are ours.
 
 Shape letters: N = image-report pairs, W = words, P = 1 + W nodes, S = matching dimension.
 """
@@ -44,9 +44,10 @@ class SemanticStep(nn.Module):
             which finding, and edges that are level teach nothing (LOG.md, 2026-11-25).
         boundary: the same for each end of a sentence in between.
         overlap: at the start, what an edge gains where both words look at the same regions, times
-            their `Pairs.overlap` (ours); 0 leaves the step without. The message is told as well how
-            far a word looks where those look that it draws on: whether "left" and its "effusion"
-            are at one place is a matter of the image, and no matching has it.
+            their `Pairs.overlap` (ours); 0 leaves the step without. The message is also told how
+            far the word looks where the words that it draws on look: whether "left" and its
+            "effusion" are at one place is a matter of the image, and no single matching tells it
+            (LOG.md, 2026-11-28).
     """
 
     def __init__(
@@ -105,8 +106,9 @@ class SemanticStep(nn.Module):
             mask_NP: bool, True where there is a node; None where all are there.
             product: `self.product()`, where the caller has it.
             sentences: int (C, W), see `Pairs`.
-            with_graph: False lets a GPU draw without forming the graph, which is then None.
-            overlap: (N, W, W), see `Pairs`; not read where node 0 alone does, which looks nowhere.
+            with_graph: False lets a GPU draw without forming the graph, which is then None, where
+                no overlap is read.
+            overlap: (N, W, W), see `Pairs`; not read where node 0 alone reads: it looks nowhere.
         """
         reading = nodes_NPS[:, :readers]
         weight, bias = self.product() if product is None else product
@@ -130,7 +132,7 @@ class SemanticStep(nn.Module):
             message = self.update(drawn)
             if seen is not None:
                 told = cast(Tensor, self.agreement).to(message.dtype)
-                message = torch.addcmul(message, agreement[..., None], told)
+                message = torch.addcmul(message, agreement[..., None].to(message.dtype), told)
             message = torch.relu(message)
         return (reading + message if self.residual else message), graph
 
@@ -138,13 +140,13 @@ class SemanticStep(nn.Module):
 READ_OUTS = ("whole", "token")
 
 
-def check_nearness(steps: int, **options: float) -> None:
+def check_word_edges(steps: int, **options: float) -> None:
     """Refuse what shapes the edges between words where node 0 alone is updated."""
     for name, value in options.items():
         if value and steps < 2:
             raise ValueError(
                 f"{name} {value} has no effect with steps={steps}: the only step updates node 0, "
-                f"which is alike to all words; use steps of 2 or more, or {name} 0"
+                f"for which all words are alike; use steps of 2 or more, or {name} 0"
             )
 
 
@@ -206,7 +208,8 @@ class SemanticReasoning(nn.Module):
         if pairs.overlap is None and self.reads_overlap:
             raise ValueError(
                 "SRM with the option `overlap` needs Pairs.overlap, how far two words look at the "
-                "same regions (`reclf.matchings.overlaps`); give it, or set overlap to 0"
+                "same regions: an aggregator is given it where it has reads_overlap = True "
+                "(by hand: `reclf.matchings.overlaps`); or set overlap to 0"
             )
         mask = None
         if pairs.padded:
@@ -246,11 +249,11 @@ class SRM(Aggregator):
         overlap: float = 0.0,
     ):
         super().__init__(dim)
-        check_nearness(steps, nearness=nearness, boundary=boundary, overlap=overlap)
-        self.reads_overlap = bool(overlap)
+        check_word_edges(steps, nearness=nearness, boundary=boundary, overlap=overlap)
         self.semantic = SemanticReasoning(
             dim, steps, scaled, residual, read_out, nearness, boundary, overlap
         )
+        self.reads_overlap = self.semantic.reads_overlap
         self.score = Scorer(dim)
 
     def prepare(self) -> list[Tensor]:

@@ -22,8 +22,15 @@ VARIANTS = {
         {"norm": "report", "residual": True, "scaled": True},
         {"steps": 1, "read_out": "token"},
         {"norm": "batch", "include_whole": True, "importance_loss": 0.5},
+        {"steps": 2, "overlap": 2.0},
+        {"steps": 2, "overlap": 2.0, "composition": "sequential"},
     ],
-    "SRM": [{"steps": 1}, {"read_out": "token"}, {"residual": True, "scaled": True}],
+    "SRM": [
+        {"steps": 1},
+        {"read_out": "token"},
+        {"residual": True, "scaled": True},
+        {"steps": 2, "overlap": 2.0},
+    ],
     "IRM": [{"norm": "batch"}, {"norm": "report"}, {"norm": "batch", "include_whole": True}],
     "MeanPooling": [{"include_whole": True}],
     "Gloria": [{"aggregate": "mean"}],
@@ -66,15 +73,20 @@ def make_pairs(dtype=torch.float32, padding=1e38, width=W, counts=COUNTS) -> Pai
     matchings = torch.nn.functional.normalize(draw(N, W, S), dim=-1)
     whole = torch.nn.functional.normalize(draw(N, S), dim=-1)
     cosines = draw(N, W).tanh()
+    known = draw(N, W, W).tanh()
     more = width - W
     matchings = torch.cat([matchings, draw(N, more, S)], 1)
     cosines = torch.cat([cosines, draw(N, more)], 1)
     word_mask = torch.arange(width) < torch.tensor(counts)[:, None]
+    overlap = torch.rand(N, width, width, dtype=torch.float64) * 2 - 1  # of padding, anything
+    there = word_mask[:, :W, None] & word_mask[:, None, :W]
+    overlap[:, :W, :W] = torch.where(there, known, overlap[:, :W, :W])
     return Pairs(
         matchings=torch.where(word_mask[..., None], matchings, padding).to(dtype).requires_grad_(),
         cosines=torch.where(word_mask, cosines, padding).to(dtype).requires_grad_(),
         whole=whole.to(dtype).requires_grad_(),
         word_mask=word_mask,
+        overlap=overlap.to(dtype).requires_grad_(),
     )
 
 
@@ -84,16 +96,17 @@ def take(pairs: Pairs, rows, words=slice(None)) -> Pairs:
         pairs.cosines[rows][:, words],
         pairs.whole[rows],
         pairs.word_mask[rows][:, words],
+        overlap=pairs.overlap[rows][:, words, words],
     )
 
 
 def gradients(logits, pairs, module):
-    inputs = [pairs.matchings, pairs.cosines, pairs.whole]
+    inputs = [pairs.matchings, pairs.cosines, pairs.whole, pairs.overlap]
     weight = torch.linspace(-1, 2, len(logits), dtype=logits.dtype)
     given = torch.autograd.grad(
         (logits * weight).sum(), [*inputs, *module.parameters()], allow_unused=True
     )
-    return given[:3], given[3:]
+    return given[: len(inputs)], given[len(inputs) :]
 
 
 def test_every_aggregator_has_a_name():
@@ -116,7 +129,11 @@ def test_padding_changes_nothing(aggregator, mode):
         if a is not None:
             torch.testing.assert_close(a, b)
     for a, b in zip(inputs, wide_inputs, strict=True):
-        if a is not None:
+        if a is not None and a.shape[1:] == (W, W):
+            there = wide.word_mask[:, :, None] & wide.word_mask[:, None]
+            torch.testing.assert_close(a * there[:, :W, :W], b[:, :W, :W] * there[:, :W, :W])
+            assert (b[~there] == 0).all()
+        elif a is not None:
             of_words = a.shape[1] == W  # the other is the global matching
             torch.testing.assert_close(a, b[:, :W] if of_words else b)
             assert not of_words or (b[~wide.word_mask] == 0).all()
@@ -149,6 +166,7 @@ def test_word_order_does_not_matter(aggregator, mode):
             pairs.cosines[rows, order],
             pairs.whole,
             pairs.word_mask[rows, order],
+            overlap=pairs.overlap[rows[..., None], order[:, :, None], order[:, None]],
         )
     )
     plain = aggregator(pairs)
@@ -178,10 +196,11 @@ def test_gradients(aggregator, mode):
     aggregator.double().train(mode)
     pairs = make_pairs(torch.float64, padding=1.5)
 
-    def logits(matchings, cosines, whole):
-        return aggregator(Pairs(matchings, cosines, whole, pairs.word_mask)).logits
+    def logits(matchings, cosines, whole, overlap):
+        given = Pairs(matchings, cosines, whole, pairs.word_mask, overlap=overlap)
+        return aggregator(given).logits
 
-    inputs = (pairs.matchings, pairs.cosines, pairs.whole)
+    inputs = (pairs.matchings, pairs.cosines, pairs.whole, pairs.overlap)
     assert torch.autograd.gradcheck(logits, inputs)
     assert any(
         g is not None and g.abs().max() > 1e-6
@@ -229,7 +248,8 @@ def test_half_precision(aggregator, mode):
 def test_runs_on_meta(aggregator):
     pairs = make_pairs()
     tensors = (pairs.matchings, pairs.cosines, pairs.whole, pairs.word_mask)
-    pairs = Pairs(*(x.detach().to("meta") for x in tensors))
+    overlap = pairs.overlap.detach().to("meta")
+    pairs = Pairs(*(x.detach().to("meta") for x in tensors), overlap=overlap)
     pairs.cosines.requires_grad_()  # all that Gloria reads
     for mode in (True, False):
         related = aggregator.to("meta").train(mode)(pairs)
@@ -248,6 +268,12 @@ def test_runs_on_meta(aggregator):
 def test_wrong_pairs_say_what_is_wrong(matchings, word_mask, message):
     with pytest.raises(ValueError, match=message):
         Pairs(matchings, torch.zeros(2, 3), torch.zeros(2, S), word_mask)
+
+
+def test_overlap_of_other_words_is_refused():
+    words = torch.zeros(2, 3, S), torch.zeros(2, 3), torch.zeros(2, S), torch.ones(2, 3).bool()
+    with pytest.raises(ValueError, match=r"overlap \(2, 4, 4\) must be .* \(2, 3\)"):
+        Pairs(*words, overlap=torch.zeros(2, 4, 4))
 
 
 def test_make_aggregator():

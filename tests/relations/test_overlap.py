@@ -5,7 +5,7 @@ import torch
 
 from reclf.encoders import ImageFeatures, TextFeatures
 from reclf.matchings import LocalMatchings, overlaps
-from reclf.relations import Pairs, make_aggregator
+from reclf.relations import Aggregator, Related, make_aggregator
 from reclf.relations.drawing import Draw
 from reclf.relations.semantic import SRM, SemanticReasoning
 from reclf.scoring import PairScorer
@@ -66,7 +66,11 @@ def test_gradients_of_drawing_are_those_of_finite_differences():
     def draw(nodes, weight, bias, near, overlap, pull):
         return Draw.apply(nodes, weight, bias, mask, 0.6, None, near, overlap, pull)
 
+    def bare(nodes, weight, bias, overlap, pull):
+        return Draw.apply(nodes, weight, bias, None, 1.0, None, None, overlap, pull)
+
     assert torch.autograd.gradcheck(draw, inputs)
+    assert torch.autograd.gradcheck(bare, [*inputs[:3], *inputs[4:]])
     # Each output alone: the gradients of the others are then not there.
     for k in range(3):
         assert torch.autograd.gradcheck(lambda *given, k=k: draw(*given)[k], inputs)
@@ -133,23 +137,30 @@ def features():
 )
 def test_every_way_of_scoring_sees_the_same_overlap(features, name, options, attention):
     images, texts = features
-    matchings = LocalMatchings(D, S, attention).double()
+    matchings = LocalMatchings(D, S, attention, learn_attention_scale=True).double()
     aggregator = make_aggregator(name, S, {"steps": 2, "overlap": 3.0} | options).double()
+    leaves = [images.regions, texts.words, *matchings.parameters(), *aggregator.parameters()]
+    weight = torch.randn(A, N, dtype=torch.float64)
+
+    def gradients(scores, weight):
+        return torch.autograd.grad(
+            (scores * weight).sum(), leaves, allow_unused=True, materialize_grads=True
+        )
+
     counts = list(COUNTS)
     scores = PairScorer(matchings, aggregator, 1).all_pairs(images, texts, counts)
+    expected = gradients(scores, weight)
     for chunk, recompute in ((0, False), (2, True)):
         scorer = PairScorer(matchings, aggregator, chunk, recompute)
-        torch.testing.assert_close(scorer.all_pairs(images, texts, counts), scores)
-    rows, columns = torch.tensor([0, 2, 1]), torch.tensor([1, 0, 2])
+        again = scorer.all_pairs(images, texts, counts)
+        torch.testing.assert_close(again, scores)
+        torch.testing.assert_close(gradients(again, weight), expected)
+    rows, columns = torch.cartesian_prod(torch.arange(A), torch.arange(N)).T
     listed = PairScorer(matchings, aggregator).listed_pairs(images, texts, rows, columns, counts)
-    torch.testing.assert_close(listed, scores[rows, columns])
-    related, matched = PairScorer(matchings, aggregator).explain_pairs(images, texts)
+    torch.testing.assert_close(listed, scores.flatten())
+    torch.testing.assert_close(gradients(listed, weight.flatten()), expected)
+    related, _ = PairScorer(matchings, aggregator).explain_pairs(images, texts)
     torch.testing.assert_close(related.logits, scores.diagonal())
-    own = overlaps(matched.attention, 1)[0]
-    for i in range(W):
-        for j in range(W):
-            expected = plain_overlap(matched.attention[0, i], matched.attention[0, j])
-            torch.testing.assert_close(own[i, j], expected)
     # It matters: the same model, told that no two words look alike.
     with torch.no_grad():
         for step in aggregator.semantic.steps:
@@ -160,19 +171,58 @@ def test_every_way_of_scoring_sees_the_same_overlap(features, name, options, att
     torch.testing.assert_close(blind[:, 2], scores[:, 2])  # a report without words
 
 
-def test_half_precision_and_a_device_without_memory(pairs):
-    overlap = torch.randn(N, W, W).tanh()
-    matchings, whole = pairs.matchings.detach().clamp(max=1).float(), pairs.whole.detach().float()
-    tensors = [matchings, pairs.cosines, whole, pairs.word_mask]
-    module = SRM(S, steps=2, overlap=2.0)
-    plain = module(Pairs(*tensors, overlap=overlap)).logits
-    with torch.autocast("cpu", torch.bfloat16):
-        half = module(Pairs(*tensors, overlap=overlap)).logits
-    torch.testing.assert_close(half.float(), plain, rtol=0.05, atol=0.1)
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_half_precision_is_near(features, dtype):
+    images, texts = features
+    images = ImageFeatures(*(part.float() for part in images[:3]), images.grid)
+    texts = texts._replace(whole=texts.whole.float(), words=texts.words.float())
+    matchings, aggregator = LocalMatchings(D, S), SRM(S, steps=2, overlap=3.0)
+    score = lambda: PairScorer(matchings, aggregator).all_pairs(images, texts, list(COUNTS))  # noqa: E731
+    plain = score()
+    with torch.autocast("cpu", dtype):
+        half = score()
+    error = (half.float() - plain).abs()[:, :2].max()
     half.sum().backward()
-    assert all(p.grad is None or p.grad.isfinite().all() for p in module.parameters())
-    elsewhere = Pairs(*(tensor.to("meta") for tensor in tensors), overlap=overlap.to("meta"))
-    assert module.to("meta")(elsewhere).logits.device.type == "meta"
+    assert all(p.grad is None or p.grad.isfinite().all() for p in aggregator.parameters())
+    with torch.no_grad():
+        aggregator.semantic.steps[0].pull.zero_()
+        aggregator.semantic.steps[0].agreement.zero_()
+        blind = (score() - plain).abs()[:, :2].max()
+    assert error < 0.03
+    assert error < blind / 3
+
+
+class Asking(Aggregator):
+    reads_overlap = True
+
+    def forward(self, pairs):
+        return Related(pairs.overlap.sum((1, 2)))
+
+
+class NotAsking(Aggregator):
+    def forward(self, pairs):
+        assert pairs.overlap is None
+        return Related(pairs.cosines.sum(1))
+
+
+class Torn(Asking):
+    cosines_only = True
+
+
+def test_an_aggregator_is_given_what_it_asks_for(features):
+    images, texts = features
+    matchings = LocalMatchings(D, S).double()
+    asking = make_aggregator(f"{__name__}:Asking", S, {})
+    scores = PairScorer(matchings, asking).all_pairs(images, texts, list(COUNTS))
+    attention = matchings(images.regions, texts.words, texts.word_mask).attention
+    for a in range(A):
+        for n, maps in enumerate(attention[a].unflatten(0, (N, W))[:, :W]):
+            count = max(COUNTS[n], 1)  # attention of padding is level
+            torch.testing.assert_close(scores[a, n], plain_overlaps(maps[:count]).sum())
+    other = make_aggregator(f"{__name__}:NotAsking", S, {})
+    assert PairScorer(matchings, other).all_pairs(images, texts, list(COUNTS)).shape == (A, N)
+    with pytest.raises(ValueError, match="has cosines_only and reads_overlap"):
+        make_aggregator(f"{__name__}:Torn", S, {})
 
 
 def test_without_it_nothing_changes_and_what_has_no_effect_is_refused(pairs):
