@@ -1,7 +1,9 @@
 """Tables and pictures of a text, brought up to date from the run folders.
 
     <!-- results: linear_probe-phantom -->      the table of results/linear_probe-phantom.json; so
-    <!-- end of results -->               for pretrain.json, ablation.json and benchmark.json
+    <!-- end of results -->               for pretrain.json, benchmark.json, ablation.json and, of
+                                          another ablation, ablation-<name>.json
+    <!-- results: relations -->            one table of all relations-*.json
     ![...](notebooks/images/segmentation-phantom.png)    figures/segmentation-phantom.png, smaller
 
 So that nobody copies numbers by hand: python -m reclf.readme README.md runs/first ...
@@ -16,7 +18,7 @@ from typing import Any
 
 from PIL import Image
 
-from . import ablation_table
+from . import ablation_table, relation_table
 from .benchmarks import bars
 from .tasks import overview
 from .tasks.scoreboard import table
@@ -28,6 +30,7 @@ _OWN_TABLES: dict[str, Callable[[Any], str]] = {
     "benchmark": bars.as_markdown,
     "pretrain": overview.as_markdown,
 }
+_JOINT_TABLES: dict[str, Callable[[Any], str]] = {"relations": relation_table.as_markdown}
 WIDTHS, COLORS = (760, 640, 540, 440), 96  # of pictures
 MOST_BYTES = 150_000
 
@@ -51,13 +54,19 @@ def update(path: Path, folders: Sequence[str | Path]) -> dict[str, list[str]]:
 
     def fill(match: re.Match) -> str:
         name = match[2]
-        if name not in results:
+        joint = _JOINT_TABLES.get(name)
+        parts = [n for n in results if (n.startswith(f"{name}-") if joint else n == name)]
+        if not parts:
             done["left"].append(name)
             return match[0]
         done["tables"].append(name)
-        result = json.loads(results[name].read_text(encoding="utf-8"))
-        own = _OWN_TABLES.get(name)
-        return f"{match[1]}\n{own(result) if own else table({name: result})}\n\n{match[3]}"
+        found = {n: json.loads(results[n].read_text(encoding="utf-8")) for n in parts}
+        own = _OWN_TABLES.get(name.partition("-")[0])
+        if joint:
+            made = joint({n.removeprefix(f"{name}-"): found[n] for n in found})
+        else:
+            made = own(found[name]) if own else table(found)
+        return f"{match[1]}\n{made}\n\n{match[3]}"
 
     text = path.read_text(encoding="utf-8")
     path.write_text(_TABLE.sub(fill, text), encoding="utf-8")

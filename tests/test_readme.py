@@ -1,10 +1,13 @@
 """Tables of an ablation and a benchmark in a text: what the result files say, digit for digit."""
 
 import json
+import re
+from collections.abc import Iterator
 from pathlib import Path
 
-from reclf import readme
+from reclf import readme, relation_table
 from reclf.ablation_table import as_markdown
+from reclf.tasks.scoreboard import short
 
 
 def entry(key, value, low, high, **more):
@@ -56,6 +59,26 @@ PRETRAIN = {
 }
 
 
+def relations(value):
+    """What relations.ipynb writes for one hospital, of a model without importance weights."""
+    measured = {name: {"value": None, "interval": None} for name in relation_table.SHOWN}
+    for number, name in enumerate(("binding_accuracy", "relation_auroc")):
+        here = value + number / 100
+        measured[name] = {"value": here, "interval": [here - 0.1, here + 0.1]}
+    near = {"value": 0.84, "interval": [0.8, 0.9]}
+    cosine = {"value": 0.5, "interval": [0.4, 0.6]}
+    return measured | {
+        "relation_auroc_text_distance": near,
+        "relation_auroc_word_cosine": cosine,
+    }
+
+
+RELATIONS = """| | A | B | without a model, A |
+| --- | --- | --- | --- |
+| binding | .700 [.600, .800] | .500 [.400, .600] | .500 |
+| edges | .710 [.610, .810] | .510 [.410, .610] | .840, .500 |"""
+
+
 def cells(text):
     return [[cell.strip() for cell in line.split("|")[1:-1]] for line in text.splitlines()]
 
@@ -70,21 +93,38 @@ def test_an_ablation_as_two_tables():
             assert found[number] == line
 
 
+def test_relations_of_all_hospitals_are_one_table(tmp_path):
+    results = tmp_path / "results"
+    results.mkdir()
+    for hospital, value in (("B", 0.5), ("A", 0.7)):
+        path = results / f"relations-{hospital}.json"
+        path.write_text(json.dumps(relations(value)))
+    text = tmp_path / "text.md"
+    text.write_text("<!-- results: relations -->\nold\n<!-- end of results -->\n")
+    assert readme.update(text, [tmp_path])["tables"] == ["relations"]
+    found = cells("\n".join(text.read_text().splitlines()[2:-2]))
+    expected = cells(RELATIONS)
+    assert found[0] == expected[0]
+    assert [line[1:] for line in found] == [line[1:] for line in expected]
+    assert [line[0] for line in found[2:]] == ["minimal pairs: binding", "relations: SRM's edges"]
+
+
 def test_a_text_gets_the_tables_of_ablation_and_benchmark(tmp_path):
     results = tmp_path / "run" / "results"
     results.mkdir(parents=True)
     (results / "ablation.json").write_text(json.dumps(RESULT))
+    (results / "ablation-other.json").write_text(json.dumps(RESULT))
     (results / "benchmark.json").write_text(json.dumps({"step": 2.0}))
     (results / "pretrain.json").write_text(json.dumps(PRETRAIN))
     text = tmp_path / "text.md"
     marks = "<!-- results: {} -->\nold\n<!-- end of results -->\n"
-    names = ["ablation", "benchmark", "pretrain"]
+    names = ["ablation", "ablation-other", "benchmark", "pretrain"]
     text.write_text("".join(marks.format(name) for name in names))
     done = readme.update(text, [tmp_path / "run"])
     assert done == {"tables": names, "pictures": [], "left": []}
     written = text.read_text()
     assert "old" not in written
-    assert as_markdown(RESULT) in written
+    assert written.count(as_markdown(RESULT)) == 2
     assert "| `step` | 2 | >= 2.3, **not met** |" in written
     assert "recall@5 of 300, mean of both directions | .800 [.750, .850] |  | .017 |" in written
     assert "| linear probe at 1 % labels, macro AUROC | .900 | .600 | .500 |" in written
@@ -100,3 +140,28 @@ def test_the_tables_of_the_readme_are_those_of_the_results_beside_the_notebooks(
     assert {"ablation", "benchmark", "pretrain"} < {*done["tables"]}
     assert done["left"] == []
     assert text.read_text(encoding="utf-8") == (root / "README.md").read_text(encoding="utf-8")
+
+
+def estimates(found) -> Iterator[str]:
+    """Every estimate with an interval in a result, as tables and sentences write it."""
+    if isinstance(found, dict):
+        interval = found.get("interval")
+        for value in (found.get(key) for key in ("value", "mean", "difference")):
+            if isinstance(interval, list) and value is not None:
+                for sign in ("", "+"):
+                    low, high = (short(end, sign) for end in interval)
+                    yield f"{short(value, sign)} [{low}, {high}]"
+        for part in found.values():
+            yield from estimates(part)
+
+
+def test_sentences_of_the_readme_quote_the_results_beside_the_notebooks():
+    root = Path(__file__).parents[1]
+    known: set[str] = set()
+    for path in (root / "notebooks" / "results").glob("*.json"):
+        known |= {*estimates(json.loads(path.read_text(encoding="utf-8")))}
+    lines = (root / "README.md").read_text(encoding="utf-8").splitlines()
+    text = " ".join(" ".join(line for line in lines if not line.startswith("|")).split())
+    quoted = re.findall(r"[+-]?\d?\.\d+ \[[+-]?\d?\.\d+, [+-]?\d?\.\d+\]", text)
+    assert quoted
+    assert [quote for quote in quoted if quote not in known] == []
