@@ -1,8 +1,8 @@
 """Tables and pictures of a text, brought up to date from the run folders.
 
     <!-- results: linear_probe-phantom -->      the table of results/linear_probe-phantom.json; so
-    <!-- end of results -->               for pretrain.json, benchmark.json, ablation.json and, of
-                                          another ablation, ablation-<name>.json
+    <!-- end of results -->               for pretrain.json, benchmark.json, ablation.json,
+                                          and a copy of another one, ablation-<name>.json
     <!-- results: relations -->            one table of all relations-*.json
     ![...](notebooks/images/segmentation-phantom.png)    figures/segmentation-phantom.png, smaller
 

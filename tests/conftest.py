@@ -16,6 +16,7 @@ import torch
 
 from reclf.batches import Batch
 from reclf.config import ModelConfig, from_dict
+from reclf.encoders import ImageFeatures, TextFeatures
 
 # Libraries write these while they work; they are not a test's doing.
 ENVIRONMENT_OF_LIBRARIES = ("PYTEST_", "ACCELERATE_", "CUDA_", "TORCH", "TRITON_", "KMP_", "MPL")
@@ -135,6 +136,22 @@ def _settings() -> dict[str, object]:
 def _figures() -> list[int]:
     pyplot = sys.modules.get("matplotlib.pyplot")
     return pyplot.get_fignums() if pyplot else []
+
+
+@pytest.fixture
+def features(request):
+    """Features in double precision of A images and of reports of COUNTS words, as the test's module
+    has them; what is padding is as random as the rest."""
+    a, r, d, counts = (getattr(request.module, name) for name in ("A", "R", "D", "COUNTS"))
+
+    def draw(*shape):
+        return torch.randn(*shape, dtype=torch.float64, requires_grad=True)
+
+    mask = torch.arange(max(counts)) < torch.tensor(counts)[:, None]
+    sentences = (torch.arange(max(counts)) // 2).repeat(len(counts), 1)
+    images = ImageFeatures(draw(a, d), draw(a, r, d), draw(a, d), (1, r))
+    words = draw(len(counts), d), draw(len(counts), max(counts), d)
+    return images, TextFeatures(*words, mask, sentences)
 
 
 @pytest.fixture(autouse=True)

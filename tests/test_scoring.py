@@ -16,17 +16,6 @@ from reclf.scoring import PairScorer
 
 A, R, D, S = 3, 7, 6, 5
 COUNTS = [4, 1, 6, 2]
-SENTENCES = torch.arange(6).repeat(4, 1) // 2
-
-
-@pytest.fixture
-def features():
-    draw = lambda *shape: torch.randn(*shape, dtype=torch.float64, requires_grad=True)  # noqa: E731
-    mask = torch.arange(max(COUNTS)) < torch.tensor(COUNTS)[:, None]
-    images = ImageFeatures(draw(A, D), draw(A, R, D), draw(A, D), (1, R))
-    return images, TextFeatures(
-        draw(len(COUNTS), D), draw(len(COUNTS), max(COUNTS), D), mask, SENTENCES
-    )
 
 
 def unpadded(texts):

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from reclf.encoders import ImageFeatures, TextFeatures
+from reclf.encoders import ImageFeatures
 from reclf.matchings import LocalMatchings, overlaps
 from reclf.relations import Aggregator, Related, make_aggregator
 from reclf.relations.drawing import Draw
@@ -121,15 +121,6 @@ def test_values_and_gradients_are_those_of_the_plain_loop(pairs, read_out_only):
         assert learnt[name].abs().max() > 1e-6, name
 
 
-@pytest.fixture
-def features():
-    draw = lambda *shape: torch.randn(*shape, dtype=torch.float64, requires_grad=True)  # noqa: E731
-    mask = torch.arange(W) < torch.tensor(COUNTS)[:, None]
-    sentences = torch.zeros(N, W, dtype=torch.long)
-    images = ImageFeatures(draw(A, D), draw(A, R, D), draw(A, D), (1, R))
-    return images, TextFeatures(draw(N, D), draw(N, W, D) * mask[..., None], mask, sentences)
-
-
 @pytest.mark.parametrize("attention", ["cosine", "words_then_regions"])
 @pytest.mark.parametrize(
     ("name", "options"),
@@ -147,16 +138,15 @@ def test_every_way_of_scoring_sees_the_same_overlap(features, name, options, att
             (scores * weight).sum(), leaves, allow_unused=True, materialize_grads=True
         )
 
-    counts = list(COUNTS)
-    scores = PairScorer(matchings, aggregator, 1).all_pairs(images, texts, counts)
+    scores = PairScorer(matchings, aggregator, 1).all_pairs(images, texts, COUNTS)
     expected = gradients(scores, weight)
     for chunk, recompute in ((0, False), (2, True)):
         scorer = PairScorer(matchings, aggregator, chunk, recompute)
-        again = scorer.all_pairs(images, texts, counts)
+        again = scorer.all_pairs(images, texts, COUNTS)
         torch.testing.assert_close(again, scores)
         torch.testing.assert_close(gradients(again, weight), expected)
     rows, columns = torch.cartesian_prod(torch.arange(A), torch.arange(N)).T
-    listed = PairScorer(matchings, aggregator).listed_pairs(images, texts, rows, columns, counts)
+    listed = PairScorer(matchings, aggregator).listed_pairs(images, texts, rows, columns, COUNTS)
     torch.testing.assert_close(listed, scores.flatten())
     torch.testing.assert_close(gradients(listed, weight.flatten()), expected)
     related, _ = PairScorer(matchings, aggregator).explain_pairs(images, texts)
@@ -166,7 +156,7 @@ def test_every_way_of_scoring_sees_the_same_overlap(features, name, options, att
         for step in aggregator.semantic.steps:
             step.pull.zero_()
             step.agreement.zero_()
-    blind = PairScorer(matchings, aggregator).all_pairs(images, texts, counts)
+    blind = PairScorer(matchings, aggregator).all_pairs(images, texts, COUNTS)
     assert (blind - scores)[:, :2].abs().min() > 1e-8
     torch.testing.assert_close(blind[:, 2], scores[:, 2])  # a report without words
 
@@ -177,7 +167,10 @@ def test_half_precision_is_near(features, dtype):
     images = ImageFeatures(*(part.float() for part in images[:3]), images.grid)
     texts = texts._replace(whole=texts.whole.float(), words=texts.words.float())
     matchings, aggregator = LocalMatchings(D, S), SRM(S, steps=2, overlap=3.0)
-    score = lambda: PairScorer(matchings, aggregator).all_pairs(images, texts, list(COUNTS))  # noqa: E731
+
+    def score():
+        return PairScorer(matchings, aggregator).all_pairs(images, texts, COUNTS)
+
     plain = score()
     with torch.autocast("cpu", dtype):
         half = score()
@@ -196,7 +189,8 @@ class Asking(Aggregator):
     reads_overlap = True
 
     def forward(self, pairs):
-        return Related(pairs.overlap.sum((1, 2)))
+        there = pairs.word_mask[:, :, None] & pairs.word_mask[:, None]
+        return Related((pairs.overlap * there).sum((1, 2)))
 
 
 class NotAsking(Aggregator):
@@ -213,14 +207,15 @@ def test_an_aggregator_is_given_what_it_asks_for(features):
     images, texts = features
     matchings = LocalMatchings(D, S).double()
     asking = make_aggregator(f"{__name__}:Asking", S, {})
-    scores = PairScorer(matchings, asking).all_pairs(images, texts, list(COUNTS))
+    scores = PairScorer(matchings, asking).all_pairs(images, texts, COUNTS)
     attention = matchings(images.regions, texts.words, texts.word_mask).attention
     for a in range(A):
-        for n, maps in enumerate(attention[a].unflatten(0, (N, W))[:, :W]):
-            count = max(COUNTS[n], 1)  # attention of padding is level
-            torch.testing.assert_close(scores[a, n], plain_overlaps(maps[:count]).sum())
+        for n, maps in enumerate(attention[a].unflatten(0, (N, W))):
+            words = range(COUNTS[n])
+            plain = sum(plain_overlap(maps[i], maps[j]) for i in words for j in words)
+            torch.testing.assert_close(scores[a, n], torch.as_tensor(plain).double())
     other = make_aggregator(f"{__name__}:NotAsking", S, {})
-    assert PairScorer(matchings, other).all_pairs(images, texts, list(COUNTS)).shape == (A, N)
+    assert PairScorer(matchings, other).all_pairs(images, texts, COUNTS).shape == (A, N)
     with pytest.raises(ValueError, match="has cosines_only and reads_overlap"):
         make_aggregator(f"{__name__}:Torn", S, {})
 
