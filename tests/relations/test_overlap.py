@@ -5,7 +5,7 @@ import torch
 
 from reclf.encoders import ImageFeatures
 from reclf.matchings import LocalMatchings, overlaps
-from reclf.relations import Aggregator, Related, make_aggregator
+from reclf.relations import Aggregator, Pairs, Related, make_aggregator
 from reclf.relations.drawing import Draw
 from reclf.relations.semantic import SRM, SemanticReasoning
 from reclf.scoring import PairScorer
@@ -138,9 +138,18 @@ def test_every_way_of_scoring_sees_the_same_overlap(features, name, options, att
             (scores * weight).sum(), leaves, allow_unused=True, materialize_grads=True
         )
 
-    scores = PairScorer(matchings, aggregator, 1).all_pairs(images, texts, COUNTS)
+    def plain(a, n):
+        words = slice(max(1, COUNTS[n]))
+        mask = texts.word_mask[n : n + 1, words]
+        matched = matchings(images.regions[a : a + 1], texts.words[n : n + 1, words], mask)
+        whole = matchings.match_whole(images.whole[a : a + 1], texts.whole[n : n + 1])
+        overlap = plain_overlaps(matched.attention[0])[None]
+        pair = Pairs(matched.matchings, matched.cosines, whole, mask, overlap=overlap)
+        return aggregator(pair).logits[0]
+
+    scores = torch.stack([plain(a, n) for a in range(A) for n in range(N)]).view(A, N)
     expected = gradients(scores, weight)
-    for chunk, recompute in ((0, False), (2, True)):
+    for chunk, recompute in ((1, False), (0, False), (2, True)):
         scorer = PairScorer(matchings, aggregator, chunk, recompute)
         again = scorer.all_pairs(images, texts, COUNTS)
         torch.testing.assert_close(again, scores)
