@@ -19,6 +19,7 @@ from .batches import Study
 from .config import RunConfig
 from .datasets.base import load_dataset
 from .datasets.phantom import Phantom
+from .lexicon import load_lexicon
 from .model import RECLF
 from .pretrain import gallery, open_split
 from .runs import write_atomically
@@ -27,7 +28,16 @@ from .tasks.bench import short_hash
 from .tasks.features import encode_images
 from .tasks.linear_probe import label_matrix, probe_scores
 from .tasks.overview import few_labelled
-from .tasks.relations import Material, benchmark, recall_tallies, word_frequency
+from .tasks.relations import (
+    Material,
+    benchmark,
+    recall_tallies,
+    used_steps,
+    word_frequency,
+    word_tallies,
+)
+from .tasks.word_importance import DocumentFrequency
+from .tasks.word_readings import read
 from .tasks.zero_shot import prompts_for, score_prompts
 
 Answers = dict[str, Tally | Ranking]
@@ -42,6 +52,7 @@ class Exam:
     Attributes:
         gallery: for retrieval; with `material`, its gallery.
         material: of the relation benchmark, where the data set is the phantom.
+        frequency: of words in training reports.
         labelled: studies for zero-shot and the linear probe; none where there are no labels.
         few, other: training studies that the probe learns from, and chooses its strength by.
         names: of the labels.
@@ -50,6 +61,7 @@ class Exam:
 
     gallery: Sequence[Study]
     material: Material | None
+    frequency: DocumentFrequency
     labelled: Sequence[Study]
     few: Sequence[Study]
     other: Sequence[Study]
@@ -79,11 +91,13 @@ class Exam:
         if data.dataset == "phantom":
             options["seed"] = phantom_seed
         test_set = load_dataset(data.dataset, data.root, split, config.model.image_size, **options)
-        material = None
+        frequency = word_frequency(train_set, TRAINING_REPORTS)
+        material, lexicon = None, load_lexicon()
         if isinstance(test_set, Phantom):
-            frequency = word_frequency(train_set, min(TRAINING_REPORTS, len(train_set)))
             material = Material.draw(test_set, n_gallery, n_pairs, frequency)
-        shown = material.gallery if material else gallery(test_set, n_gallery)
+            shown = material.gallery
+        else:
+            shown = [lexicon.with_words(study) for study in gallery(test_set, n_gallery)]
         names = tuple(getattr(train_set, "labels", ()))
         labelled = [test_set[i] for i in range(min(n_labelled, len(test_set)))] if names else []
         few, other = few_labelled(train_set) if names else ([], [])
@@ -105,8 +119,9 @@ class Exam:
             "encoder": "frozen",
             "precision": "float32",
             "ties": "count half",
+            **({} if material else {"words": f"stated or denied as lexicon {lexicon.source} says"}),
         }
-        return cls(shown, material, labelled, few, other, names, choices)
+        return cls(shown, material, frequency, labelled, few, other, names, choices)
 
     @property
     def key(self) -> str:
@@ -114,13 +129,16 @@ class Exam:
         return short_hash(json.dumps(self.choices, sort_keys=True))
 
     def ask(self, model: RECLF) -> Answers:
-        """All measures of a model: those of the relation benchmark (or of retrieval alone), and
-        zero_shot_auroc and linear_probe_auroc where there are labels."""
+        """All measures of a model: those of the relation benchmark, or elsewhere of retrieval and
+        of importance, by the lexicon's words; zero_shot_auroc and linear_probe_auroc where there
+        are labels."""
         answers: Answers = {}
         if self.material is not None:
             answers |= benchmark(model, self.material)
         else:
             answers |= recall_tallies(model, self.gallery)
+            words = word_tallies(read(model, self.gallery), self.frequency, used_steps(model))
+            answers |= {name: tally for name, tally in words.items() if tally.n}
         if not self.names:
             return answers
         images = encode_images(model, self.labelled)

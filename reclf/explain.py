@@ -44,7 +44,7 @@ class Explanation:
     importance: np.ndarray | None  # float32 (W,), sums to 1
     scores: dict[str, float]  # "global" (cosine), "logit_global", "logit_local", "logit"
     masks: dict[str, np.ndarray] = field(default_factory=dict)  # bool (H, W_px), where known
-    word_types: list[str] | None = None  # W, where known (the phantom)
+    word_types: list[str] | None = None  # W, of batches.WORD_TYPES
     word_findings: list[int] | None = None  # W, finding instance or -1, where known
     centre: float = MIDDLE  # where in its block of pixels a region looks, see reclf.alignment
     provenance: dict[str, Any] = field(default_factory=dict)
@@ -134,9 +134,13 @@ def explain(model: RECLF, study: Study, report: str | None = None) -> Explanatio
         model: in whichever mode; it is run in eval mode.
         study: image, and the report unless another is given.
         report: another text for the same image; what is known of the study's words is left out.
+
+    Types of words come from the data set where it knows them (the phantom), else from the lexicon,
+    which guesses; `provenance["word_types"]` says which.
     """
     import torch
 
+    from .lexicon import load_lexicon
     from .tasks.features import collate_for
 
     text = study.report if report is None else report
@@ -163,6 +167,8 @@ def explain(model: RECLF, study: Study, report: str | None = None) -> Explanatio
         scores["logit_local"] = related.logits.item()
         scores["logit"] += scores["logit_local"]
     truth = study.words[:count] if study.words is not None and report is None else None
+    lexicon = load_lexicon()
+    typed = lexicon.read(text)[:count] if truth is None else truth
     graph = None
     if related.graph is not None:
         graph = array(related.graph[0, :, : count + 1, : count + 1])
@@ -177,8 +183,12 @@ def explain(model: RECLF, study: Study, report: str | None = None) -> Explanatio
         importance=None if related.weights is None else array(related.weights[0, :count]),
         scores=scores,
         masks=dict(study.masks),
-        word_types=None if truth is None else [word.type for word in truth],
+        word_types=[word.type for word in typed],
         word_findings=None if truth is None else [word.finding for word in truth],
         centre=model.image_encoder.centre(batch.pixels.shape[-1], images.grid[1]),
-        provenance={"model": asdict(model.config), "patient_id": study.patient_id},
+        provenance={
+            "model": asdict(model.config),
+            "patient_id": study.patient_id,
+            "word_types": f"lexicon {lexicon.source}" if truth is None else "data set",
+        },
     )

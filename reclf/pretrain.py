@@ -42,23 +42,28 @@ def gallery(dataset: Any, n: int) -> list[Study]:
     return [dataset[i * len(dataset) // n] for i in range(n)]
 
 
+def first_reports(data: Any, most: int) -> list[str]:
+    """The first texts of a split, without reading an image where the data set can do so: from its
+    list `reports`, or by `report(index)`."""
+    if hasattr(data, "reports"):
+        return data.reports[:most]
+    report = getattr(data, "report", lambda index: data[index].report)
+    return [report(index) for index in range(min(len(data), most))]
+
+
 def make_tokenizer(config: RunConfig, train_set: Any) -> PreTrainedTokenizerBase:
     """The text tower's own tokenizer, or one trained on reports of the training set.
 
     Args:
         train_set: map-style data set of studies. If it has `reports`, a list of all texts, those
-            are used; else the first TOKENIZER_REPORTS, read by `report(index)`, which draws no
-            image, where there is one.
+            are used; else the first TOKENIZER_REPORTS.
     """
     tower = config.model.text_tower
     if tower.name:
         source = {"revision": tower.revision} if tower.revision else {}
         return AutoTokenizer.from_pretrained(tower.name, **source)
-    if hasattr(train_set, "reports"):
-        reports = train_set.reports  # at hand without reading any image
-    else:
-        report = getattr(train_set, "report", lambda index: train_set[index].report)
-        reports = [report(i) for i in range(min(len(train_set), TOKENIZER_REPORTS))]
+    most = len(train_set) if hasattr(train_set, "reports") else TOKENIZER_REPORTS
+    reports = first_reports(train_set, most)
     return train_tokenizer(reports, config.data.vocab_size)
 
 

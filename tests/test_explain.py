@@ -59,12 +59,15 @@ def test_it_shows_what_relate_computes(make_model, study):
     assert e.scores["logit_local"] == pytest.approx(scores.logits_local.item(), abs=1e-5)
     assert e.word_types == ["severity", "location", "finding"]
     assert e.word_findings == [0, 0, 0]
+    assert e.provenance["word_types"] == "data set"
 
 
-def test_another_report_for_the_image_has_no_known_words(make_model, study):
+def test_words_that_nobody_knows_have_the_types_of_the_lexicon(make_model, study):
     e = explain(make_model(), study, report="No nodule")
     assert e.words == ["no", "nodule"]
-    assert e.word_types is None
+    assert e.word_types == ["negation", "finding"]
+    assert e.word_findings is None
+    assert e.provenance["word_types"] == "lexicon chest"
 
 
 @pytest.mark.parametrize("aggregator", ["global", "mean", "srm", "irm"])

@@ -18,6 +18,7 @@ from ..batches import Study
 from ..datasets.phantom import FACTS, Phantom, minimal_pairs
 from ..metrics import recall_chance
 from ..model import RECLF
+from ..pretrain import first_reports
 from ..tally import Tally
 from .grounding import centre_maps, find_items, heat_maps, study_numbers
 from .grounding import measure as measure_maps
@@ -101,9 +102,9 @@ class Material:
         return [study.study_id for study in shown]
 
 
-def word_frequency(data: Phantom, n: int) -> DocumentFrequency:
-    """Document frequencies in the first n reports of a split; no image is drawn for it."""
-    return DocumentFrequency.of([data.report(index) for index in range(n)])
+def word_frequency(data: Any, n: int) -> DocumentFrequency:
+    """Document frequencies in the first n reports of a split."""
+    return DocumentFrequency.of(first_reports(data, n))
 
 
 def benchmark(model: RECLF, material: Material, progress: str = "") -> dict[str, Tally]:
@@ -126,7 +127,7 @@ def benchmark(model: RECLF, material: Material, progress: str = "") -> dict[str,
             for direction, tally in by_direction.items():
                 found[_name(f"{fact}_accuracy", score, direction)] = tally
     found |= _pointing(model, material.gallery)
-    found |= _words(read(model, material.gallery), material, used_steps(model))
+    found |= word_tallies(read(model, material.gallery), material.frequency, used_steps(model))
     return found
 
 
@@ -184,7 +185,16 @@ def _pointing(model: RECLF, studies: Sequence[Study]) -> dict[str, Tally]:
     return found | {"pointing_chance": Tally.by_study(area, numbers)}
 
 
-def _words(readings: Sequence[Reading], material: Material, used: list[bool]) -> dict[str, Tally]:
+def word_tallies(
+    readings: Sequence[Reading], frequency: DocumentFrequency, used: Sequence[bool]
+) -> dict[str, Tally]:
+    """Relations and importance within reports, and their baselines.
+
+    Args:
+        readings: of studies whose words are known. Where nothing is known of finding instances (a
+            lexicon's words), there is no choice to order, and relations have n = 0.
+        used: see `used_steps`.
+    """
     values: dict[str, list[float]] = {}
 
     def note(name: str, value: float) -> None:
@@ -199,7 +209,7 @@ def _words(readings: Sequence[Reading], material: Material, used: list[bool]) ->
             "_text_distance": text_distance(len(reading.words)),
             "_word_cosine": vector_cosines(reading.vectors),
         }
-        note("importance_auroc_idf", _auroc(material.frequency.idf(reading.words), reading))
+        note("importance_auroc_idf", _auroc(frequency.idf(reading.words), reading))
         if reading.weights is not None:
             note("importance_auroc", _auroc(reading.weights, reading))
         if reading.graph is not None:

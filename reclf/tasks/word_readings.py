@@ -43,13 +43,14 @@ def read(
         images: features of the studies, if they are at hand.
 
     Raises:
-        ValueError: a study whose words are not known; only the phantom knows them.
+        ValueError: a study whose words are not known; the phantom knows them, and
+            `Lexicon.with_words` guesses their types.
     """
     unknown = [study.study_id for study in studies if study.words is None]
     if unknown:
         raise ValueError(
             f"the words of {len(unknown)} of {len(studies)} studies are not known, first "
-            f"{unknown[0]!r}: the relation benchmark needs the phantom"
+            f"{unknown[0]!r}: the phantom knows them; reclf.lexicon guesses their types"
         )
     model.eval()
     images = encode_images(model, studies) if images is None else images

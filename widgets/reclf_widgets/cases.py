@@ -95,6 +95,7 @@ class CaseSet:
             "pieces": pieces,
             "rest": rest,
             "types": first.word_types,
+            "types_by": first.provenance.get("word_types"),
             "own_mask": [-1 if name is None else names.index(name) for name in own],
             "masks": [
                 {"name": name, "outlines": reading.outlines(mask)}
