@@ -292,6 +292,15 @@ def test_text_stands_out_in_both_themes(open_page, explorer, tmp_path, theme):
     assert page.evaluate(CONTRAST, ".reclf-legend i") >= 4.5
 
 
+@pytest.mark.parametrize("source", ["lexicon chest", "data set"])
+def test_types_that_were_guessed_say_so(open_page, tmp_path, source):
+    explained = sample(provenance={"word_types": source})
+    page = open_page(MatchingExplorer([explained]).to_html(tmp_path / "page.html"))
+    page.locator("[data-testid=report] .reclf-word").first.wait_for()
+    said = page.locator("[data-testid=types-by]").all_inner_texts()
+    assert said == (["types guessed by lexicon chest"] if source.startswith("lexicon") else [])
+
+
 def test_a_baseline_says_what_it_has_not(open_page, tmp_path):
     bare = sample(graph=None, importance=None)
     page = open_page(MatchingExplorer({"GLoRIA": [bare]}).to_html(tmp_path / "bare.html"))
