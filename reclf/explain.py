@@ -47,6 +47,7 @@ class Explanation:
     word_types: list[str] | None = None  # W, of batches.WORD_TYPES
     word_findings: list[int] | None = None  # W, finding instance or -1, where known
     centre: float = MIDDLE  # where in its block of pixels a region looks, see reclf.alignment
+    word_step: int | None = -1  # last SRM step whose edges between words reach the score, or None
     provenance: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -77,9 +78,29 @@ class Explanation:
         pixels = heat_in_pixels(self.attention, self.image.shape, self.centre, smooth)
         return pixels / np.maximum(pixels.sum((1, 2), keepdims=True), 1e-12)
 
+    def relations(self, step: int = -1) -> np.ndarray | None:
+        """What each node draws from which: float32 (1 + W, 1 + W), rows sum to 1.
+
+        Args:
+            step: an SRM step from 0; -1 for the last edges that reach the score: of the whole pair
+                those of the last step, of words those of `word_step`. Where node 0 is read out,
+                words draw in the last step what nobody reads, by edges that were never trained.
+
+        Raises:
+            ValueError: there is no such step.
+        """
+        if self.graph is None:
+            return None
+        if not -1 <= step < len(self.graph):
+            raise ValueError(f"step must be -1 to {len(self.graph) - 1}, got {step}")
+        if step >= 0 or self.word_step is None:
+            return self.graph[step]
+        return np.concatenate([self.graph[-1, :1], self.graph[self.word_step, 1:]])
+
     def word_graph(self, step: int = -1) -> np.ndarray | None:
-        """The relation graph between words only, (W, W): row i is what word i draws from."""
-        return None if self.graph is None else self.graph[step, 1:, 1:]
+        """`relations` between words only, (W, W): row i is what word i draws from."""
+        relations = self.relations(step)
+        return None if relations is None else relations[1:, 1:]
 
     def save(self, path: str | Path) -> None:
         """Write one compressed .npz without pickled objects."""
@@ -142,6 +163,7 @@ def explain(model: RECLF, study: Study, report: str | None = None) -> Explanatio
 
     from .lexicon import load_lexicon
     from .tasks.features import collate_for
+    from .tasks.relations import used_steps, word_step
 
     text = study.report if report is None else report
     batch = collate_for(model).texts([text], torch.as_tensor(study.image)[None, None])
@@ -186,6 +208,7 @@ def explain(model: RECLF, study: Study, report: str | None = None) -> Explanatio
         word_types=[word.type for word in typed],
         word_findings=None if truth is None else [word.finding for word in truth],
         centre=model.image_encoder.centre(batch.pixels.shape[-1], images.grid[1]),
+        word_step=word_step(used_steps(model)),
         provenance={
             "model": asdict(model.config),
             "patient_id": study.patient_id,

@@ -62,6 +62,20 @@ def test_it_shows_what_relate_computes(make_model, study):
     assert e.provenance["word_types"] == "data set"
 
 
+def test_relations_are_those_that_reach_the_score(make_model, study):
+    two = explain(make_model("srm", steps=2, read_out="token"), study)
+    assert two.word_step == 0
+    np.testing.assert_array_equal(two.relations()[0], two.graph[1, 0])
+    np.testing.assert_array_equal(two.relations()[1:], two.graph[0, 1:])
+    np.testing.assert_array_equal(two.relations(1), two.graph[1])
+    np.testing.assert_array_equal(two.word_graph(), two.graph[0, 1:, 1:])
+    with pytest.raises(ValueError, match="step must be -1 to 1, got 2"):
+        two.relations(2)
+    one = explain(make_model("srm", steps=1, read_out="token"), study)
+    assert one.word_step is None
+    np.testing.assert_array_equal(one.relations(), one.graph[0])
+
+
 def test_words_that_nobody_knows_have_the_types_of_the_lexicon(make_model, study):
     e = explain(make_model(), study, report="No nodule")
     assert e.words == ["no", "nodule"]
@@ -93,7 +107,7 @@ def test_saved_and_loaded_is_equal(make_model, study, tmp_path):
     for name in ("image", "attention", "cosines", "graph", "importance"):
         np.testing.assert_array_equal(getattr(again, name), getattr(e, name))
     np.testing.assert_array_equal(again.masks["effusion"], e.masks["effusion"])
-    for name in ("words", "report", "scores", "word_types", "word_findings", "centre"):
+    for name in ("words", "report", "scores", "word_types", "word_findings", "centre", "word_step"):
         assert getattr(again, name) == getattr(e, name)
     assert json.dumps(again.provenance)
 

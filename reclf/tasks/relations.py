@@ -145,6 +145,11 @@ def used_steps(model: RECLF) -> list[bool]:
     return [True] * (len(semantic.steps) - 1) + [last]
 
 
+def word_step(used: Sequence[bool]) -> int | None:
+    """The last step whose edges between words reach the score; None where no step's do."""
+    return max((k for k, yes in enumerate(used) if yes), default=None)
+
+
 def _name(measure: str, score: str, direction: str) -> str:
     parts = [measure, score * (score != "combined"), direction * (direction != "both")]
     return "_".join(part for part in parts if part)
@@ -200,8 +205,8 @@ def word_tallies(
     def note(name: str, value: float) -> None:
         values.setdefault(name, []).append(value)
 
-    # The edges that a model relies on; the last ones where it relies on none.
-    chosen = max((k for k, yes in enumerate(used) if yes), default=-1)
+    relied_on = word_step(used)
+    chosen = -1 if relied_on is None else relied_on
     for reading in readings:
         triples = relation_triples(reading.words)
         hard = triples[is_hard(triples)]

@@ -105,6 +105,7 @@ class CaseSet:
             "original_scores": [one.scores for one in self.original(index).values()],
             "edited": index in self.edited,
             "graph_steps": [0 if one.graph is None else len(one.graph) for one in models],
+            "word_steps": [_word_step(one) for one in models],
             "weighs": [one.importance is not None for one in models],
         }
         grid, centre = first.attention.shape[1:], first.centre
@@ -185,6 +186,13 @@ def _check_pair(explained: Mapping[str, Explanation]) -> None:
                     f"{first.study_id}: {name} has another {what} than {first_name} "
                     f"({theirs} and {ours}); show them in two explorers"
                 )
+
+
+def _word_step(one: Explanation) -> int | None:
+    """`Explanation.word_step`, counted from the first step."""
+    if one.graph is None or one.word_step is None:
+        return None
+    return one.word_step % len(one.graph)
 
 
 def _floats(arrays: Any) -> bytes:

@@ -50,19 +50,25 @@ class RelationGraphView(_View):
     def alt_text(self) -> str:
         """What is shown, in words: the study, its strongest relations."""
         one = self.explanation
-        if one.graph is None:
+        graph = one.relations(self._step())
+        if graph is None:
             return f"{one.study_id}: {self.models[self.model]} relates no words"
         names = ["the whole pair", *(f"“{word}”" for word in one.words)]
         strongest = [
             f"{names[i]} draws on {names[j]} ({weight:.3f})"
-            for i, j, weight in reading.strongest_edges(one.graph[self.step], 3, self.threshold)
+            for i, j, weight in reading.strongest_edges(graph, 3, self.threshold)
         ]
         return f"Relations between the words of {one.study_id}; strongest: {', '.join(strongest)}"
 
     def figure(self, **options: Any) -> Figure:
         """`plot_relations` with the state of the view, and the options."""
-        given = {"step": self.step, "edges": self.edges, "threshold": self.threshold}
+        given = {"step": self._step(), "edges": self.edges, "threshold": self.threshold}
         return word_figures.plot_relations(self.explanation, **(given | options))
+
+    def _step(self) -> int:
+        """The step, as far as this model goes: another one may have more."""
+        graph = self.explanation.graph
+        return self.step if graph is None else min(self.step, len(graph) - 1)
 
     def _still(self) -> Figure:
         if self.explanation.graph is None:

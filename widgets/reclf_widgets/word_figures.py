@@ -29,17 +29,18 @@ def plot_relations(
 
     Args:
         explanation: of a model that relates words.
-        step: of semantic relation modelling; the last by default.
+        step: of semantic relation modelling, see `Explanation.relations`; by default the last that
+            reaches the score.
         edges: at most so many arcs.
         threshold: in [0, 1]; leaves out edges below this share of the strongest.
         width: inches.
 
     Raises:
-        ValueError: the model has no relation graph.
+        ValueError: the model has no relation graph, or no such step.
     """
-    if explanation.graph is None:
+    graph = explanation.relations(step)
+    if graph is None:
         raise ValueError(f"{explanation.study_id}: this model relates no words; it has no graph")
-    graph = explanation.graph[step]
     names = ["whole pair", *explanation.words]
     strongest = reading.strongest_edges(graph, edges, threshold)
     with plt.rc_context(STYLE):

@@ -21,7 +21,7 @@ function relationPanel(app) {
 
   function build() {
     const steps = app.data.info.graph_steps[get("model")];
-    step.control.replaceChildren(element("option", { value: "-1" }, "last"), ...Array.from({ length: steps }, (_, k) => element("option", { value: k }, `${k + 1} of ${steps}`)));
+    step.control.replaceChildren(element("option", { value: "-1" }, "last that counts"), ...Array.from({ length: steps }, (_, k) => element("option", { value: k }, `${k + 1} of ${steps}`)));
     step.hidden = steps < 2;
   }
 
@@ -59,7 +59,7 @@ function relationPanel(app) {
     context.strokeRect(0.5, start, SIZE - 1, thick);
     context.strokeRect(start, 0.5, thick, SIZE - 1);
     matrix.setAttribute("aria-label", `Relations of ${nodes} nodes, the whole pair first; a row draws on a column. Strongest: ${data.edges(numbers, top).slice(0, 1).map(sentence)}`);
-    readout.textContent = "row draws on column; first is the whole pair";
+    readout.textContent = `row draws on column; first is the whole pair${data.caveat(get("model"), get("step"))}`;
   }
 
   function drawGraph(all, top, node) {
@@ -90,7 +90,7 @@ function relationPanel(app) {
       group.append(shape("text", { x: clamp(laid.x[k], half, width - half) - laid.x[k], y: -8, "text-anchor": "middle" }, name));
       graph.append(group);
     }
-    readout.textContent = "an arrow leads from the word that draws to the word drawn on";
+    readout.textContent = `an arrow leads from the word that draws to the word drawn on${data.caveat(get("model"), get("step"))}`;
   }
 
   const nodeAt = (position) => clamp(Math.floor((position / SIZE) * (app.data.count + 1)), 0, app.data.count);
