@@ -247,6 +247,15 @@ def find(answers: Mapping[tuple[str, int], Answers], config: RunConfig, seed: in
     )
 
 
+def shareable(settings: Any) -> Any:
+    """Settings for a protocol that others read: of an absolute path its last part alone."""
+    if isinstance(settings, Mapping):
+        return {key: shareable(value) for key, value in settings.items()}
+    if isinstance(settings, str) and Path(settings).is_absolute():
+        return Path(settings).name
+    return settings
+
+
 def sentence(pair: str, measure: str, estimate: Estimate) -> str:
     """ "SRM over mean + global node: recall@5 +0.030 [+0.010, +0.050], real" """
     name, _, control = pair.partition(" - ")

@@ -18,9 +18,10 @@ SHOWN = (
     "relation_auroc_hard",
     "importance_auroc",
     "pointing_hit",
+    "zero_shot_auroc",
     "linear_probe_auroc",
 )
-COMPARED = ("recall_at_5", "binding_accuracy", "linear_probe_auroc")
+COMPARED = ("recall_at_5", "binding_accuracy", "zero_shot_auroc", "linear_probe_auroc")
 _OTHERS = ("comparisons", "baselines", "verdicts", "protocol")
 
 
@@ -51,14 +52,16 @@ def means(result: Mapping[str, Any]) -> str:
 
 def differences(result: Mapping[str, Any]) -> str:
     """A row for every comparison; what is not shown is in parentheses."""
+    compared = result["comparisons"].values()
+    columns = [m for m in COMPARED if any(m in entry["measures"] for entry in compared)]
     lines = [
-        ["", "what it asks", *(ABLATION_MEASURES[measure] for measure in COMPARED)],
-        ["---"] * (2 + len(COMPARED)),
+        ["", "what it asks", *(ABLATION_MEASURES[measure] for measure in columns)],
+        ["---"] * (2 + len(columns)),
     ]
     for pair, entry in result["comparisons"].items():
         name, _, control = pair.partition(" - ")
         cells = []
-        for measure in COMPARED:
+        for measure in columns:
             found = entry["measures"].get(measure)
             cell = _estimate(found, "difference", sign="+")
             real = found is None or found["verdict"] == "real"

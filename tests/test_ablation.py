@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from reclf import ablation as module
-from reclf.ablation import ABLATION_MEASURES, Ablation, find, plan, sentence
+from reclf.ablation import ABLATION_MEASURES, Ablation, find, plan, sentence, shareable
 from reclf.exam import Exam, load_answers, save_answers
 from reclf.model import RECLF
 from reclf.paired import Estimate
@@ -49,6 +49,13 @@ def finished(config, exam, tmp_path_factory):
     said = []
     done.complete(exam, said.append)
     return done, said
+
+
+def test_a_protocol_names_no_folders_of_the_machine():
+    settings = {"root": "/data/open_i", "tower": {"name": "google/vit", "path": "/models/mini"}}
+    assert shareable(settings | {"steps": 2, "none": None}) == {
+        "root": "open_i", "tower": {"name": "google/vit", "path": "mini"}, "steps": 2, "none": None,
+    }  # fmt: skip
 
 
 def test_every_variant_starts_with_the_same_encoders(config, tmp_path):

@@ -39,9 +39,9 @@ TABLES = """| | recall@5 | relation AUROC |
 | SRM | .750 [.700, .800] | .810 [.790, .830] |
 | without a model | .017 | |
 
-| | what it asks | recall@5 | binding | probe |
-| --- | --- | --- | --- | --- |
-| SRM over mean | control | +.250 [+.200, +.300] | (-.010 [-.100, +.080]) | |"""
+| | what it asks | recall@5 | binding |
+| --- | --- | --- | --- |
+| SRM over mean | control | +.250 [+.200, +.300] | (-.010 [-.100, +.080]) |"""
 
 
 PRETRAIN = {
