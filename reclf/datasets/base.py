@@ -25,6 +25,7 @@ import numpy as np
 from reclf import datasets
 from reclf.batches import Box, Pair, Study
 from reclf.imaging import FITS, Frame, ImageError, image_size, read_fitted, read_mask
+from reclf.imports import import_object
 from reclf.reports import clean, split_words
 
 from .masks import FilledBoxes, RunLengths
@@ -319,12 +320,8 @@ def load_dataset(
 
 
 def _find_class(spec: str) -> Callable[..., Any]:
-    module_name, _, class_name = spec.partition(":")
-    if class_name:
-        try:
-            return getattr(importlib.import_module(module_name), class_name)
-        except (ImportError, AttributeError) as error:
-            raise ValueError(f"cannot import the data set {spec!r}: {error}") from error
+    if ":" in spec:
+        return import_object(spec, "data.dataset")
     names = [info.name for info in pkgutil.iter_modules(datasets.__path__)]
     found = _class_of(spec) if spec in names else None
     if found is None:

@@ -1,10 +1,9 @@
 """Aggregators: what folds the local-matchings of an image-report pair into one score."""
 
-import importlib
 import inspect
 from typing import Any
 
-from ..config import check
+from ..imports import import_object
 from .base import Aggregator, Pairs, Related
 from .combined import RelationEnhanced
 from .importance import IRM
@@ -81,18 +80,10 @@ def _class_of(name: str) -> type[Aggregator]:
             f"model.aggregator must be one of {', '.join(AGGREGATORS)} "
             f'or "module:Class", got {name!r}'
         )
-    return AGGREGATORS[name] if name in AGGREGATORS else _imported(name)
-
-
-def _imported(spec: str) -> type[Aggregator]:
-    module_name, _, name = spec.partition(":")
-    check(bool(module_name and name), "an import string", spec, 'look like "module:Class"')
-    try:
-        found = getattr(importlib.import_module(module_name), name)
-    except (ImportError, AttributeError) as error:
-        hint = "; define it in a cell that runs before" if module_name == "__main__" else ""
-        raise ValueError(f"cannot import {spec!r}: {error}{hint}") from error
+    if name in AGGREGATORS:
+        return AGGREGATORS[name]
+    found = import_object(name, "model.aggregator")
     if not (isinstance(found, type) and issubclass(found, Aggregator)):
         base = f"{Aggregator.__module__}.{Aggregator.__name__}"
-        raise TypeError(f"{spec!r} must be a subclass of {base}")
+        raise TypeError(f"{name!r} must be a subclass of {base}")
     return found

@@ -324,7 +324,7 @@ def test_load_dataset_says_what_it_knows(root):
         load_dataset("tables", root)
     with pytest.raises(ValueError, match=r"no option 'label_colums'; did you mean 'label_columns'"):
         load_dataset("table", root, label_colums=["Edema"])
-    with pytest.raises(ValueError, match=r"cannot import the data set 'reclf\.nothing:X'"):
+    with pytest.raises(ValueError, match=r"data.dataset: cannot import 'reclf\.nothing:X'"):
         load_dataset("reclf.nothing:X", root)
 
 

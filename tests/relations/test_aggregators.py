@@ -348,7 +348,7 @@ def test_options_are_found_where_a_class_passes_them_on():
 def test_classes_by_import_string():
     assert isinstance(make_aggregator("reclf.relations.semantic:SRM", S, {}), SRM)
     refused = {
-        ":SRM": 'must look like "module:Class"',
+        ":SRM": 'must look like "module:Name"',
         "reclf.nowhere:SRM": r"cannot import 'reclf\.nowhere:SRM': No module named",
         "reclf.relations:Missing": r"cannot import 'reclf\.relations:Missing'",
         "__main__:Mine": "'Mine'; define it in a cell that runs before",
