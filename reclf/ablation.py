@@ -251,7 +251,9 @@ def shareable(settings: Any) -> Any:
     """Settings for a protocol that others read: of an absolute path its last part alone."""
     if isinstance(settings, Mapping):
         return {key: shareable(value) for key, value in settings.items()}
-    if isinstance(settings, str) and Path(settings).is_absolute():
+    if isinstance(settings, list | tuple):
+        return [shareable(value) for value in settings]
+    if isinstance(settings, str | Path) and Path(settings).is_absolute():
         return Path(settings).name
     return settings
 

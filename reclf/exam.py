@@ -32,17 +32,15 @@ from .tasks.relations import (
     Material,
     benchmark,
     recall_tallies,
-    used_steps,
     word_frequency,
     word_tallies,
 )
 from .tasks.word_importance import DocumentFrequency
-from .tasks.word_readings import read
 from .tasks.zero_shot import prompts_for, score_prompts
 
 Answers = dict[str, Tally | Ranking]
 TRAINING_REPORTS = 2000  # for the document frequency of words
-MEASURED = 2  # raised when a measure changes, so that finished runs are asked again
+MEASURED = 3  # raised when a measure changes, so that finished runs are asked again
 
 
 @dataclass(frozen=True)
@@ -92,12 +90,15 @@ class Exam:
             options["seed"] = phantom_seed
         test_set = load_dataset(data.dataset, data.root, split, config.model.image_size, **options)
         frequency = word_frequency(train_set, TRAINING_REPORTS)
-        material, lexicon = None, load_lexicon()
+        material, lexicon, words = None, load_lexicon(), "of the data set"
         if isinstance(test_set, Phantom):
             material = Material.draw(test_set, n_gallery, n_pairs, frequency)
             shown = material.gallery
         else:
-            shown = [lexicon.with_words(study) for study in gallery(test_set, n_gallery)]
+            shown = gallery(test_set, n_gallery)
+            if any(study.words is None for study in shown):
+                words = f"guessed by lexicon {lexicon.source} {lexicon.digest}"
+            shown = [lexicon.with_words(study) for study in shown]
         names = tuple(getattr(train_set, "labels", ()))
         labelled = [test_set[i] for i in range(min(n_labelled, len(test_set)))] if names else []
         few, other = few_labelled(train_set) if names else ([], [])
@@ -119,7 +120,7 @@ class Exam:
             "encoder": "frozen",
             "precision": "float32",
             "ties": "count half",
-            **({} if material else {"words": f"stated or denied as lexicon {lexicon.source} says"}),
+            "words": words,
         }
         return cls(shown, material, frequency, labelled, few, other, names, choices)
 
@@ -130,14 +131,14 @@ class Exam:
 
     def ask(self, model: RECLF) -> Answers:
         """All measures of a model: those of the relation benchmark, or elsewhere of retrieval and
-        of importance, by the lexicon's words; zero_shot_auroc and linear_probe_auroc where there
-        are labels."""
+        of what the words allow (a lexicon's: importance); zero_shot_auroc and linear_probe_auroc
+        where there are labels."""
         answers: Answers = {}
         if self.material is not None:
             answers |= benchmark(model, self.material)
         else:
             answers |= recall_tallies(model, self.gallery)
-            words = word_tallies(read(model, self.gallery), self.frequency, used_steps(model))
+            words = word_tallies(model, self.gallery, self.frequency)
             answers |= {name: tally for name, tally in words.items() if tally.n}
         if not self.names:
             return answers

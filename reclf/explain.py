@@ -22,6 +22,7 @@ if TYPE_CHECKING:  # torch takes seconds to import; a saved explanation opens wi
     import torch
 
     from .batches import Study
+    from .lexicon import Lexicon
     from .model import RECLF
 
 FORMAT = 1
@@ -47,7 +48,10 @@ class Explanation:
     word_types: list[str] | None = None  # W, of batches.WORD_TYPES
     word_findings: list[int] | None = None  # W, finding instance or -1, where known
     centre: float = MIDDLE  # where in its block of pixels a region looks, see reclf.alignment
-    word_step: int | None = -1  # last SRM step whose edges between words reach the score, or None
+    # Last SRM step in which what words (the whole pair) draw reaches the score; None for no step,
+    # -1 for the last one or where it is not known. See `relations.base.LastRead`.
+    word_step: int | None = -1
+    whole_step: int | None = -1
     provenance: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -82,9 +86,10 @@ class Explanation:
         """What each node draws from which: float32 (1 + W, 1 + W), rows sum to 1.
 
         Args:
-            step: an SRM step from 0; -1 for the last edges that reach the score: of the whole pair
-                those of the last step, of words those of `word_step`. Where node 0 is read out,
-                words draw in the last step what nobody reads, by edges that were never trained.
+            step: an SRM step from 0; -1 for the last edges that reach the score, those of words in
+                `word_step` and those of the whole pair in `whole_step` (the last step where none
+                do). Where node 0 is read out, words draw in the last step what nobody reads, by
+                edges that were never trained. `caveat` says it in words.
 
         Raises:
             ValueError: there is no such step.
@@ -93,9 +98,34 @@ class Explanation:
             return None
         if not -1 <= step < len(self.graph):
             raise ValueError(f"step must be -1 to {len(self.graph) - 1}, got {step}")
-        if step >= 0 or self.word_step is None:
+        if step >= 0:
             return self.graph[step]
-        return np.concatenate([self.graph[-1, :1], self.graph[self.word_step, 1:]])
+        words = -1 if self.word_step is None else self.word_step
+        whole = -1 if self.whole_step is None else self.whole_step
+        return np.concatenate([self.graph[whole, :1], self.graph[words, 1:]])
+
+    def caveat(self, step: int = -1) -> str:
+        """What a reader of `relations(step)` must know; empty where there is nothing."""
+        if self.graph is None:
+            return ""
+        total = len(self.graph)
+        reaching = [
+            (who, None if last is None else last % total)
+            for who, last in (("words", self.word_step), ("the whole pair", self.whole_step))
+        ]
+        idle = [who for who, last in reaching if last is None or step > last]
+        if idle:
+            draw = "draws" if idle == ["the whole pair"] else "draw"
+            return f"what {' and '.join(idle)} {draw} here does not reach the score"
+        known = [(who, last) for who, last in reaching if last is not None]
+        if step < 0 and len({last for _, last in known}) > 1:
+            return ", ".join(f"{who} in step {last + 1}" for who, last in known)
+        return ""
+
+    @property
+    def types_guessed(self) -> bool:
+        """Whether word types come from a lexicon."""
+        return str(self.provenance.get("word_types", "")).startswith("lexicon")
 
     def word_graph(self, step: int = -1) -> np.ndarray | None:
         """`relations` between words only, (W, W): row i is what word i draws from."""
@@ -148,22 +178,22 @@ def file_name(study_id: str) -> str:
     return re.sub(r"[^\w.+=-]+", "-", study_id) + ".npz"
 
 
-def explain(model: RECLF, study: Study, report: str | None = None) -> Explanation:
+def explain(
+    model: RECLF, study: Study, report: str | None = None, lexicon: Lexicon | None = None
+) -> Explanation:
     """Explain one pair.
 
     Args:
         model: in whichever mode; it is run in eval mode.
         study: image, and the report unless another is given.
         report: another text for the same image; what is known of the study's words is left out.
-
-    Types of words come from the data set where it knows them (the phantom), else from the lexicon,
-    which guesses; `provenance["word_types"]` says which.
+        lexicon: guesses the types of words where the data set does not know them; by default
+            `load_lexicon()`. `Explanation.types_guessed` says whether it did.
     """
     import torch
 
     from .lexicon import load_lexicon
     from .tasks.features import collate_for
-    from .tasks.relations import used_steps, word_step
 
     text = study.report if report is None else report
     batch = collate_for(model).texts([text], torch.as_tensor(study.image)[None, None])
@@ -189,8 +219,9 @@ def explain(model: RECLF, study: Study, report: str | None = None) -> Explanatio
         scores["logit_local"] = related.logits.item()
         scores["logit"] += scores["logit_local"]
     truth = study.words[:count] if study.words is not None and report is None else None
-    lexicon = load_lexicon()
+    lexicon = lexicon or load_lexicon()
     typed = lexicon.read(text)[:count] if truth is None else truth
+    last = model.aggregator.last_read()
     graph = None
     if related.graph is not None:
         graph = array(related.graph[0, :, : count + 1, : count + 1])
@@ -208,7 +239,8 @@ def explain(model: RECLF, study: Study, report: str | None = None) -> Explanatio
         word_types=[word.type for word in typed],
         word_findings=None if truth is None else [word.finding for word in truth],
         centre=model.image_encoder.centre(batch.pixels.shape[-1], images.grid[1]),
-        word_step=word_step(used_steps(model)),
+        word_step=-1 if last is None else last.words,
+        whole_step=-1 if last is None else last.whole,
         provenance={
             "model": asdict(model.config),
             "patient_id": study.patient_id,

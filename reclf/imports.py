@@ -19,6 +19,6 @@ def import_object(spec: str, what: str) -> Any:
         raise ValueError(f'{what}: an import string must look like "module:Name", got {spec!r}')
     try:
         return getattr(importlib.import_module(module_name), name)
-    except (ImportError, AttributeError) as error:
+    except (ImportError, AttributeError, TypeError) as error:  # TypeError: a relative name
         hint = "; define it in a cell that runs before" if module_name == "__main__" else ""
         raise ValueError(f"{what}: cannot import {spec!r}: {error}{hint}") from error

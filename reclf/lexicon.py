@@ -12,18 +12,20 @@ to the codes of human indexers on Open-I where that data set is at hand. The lis
 English; another one is a JSON file of the same form.
 """
 
+import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
+from typing import Any
 
 from .batches import WORD_TYPES, Study, Word
 from .reports import clean, sentence_numbers, split_words
 
 SHIPPED = Path(__file__).with_name("lexicons")
 DENIALS = ("what_follows", "what_precedes", "until", "unless_near")
-NEAR = 4  # words after a denial in which "change" makes it none: "no significant interval change"
+NEAR = 4  # words beside a denial in which "change" makes it none: "no significant interval change"
 STATING = ("finding", "location", "severity")
 
 
@@ -33,14 +35,15 @@ class Lexicon:
 
     Attributes:
         types: phrase, a tuple of lower-case words in the singular -> type.
-        denies: "what_follows" and "what_precedes", words that deny the rest of the sentence in that
-            direction, "until" one of these; no denial where one of "unless_near" is near.
-        source: name or path it was read from, for protocols.
+        denies: name of DENIALS -> phrases: "what_follows" and "what_precedes" deny the rest of the
+            sentence in that direction, "until" one of these, unless one of "unless_near" is near.
+        source, digest: name of the list, and a hash of its file, for protocols.
     """
 
     types: Mapping[tuple[str, ...], str]
-    denies: Mapping[str, frozenset[str]]
+    denies: Mapping[str, frozenset[tuple[str, ...]]]
     source: str
+    digest: str
 
     def word_types(self, words: Sequence[str]) -> list[str]:
         """The type of each word of one sentence, the longest phrases first; "filler" where the list
@@ -65,26 +68,59 @@ class Lexicon:
 
     def denied(self, words: Sequence[str]) -> list[bool]:
         """Which words of one sentence stand in what it denies."""
-        until, near = self.denies["until"], self.denies["unless_near"]
-        part = [0]
-        for word in words:
-            part.append(part[-1] + (word in until))
+        starts = self._places(words, "until")
+        parts = [sum(start <= i for start in starts) for i in range(len(words))]
+        follows, precedes = (
+            self._places(words, "what_follows"),
+            self._places(words, "what_precedes"),
+        )
+        types = self.word_types(words)
         found = [False] * len(words)
-        for i, word in enumerate(words):
-            follows = word in self.denies["what_follows"]
-            precedes = word in self.denies["what_precedes"]
-            around = [*words[i + 1 : i + 1 + NEAR]]
-            if precedes and not follows:
-                around += words[max(0, i - NEAR) : i]
-            if near.intersection(form for one in around for form in _forms(one)):
+        for start, length in (follows | precedes).items():
+            end = start + length
+            after = start in follows
+            before = start in precedes or (after and end == len(words))  # "Pneumothorax: no"
+            if self._is_none(words, types, start, end, after, precedes):
                 continue
-            for j in range(len(words)):
-                if part[j + 1] == part[i + 1] and (follows if j > i else precedes and j < i):
-                    found[j] = True
+            for i, part in enumerate(parts):
+                if part == parts[start] and (after if i >= end else before and i < start):
+                    found[i] = True
         return found
 
+    def _is_none(
+        self,
+        words: Sequence[str],
+        types: Sequence[str],
+        start: int,
+        end: int,
+        after: bool,
+        precedes: Mapping[int, int],
+    ) -> bool:
+        """Whether a denial at words[start:end] denies nothing: "no interval change in", "not
+        excluded", "cannot be excluded". "No degenerative change" and "no change of pneumonia" do.
+        """
+        near = self.denies["unless_near"]
+        for i in range(end, min(end + NEAR, len(words))):
+            if "finding" in types[end:i] or (*words[i + 1 : i + 2],) in (("of",), ("to",)):
+                break
+            if near.intersection((form,) for form in _forms(words[i])):
+                return True
+        if after:  # "not" before another denial cancels it
+            return any(i in precedes for i in range(end, min(end + NEAR, len(words))))
+        earlier = words[max(0, start - NEAR) : start]
+        return "not" in earlier or any((word,) in near for word in earlier)
+
+    def _places(self, words: Sequence[str], name: str) -> dict[int, int]:
+        """Where one of the phrases of `denies[name]` starts -> how many words it has."""
+        return {
+            i: len(phrase)
+            for phrase in sorted(self.denies[name], key=len)
+            for i in range(len(words) - len(phrase) + 1)
+            if tuple(words[i : i + len(phrase)]) == phrase
+        }
+
     def with_words(self, study: Study) -> Study:
-        """A study whose words are known; what its data set knows of them stays."""
+        """A study whose words are known, to measure by; what its data set knows of them stays."""
         return study if study.words is not None else replace(study, words=self.read(study.report))
 
     def read(self, report: str) -> tuple[Word, ...]:
@@ -134,7 +170,8 @@ def load_lexicon(spec: str = "chest") -> Lexicon:
     if not path.is_file():
         names = ", ".join(sorted(found.stem for found in SHIPPED.glob("*.json")))
         raise FileNotFoundError(f"no lexicon {spec!r}: shipped are {names}; else give a JSON file")
-    content = json.loads(path.read_text(encoding="utf-8"))
+    raw = path.read_bytes()
+    content = json.loads(raw)
     unknown = sorted(set(content["types"]) - set(WORD_TYPES))
     if unknown:
         raise ValueError(f"{path.name} has types {unknown}; known are {', '.join(WORD_TYPES)}")
@@ -143,13 +180,24 @@ def load_lexicon(spec: str = "chest") -> Lexicon:
         raise ValueError(f"{path.name}: denies must have {', '.join(DENIALS)}, got {given}")
     types: dict[tuple[str, ...], str] = {}
     for kind, phrases in content["types"].items():
-        for phrase in phrases:
-            words = tuple(split_words(phrase))
-            if " ".join(words) != phrase:
-                raise ValueError(
-                    f"{path.name}: {phrase!r} is not lower-case words and single spaces"
-                )
+        for words in _phrases(phrases, kind, path.name):
             if types.setdefault(words, kind) != kind:
-                raise ValueError(f"{path.name}: {phrase!r} is {types[words]} and {kind}; keep one")
-    denies = {name: frozenset(content["denies"][name]) for name in DENIALS}
-    return Lexicon(types, denies, spec if path == shipped else path.name)
+                raise ValueError(
+                    f"{path.name}: {' '.join(words)!r} is {types[words]} and {kind}; keep one"
+                )
+    return Lexicon(
+        types,
+        {n: frozenset(_phrases(content["denies"][n], n, path.name)) for n in DENIALS},
+        spec if path == shipped else path.name,
+        hashlib.sha256(raw).hexdigest()[:8],
+    )
+
+
+def _phrases(given: Any, name: str, file: str) -> list[tuple[str, ...]]:
+    if not isinstance(given, list):
+        raise ValueError(f"{file}: {name} must be a list of phrases, got {given!r}")
+    found = [tuple(split_words(str(phrase))) for phrase in given]
+    for phrase, words in zip(given, found, strict=True):
+        if " ".join(words) != phrase:
+            raise ValueError(f"{file}: {phrase!r} is not lower-case words and single spaces")
+    return found

@@ -1,10 +1,12 @@
 """The ablation: runs that start alike, go on after a kill, and are compared by their answers."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from reclf import ablation as module
 from reclf.ablation import ABLATION_MEASURES, Ablation, find, plan, sentence, shareable
@@ -53,8 +55,10 @@ def finished(config, exam, tmp_path_factory):
 
 def test_a_protocol_names_no_folders_of_the_machine():
     settings = {"root": "/data/open_i", "tower": {"name": "google/vit", "path": "/models/mini"}}
-    assert shareable(settings | {"steps": 2, "none": None}) == {
-        "root": "open_i", "tower": {"name": "google/vit", "path": "mini"}, "steps": 2, "none": None,
+    more = {"steps": 2, "none": None, "roots": ("/data/a", "b"), "own": Path("/data/c")}
+    assert shareable(settings | more) == {
+        "root": "open_i", "roots": ["a", "b"], "own": "c",
+        "tower": {"name": "google/vit", "path": "mini"}, "steps": 2, "none": None,
     }  # fmt: skip
 
 
@@ -69,6 +73,28 @@ def test_every_variant_starts_with_the_same_encoders(config, tmp_path):
     assert len(encoders) > 20
     for key in encoders:
         assert all(torch.equal(states[0][key], state[key]) for state in states)
+
+
+def test_real_reports_are_asked_for_importance_by_the_lexicon(config, tmp_path):
+    reports = ["Small left effusion. Heart normal.", "No nodule.", "Clear lungs. Right nodule."]
+    rows = ["image,report,patient_id,split"]
+    for number in range(12):
+        pixels = np.random.default_rng(number).integers(0, 255, (32, 32), dtype=np.uint8)
+        Image.fromarray(pixels).save(tmp_path / f"{number}.png")
+        split = "train" if number < 6 else "val"
+        rows.append(f"{number}.png,{reports[number % 3]},{number},{split}")
+    (tmp_path / "manifest.csv").write_text("\n".join(rows))
+    settings = {"data.dataset": "table", "data.root": str(tmp_path), "data.options": {}}
+    config = make_config("phantom_small", **{**TINY, **settings})
+    exam = Exam.draw(config, "val")
+    assert exam.material is None
+    assert exam.choices["words"].startswith("guessed by lexicon chest ")
+    assert exam.frequency.reports == 6
+    model = make_model(config.model, make_tokenizer(config, open_split(config, "train")), 0)
+    answers = exam.ask(model.eval())
+    assert answers["importance_auroc"].n == 4  # two of six reports state nothing
+    assert "importance_auroc_idf" in answers
+    assert not any(name.startswith("relation") for name in answers)
 
 
 def test_runs_share_steps_and_settings_and_come_seed_by_seed(finished):

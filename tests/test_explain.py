@@ -59,7 +59,7 @@ def test_it_shows_what_relate_computes(make_model, study):
     assert e.scores["logit_local"] == pytest.approx(scores.logits_local.item(), abs=1e-5)
     assert e.word_types == ["severity", "location", "finding"]
     assert e.word_findings == [0, 0, 0]
-    assert e.provenance["word_types"] == "data set"
+    assert not e.types_guessed
 
 
 def test_relations_are_those_that_reach_the_score(make_model, study):
@@ -71,9 +71,34 @@ def test_relations_are_those_that_reach_the_score(make_model, study):
     np.testing.assert_array_equal(two.word_graph(), two.graph[0, 1:, 1:])
     with pytest.raises(ValueError, match="step must be -1 to 1, got 2"):
         two.relations(2)
+    assert two.caveat() == "words in step 1, the whole pair in step 2"
+    assert two.caveat(0) == ""
+    assert two.caveat(1) == "what words draw here does not reach the score"
     one = explain(make_model("srm", steps=1, read_out="token"), study)
     assert one.word_step is None
     np.testing.assert_array_equal(one.relations(), one.graph[0])
+    assert one.caveat() == "what words draw here does not reach the score"
+
+
+def test_in_a_sequence_the_whole_pair_draws_in_the_last_step_but_one(make_model, study):
+    options = {"composition": "sequential", "read_out": "token"}
+    three = explain(make_model("reclf", steps=3, **options), study)
+    np.testing.assert_array_equal(three.relations()[0], three.graph[1, 0])
+    np.testing.assert_array_equal(three.relations()[1:], three.graph[2, 1:])
+    assert three.caveat() == "words in step 3, the whole pair in step 2"
+    assert three.caveat(2) == "what the whole pair draws here does not reach the score"
+    one = explain(make_model("reclf", steps=1, **options), study)
+    assert one.caveat() == "what the whole pair draws here does not reach the score"
+    whole = explain(make_model("reclf", steps=3, include_whole=True, **options), study)
+    assert whole.caveat() == ""
+
+
+def test_an_aggregator_that_does_not_say_has_no_caveat(make_model, study):
+    model = make_model("srm", steps=2, read_out="token")
+    model.aggregator.last_read = lambda: None
+    e = explain(model, study)
+    np.testing.assert_array_equal(e.relations(), e.graph[1])
+    assert e.caveat() == e.caveat(1) == ""
 
 
 def test_words_that_nobody_knows_have_the_types_of_the_lexicon(make_model, study):
@@ -81,6 +106,7 @@ def test_words_that_nobody_knows_have_the_types_of_the_lexicon(make_model, study
     assert e.words == ["no", "nodule"]
     assert e.word_types == ["negation", "finding"]
     assert e.word_findings is None
+    assert e.types_guessed
     assert e.provenance["word_types"] == "lexicon chest"
 
 
@@ -107,7 +133,16 @@ def test_saved_and_loaded_is_equal(make_model, study, tmp_path):
     for name in ("image", "attention", "cosines", "graph", "importance"):
         np.testing.assert_array_equal(getattr(again, name), getattr(e, name))
     np.testing.assert_array_equal(again.masks["effusion"], e.masks["effusion"])
-    for name in ("words", "report", "scores", "word_types", "word_findings", "centre", "word_step"):
+    for name in (
+        "words",
+        "report",
+        "scores",
+        "word_types",
+        "word_findings",
+        "centre",
+        "word_step",
+        "whole_step",
+    ):
         assert getattr(again, name) == getattr(e, name)
     assert json.dumps(again.provenance)
 

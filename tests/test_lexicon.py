@@ -10,7 +10,7 @@ import pytest
 
 from reclf.batches import WORD_TYPES, Study
 from reclf.datasets.phantom import Phantom
-from reclf.lexicon import load_lexicon
+from reclf.lexicon import DENIALS, load_lexicon
 from reclf.reports import clean, split_words
 
 
@@ -36,6 +36,19 @@ def stated(lexicon, report):
         ("Pneumonia cannot be excluded.", "pneumonia"),
         ("Effusion has resolved.", ""),
         ("Right and left heart borders are normal.", ""),
+        ("Pneumonia is not excluded.", "pneumonia"),
+        ("Left effusion has not resolved.", "left effusion"),
+        ("Pneumonia was ruled out.", ""),
+        ("Pneumothorax: none.", ""),
+        ("Pneumothorax: no.", ""),
+        ("No degenerative change.", ""),
+        ("No acute changes of pneumonia.", ""),
+        ("No change to suggest pneumonia.", ""),
+        ("Lungs are clear, small right pleural effusion.", "small right pleural effusion"),
+        ("Free air under the diaphragm.", "free air"),
+        ("No consolidation other than left atelectasis.", "left atelectasis"),
+        ("Clear aside from a nodule.", "nodule"),
+        ("Heart is not enlarged.", ""),
         ("Bilateral opacities and masses.", "bilateral opacities masses"),
         ("Low lung volumes with bibasilar atelectasis.", "low lung volumes bibasilar atelectasis"),
         ("", ""),
@@ -98,7 +111,7 @@ def write(tmp_path, **changes):
     content = {
         "types": {"finding": ["effusion"], "negation": ["no"]},
         "denies": {
-            "what_follows": ["no"], "what_precedes": [], "until": [], "unless_near": ["change"],
+            "what_follows": ["no"], "what_precedes": [], "until": [], "unless_near": [],
         },
     }  # fmt: skip
     path = tmp_path / "mine.json"
@@ -119,6 +132,8 @@ def test_a_list_of_ones_own(tmp_path):
         ({"types": {"finding": ["Effusion"]}}, "'Effusion' is not lower-case words"),
         ({"types": {"finding": ["mass"], "anatomy": ["mass"]}}, "'mass' is finding and anatomy"),
         ({"denies": {"until": []}}, "unless_near, got until"),
+        ({"types": {"finding": "effusion"}}, "finding must be a list of phrases, got 'effusion'"),
+        ({"denies": {name: ["No"] for name in DENIALS}}, "'No' is not lower-case words"),
     ],
 )
 def test_a_wrong_list_is_refused_by_name(tmp_path, changes, message):

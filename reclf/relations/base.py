@@ -6,6 +6,7 @@ Shape letters: N = image-report pairs, W = words (padded), S = matching dimensio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -64,6 +65,14 @@ class Related:
     auxiliary: Tensor | None = None  # (N,), the score of a part, where it is contrasted by itself
 
 
+class LastRead(NamedTuple):
+    """Which edges of a relation graph of K steps reach the score last; steps count from 0."""
+
+    total: int  # K
+    words: int | None  # last step in which what words draw reaches the score; None: in no step
+    whole: int | None  # the same of node 0
+
+
 class Aggregator(nn.Module):
     """Folds the local-matchings of a pair into one score.
 
@@ -91,6 +100,10 @@ class Aggregator(nn.Module):
     def prepare(self) -> Sequence[Tensor]:
         """Tensors that all chunks of pairs share, formed once; `forward` takes them after pairs."""
         return ()
+
+    def last_read(self) -> LastRead | None:
+        """Of a relation graph, what of it the score rests on; None where that is not known."""
+        return None
 
     def forward(self, pairs: Pairs) -> Related:
         raise NotImplementedError(f"{type(self).__name__} must define forward(pairs)")

@@ -12,7 +12,7 @@ which then teaches IRM little; SGRAF trains its two models each with a loss of i
 
 from torch import Tensor
 
-from .base import Aggregator, Pairs, Related, Scorer
+from .base import Aggregator, LastRead, Pairs, Related, Scorer
 from .importance import ImportanceReasoning
 from .semantic import SemanticReasoning, check_word_edges
 
@@ -64,6 +64,14 @@ class RelationEnhanced(Aggregator):
         self.importance = ImportanceReasoning(dim, norm, include_whole)
         self.importance_score = Scorer(dim)
         self.semantic_score = None if self.sequential else Scorer(dim)
+
+    def last_read(self) -> LastRead:
+        """In a sequence IRM reads the words, and node 0 only with `include_whole`."""
+        one = self.semantic.last_read()
+        if not self.sequential:
+            return one
+        whole = one.whole if self.importance.include_whole else one.words
+        return LastRead(one.total, one.total - 1, whole)
 
     def prepare(self) -> list[Tensor]:
         return self.semantic.products()

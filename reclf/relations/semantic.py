@@ -17,7 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..matchings import as_given, at_least_float32
-from .base import Aggregator, Pairs, Related, Scorer, behind
+from .base import Aggregator, LastRead, Pairs, Related, Scorer, behind
 from .drawing import Draw, apart, draw_fused
 
 
@@ -184,6 +184,11 @@ class SemanticReasoning(nn.Module):
             SemanticStep(dim, scaled, residual, nearness, boundary, overlap) for _ in range(steps)
         )
 
+    def last_read(self) -> LastRead:
+        """Where node 0 alone is read out: the last step moves words into it, and no word."""
+        total = len(self.steps)
+        return LastRead(total, total - 2 if total > 1 else None, total - 1)
+
     def products(self) -> list[Tensor]:
         """What `forward` takes, formed once for many chunks of pairs: two tensors a step."""
         return [part for step in self.steps for part in cast(SemanticStep, step).product()]
@@ -255,6 +260,9 @@ class SRM(Aggregator):
         )
         self.reads_overlap = self.semantic.reads_overlap
         self.score = Scorer(dim)
+
+    def last_read(self) -> LastRead:
+        return self.semantic.last_read()
 
     def prepare(self) -> list[Tensor]:
         return self.semantic.products()

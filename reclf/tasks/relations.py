@@ -127,27 +127,17 @@ def benchmark(model: RECLF, material: Material, progress: str = "") -> dict[str,
             for direction, tally in by_direction.items():
                 found[_name(f"{fact}_accuracy", score, direction)] = tally
     found |= _pointing(model, material.gallery)
-    found |= word_tallies(read(model, material.gallery), material.frequency, used_steps(model))
+    found |= word_tallies(model, material.gallery, material.frequency)
     return found
 
 
 def used_steps(model: RECLF) -> list[bool]:
-    """For each SRM step, whether edges between words reach the score.
-
-    Where node 0 is read out, the last step moves words only into node 0: its edges between words
-    are computed for the eye alone, and with one step no edge is ever trained. In a sequence SRM's
-    words go on to IRM, and all edges count.
-    """
-    semantic = getattr(model.aggregator, "semantic", None)
-    if semantic is None:
+    """For each SRM step, whether edges between words reach the score; empty where that is not
+    known. Where they never do, none is ever trained: they are computed for the eye alone."""
+    read = model.aggregator.last_read()
+    if read is None:
         return []
-    last = bool(getattr(model.aggregator, "sequential", False))
-    return [True] * (len(semantic.steps) - 1) + [last]
-
-
-def word_step(used: Sequence[bool]) -> int | None:
-    """The last step whose edges between words reach the score; None where no step's do."""
-    return max((k for k, yes in enumerate(used) if yes), default=None)
+    return [read.words is not None and step <= read.words for step in range(read.total)]
 
 
 def _name(measure: str, score: str, direction: str) -> str:
@@ -191,23 +181,24 @@ def _pointing(model: RECLF, studies: Sequence[Study]) -> dict[str, Tally]:
 
 
 def word_tallies(
-    readings: Sequence[Reading], frequency: DocumentFrequency, used: Sequence[bool]
+    model: RECLF, studies: Sequence[Study], frequency: DocumentFrequency
 ) -> dict[str, Tally]:
     """Relations and importance within reports, and their baselines.
 
     Args:
-        readings: of studies whose words are known. Where nothing is known of finding instances (a
-            lexicon's words), there is no choice to order, and relations have n = 0.
-        used: see `used_steps`.
+        studies: whose words are known. Where nothing is known of finding instances (a lexicon's
+            words), there is no choice to order, and relations have n = 0.
     """
     values: dict[str, list[float]] = {}
 
     def note(name: str, value: float) -> None:
         values.setdefault(name, []).append(value)
 
-    relied_on = word_step(used)
-    chosen = -1 if relied_on is None else relied_on
-    for reading in readings:
+    last = model.aggregator.last_read()
+    # The edges that a model relies on; the last ones where it relies on none, or does not say.
+    chosen = -1 if last is None or last.words is None else last.words
+    reads_out = last is None or last.whole == last.total - 1
+    for reading in read(model, studies):
         triples = relation_triples(reading.words)
         hard = triples[is_hard(triples)]
         edges = {
@@ -221,7 +212,8 @@ def word_tallies(
             graphs = reading.graph[:, 1:, 1:]
             edges |= {f"_step{k + 1}": graph for k, graph in enumerate(graphs)}
             edges[""] = graphs[chosen]
-            note("importance_auroc_read_out", _auroc(reading.graph[-1, 0, 1:], reading))
+            if reads_out:
+                note("importance_auroc_read_out", _auroc(reading.graph[-1, 0, 1:], reading))
         for suffix, matrix in edges.items():
             note(f"relation_auroc{suffix}", share_in_order(matrix, triples))
             note(f"relation_auroc_hard{suffix}", share_in_order(matrix, hard))

@@ -194,13 +194,16 @@ def test_another_step_has_another_graph(page, explorer):
     [
         (-1, "-1", "first is the whole pair"),
         (0, "-1", "first is the whole pair; words in step 1, the whole pair in step 2"),
-        (0, "1", "whole pair; what words draw in this step does not reach the score"),
-        (None, "-1", "whole pair; what words draw does not reach this model's score"),
+        (0, "0", "first is the whole pair"),
+        (0, "1", "first is the whole pair; what words draw here does not reach the score"),
+        (None, "-1", "first is the whole pair; what words draw here does not reach the score"),
     ],
 )
 def test_edges_that_count_come_first_and_others_say_so(open_page, tmp_path, word_step, step, said):
     explained = sample(word_step=word_step)
-    page = open_page(MatchingExplorer([explained]).to_html(tmp_path / "page.html"))
+    models = {"other": [sample(steps=3)], "this": [explained]}
+    explorer = MatchingExplorer(models, model=1)
+    page = open_page(explorer.to_html(tmp_path / "page.html"))
     select(page, "step", step)
     own = reading.strongest_edges(explained.relations(int(step)), 1)[0]
     strongest = page.get_by_test_id("matrix").get_attribute("aria-label")

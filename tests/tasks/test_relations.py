@@ -108,18 +108,31 @@ def test_relations_are_of_the_last_step_that_reaches_the_score(two_steps, materi
 
 
 @pytest.mark.parametrize(
-    ("aggregator", "options", "expected"),
+    ("aggregator", "options", "expected", "whole"),
     [
-        ("reclf", {"steps": 1}, [False]),
-        ("srm", {"steps": 3}, [True, True, False]),
-        ("reclf", {"steps": 2, "composition": "sequential"}, [True, True]),
-        ("mean", {}, []),
+        ("reclf", {"steps": 1}, [False], [True]),
+        ("srm", {"steps": 3}, [True, True, False], [True, True, True]),
+        ("reclf", {"steps": 2, "composition": "sequential"}, [True, True], [True, False]),
+        ("reclf", {"steps": 1, "composition": "sequential"}, [True], [False]),
+        (
+            "reclf",
+            {"steps": 2, "composition": "sequential", "include_whole": True},
+            [True, True],
+            [True, True],
+        ),
+        ("mean", {}, [], []),
     ],
 )
-def test_which_edges_reach_the_score(build, studies, aggregator, options, expected):
-    """Held to the model itself: what words draw in a step is changed, and the score looked at."""
+def test_which_edges_reach_the_score(build, studies, aggregator, options, expected, whole):
+    """Held to the model itself: what words (the whole pair) draw in a step is changed, and the
+    score looked at."""
     model = build(aggregator=aggregator, aggregator_options=options)
     assert used_steps(model) == expected
+    last = model.aggregator.last_read()
+    assert (last is None) == (whole == [])
+    if last is not None:
+        reaching = [step for step, reaches in enumerate(whole) if reaches]
+        assert (last.total, last.whole) == (len(whole), max(reaching, default=None))
     batch = collate_for(model)(studies[:2])
     features = model.encode_images(batch.pixels), model.encode_reports(batch)
     before = model.relate(*features)[0].logits
@@ -129,11 +142,16 @@ def test_which_edges_reach_the_score(build, studies, aggregator, options, expect
         assert nodes.shape[1] > 1
         return torch.cat([nodes[:, :1], nodes[:, 1:] * 2 + 1], dim=1), graph
 
-    for step, reaches in enumerate(expected):
-        handle = model.aggregator.semantic.steps[step].register_forward_hook(change_words)
-        after = model.relate(*features)[0].logits
-        handle.remove()
-        assert bool((after - before).abs().max() > 1e-6) == reaches
+    def change_whole(module, inputs, output):
+        nodes, graph = output
+        return torch.cat([nodes[:, :1] * 2 + 1, nodes[:, 1:]], dim=1), graph
+
+    for change, reaching in ((change_words, expected), (change_whole, whole)):
+        for step, reaches in enumerate(reaching):
+            handle = model.aggregator.semantic.steps[step].register_forward_hook(change)
+            after = model.relate(*features)[0].logits
+            handle.remove()
+            assert bool((after - before).abs().max() > 1e-6) == reaches
 
 
 def test_the_result_has_every_measure_even_where_the_model_has_none(build, material):

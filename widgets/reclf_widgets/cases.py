@@ -95,7 +95,7 @@ class CaseSet:
             "pieces": pieces,
             "rest": rest,
             "types": first.word_types,
-            "types_by": first.provenance.get("word_types"),
+            "types_by": first.provenance["word_types"] if first.types_guessed else "",
             "own_mask": [-1 if name is None else names.index(name) for name in own],
             "masks": [
                 {"name": name, "outlines": reading.outlines(mask)}
@@ -105,7 +105,8 @@ class CaseSet:
             "original_scores": [one.scores for one in self.original(index).values()],
             "edited": index in self.edited,
             "graph_steps": [0 if one.graph is None else len(one.graph) for one in models],
-            "word_steps": [_word_step(one) for one in models],
+            "counting": [_counting(one) for one in models],
+            "caveats": [_caveats(one) for one in models],
             "weighs": [one.importance is not None for one in models],
         }
         grid, centre = first.attention.shape[1:], first.centre
@@ -188,11 +189,17 @@ def _check_pair(explained: Mapping[str, Explanation]) -> None:
                 )
 
 
-def _word_step(one: Explanation) -> int | None:
-    """`Explanation.word_step`, counted from the first step."""
-    if one.graph is None or one.word_step is None:
-        return None
-    return one.word_step % len(one.graph)
+def _counting(one: Explanation) -> list[int]:
+    """The steps of `Explanation.relations()`, from 0: of the whole pair and of words."""
+    if one.graph is None:
+        return []
+    last = len(one.graph) - 1
+    return [last if k is None else k % len(one.graph) for k in (one.whole_step, one.word_step)]
+
+
+def _caveats(one: Explanation) -> list[str]:
+    """Of the relations that count, and of each step."""
+    return [] if one.graph is None else [one.caveat(k) for k in range(-1, len(one.graph))]
 
 
 def _floats(arrays: Any) -> bytes:

@@ -89,7 +89,7 @@ class MatchingExplorer(StillWidget):
     smooth = _state(traitlets.Bool(False, help="interpolate between regions"))
     masks = _state(traitlets.Bool(True, help="outline what is known to be there"))
     threshold = _state(traitlets.Float(0.3, min=0, max=1, help="share of the strongest relation"))
-    step = _state(traitlets.Int(-1, help="step of relation modelling, -1: the last that counts"))
+    step = _state(traitlets.Int(-1, min=-1, help="step of relations, -1: the last that counts"))
     relations = _state(traitlets.Enum(["matrix", "graph"], "matrix"))
     edges = _state(traitlets.Int(20, min=1, max=100, help="relations in the graph"))
     query = _state(traitlets.Unicode("", help="text looked for in cases and words"))

@@ -65,13 +65,15 @@ def telling_words(explanation: Explanation, limit: int) -> list[int]:
     """Up to `limit` words in reading order: one for each known finding first, then by weight.
 
     Weight is importance; where there is none, the maximum of a word's map. Short words ("of",
-    "the") come last, even when they belong to the name of a finding.
+    "the") come last, even when they belong to the name of a finding, and so do fillers where types
+    are known; a lexicon's guess changes nothing, since it does not list everything that counts.
     """
     count = len(explanation.words)
     weight = explanation.importance
     if weight is None:
         weight = explanation.attention.reshape(count, -1).max(1, initial=0)
-    types = explanation.word_types or ["finding"] * count
+    known = None if explanation.types_guessed else explanation.word_types
+    types = known or ["finding"] * count
     findings = explanation.word_findings or [-1] * count
 
     def order(i: int) -> tuple[bool, bool, float]:

@@ -25,12 +25,13 @@ class Case {
       start += steps * size;
       return all;
     });
-    // What counts: of the whole pair the last step, of words the last one that reaches the score.
+    // What counts: the whole pair and the words, each as in the last step that reaches the score.
     this.counting = this.graphs.map((all, model) => {
-      const step = info.word_steps?.[model] ?? all.length - 1;
-      if (!all.length || step === all.length - 1) return all.at(-1) ?? null;
-      const joined = Float32Array.from(all[step]);
-      joined.set(all.at(-1).subarray(0, this.count + 1));
+      if (!all.length) return null;
+      const [whole, words] = info.counting[model];
+      if (whole === words) return all[words];
+      const joined = Float32Array.from(all[words]);
+      joined.set(all[whole].subarray(0, this.count + 1));
       return joined;
     });
     this.means = new Map();
@@ -76,11 +77,9 @@ class Case {
 
   // What a reader of the graph of a step must know, in words.
   caveat(model, step) {
-    const last = this.graphs[model].length - 1, words = this.info.word_steps?.[model];
-    if (words === null) return "; what words draw does not reach this model's score";
-    if (words === undefined || words === last) return "";
-    if (step < 0) return `; words in step ${words + 1}, the whole pair in step ${last + 1}`;
-    return step > words ? "; what words draw in this step does not reach the score" : "";
+    const caveats = this.info.caveats[model];
+    const found = caveats[clamp(step + 1, 0, caveats.length - 1)];
+    return found ? `; ${found}` : "";
   }
 
   // Edges between different nodes, strongest first: [drawing node, node drawn on, weight].

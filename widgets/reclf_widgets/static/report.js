@@ -31,8 +31,8 @@ function reportPanel(app) {
     const types = new Set(data.info.types ?? []);
     legend.replaceChildren(ground, ...Object.entries(palette).filter(([type, [, letter]]) => letter && types.has(type)).map(([type, [color, letter]]) =>
       element("span", {}, element("i", { style: `background:${color}`, class: type === "anatomy" ? "reclf-on-dark" : "" }, letter), ` ${type}`)));
-    const source = data.info.types_by ?? "";
-    if (types.size && source.startsWith("lexicon")) legend.append(element("span", { "data-testid": "types-by" }, `types guessed by ${source}`));
+    const source = data.info.types_by;
+    if (types.size && source) legend.append(element("span", { "data-testid": "types-by" }, `types guessed by ${source}`));
   }
 
   function draw() {
