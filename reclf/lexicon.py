@@ -70,45 +70,41 @@ class Lexicon:
         """Which words of one sentence stand in what it denies."""
         starts = self._places(words, "until")
         parts = [sum(start <= i for start in starts) for i in range(len(words))]
-        follows, precedes = (
-            self._places(words, "what_follows"),
-            self._places(words, "what_precedes"),
-        )
+        follows = self._places(words, "what_follows")
+        precedes = self._places(words, "what_precedes")
         types = self.word_types(words)
         found = [False] * len(words)
         for start, length in (follows | precedes).items():
             end = start + length
             after = start in follows
             before = start in precedes or (after and end == len(words))  # "Pneumothorax: no"
-            if self._is_none(words, types, start, end, after, precedes):
+            if self._denies_nothing(words, types, start, end):
                 continue
             for i, part in enumerate(parts):
                 if part == parts[start] and (after if i >= end else before and i < start):
                     found[i] = True
         return found
 
-    def _is_none(
-        self,
-        words: Sequence[str],
-        types: Sequence[str],
-        start: int,
-        end: int,
-        after: bool,
-        precedes: Mapping[int, int],
+    def _denies_nothing(
+        self, words: Sequence[str], types: Sequence[str], start: int, end: int
     ) -> bool:
-        """Whether a denial at words[start:end] denies nothing: "no interval change in", "not
-        excluded", "cannot be excluded". "No degenerative change" and "no change of pneumonia" do.
+        """Whether a denial at words[start:end] is none: "no interval change in", "cannot be
+        excluded", and both of "not excluded". "No degenerative change" and "no change of
+        pneumonia" are denials.
         """
         near = self.denies["unless_near"]
+        precedes = self.denies["what_precedes"]
+        both = precedes & self.denies["what_follows"]  # "not"
         for i in range(end, min(end + NEAR, len(words))):
             if "finding" in types[end:i] or (*words[i + 1 : i + 2],) in (("of",), ("to",)):
                 break
             if near.intersection((form,) for form in _forms(words[i])):
                 return True
-        if after:  # "not" before another denial cancels it
-            return any(i in precedes for i in range(end, min(end + NEAR, len(words))))
-        earlier = words[max(0, start - NEAR) : start]
-        return "not" in earlier or any((word,) in near for word in earlier)
+        cue = tuple(words[start:end])
+        if cue in both:
+            return any(end <= i < end + NEAR for i in self._places(words, "what_precedes"))
+        earlier = {(word,) for word in words[max(0, start - NEAR) : start]}
+        return cue in precedes and not earlier.isdisjoint(both | near)
 
     def _places(self, words: Sequence[str], name: str) -> dict[int, int]:
         """Where one of the phrases of `denies[name]` starts -> how many words it has."""

@@ -49,6 +49,7 @@ def stated(lexicon, report):
         ("No consolidation other than left atelectasis.", "left atelectasis"),
         ("Clear aside from a nodule.", "nodule"),
         ("Heart is not enlarged.", ""),
+        ("No effusion, pneumothorax is absent.", ""),
         ("Bilateral opacities and masses.", "bilateral opacities masses"),
         ("Low lung volumes with bibasilar atelectasis.", "low lung volumes bibasilar atelectasis"),
         ("", ""),
