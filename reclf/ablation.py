@@ -162,7 +162,7 @@ class Findings:
     means: dict[str, dict[str, Estimate]]  # variant -> measure -> over seeds
     differences: dict[str, dict[str, Estimate]]  # "srm - mean" -> measure -> paired
     questions: dict[str, str]  # "srm - mean" -> what it asks
-    baselines: dict[str, dict[str, float]]  # measure -> baseline that needs no model -> value
+    baselines: dict[str, dict[str, float]]  # measure -> baseline -> value, of the first run's exam
 
     @property
     def verdicts(self) -> dict[str, list[str]]:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from .ablation import ABLATION_MEASURES
+from .relation_table import named_baselines
 from .tasks.scoreboard import markdown, short
 from .variants import TITLES
 
@@ -45,7 +46,7 @@ def means(result: Mapping[str, Any]) -> str:
             [TITLES[name], *(_estimate(row.get(measure), "mean") for measure in columns)]
             for name, row in rows.items()
         ),
-        ["without a model", *(_baselines(result["baselines"].get(m, {})) for m in columns)],
+        ["baselines", *(_baselines(result["baselines"].get(m, {}), m) for m in columns)],
     ]
     return markdown(lines)
 
@@ -77,5 +78,7 @@ def _estimate(found: Mapping[str, Any] | None, key: str, sign: str = "") -> str:
     return f"{short(found[key], sign)} [{low}, {high}]"
 
 
-def _baselines(found: Mapping[str, float]) -> str:
-    return ", ".join(short(value) for value in found.values())
+def _baselines(found: Mapping[str, float], measure: str) -> str:
+    # The cosine of word vectors is of one run, and no baseline of all variants.
+    shared = {name: value for name, value in found.items() if not name.endswith("_word_cosine")}
+    return named_baselines(shared, measure) if shared else ""

@@ -105,8 +105,13 @@ class Explanation:
         return np.concatenate([self.graph[whole, :1], self.graph[words, 1:]])
 
     def caveat(self, step: int = -1) -> str:
-        """What a reader of `relations(step)` must know; empty where there is nothing."""
-        if self.graph is None:
+        """What a reader of `relations(step)` must know, steps counted from 1; empty where there is
+        nothing.
+
+        Raises:
+            ValueError: there is no such step.
+        """
+        if self.graph is None or self.relations(step) is None:
             return ""
         total = len(self.graph)
         reaching = [
@@ -119,7 +124,9 @@ class Explanation:
             return f"what {' and '.join(idle)} {draw} here does not reach the score"
         known = [(who, last) for who, last in reaching if last is not None]
         if step < 0 and len({last for _, last in known}) > 1:
-            return ", ".join(f"{who} in step {last + 1}" for who, last in known)
+            return "rows of " + ", of ".join(
+                f"{who}: SRM step {last + 1} of {total}" for who, last in known
+            )
         return ""
 
     @property

@@ -1,6 +1,6 @@
 """The relation benchmark of one run as a table in Markdown: a column for each hospital.
 
-results/relations-<hospital>.json -> what was measured, and what needs no model
+results/relations-<hospital>.json -> what was measured, and what it must beat
 """
 
 from collections.abc import Mapping, Sequence
@@ -30,7 +30,7 @@ def as_markdown(results: Mapping[str, Mapping[str, Any]]) -> str:
     first = results[hospitals[0]]
     shown = [name for name in SHOWN if first[name]["value"] is not None]
     lines = [
-        ["", *hospitals, f"without a model, {hospitals[0]}"],
+        ["", *hospitals, f"baselines, {hospitals[0]}"],
         ["---"] * (2 + len(hospitals)),
         *([MEASURES[name].title, *_cells(results, hospitals, name)] for name in shown),
     ]
@@ -40,8 +40,12 @@ def as_markdown(results: Mapping[str, Mapping[str, Any]]) -> str:
 def _cells(
     results: Mapping[str, Mapping[str, Any]], hospitals: Sequence[str], name: str
 ) -> list[str]:
-    baselines = (_baseline(results[hospitals[0]], b) for b in MEASURES[name].baselines)
-    return [*(_value(results[hospital][name]) for hospital in hospitals), ", ".join(baselines)]
+    first = results[hospitals[0]]
+    baselines = {
+        str(b): first[b]["value"] if isinstance(b, str) else b for b in MEASURES[name].baselines
+    }
+    cells = [_value(results[hospital][name]) for hospital in hospitals]
+    return [*cells, named_baselines(baselines, name)]
 
 
 def _value(found: Mapping[str, Any]) -> str:
@@ -49,5 +53,15 @@ def _value(found: Mapping[str, Any]) -> str:
     return f"{short(found['value'])} [{low}, {high}]"
 
 
-def _baseline(result: Mapping[str, Any], baseline: str | float) -> str:
-    return short(result[baseline]["value"] if isinstance(baseline, str) else baseline)
+def named_baselines(baselines: Mapping[str, float], measure: str) -> str:
+    """Baselines of a measure in a cell, by name where there are several.
+
+    Args:
+        baselines: name of the tally, such as "pointing_centre" -> value.
+        measure: such as "pointing_hit".
+    """
+    if len(baselines) == 1:
+        return short(next(iter(baselines.values())))
+    stem = measure.removesuffix("_hit")
+    names = {name: name.removeprefix(f"{stem}_").replace("_", " ") for name in baselines}
+    return ", ".join(f"{names[name]} {short(value)}" for name, value in baselines.items())

@@ -71,7 +71,7 @@ def test_relations_are_those_that_reach_the_score(make_model, study):
     np.testing.assert_array_equal(two.word_graph(), two.graph[0, 1:, 1:])
     with pytest.raises(ValueError, match="step must be -1 to 1, got 2"):
         two.relations(2)
-    assert two.caveat() == "words in step 1, the whole pair in step 2"
+    assert two.caveat() == "rows of words: SRM step 1 of 2, of the whole pair: SRM step 2 of 2"
     assert two.caveat(0) == ""
     assert two.caveat(1) == "what words draw here does not reach the score"
     one = explain(make_model("srm", steps=1, read_out="token"), study)
@@ -85,7 +85,7 @@ def test_in_a_sequence_the_whole_pair_draws_in_the_last_step_but_one(make_model,
     three = explain(make_model("reclf", steps=3, **options), study)
     np.testing.assert_array_equal(three.relations()[0], three.graph[1, 0])
     np.testing.assert_array_equal(three.relations()[1:], three.graph[2, 1:])
-    assert three.caveat() == "words in step 3, the whole pair in step 2"
+    assert three.caveat() == "rows of words: SRM step 3 of 3, of the whole pair: SRM step 2 of 3"
     assert three.caveat(2) == "what the whole pair draws here does not reach the score"
     one = explain(make_model("reclf", steps=1, **options), study)
     assert one.caveat() == "what the whole pair draws here does not reach the score"

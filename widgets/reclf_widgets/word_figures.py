@@ -30,7 +30,7 @@ def plot_relations(
     Args:
         explanation: of a model that relates words.
         step: of semantic relation modelling, see `Explanation.relations`; by default what
-            reaches the score last. Above the matrix stands what is to be known of it.
+            reaches the score last. Above it stands what is to be known of it.
         edges: at most so many arcs.
         threshold: in [0, 1]; leaves out edges below this share of the strongest.
         width: inches.
@@ -60,7 +60,7 @@ def plot_relations(
             _color_labels(left.get_yticklabels()[1:], explanation)
         left.tick_params(length=0, pad=1)
         left.set(xlabel="drawn on", ylabel="draws")
-        left.set_title(explanation.caveat(step), fontsize=6)
+        left.set_title(explanation.caveat(step), fontsize=6, loc="left")
         bar = figure.colorbar(image, ax=left, fraction=0.04, pad=0.01, extend="max")
         bar.ax.tick_params(labelsize=6, length=2)
         _plot_arcs(right, explanation, names, strongest)
