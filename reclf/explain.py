@@ -100,9 +100,18 @@ class Explanation:
             raise ValueError(f"step must be -1 to {len(self.graph) - 1}, got {step}")
         if step >= 0:
             return self.graph[step]
-        words = -1 if self.word_step is None else self.word_step
-        whole = -1 if self.whole_step is None else self.whole_step
+        whole, words = self.counting
         return np.concatenate([self.graph[whole, :1], self.graph[words, 1:]])
+
+    @property
+    def counting(self) -> tuple[int, int]:
+        """The steps that `relations()` takes: of the whole pair and of words."""
+        total = 0 if self.graph is None else len(self.graph)
+        whole, words = (
+            total - 1 if step is None else step % max(total, 1)
+            for step in (self.whole_step, self.word_step)
+        )
+        return whole, words
 
     def caveat(self, step: int = -1) -> str:
         """What a reader of `relations(step)` must know, steps counted from 1; empty where there is

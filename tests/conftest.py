@@ -6,6 +6,7 @@ Sizes differ along every axis (B 4, W 5, T 9, D 6, S 7), so that a swap of two a
 import os
 import random
 import sys
+from pathlib import Path
 
 # Before transformers is imported: no test may wait for the network.
 os.environ["HF_HUB_OFFLINE"] = "1"
@@ -200,3 +201,12 @@ def _restore(before: dict[str, object]) -> None:
     torch.set_default_dtype(before["torch default dtype"])
     torch.set_default_device(before["torch default device"])
     torch.use_deterministic_algorithms(bool(before["torch deterministic algorithms"]))
+
+
+@pytest.fixture
+def open_i():
+    """The folder of Open-I, where the machine has it."""
+    folder = Path(os.environ.get("RECLF_REAL_DATA", "")) / "open_i"
+    if "RECLF_REAL_DATA" not in os.environ or not folder.is_dir():
+        pytest.skip("RECLF_REAL_DATA does not name a folder that holds open_i/")
+    return folder

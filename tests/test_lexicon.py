@@ -2,8 +2,6 @@
 
 import csv
 import json
-import os
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -92,11 +90,8 @@ def test_it_agrees_with_the_truth_of_the_phantom(lexicon, hospital, precision, r
     assert counts[1, 1] / counts[:, 1].sum() > recall
 
 
-def test_it_agrees_with_the_indexers_of_open_i(lexicon):
-    folder = Path(os.environ.get("RECLF_REAL_DATA", "")) / "open_i"
-    if "RECLF_REAL_DATA" not in os.environ or not folder.is_dir():
-        pytest.skip("RECLF_REAL_DATA does not name a folder that holds open_i/")
-    with (folder / "manifest.csv").open(newline="") as file:
+def test_it_agrees_with_the_indexers_of_open_i(lexicon, open_i):
+    with (open_i / "manifest.csv").open(newline="") as file:
         rows = [row for row in csv.DictReader(file) if row["split"] == "val"]
     found = {True: [], False: []}
     for row in rows:

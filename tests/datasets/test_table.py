@@ -1,10 +1,8 @@
 """Any manifest as a data set: what a study holds, every problem by its message, finding by name."""
 
 import math
-import os
 import pickle
 from collections import Counter
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -328,12 +326,9 @@ def test_load_dataset_says_what_it_knows(root):
         load_dataset("reclf.nothing:X", root)
 
 
-def test_open_i_if_there():
-    folder = Path(os.environ.get("RECLF_REAL_DATA", "")) / "open_i"
-    if "RECLF_REAL_DATA" not in os.environ or not folder.is_dir():
-        pytest.skip("RECLF_REAL_DATA does not name a folder that holds open_i/")
-    sizes = {split: len(Table(folder, split, 64)) for split in ("train", "val")}
+def test_open_i_if_there(open_i):
+    sizes = {split: len(Table(open_i, split, 64)) for split in ("train", "val")}
     assert sizes == {"train": 2782, "val": 294}
-    study = Table(folder, "val", 64)[0]
+    study = Table(open_i, "val", 64)[0]
     assert study.image.shape == (64, 64)
     assert 0.1 < study.image.mean() < 0.9

@@ -105,7 +105,7 @@ class CaseSet:
             "original_scores": [one.scores for one in self.original(index).values()],
             "edited": index in self.edited,
             "graph_steps": [0 if one.graph is None else len(one.graph) for one in models],
-            "counting": [_counting(one) for one in models],
+            "counting": [list(one.counting) for one in models],
             "caveats": [_caveats(one) for one in models],
             "weighs": [one.importance is not None for one in models],
         }
@@ -187,14 +187,6 @@ def _check_pair(explained: Mapping[str, Explanation]) -> None:
                     f"{first.study_id}: {name} has another {what} than {first_name} "
                     f"({theirs} and {ours}); show them in two explorers"
                 )
-
-
-def _counting(one: Explanation) -> list[int]:
-    """The steps of `Explanation.relations()`, from 0: of the whole pair and of words."""
-    if one.graph is None:
-        return []
-    last = len(one.graph) - 1
-    return [last if k is None else k % len(one.graph) for k in (one.whole_step, one.word_step)]
 
 
 def _caveats(one: Explanation) -> list[str]:
