@@ -3,6 +3,7 @@
 PYTHON ?= python3
 VENV ?= .venv
 RUN ?= runs/first
+WORKERS ?= 2
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
@@ -38,8 +39,9 @@ evaluate: $(READY)
 	done
 	$(BIN)/python -m reclf.tasks.scoreboard $(RUN)
 
+# Half of the time goes into starting kernels and browsers, so files are tested side by side.
 test: lint
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 
 lint: $(READY)
 	$(BIN)/ruff check

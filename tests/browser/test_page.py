@@ -1,10 +1,11 @@
 """The ES module in headless Chromium without kernel or network, on exported pages."""
 
-import statistics
+import re
 
 import numpy as np
 import pytest
-from sample_explanations import HOSTILE, large, sample
+from sample_explanations import HOSTILE, sample
+from steering import point_at, select, shown, wait_for
 
 from reclf_widgets import ImportanceView, MatchingExplorer, MatchingView, RelationGraphView, reading
 
@@ -40,30 +41,6 @@ CONTRAST = """(selector) => {
     return (Math.max(text, behind) + 0.05) / (Math.min(text, behind) + 0.05);
   }));
 }"""
-
-
-def shown(value):
-    """The text that the page shows for a number: the twin of `shown` in elements.js."""
-    if value == 0:
-        return "0"
-    return f"{value:.3f}" if abs(value) >= 1e-3 else f"{value:.1e}".replace("e-0", "e-")
-
-
-def select(page, trait, value):
-    page.locator(f"select[data-trait={trait}]").select_option(value)
-
-
-def wait_for(page, **facts):
-    facts = "".join(f"[data-{name}='{value}']" for name, value in facts.items())
-    page.locator(f".reclf{facts}").wait_for()
-
-
-def point_at(page, region, grid):
-    """Move the pointer to a region, counted row by row, of the first tile."""
-    image = page.get_by_test_id("image")
-    width, height = map(float, image.get_attribute("data-tile").split())
-    x, y = (region % grid[1] + 0.5) * width / grid[1], (region // grid[1] + 0.5) * height / grid[0]
-    return {"x": x, "y": y}
 
 
 @pytest.fixture(scope="module")
@@ -207,7 +184,9 @@ def test_edges_that_count_come_first_and_others_say_so(open_page, tmp_path, word
     select(page, "step", step)
     own = reading.strongest_edges(explained.relations(int(step)), 1)[0]
     page.locator(f"[data-testid=matrix][aria-label$='{shown(own[2])}']").wait_for()
-    assert page.get_by_test_id("relation-readout").inner_text().endswith(f"whole pair{said}")
+    # The strongest edge of two steps can be the same, so the sentence is waited for as well.
+    ends = re.compile(re.escape(f"whole pair{said}") + "$")
+    page.get_by_test_id("relation-readout").filter(has_text=ends).wait_for()
 
 
 def test_the_keyboard_reaches_everything(page, explorer):
@@ -346,37 +325,3 @@ def test_editing_is_off_and_says_why(page):
     page.get_by_text("Your own text or image").click()
     assert page.get_by_test_id("edit-text").is_disabled()
     assert "This page has no model" in page.get_by_test_id("status").inner_text()
-
-
-def test_it_is_quick_enough(open_page, tmp_path, record_property, capsys):
-    """First draw until it is painted 150 ms, word 40, hover 20, at 512 px, 28 x 28 and 120 words.
-
-    On a busy machine most of the time is waiting for a core, which the best of several has not.
-    """
-    path = MatchingExplorer({"A": [large()], "B": [large(model=1)]}).to_html(
-        tmp_path / "large.html"
-    )
-    first, clicks, hovers = [], [], []
-    while len(first) < 4 or (min(first) > 150 and len(first) < 12):
-        page = open_page(path)
-        root = page.locator(".reclf[data-painted-ms]")
-        first.append(float(root.get_attribute("data-painted-ms")))
-    for word in range(3, 60, 6):
-        page.locator(f".reclf-word[data-word='{word}']").click()
-        wait_for(page, word=word)
-        clicks.append(float(root.get_attribute("data-draw-ms")))
-    image = page.get_by_test_id("image")
-    for region in range(300, 340, 2):
-        image.hover(position=point_at(page, region, (28, 28)))
-        hovers.append(float(image.get_attribute("data-hover-ms")))
-    kinds = {"first draw": first, "word": clicks, "hover": hovers}
-    best = {kind: min(times) for kind, times in kinds.items()}
-    typical = {kind: statistics.median(times) for kind, times in kinds.items()}
-    with capsys.disabled():
-        print("\nbest and median ms: " + ", ".join(
-            f"{kind} {best[kind]:.1f} and {typical[kind]:.1f}" for kind in kinds
-        ))  # fmt: skip
-    record_property("milliseconds", typical)
-    assert best["first draw"] <= 150
-    assert best["word"] <= 40
-    assert best["hover"] <= 20

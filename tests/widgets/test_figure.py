@@ -2,11 +2,13 @@
 
 import base64
 import io
+import itertools
 import re
 
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+from matplotlib.text import Text
 from PIL import Image
 from sample_explanations import sample
 
@@ -92,6 +94,35 @@ def test_arcs_stay_in_their_axes():
         extent = patch.get_window_extent()
         assert box.x0 - 1 <= extent.x0
         assert extent.x1 <= box.x1 + 1
+
+
+@pytest.mark.parametrize("width", [3.3, 4.5, 6.9])
+def test_no_name_of_a_relation_figure_lies_on_another(width):
+    figure = plot_relations(sample(provenance={"word_types": "lexicon chest"}), width=width)
+    figure.canvas.draw()
+    matrix, arcs = (axis.get_tightbbox() for axis in figure.axes[:2])
+    assert not matrix.overlaps(arcs)
+    texts = [text for text in figure.findobj(Text) if text.get_visible()]
+    texts = [text for text in texts if re.search("[a-zA-Z]", text.get_text())]
+    boxes = [(text.get_text(), text.get_window_extent()) for text in texts]
+    assert len(boxes) > 30
+    for (one, box), (other, lies) in itertools.combinations(boxes, 2):
+        assert not box.overlaps(lies), (one, other)
+    for name, box in boxes:
+        assert figure.bbox.containsx(box.x0), name
+        assert figure.bbox.containsx(box.x1), name
+
+
+@pytest.mark.parametrize("plot", [plot_relations, plot_importance])
+@pytest.mark.parametrize("source", ["data set", "lexicon chest"])
+def test_letters_are_explained_and_guesses_say_so(plot, source):
+    figure = plot(sample(provenance={"word_types": source}))
+    said = {text.get_text() for text in figure.findobj(Text)}
+    letters = "F finding, L location, S severity, A anatomy, N negation"
+    guessed = f"{letters};\nguessed by lexicon chest"
+    assert (letters in said, guessed in said) == (source == "data set", source != "data set")
+    unknown = plot(sample(word_types=None))
+    assert not [text for text in unknown.findobj(Text) if "finding" in text.get_text()]
 
 
 @pytest.mark.parametrize("smooth", [False, True])

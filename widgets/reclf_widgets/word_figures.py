@@ -1,6 +1,7 @@
 """Figures for print of words among themselves: what each draws on, and how much it counts."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -11,7 +12,9 @@ from reclf.explain import Explanation
 
 from . import reading
 from .figure import COLUMN, PAGE, STYLE, by_model
-from .palette import RELATION, word_color, word_letter
+from .palette import RELATION, WORD_TYPES, word_color, word_letter
+
+BESIDE = 5.0  # inches of a figure from which its two parts stand side by side
 
 
 def plot_relations(
@@ -25,7 +28,8 @@ def plot_relations(
     """What each word draws from which: the whole matrix, and the strongest edges as arcs.
 
     Arcs on the right of the words lead to a word further down, on the left to one further up; the
-    arrow points from the drawing word to the word drawn on.
+    arrow points from the drawing word to the word drawn on. The arcs stand beside the matrix, in a
+    narrow figure below it.
 
     Args:
         explanation: of a model that relates words.
@@ -44,9 +48,12 @@ def plot_relations(
     names = ["whole pair", *explanation.words]
     strongest = reading.strongest_edges(graph, edges, threshold)
     with plt.rc_context(STYLE):
-        figure, (left, right) = plt.subplots(
-            1, 2, figsize=(width, 0.62 * width), layout="constrained", width_ratios=(1.25, 1)
-        )
+        shape: dict[str, Any]
+        if width >= BESIDE:
+            shape, height = {"ncols": 2, "width_ratios": (1.4, 1)}, 0.62 * width
+        else:
+            shape, height = {"nrows": 2, "height_ratios": (1.15, 1)}, 1.95 * width
+        figure, (left, right) = plt.subplots(**shape, figsize=(width, height), layout="constrained")
         between = graph.copy()
         np.fill_diagonal(between, 0)
         top = float(between.max(initial=1e-12))
@@ -63,29 +70,47 @@ def plot_relations(
         left.set_title(explanation.caveat(step), fontsize=6, loc="left")
         bar = figure.colorbar(image, ax=left, fraction=0.04, pad=0.01, extend="max")
         bar.ax.tick_params(labelsize=6, length=2)
+        right.set_title(f"{len(strongest)} strongest relations, up to {_top(strongest):.3f}")
+        _say_types(figure, explanation)
+        for _ in range(2):  # names that stand upright have their size after the first
+            figure.draw_without_rendering()
+        figure.set_layout_engine("none")
+        if width < BESIDE:  # below the matrix there is more room than its names leave to it
+            place = right.get_position()
+            right.set_position([0, place.y0, 1, place.height])
         _plot_arcs(right, explanation, names, strongest)
     return figure
+
+
+def _top(edges) -> float:
+    return max((weight for *_, weight in edges), default=1.0)
 
 
 def _plot_arcs(axis, explanation: Explanation, names: list[str], edges) -> None:
     nodes = sorted({node for edge in edges for node in edge[:2]})
     place = {node: len(nodes) - 1 - i for i, node in enumerate(nodes)}
-    top = max((weight for *_, weight in edges), default=1.0)
+    top = _top(edges)
     size = float(np.clip(200 / max(len(nodes), 1), 5, 7.5))
-    half = 0.052 * size / 7 * max(len(names[node]) for node in nodes) / 2 if nodes else 0.1
+    # Across, the axis goes from -1 to 1; a letter is about 0.6 of its size wide.
+    box = axis.get_window_extent()
+    inch = 2 * axis.figure.dpi / box.width
+    row = box.height / axis.figure.dpi / max(len(nodes), 1)  # inches between two words
+    half = 0.3 * size / 72 * max((len(names[node]) for node in nodes), default=0) * inch
+    reach = half + (0.04 + 0.9 * size / 72) * inch  # arcs start beside the letter of the type
+    room = (1 - reach) / inch
     for node in nodes:
         kind = explanation.word_types[node - 1] if explanation.word_types and node else None
         letter = word_letter(kind)
         axis.text(0, place[node], names[node], ha="center", va="center", fontsize=size)
         axis.text(
-            half + 0.02, place[node], letter, color=word_color(kind), fontsize=size, va="center",
+            half + 0.03 * inch,
+            place[node],
+            letter,
+            color=word_color(kind),
+            fontsize=size,
+            va="center",
             weight="bold",
-        )  # fmt: skip
-    reach = half + 0.1
-    # In inches, roughly: how far an arc may leave the words, and how far apart two rows are.
-    across, down_page = axis.figure.get_size_inches()
-    room = (1 - reach) * across / 5
-    row = down_page / max(len(nodes), 1)
+        )
     for i, j, weight in edges:
         down = place[j] < place[i]
         side = reach if down else -reach
@@ -106,7 +131,6 @@ def _plot_arcs(axis, explanation: Explanation, names: list[str], edges) -> None:
         )
     axis.set(xlim=(-1, 1), ylim=(-0.8, max(len(nodes), 1) - 0.2))
     axis.axis("off")
-    axis.set_title(f"{len(edges)} strongest relations, up to {top:.3f}")
 
 
 def _color_labels(labels, explanation: Explanation) -> None:
@@ -114,6 +138,16 @@ def _color_labels(labels, explanation: Explanation) -> None:
         for label, kind in zip(labels, explanation.word_types, strict=True):
             if kind != "filler":
                 label.set_color(word_color(kind))
+
+
+def _say_types(figure: Figure, explanation: Explanation) -> None:
+    """Below a figure: what the letters mean, and who guessed them where no annotation knows."""
+    known = [kind for kind in WORD_TYPES if kind in (explanation.word_types or ())]
+    said = ", ".join(f"{word_letter(kind)} {kind}" for kind in known if word_letter(kind))
+    if said and explanation.types_guessed:
+        said += f";\nguessed by {explanation.provenance['word_types']}"
+    if said:
+        figure.supxlabel(said, fontsize=6)
 
 
 def plot_importance(
@@ -171,4 +205,5 @@ def plot_importance(
             axis.invert_yaxis()
             axis.spines[["top", "right"]].set_visible(False)
             axis.legend(frameon=False, fontsize=7, loc="lower right")
+        _say_types(figure, first)
     return figure
