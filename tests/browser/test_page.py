@@ -106,10 +106,19 @@ def test_a_region_ranks_the_words_that_look_there(page, explorer):
     assert page.get_by_test_id("ground").inner_text() == "looks at the selected region"
 
 
-def test_importance_is_ranked_with_its_numbers(page, explorer):
+def test_importance_is_ranked_with_its_numbers_beside_uniform_ones(page, explorer):
     weights = explorer.explanation.importance
     texts = page.get_by_test_id("ranking").locator(".reclf-bar-value").all_inner_texts()
     assert texts == [shown(w) for w in sorted(weights, reverse=True)]
+    assert page.get_by_test_id("uniform").inner_text() == f"dotted: uniform, {shown(1 / 9)}"
+    ends = page.evaluate("""() => {
+      const track = document.querySelectorAll("[data-testid=ranking] .reclf-track")[1];
+      const dotted = parseFloat(getComputedStyle(track, "::after").left);
+      return [track.firstElementChild.getBoundingClientRect().width, dotted];
+    }""")
+    assert ends[0] / ends[1] == pytest.approx(sorted(weights)[-2] * 9, rel=0.02)
+    page.get_by_test_id("image").click(position=point_at(page, 12, (6, 5)))
+    page.get_by_text(f"dotted: uniform, {shown(1 / 30)}").wait_for()
 
 
 def test_relations_above_the_threshold_are_those_of_numpy(page, explorer):

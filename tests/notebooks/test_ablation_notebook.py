@@ -1,14 +1,11 @@
 """The ablation notebook by papermill: it ends with a result, and goes on where it was."""
 
 import json
-import subprocess
-import sys
-from pathlib import Path
 
 import nbformat
 import pytest
+from notebook_runs import papermill
 
-NOTEBOOK = Path(__file__).parents[2] / "notebooks" / "ablation.ipynb"
 TINY = {
     "model.image_size": 32,
     "model.embed_dim": 8,
@@ -18,22 +15,20 @@ TINY = {
     "train.batch_size": 4,
     "train.val_studies": 8,
 }
-FEW = ("-p", "gallery", 24, "-p", "pairs", 3, "-p", "labelled", 24, "-p", "steps", 2)
-VARIANTS = ("-p", "variants", '["mean", "mean_global", "srm"]', "-p", "seeds", 2)
+FEW = {"gallery": 24, "pairs": 3, "labelled": 24, "steps": 2}
+VARIANTS = {"variants": ["mean", "mean_global", "srm"], "seeds": 2}
 
 pytestmark = pytest.mark.slow
 
 
-def papermill(*arguments, cwd):
-    command = [sys.executable, "-m", "papermill", "--no-progress-bar", NOTEBOOK, "out.ipynb"]
-    command += ["-p", "folder", "runs/tiny", "-p", "overrides", json.dumps(TINY)]
-    return subprocess.run([*command, *map(str, arguments)], cwd=cwd, capture_output=True, text=True)
+def ablate(cwd, **parameters):
+    return papermill("ablation.ipynb", cwd, folder="runs/tiny", overrides=TINY, **parameters)
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     cwd = tmp_path_factory.mktemp("ablation_notebook")
-    done = papermill(*VARIANTS, *FEW, cwd=cwd)
+    done = ablate(cwd, **VARIANTS, **FEW)
     assert done.returncode == 0, done.stderr[-3000:]
     return cwd / "runs" / "tiny"
 
@@ -60,8 +55,8 @@ def test_it_leaves_a_table_comparisons_and_verdicts(folder):
 
 def test_run_again_it_trains_nothing_and_adds_what_is_missing(folder):
     before = (folder / "srm-seed0" / "metrics.jsonl").stat().st_mtime_ns
-    more = ("-p", "variants", '["mean", "mean_global", "srm", "global"]', "-p", "seeds", 2)
-    done = papermill(*more, *FEW, cwd=folder.parents[1])
+    more = {"variants": [*VARIANTS["variants"], "global"], "seeds": 2}
+    done = ablate(folder.parents[1], **more, **FEW)
     assert done.returncode == 0, done.stderr[-3000:]
     assert (folder / "srm-seed0" / "metrics.jsonl").stat().st_mtime_ns == before
     result = json.loads((folder / "results" / "ablation.json").read_text())
@@ -69,13 +64,13 @@ def test_run_again_it_trains_nothing_and_adds_what_is_missing(folder):
 
 
 def test_another_budget_in_the_same_folder_is_refused(folder):
-    done = papermill(*VARIANTS, "-p", "steps", 5, cwd=folder.parents[1])
+    done = ablate(folder.parents[1], **VARIANTS, steps=5)
     assert done.returncode == 1
     assert "holds an ablation of 2 steps a run" in done.stderr
 
 
 def test_a_misspelt_variant_stops_before_anything_is_trained(tmp_path):
-    done = papermill("-p", "variants", '["smr"]', *FEW, cwd=tmp_path)
+    done = ablate(tmp_path, variants=["smr"], **FEW)
     assert done.returncode == 1
     assert "unknown variant 'smr'; variants: global" in done.stderr
     assert not (tmp_path / "runs").exists()

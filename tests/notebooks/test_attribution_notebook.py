@@ -1,37 +1,23 @@
 """The attribution notebook by papermill, on an untrained tiny model."""
 
 import json
-import subprocess
-import sys
-from pathlib import Path
 
 import nbformat
 import pytest
+from notebook_runs import papermill, untrained_run
 
 from reclf.judging import CONTROLS
-from reclf.presets import make_config
-from reclf.pretrain import make_model, make_tokenizer, open_split
-from reclf.runs import Run
 
-NOTEBOOK = Path(__file__).parents[2] / "notebooks" / "attribution.ipynb"
 TINY = {"model.image_size": 64, "train.val_studies": 8, "data.options": {"length": 40}}
-FEW = ("-p", "n_cases", 6, "-p", "curve_steps", 5, "-p", "samples", 8, "-p", "gradient_steps", 2)
+FEW = {"n_cases": 6, "curve_steps": 5, "samples": 8, "gradient_steps": 2}
 
 pytestmark = pytest.mark.slow
 
 
-def papermill(*arguments, cwd):
-    command = [sys.executable, "-m", "papermill", "--no-progress-bar", NOTEBOOK, "out.ipynb"]
-    return subprocess.run([*command, *map(str, arguments)], cwd=cwd, capture_output=True, text=True)
-
-
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
-    config = make_config("phantom_small", **TINY)
-    run = Run(tmp_path_factory.mktemp("attribution") / "runs" / "tiny", config)
-    tokenizer = make_tokenizer(config, open_split(config, "train"))
-    run.write_checkpoint("best", make_model(config.model, tokenizer, 0).save_pretrained)
-    done = papermill("-p", "run", "runs/tiny", *FEW, cwd=run.folder.parents[1])
+    run = untrained_run(tmp_path_factory.mktemp("attribution") / "runs" / "tiny", TINY)
+    done = papermill("attribution.ipynb", run.folder.parents[1], run="runs/tiny", **FEW)
     assert done.returncode == 0, done.stderr[-3000:]
     return run
 
@@ -62,12 +48,12 @@ def test_it_shows_pictures_and_says_the_verdict(run):
 
 
 def test_an_unknown_parameter_is_refused_by_name(tmp_path):
-    done = papermill("-p", "n_case", 3, cwd=tmp_path)
+    done = papermill("attribution.ipynb", tmp_path, n_case=3)
     assert done.returncode == 1
     assert "unknown parameter 'n_case' (n_cases?)" in done.stderr
 
 
 def test_without_a_run_it_says_how_to_make_one(tmp_path):
-    done = papermill(cwd=tmp_path)
+    done = papermill("attribution.ipynb", tmp_path)
     assert done.returncode == 1
     assert "Make one with `make pretrain`" in done.stderr

@@ -1,22 +1,15 @@
 """The data check by papermill: its own made-up copy with faults, and a folder with options."""
 
-import json
-import subprocess
-import sys
-from pathlib import Path
-
 import nbformat
 import pandas as pd
 import pytest
+from notebook_runs import papermill
 
 from reclf.datasets.tiny import draw_chest, write_image
 
-NOTEBOOK = Path(__file__).parents[2] / "notebooks" / "data_check.ipynb"
 
-
-def run(folder, *parameters):
-    command = [sys.executable, "-m", "papermill", "--no-progress-bar", NOTEBOOK, "out.ipynb"]
-    done = subprocess.run([*command, *parameters], cwd=folder, capture_output=True, text=True)
+def run(folder, **parameters):
+    done = papermill("data_check.ipynb", folder, **parameters)
     assert done.returncode == 0, done.stderr[-3000:]
     notebook = nbformat.read(folder / "out.ipynb", as_version=4)
     outputs = [out for cell in notebook.cells for out in cell.get("outputs", [])]
@@ -39,7 +32,6 @@ def test_a_folder_with_options(tmp_path):
     write_image(tmp_path / "data/a.png", draw_chest(1))
     table = pd.DataFrame([{"image": "a.png", "patient_id": "1", "split": "train"}])
     table.to_csv(tmp_path / "data/manifest.csv", index=False)
-    options = json.dumps({"report_column": None})
-    text, _ = run(tmp_path, "-p", "data_root", "data", "-p", "options", options)
+    text, _ = run(tmp_path, data_root="data", options={"report_column": None})
     assert "is read as 'table'" in text
     assert "Problems" not in text

@@ -4,12 +4,11 @@ import json
 import math
 import re
 import socket
-import subprocess
-import sys
 from pathlib import Path
 
 import nbformat
 import pytest
+from notebook_runs import papermill
 
 from reclf.runs import Run
 from reclf_widgets import TrainingMonitor
@@ -39,10 +38,7 @@ def test_the_cell_of_the_readme_trains_on_two_processes(tmp_path):
     kernel = {"kernelspec": {"name": "python3", "display_name": "", "language": "python"}}
     notebook = nbformat.v4.new_notebook(cells=cells, metadata=kernel)
     nbformat.write(notebook, tmp_path / "in.ipynb")
-    done = subprocess.run(
-        [sys.executable, "-m", "papermill", "--no-progress-bar", "in.ipynb", "out.ipynb"],
-        cwd=tmp_path, capture_output=True, text=True, timeout=300,
-    )  # fmt: skip
+    done = papermill(tmp_path / "in.ipynb", tmp_path, timeout=300)
     assert done.returncode == 0, done.stderr[-3000:]
     assert "message from fork" not in done.stderr  # a bar that nobody can see
     run = Run(tmp_path / "runs" / "two")

@@ -1,21 +1,15 @@
 """The oracle notebook by papermill, with a few steps."""
 
 import json
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
-
-NOTEBOOK = Path(__file__).parents[2] / "notebooks" / "oracle.ipynb"
+from notebook_runs import papermill
 
 pytestmark = pytest.mark.slow
 
 
 def test_it_leaves_a_line_for_each_truth(tmp_path):
-    command = [sys.executable, "-m", "papermill", "--no-progress-bar", NOTEBOOK, "out.ipynb"]
-    few = ["-p", "steps", "4", "-p", "pairs", "20", "-p", "val_pairs", "6"]
-    done = subprocess.run([*command, *few], cwd=tmp_path, capture_output=True, text=True)
+    done = papermill("oracle.ipynb", tmp_path, steps=4, pairs=20, val_pairs=6)
     assert done.returncode == 0, done.stderr[-3000:]
     lines = json.loads((tmp_path / "runs" / "oracle" / "oracle.json").read_text())["lines"]
     assert lines["words, SRM, true edges"]["relation_auroc"]["value"] == 1

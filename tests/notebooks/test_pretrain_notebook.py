@@ -1,18 +1,15 @@
 """The main job by papermill, with tiny parameters, as its users type it."""
 
 import json
-import subprocess
-import sys
-from pathlib import Path
 
 import nbformat
 import pytest
+from notebook_runs import papermill
 
 from reclf.explain import Explanation
 from reclf.model import RECLF
 from reclf.runs import Run
 
-NOTEBOOK = Path(__file__).parents[2] / "notebooks" / "pretrain.ipynb"
 KEYS = {
     "recall_at_1",
     "recall_at_5",
@@ -34,20 +31,14 @@ TINY = {
 }
 
 
-def papermill(*arguments, cwd):
-    # As a module of this interpreter: the console script may belong to another environment.
-    command = [sys.executable, "-m", "papermill", "--no-progress-bar", *map(str, arguments)]
-    return subprocess.run(command, cwd=cwd, capture_output=True, text=True)
-
-
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
     """A finished tiny run, made from another working directory, and its executed notebook."""
     folder = tmp_path_factory.mktemp("pretrain")
     (folder / "runs" / "tiny").mkdir(parents=True)
     done = papermill(
-        NOTEBOOK, "runs/tiny/out.ipynb", "-p", "run_dir", "runs/tiny", "-p", "steps", 4,
-        "-p", "overrides", json.dumps(TINY), cwd=folder,
+        "pretrain.ipynb", folder, out="runs/tiny/out.ipynb", run_dir="runs/tiny", steps=4,
+        overrides=TINY,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-3000:]
     return Run(folder / "runs" / "tiny")
@@ -85,7 +76,7 @@ def test_the_executed_notebook_is_small_and_shows_pictures(finished):
 @pytest.mark.slow
 def test_wrong_parameters_stop_in_the_first_cell_with_the_valid_names(tmp_path):
     (tmp_path / "values.yaml").write_text("learning_rate: 1e-4\nminuts: 3\nsteps: several\n")
-    done = papermill(NOTEBOOK, "out.ipynb", "-f", "values.yaml", cwd=tmp_path)
+    done = papermill("pretrain.ipynb", tmp_path, "-f", "values.yaml")
     assert done.returncode == 1
     assert "unknown parameter 'minuts' (minutes?)" in done.stderr
     assert "steps must be int, got 'several' (str)" in done.stderr

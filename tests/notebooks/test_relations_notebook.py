@@ -1,20 +1,13 @@
 """The relation benchmark by papermill, from another folder, on an untrained tiny model."""
 
 import json
-import subprocess
-import sys
-from pathlib import Path
 
 import nbformat
 import pytest
+from notebook_runs import papermill, untrained_run
 
-from reclf.presets import make_config
-from reclf.pretrain import make_model, make_tokenizer, open_split
-from reclf.runs import Run
-
-NOTEBOOK = Path(__file__).parents[2] / "notebooks" / "relations.ipynb"
 TINY = {"model.image_size": 64, "data.options": {"length": 30}}
-FEW = ("-p", "gallery", 8, "-p", "pairs", 3, "-p", "training_reports", 25)
+FEW = {"gallery": 8, "pairs": 3, "training_reports": 25}
 NEEDED = (
     "binding_accuracy", "relation_auroc", "relation_auroc_text_distance", "relation_auroc_hard",
     "importance_auroc", "importance_auroc_idf", "pointing_hit", "pointing_chance", "recall_at_5",
@@ -23,19 +16,11 @@ NEEDED = (
 pytestmark = pytest.mark.slow
 
 
-def papermill(*arguments, cwd):
-    command = [sys.executable, "-m", "papermill", "--no-progress-bar", NOTEBOOK, "out.ipynb"]
-    return subprocess.run([*command, *map(str, arguments)], cwd=cwd, capture_output=True, text=True)
-
-
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
-    config = make_config("phantom_small", **TINY)
-    run = Run(tmp_path_factory.mktemp("relations") / "runs" / "tiny", config)
-    tokenizer = make_tokenizer(config, open_split(config, "train"))
-    run.write_checkpoint("best", make_model(config.model, tokenizer, 0).save_pretrained)
+    run = untrained_run(tmp_path_factory.mktemp("relations") / "runs" / "tiny", TINY)
     done = papermill(
-        "-p", "run", "runs/tiny", "-p", "hospitals", '["A", "C"]', *FEW, cwd=run.folder.parents[1]
+        "relations.ipynb", run.folder.parents[1], run="runs/tiny", hospitals=["A", "C"], **FEW
     )
     assert done.returncode == 0, done.stderr[-3000:]
     return run
@@ -73,9 +58,7 @@ def test_it_shows_tables_and_pictures(run):
 
 
 def test_an_unknown_hospital_stops_it(run):
-    done = papermill(
-        "-p", "run", "runs/tiny", "-p", "hospitals", '["D"]', cwd=run.folder.parents[1]
-    )
+    done = papermill("relations.ipynb", run.folder.parents[1], run="runs/tiny", hospitals=["D"])
     assert done.returncode == 1
     assert "hospitals must be some of ['A', 'B', 'C'], got ['D']" in done.stderr
     assert json.loads((run.folder / "results" / "relations-A.json").read_text())["n"]

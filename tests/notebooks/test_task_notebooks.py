@@ -1,20 +1,13 @@
 """The task notebooks by papermill, from any folder, on an untrained tiny model."""
 
-import json
-import subprocess
-import sys
-from pathlib import Path
-
 import nbformat
 import pytest
+from notebook_runs import papermill, untrained_run
 
 from reclf.prepare import prepare
-from reclf.presets import make_config
-from reclf.pretrain import make_model, make_tokenizer, open_split
 from reclf.runs import Run
 from reclf.tasks.scoreboard import lines_of
 
-NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
 TINY = {"model.image_size": 64, "data.options": {"length": 30}}
 PARTS = {"value", "interval", "n", "random_encoder", "chance", "per_class", "protocol"}
 SHARED = {
@@ -25,23 +18,11 @@ SHARED = {
 pytestmark = pytest.mark.slow
 
 
-def papermill(notebook, folder, **parameters):
-    command = [sys.executable, "-m", "papermill", "--no-progress-bar", NOTEBOOKS / notebook]
-    command += [f"{notebook}.out.ipynb"]
-    for name, value in parameters.items():
-        text = value if isinstance(value, str) else json.dumps(value)
-        command += ["-p", name, text]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True)
-
-
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     """A folder with a run on 30 phantom studies per split, and a prepared copy of them."""
     folder = tmp_path_factory.mktemp("tasks")
-    config = make_config("phantom_small", **TINY)
-    run = Run(folder / "runs" / "first", config)
-    tokenizer = make_tokenizer(config, open_split(config, "train"))
-    run.write_checkpoint("best", make_model(config.model, tokenizer, 0).save_pretrained)
+    run = untrained_run(folder / "runs" / "first", TINY)
     run.set_status("done", step=5, best_step=3)
     prepare(
         folder / "copy", "phantom", image_size=64, options={"length": 30}, processes=1,
@@ -72,7 +53,7 @@ CASES = {
 @pytest.mark.parametrize("task", CASES)
 def test_a_run_goes_in_and_a_result_and_a_figure_come_out(folder, task):
     notebook, parameters, choices = CASES[task]
-    done = papermill(notebook, folder, **parameters)
+    done = papermill(notebook, folder, out=f"{notebook}.out.ipynb", **parameters)
     assert done.returncode == 0, done.stderr[-3000:]
     run = Run(folder / "runs" / "first")
     result = run.result(f"{task}-phantom")

@@ -1,18 +1,11 @@
 """The notebooks of the explorer by papermill, on an untrained tiny model, from any folder."""
 
-import subprocess
-import sys
-from pathlib import Path
-
 import nbformat
 import pytest
+from notebook_runs import papermill, untrained_run
 
 from reclf.explain import Explanation
-from reclf.presets import make_config
-from reclf.pretrain import make_model, make_tokenizer, open_split
-from reclf.runs import Run
 
-NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
 TINY = {"model.image_size": 64, "train.val_studies": 8, "data.options": {"length": 40}}
 FIGURES = {
     f"{name}{ending}"
@@ -23,11 +16,6 @@ FIGURES = {
 pytestmark = pytest.mark.slow
 
 
-def papermill(notebook, *arguments, cwd):
-    command = [sys.executable, "-m", "papermill", "--no-progress-bar", NOTEBOOKS / notebook]
-    return subprocess.run([*command, *arguments], cwd=cwd, capture_output=True, text=True)
-
-
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     """A folder with two runs whose models never trained: RECLF and a baseline without relations."""
@@ -36,18 +24,15 @@ def folder(tmp_path_factory):
         ("first", {}),
         ("plain", {"model.aggregator": "mean", "model.aggregator_options": {}}),
     ):
-        config = make_config("phantom_small", **TINY, **more)
-        run = Run(folder / "runs" / name, config)
-        tokenizer = make_tokenizer(config, open_split(config, "train"))
-        run.write_checkpoint("best", make_model(config.model, tokenizer, 0).save_pretrained)
+        untrained_run(folder / "runs" / name, TINY | more)
     return folder
 
 
 @pytest.fixture(scope="module")
 def explored(folder):
     done = papermill(
-        "explore.ipynb", "explore.ipynb", "-p", "run", "runs/first", "-p", "baseline", "runs/plain",
-        "-p", "n_cases", "3", cwd=folder,
+        "explore.ipynb", folder, out="explore.ipynb", run="runs/first", baseline="runs/plain",
+        n_cases=3,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-3000:]
     return folder
@@ -75,8 +60,9 @@ def test_exploring_leaves_explanations_a_page_and_pictures(explored):
 def test_figures_are_made_twice_with_the_same_bytes(explored):
     made = []
     for _ in range(2):
-        done = papermill("figures.ipynb", "figures.ipynb", "-p", "run", "runs/first", "-p",
-                         "baseline", "runs/plain", cwd=explored)  # fmt: skip
+        done = papermill(
+            "figures.ipynb", explored, out="figures.ipynb", run="runs/first", baseline="runs/plain"
+        )
         assert done.returncode == 0, done.stderr[-3000:]
         place = explored / "runs" / "first" / "figures"
         made.append({path.name: path.read_bytes() for path in place.iterdir()})
@@ -93,6 +79,6 @@ def test_figures_are_made_twice_with_the_same_bytes(explored):
     ],
 )
 def test_without_a_run_it_says_how_to_make_one(tmp_path, notebook, message):
-    done = papermill(notebook, "out.ipynb", cwd=tmp_path)
+    done = papermill(notebook, tmp_path)
     assert done.returncode == 1
     assert message in done.stderr
