@@ -41,7 +41,7 @@ evaluate: $(READY)
 
 # Half of the time goes into starting kernels and browsers, so files are tested side by side.
 test: lint
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 lint: $(READY)
 	$(BIN)/ruff check

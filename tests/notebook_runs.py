@@ -5,24 +5,30 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from reclf.presets import make_config
 from reclf.pretrain import make_model, make_tokenizer, open_split
 from reclf.runs import Run
 
+HANGS = 600  # seconds; the longest takes a tenth of it on two busy cores
 NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
 
 
-def papermill(notebook, cwd, *options, out="out.ipynb", timeout=None, **parameters):
+def papermill(notebook, cwd, /, *options, executed="out.ipynb", **parameters):
     """Execute a notebook, by its name or any path, in the folder `cwd`, with parameters by `-p`.
 
     As a module of this interpreter: the console script may belong to another environment.
     """
-    command = [sys.executable, "-m", "papermill", "--no-progress-bar", NOTEBOOKS / notebook, out]
+    command = [sys.executable, "-m", "papermill", "--no-progress-bar"]
+    command += [NOTEBOOKS / notebook, executed, *options]
     for name, value in parameters.items():
-        options += ("-p", name, value if isinstance(value, str) else json.dumps(value))
-    return subprocess.run(
-        [*command, *options], cwd=cwd, capture_output=True, text=True, timeout=timeout
-    )
+        command += ["-p", name, value if isinstance(value, str) else json.dumps(value)]
+    try:
+        return subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=HANGS)
+    except subprocess.TimeoutExpired as late:
+        said = (late.stderr or b"").decode(errors="replace")[-3000:]
+        pytest.fail(f"{notebook} did not end in {HANGS} s: {said}")
 
 
 def untrained_run(folder, settings):

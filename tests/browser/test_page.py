@@ -321,6 +321,15 @@ def test_a_baseline_says_what_it_has_not(open_page, tmp_path):
     assert page.problems == []
 
 
+def test_a_report_without_words_has_no_line_of_uniform_weights(open_page, tmp_path):
+    page = open_page(MatchingExplorer([sample(report="")]).to_html(tmp_path / "empty.html"))
+    for region in (-1, 0):
+        wait_for(page, region=region)
+        assert not page.get_by_test_id("uniform").is_visible()
+        page.get_by_test_id("image").click(position={"x": 20, "y": 20})
+    assert page.problems == []
+
+
 @pytest.mark.parametrize("view", [MatchingView, RelationGraphView, ImportanceView])
 def test_every_view_stands_alone(open_page, tmp_path, view):
     page = open_page(view([sample()]).to_html(tmp_path / "view.html"), width=480)

@@ -1,5 +1,6 @@
 """How soon an exported page is drawn, and answers to the pointer, in headless Chromium."""
 
+import itertools
 import statistics
 
 from sample_explanations import large
@@ -7,36 +8,46 @@ from steering import point_at, wait_for
 
 from reclf_widgets import MatchingExplorer
 
+TRIES = 30  # on a busy machine most of the time is waiting for a core; the best of some has not
 
-def test_it_is_quick_enough(open_page, tmp_path, record_property, capsys):
-    """First draw until it is painted 150 ms, word 40, hover 20, at 512 px, 28 x 28 and 120 words.
 
-    On a busy machine most of the time is waiting for a core, which the best of several has not.
-    """
+def until_quick(measure, bar, tries=4):
+    """Milliseconds of some tries, and of more while none of them is below the bar."""
+    times = []
+    while len(times) < tries or (min(times) > bar and len(times) < TRIES):
+        times.append(measure())
+    return times
+
+
+def test_it_is_quick_enough(open_page, tmp_path, record_property):
+    """Milliseconds at 512 pixels, 28 x 28 regions and 120 words; the first draw until painted."""
     path = MatchingExplorer({"A": [large()], "B": [large(model=1)]}).to_html(
         tmp_path / "large.html"
     )
-    first, clicks, hovers = [], [], []
-    while len(first) < 4 or (min(first) > 150 and len(first) < 30):
+    words, regions = itertools.cycle(range(3, 117, 6)), itertools.cycle(range(300, 340, 2))
+    page = None
+
+    def first_draw():
+        nonlocal page
+        if page:
+            page.context.close()
         page = open_page(path)
         root = page.locator(".reclf[data-painted-ms]")
-        first.append(float(root.get_attribute("data-painted-ms")))
-    for word in range(3, 60, 6):
+        return float(root.get_attribute("data-painted-ms"))
+
+    def click():
+        word = next(words)
         page.locator(f".reclf-word[data-word='{word}']").click()
         wait_for(page, word=word)
-        clicks.append(float(root.get_attribute("data-draw-ms")))
-    image = page.get_by_test_id("image")
-    for region in range(300, 340, 2):
-        image.hover(position=point_at(page, region, (28, 28)))
-        hovers.append(float(image.get_attribute("data-hover-ms")))
-    kinds = {"first draw": first, "word": clicks, "hover": hovers}
-    best = {kind: min(times) for kind, times in kinds.items()}
-    typical = {kind: statistics.median(times) for kind, times in kinds.items()}
-    with capsys.disabled():
-        print("\nbest and median ms: " + ", ".join(
-            f"{kind} {best[kind]:.1f} and {typical[kind]:.1f}" for kind in kinds
-        ))  # fmt: skip
-    record_property("milliseconds", typical)
-    assert best["first draw"] <= 150
-    assert best["word"] <= 40
-    assert best["hover"] <= 20
+        return float(page.locator(".reclf[data-painted-ms]").get_attribute("data-draw-ms"))
+
+    def hover():
+        image = page.get_by_test_id("image")
+        image.hover(position=point_at(page, next(regions), (28, 28)))
+        return float(image.get_attribute("data-hover-ms"))
+
+    bars = {"first draw": (first_draw, 150), "word": (click, 40), "hover": (hover, 20)}
+    for name, (measure, bar) in bars.items():
+        times = until_quick(measure, bar)
+        record_property(f"{name}, best and median ms", (min(times), statistics.median(times)))
+        assert min(times) <= bar, name

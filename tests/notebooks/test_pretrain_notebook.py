@@ -37,7 +37,7 @@ def finished(tmp_path_factory):
     folder = tmp_path_factory.mktemp("pretrain")
     (folder / "runs" / "tiny").mkdir(parents=True)
     done = papermill(
-        "pretrain.ipynb", folder, out="runs/tiny/out.ipynb", run_dir="runs/tiny", steps=4,
+        "pretrain.ipynb", folder, executed="runs/tiny/out.ipynb", run_dir="runs/tiny", steps=4,
         overrides=TINY,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-3000:]

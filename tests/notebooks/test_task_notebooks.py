@@ -53,7 +53,7 @@ CASES = {
 @pytest.mark.parametrize("task", CASES)
 def test_a_run_goes_in_and_a_result_and_a_figure_come_out(folder, task):
     notebook, parameters, choices = CASES[task]
-    done = papermill(notebook, folder, out=f"{notebook}.out.ipynb", **parameters)
+    done = papermill(notebook, folder, executed=f"{notebook}.out.ipynb", **parameters)
     assert done.returncode == 0, done.stderr[-3000:]
     run = Run(folder / "runs" / "first")
     result = run.result(f"{task}-phantom")

@@ -31,7 +31,7 @@ def folder(tmp_path_factory):
 @pytest.fixture(scope="module")
 def explored(folder):
     done = papermill(
-        "explore.ipynb", folder, out="explore.ipynb", run="runs/first", baseline="runs/plain",
+        "explore.ipynb", folder, executed="explore.ipynb", run="runs/first", baseline="runs/plain",
         n_cases=3,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-3000:]
@@ -61,7 +61,11 @@ def test_figures_are_made_twice_with_the_same_bytes(explored):
     made = []
     for _ in range(2):
         done = papermill(
-            "figures.ipynb", explored, out="figures.ipynb", run="runs/first", baseline="runs/plain"
+            "figures.ipynb",
+            explored,
+            executed="figures.ipynb",
+            run="runs/first",
+            baseline="runs/plain",
         )
         assert done.returncode == 0, done.stderr[-3000:]
         place = explored / "runs" / "first" / "figures"

@@ -1,10 +1,11 @@
 """Figures for print of words among themselves: what each draws on, and how much it counts."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyArrowPatch
 
@@ -15,6 +16,8 @@ from .figure import COLUMN, PAGE, STYLE, by_model
 from .palette import RELATION, WORD_TYPES, word_color, word_letter
 
 BESIDE = 5.0  # inches of a figure from which its two parts stand side by side
+LETTER = 0.85  # of the height of a row: the size of its name
+SMALLEST = 2.5  # points: smaller names are left out
 
 
 def plot_relations(
@@ -28,8 +31,8 @@ def plot_relations(
     """What each word draws from which: the whole matrix, and the strongest edges as arcs.
 
     Arcs on the right of the words lead to a word further down, on the left to one further up; the
-    arrow points from the drawing word to the word drawn on. The arcs stand beside the matrix, in a
-    narrow figure below it.
+    arrow points from the drawing word to the word drawn on. Below it all stands what the letters
+    of word types mean, and who guessed the types where no annotation knows them.
 
     Args:
         explanation: of a model that relates words.
@@ -37,7 +40,7 @@ def plot_relations(
             reaches the score last. Above it stands what is to be known of it.
         edges: at most so many arcs.
         threshold: in [0, 1]; leaves out edges below this share of the strongest.
-        width: inches.
+        width: inches; from five on the arcs stand beside the matrix, else below it.
 
     Raises:
         ValueError: the model has no relation graph, or no such step.
@@ -47,74 +50,93 @@ def plot_relations(
         raise ValueError(f"{explanation.study_id}: this model relates no words; it has no graph")
     names = ["whole pair", *explanation.words]
     strongest = reading.strongest_edges(graph, edges, threshold)
+    arrangement: dict[str, Any]
+    if width >= BESIDE:
+        arrangement, height = {"ncols": 2, "width_ratios": (1.4, 1)}, 0.62 * width
+    else:
+        arrangement, height = {"nrows": 2, "height_ratios": (1.15, 1)}, 1.95 * width
     with plt.rc_context(STYLE):
-        shape: dict[str, Any]
-        if width >= BESIDE:
-            shape, height = {"ncols": 2, "width_ratios": (1.4, 1)}, 0.62 * width
-        else:
-            shape, height = {"nrows": 2, "height_ratios": (1.15, 1)}, 1.95 * width
-        figure, (left, right) = plt.subplots(**shape, figsize=(width, height), layout="constrained")
+        figure, (matrix, arcs) = plt.subplots(
+            **arrangement, figsize=(width, height), layout="constrained"
+        )
         between = graph.copy()
         np.fill_diagonal(between, 0)
         top = float(between.max(initial=1e-12))
-        image = left.imshow(graph, cmap="Blues", vmin=0, vmax=top, interpolation="none")
-        size = float(np.clip(230 / len(names), 3, 7))
-        if len(names) <= 75:
-            ticks = np.arange(len(names))
-            left.set_xticks(ticks, names, rotation=90, fontsize=size)
-            left.set_yticks(ticks, names, fontsize=size)
-            _color_labels(left.get_xticklabels()[1:], explanation)
-            _color_labels(left.get_yticklabels()[1:], explanation)
-        left.tick_params(length=0, pad=1)
-        left.set(xlabel="drawn on", ylabel="draws")
-        left.set_title(explanation.caveat(step), fontsize=6, loc="left")
-        bar = figure.colorbar(image, ax=left, fraction=0.04, pad=0.01, extend="max")
+        image = matrix.imshow(graph, cmap="Blues", vmin=0, vmax=top, interpolation="none")
+        bar = figure.colorbar(image, ax=matrix, fraction=0.04, pad=0.01, extend="max")
         bar.ax.tick_params(labelsize=6, length=2)
-        right.set_title(f"{len(strongest)} strongest relations, up to {_top(strongest):.3f}")
-        _say_types(figure, explanation)
-        for _ in range(2):  # names that stand upright have their size after the first
-            figure.draw_without_rendering()
+        matrix.tick_params(length=0, pad=1)
+        matrix.set(xlabel="drawn on", ylabel="draws")
+        matrix.set_title(explanation.caveat(step), fontsize=6, loc="left")
+        arcs.axis("off")
+        up_to = f", up to {strongest[0][2]:.3f}" if strongest else ""
+        arcs.set_title(f"{len(strongest)} strongest relations{up_to}", fontsize=7)
+        _say_types(figure, explanation, explanation.word_types or [])
+        _name_nodes(figure, matrix, explanation, names)
         figure.set_layout_engine("none")
         if width < BESIDE:  # below the matrix there is more room than its names leave to it
-            place = right.get_position()
-            right.set_position([0, place.y0, 1, place.height])
-        _plot_arcs(right, explanation, names, strongest)
+            place = arcs.get_position()
+            arcs.set_position([0, place.y0, 1, place.height])
+        _plot_arcs(arcs, explanation, names, strongest)
     return figure
 
 
-def _top(edges) -> float:
-    return max((weight for *_, weight in edges), default=1.0)
+def _name_nodes(figure: Figure, matrix: Axes, explanation: Explanation, names: list[str]) -> None:
+    """Lay the figure out, with the names of rows and columns as large as their cells let them be,
+    and with none where they could not be read."""
+    ticks = np.arange(len(names))
+    matrix.set_xticks(ticks, names, rotation=90, fontsize=7)
+    matrix.set_yticks(ticks, names, fontsize=7)
+    _color_labels(matrix.get_xticklabels()[1:], explanation)
+    _color_labels(matrix.get_yticklabels()[1:], explanation)
+    figure.draw_without_rendering()
+    size = min(7.0, LETTER * 72 * _inches(matrix)[1] / len(names))
+    if size >= SMALLEST:
+        matrix.tick_params(labelsize=size)
+    else:
+        matrix.set(xticks=[], yticks=[])
+    for _ in range(2):  # the sentence below the figure has its place after the first
+        figure.draw_without_rendering()
 
 
-def _plot_arcs(axis, explanation: Explanation, names: list[str], edges) -> None:
+def _inches(axis: Axes) -> tuple[float, float]:
+    figure, box = axis.get_figure(root=True), axis.get_window_extent()
+    assert figure is not None
+    return box.width / figure.dpi, box.height / figure.dpi
+
+
+def _plot_arcs(
+    axis: Axes, explanation: Explanation, names: list[str], edges: list[tuple[int, int, float]]
+) -> None:
+    """Words below each other and their relations beside them, as large as the axis lets them be."""
     nodes = sorted({node for edge in edges for node in edge[:2]})
     place = {node: len(nodes) - 1 - i for i, node in enumerate(nodes)}
-    top = _top(edges)
-    size = float(np.clip(200 / max(len(nodes), 1), 5, 7.5))
-    # Across, the axis goes from -1 to 1; a letter is about 0.6 of its size wide.
-    box = axis.get_window_extent()
-    inch = 2 * axis.figure.dpi / box.width
-    row = box.height / axis.figure.dpi / max(len(nodes), 1)  # inches between two words
-    half = 0.3 * size / 72 * max((len(names[node]) for node in nodes), default=0) * inch
-    reach = half + (0.04 + 0.9 * size / 72) * inch  # arcs start beside the letter of the type
-    room = (1 - reach) / inch
+    highest = max((weight for *_, weight in edges), default=0.0)
+    # Across, the axis goes from -1 to 1, and three tenths of that are for arcs; a letter is about
+    # 0.6 of its size wide. A word stands in the middle, the letter of its type on its right.
+    across, height = _inches(axis)
+    inch = 2 / across
+    row = height / (len(nodes) + 0.6)
+    letters = max((len(names[node]) for node in nodes), default=0)
+    size = min(7.5, 72 * LETTER * row, 72 * (0.7 / inch - 0.04) / (0.3 * letters + 0.9))
+    half = 0.3 * size / 72 * letters * inch
+    reach = half + (0.04 + 0.9 * size / 72) * inch
     for node in nodes:
         kind = explanation.word_types[node - 1] if explanation.word_types and node else None
-        letter = word_letter(kind)
         axis.text(0, place[node], names[node], ha="center", va="center", fontsize=size)
         axis.text(
             half + 0.03 * inch,
             place[node],
-            letter,
+            word_letter(kind),
             color=word_color(kind),
             fontsize=size,
             va="center",
             weight="bold",
         )
     for i, j, weight in edges:
-        down = place[j] < place[i]
-        side = reach if down else -reach
-        bow = min(0.55, 2 * room / (row * abs(place[j] - place[i]) or 1))
+        side = reach if place[j] < place[i] else -reach
+        length = row * abs(place[j] - place[i])  # in inches; an arc leaves it by half of its bow
+        bow = min(0.55, 2 * (1 - reach) / inch / (length or 1))
         axis.add_patch(
             FancyArrowPatch(
                 (side, place[i]),
@@ -122,15 +144,14 @@ def _plot_arcs(axis, explanation: Explanation, names: list[str], edges) -> None:
                 connectionstyle=f"arc3,rad={-bow}",
                 arrowstyle="-|>",
                 mutation_scale=5,
-                lw=0.4 + 1.6 * weight / top,
+                lw=0.4 + 1.6 * weight / highest,
                 color=RELATION,
-                alpha=0.3 + 0.65 * weight / top,
+                alpha=0.3 + 0.65 * weight / highest,
                 shrinkA=1,
                 shrinkB=1,
             )
         )
     axis.set(xlim=(-1, 1), ylim=(-0.8, max(len(nodes), 1) - 0.2))
-    axis.axis("off")
 
 
 def _color_labels(labels, explanation: Explanation) -> None:
@@ -140,10 +161,12 @@ def _color_labels(labels, explanation: Explanation) -> None:
                 label.set_color(word_color(kind))
 
 
-def _say_types(figure: Figure, explanation: Explanation) -> None:
-    """Below a figure: what the letters mean, and who guessed them where no annotation knows."""
-    known = [kind for kind in WORD_TYPES if kind in (explanation.word_types or ())]
-    said = ", ".join(f"{word_letter(kind)} {kind}" for kind in known if word_letter(kind))
+def _say_types(figure: Figure, explanation: Explanation, kinds: Collection[str | None]) -> None:
+    """Below a figure: what the letters of these types mean, and who guessed them where no
+    annotation knows."""
+    said = ", ".join(
+        f"{word_letter(kind)} {kind}" for kind in WORD_TYPES if kind in kinds and word_letter(kind)
+    )
     if said and explanation.types_guessed:
         said += f";\nguessed by {explanation.provenance['word_types']}"
     if said:
@@ -157,7 +180,8 @@ def plot_importance(
     top: int = 15,
     width: float = COLUMN,
 ) -> Figure:
-    """How much each word counts in the score: bars of the weights, strongest first.
+    """How much each word counts in the score: bars of the weights, strongest first. Below stands
+    what the letters of word types mean, and who guessed the types where no annotation knows them.
 
     Args:
         explanation: one, or model name -> explanation of the same pair (a panel each).
@@ -205,5 +229,5 @@ def plot_importance(
             axis.invert_yaxis()
             axis.spines[["top", "right"]].set_visible(False)
             axis.legend(frameon=False, fontsize=7, loc="lower right")
-        _say_types(figure, first)
+        _say_types(figure, first, kinds)
     return figure

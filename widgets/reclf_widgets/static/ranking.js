@@ -13,8 +13,8 @@ function rankingPanel(app) {
     heading.textContent = region >= 0 ? `Words that look at row ${Math.floor(region / data.columns) + 1}, column ${(region % data.columns) + 1}` : "Importance of words";
     missing.textContent = values ? "" : `${get("models")[model]} weighs no words: it has no importance. Click a region to rank words by where they look.`;
     missing.hidden = Boolean(values);
-    guide.hidden = !values;
-    if (!values) { list.replaceChildren(); return; }
+    guide.hidden = !values?.length; // no weights, or no words to weigh
+    if (guide.hidden) { list.replaceChildren(); return; }
     // Weights sum to one over the words, what a word looks at over the regions.
     const uniform = 1 / (region >= 0 ? data.regions : data.words.length), top = Math.max(largest(values), uniform);
     guide.textContent = `dotted: uniform, ${shown(uniform)}`;
