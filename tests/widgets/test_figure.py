@@ -14,6 +14,7 @@ from PIL import Image
 from sample_explanations import REPORT, TYPES, sample
 
 from reclf_widgets import plot_importance, plot_matchings, plot_relations, save_figure
+from reclf_widgets.figure import STYLE
 from reclf_widgets.palette import DIFFERENCE, colormap
 
 
@@ -115,6 +116,7 @@ def test_no_name_of_a_relation_figure_lies_on_another(width, report):
     one = sample(report=report, provenance={"word_types": "lexicon chest"})
     one = dataclasses.replace(one, word_types=(TYPES * 4)[: len(one.words)])
     figure = plot_relations(one, width=width)
+    figure.set_dpi(STYLE["savefig.dpi"])
     figure.canvas.draw()
     matrix, arcs = (axis.get_tightbbox() for axis in figure.axes[:2])
     assert not matrix.overlaps(arcs)

@@ -89,6 +89,8 @@ def _name_nodes(figure: Figure, matrix: Axes, explanation: Explanation, names: l
     matrix.set_yticks(ticks, names, fontsize=7)
     _color_labels(matrix.get_xticklabels()[1:], explanation)
     _color_labels(matrix.get_yticklabels()[1:], explanation)
+    dpi = figure.get_dpi()
+    figure.set_dpi(STYLE["savefig.dpi"])  # letters of few pixels are wider or narrower than of more
     figure.draw_without_rendering()
     size = min(7.0, LETTER * 72 * _inches(matrix)[1] / len(names))
     if size >= SMALLEST:
@@ -97,6 +99,7 @@ def _name_nodes(figure: Figure, matrix: Axes, explanation: Explanation, names: l
         matrix.set(xticks=[], yticks=[])
     for _ in range(2):  # the sentence below the figure has its place after the first
         figure.draw_without_rendering()
+    figure.set_dpi(dpi)
 
 
 def _inches(axis: Axes) -> tuple[float, float]:
