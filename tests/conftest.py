@@ -205,8 +205,11 @@ def _restore(before: dict[str, object]) -> None:
 
 @pytest.fixture
 def open_i():
-    """The folder of Open-I, where the machine has it."""
-    folder = Path(os.environ.get("RECLF_REAL_DATA", "")) / "open_i"
-    if "RECLF_REAL_DATA" not in os.environ or not folder.is_dir():
-        pytest.skip("RECLF_REAL_DATA does not name a folder that holds open_i/")
+    """The folder of Open-I, where the machine has it; named and not there, it is not skipped."""
+    real_data = os.environ.get("RECLF_REAL_DATA")
+    if not real_data:
+        pytest.skip("needs Open-I: name the folder that holds open_i/ in RECLF_REAL_DATA")
+    folder = Path(real_data) / "open_i"
+    if not folder.is_dir():
+        pytest.fail(f"RECLF_REAL_DATA names {real_data!r}, which holds no open_i/")
     return folder

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import nbformat
 import pytest
 
 from reclf.presets import make_config
@@ -29,6 +30,12 @@ def papermill(notebook, cwd, /, *options, executed="out.ipynb", **parameters):
     except subprocess.TimeoutExpired as late:
         said = (late.stderr or b"").decode(errors="replace")[-3000:]
         pytest.fail(f"{notebook} did not end in {HANGS} s: {said}")
+
+
+def outputs_of(path):
+    """Outputs of all cells of an executed notebook, as nbformat has them."""
+    cells = nbformat.read(path, as_version=4).cells
+    return [output for cell in cells for output in cell.get("outputs", [])]
 
 
 def untrained_run(folder, settings):

@@ -4,19 +4,9 @@ import itertools
 import statistics
 
 from sample_explanations import large
-from steering import point_at, wait_for
+from steering import point_at, until_quick, wait_for
 
 from reclf_widgets import MatchingExplorer
-
-TRIES = 30  # on a busy machine most of the time is waiting for a core; the best of some has not
-
-
-def until_quick(measure, bar, tries=4):
-    """Milliseconds of some tries, and of more while none of them is below the bar."""
-    times = []
-    while len(times) < tries or (min(times) > bar and len(times) < TRIES):
-        times.append(measure())
-    return times
 
 
 def test_it_is_quick_enough(open_page, tmp_path, record_property):

@@ -2,9 +2,8 @@
 
 import json
 
-import nbformat
 import pytest
-from notebook_runs import papermill
+from notebook_runs import outputs_of, papermill
 
 TINY = {
     "model.image_size": 32,
@@ -47,8 +46,7 @@ def test_it_leaves_a_table_comparisons_and_verdicts(folder):
     assert result["protocol"]["split"] == "val"
     assert (folder / "figures" / "recall_at_5.png").exists()
     assert (folder / "figures" / "binding_accuracy.png").exists()
-    notebook = nbformat.read(folder.parents[1] / "out.ipynb", as_version=4)
-    outputs = [o for c in notebook.cells if c.cell_type == "code" for o in c.outputs]
+    outputs = outputs_of(folder.parents[1] / "out.ipynb")
     said = [o["data"]["text/markdown"] for o in outputs if "text/markdown" in o.get("data", {})]
     assert "not shown" in said[-1] or "real" in said[-1]
 

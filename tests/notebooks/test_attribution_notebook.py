@@ -4,7 +4,7 @@ import json
 
 import nbformat
 import pytest
-from notebook_runs import papermill, untrained_run
+from notebook_runs import outputs_of, papermill, untrained_run
 
 from reclf.judging import CONTROLS
 
@@ -41,7 +41,7 @@ def test_it_shows_pictures_and_says_the_verdict(run):
     assert path.stat().st_size < 1_000_000
     notebook = nbformat.read(path, as_version=4)
     assert "widgets" not in notebook.metadata
-    outputs = [o for c in notebook.cells if c.cell_type == "code" for o in c.outputs]
+    outputs = outputs_of(path)
     assert len([o for o in outputs if "image/png" in o.get("data", {})]) == 3
     said = [o["data"]["text/markdown"] for o in outputs if "text/markdown" in o.get("data", {})]
     assert "do not take it as evidence of what the model used" in said[-1]

@@ -1,9 +1,8 @@
 """The data check by papermill: its own made-up copy with faults, and a folder with options."""
 
-import nbformat
 import pandas as pd
 import pytest
-from notebook_runs import papermill
+from notebook_runs import outputs_of, papermill
 
 from reclf.datasets.tiny import draw_chest, write_image
 
@@ -11,8 +10,7 @@ from reclf.datasets.tiny import draw_chest, write_image
 def run(folder, **parameters):
     done = papermill("data_check.ipynb", folder, **parameters)
     assert done.returncode == 0, done.stderr[-3000:]
-    notebook = nbformat.read(folder / "out.ipynb", as_version=4)
-    outputs = [out for cell in notebook.cells for out in cell.get("outputs", [])]
+    outputs = outputs_of(folder / "out.ipynb")
     pictures = sum("image/png" in out.get("data", {}) for out in outputs)
     texts = [out.get("text") or out.get("data", {}).get("text/plain", "") for out in outputs]
     return "\n".join(texts), pictures

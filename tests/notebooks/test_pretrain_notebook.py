@@ -4,7 +4,7 @@ import json
 
 import nbformat
 import pytest
-from notebook_runs import papermill
+from notebook_runs import outputs_of, papermill
 
 from reclf.explain import Explanation
 from reclf.model import RECLF
@@ -67,7 +67,7 @@ def test_the_executed_notebook_is_small_and_shows_pictures(finished):
     assert path.stat().st_size < 1_500_000
     notebook = nbformat.read(path, as_version=4)
     assert "widgets" not in notebook.metadata
-    outputs = [o for c in notebook.cells if c.cell_type == "code" for o in c.outputs]
+    outputs = outputs_of(path)
     pictures = [o for o in outputs if "image/png" in o.get("data", {})]
     assert len(pictures) >= 5
     assert not [o for o in outputs if o.output_type == "error"]

@@ -1,8 +1,7 @@
 """The relation benchmark by papermill, from another folder, on an untrained tiny model."""
 
-import nbformat
 import pytest
-from notebook_runs import papermill, untrained_run
+from notebook_runs import outputs_of, papermill, untrained_run
 
 TINY = {"model.image_size": 64, "data.options": {"length": 30}}
 FEW = {"gallery": 8, "pairs": 3, "training_reports": 25}
@@ -46,8 +45,7 @@ def test_each_hospital_has_a_result_with_intervals_and_choices(run):
 def test_it_shows_tables_and_pictures(run):
     path = run.folder.parents[1] / "out.ipynb"
     assert path.stat().st_size < 1_500_000
-    notebook = nbformat.read(path, as_version=4)
-    outputs = [o for c in notebook.cells if c.cell_type == "code" for o in c.outputs]
+    outputs = outputs_of(path)
     assert len([o for o in outputs if "image/png" in o.get("data", {})]) == 4
     tables = [o["data"]["text/html"] for o in outputs if "text/html" in o.get("data", {})]
     assert any("relations, nearer word wrong" in table for table in tables)

@@ -1,8 +1,7 @@
 """The task notebooks by papermill, from any folder, on an untrained tiny model."""
 
-import nbformat
 import pytest
-from notebook_runs import papermill, untrained_run
+from notebook_runs import outputs_of, papermill, untrained_run
 
 from reclf.prepare import prepare
 from reclf.runs import Run
@@ -70,7 +69,7 @@ def test_a_run_goes_in_and_a_result_and_a_figure_come_out(folder, task):
     assert picture.stat().st_size > 5000
     executed = folder / f"{notebook}.out.ipynb"
     assert executed.stat().st_size < 2_000_000
-    outputs = [out for cell in nbformat.read(executed, 4).cells for out in cell.get("outputs", [])]
+    outputs = outputs_of(executed)
     assert any("image/png" in out.get("data", {}) for out in outputs)
     assert any("text/html" in out.get("data", {}) for out in outputs)  # tables
 

@@ -2,7 +2,7 @@
 
 import nbformat
 import pytest
-from notebook_runs import papermill, untrained_run
+from notebook_runs import outputs_of, papermill, untrained_run
 
 from reclf.explain import Explanation
 
@@ -43,8 +43,7 @@ def pictures(path):
     assert path.stat().st_size < 1_000_000
     notebook = nbformat.read(path, as_version=4)
     assert "widgets" not in notebook.metadata
-    outputs = [o for c in notebook.cells if c.cell_type == "code" for o in c.outputs]
-    return [o for o in outputs if "image/png" in o.get("data", {})]
+    return [o for o in outputs_of(path) if "image/png" in o.get("data", {})]
 
 
 def test_exploring_leaves_explanations_a_page_and_pictures(explored):
