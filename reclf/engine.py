@@ -1,6 +1,7 @@
 """What the training loop stands on: device, optimizer, the loss of all processes, signals."""
 
 import ctypes
+import gc
 import os
 import resource
 import signal
@@ -11,7 +12,7 @@ from typing import Any
 
 import torch
 import torch.distributed as distributed
-from accelerate import Accelerator, DistributedDataParallelKwargs
+from accelerate import Accelerator, DistributedDataParallelKwargs, PartialState
 from torch import Tensor, nn
 
 from .batches import Batch
@@ -121,6 +122,18 @@ def make_optimizer(model: RECLF, config: TrainConfig) -> torch.optim.AdamW:
         ],
         fused=True,
     )
+
+
+def leave_processes() -> None:
+    """Leave the group of processes; the last thing that a process does with it. One is none.
+
+    Whatever refers to the group must be gone: DDP's reducer joins the group's threads when it is
+    destroyed. At the end of the interpreter that happens under its lock, for which such a thread
+    may wait, and the process hangs for ever. A process that ends before the others, in the group
+    still, may abort after all was written.
+    """
+    gc.collect()
+    PartialState().destroy_process_group()
 
 
 def keep_freed_memory() -> bool:

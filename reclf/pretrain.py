@@ -11,13 +11,12 @@ from dataclasses import replace
 from typing import Any
 
 import torch
-from accelerate import PartialState
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
 from .batches import Study
 from .config import ModelConfig, RunConfig, TowerConfig
 from .datasets.base import load_dataset
-from .engine import make_accelerator
+from .engine import leave_processes, make_accelerator
 from .model import RECLF
 from .pieces import train_tokenizer
 from .presets import PRESETS, make_config
@@ -130,9 +129,10 @@ def main(arguments: list[str] | None = None) -> None:
         run = Run(given.run_dir, make_config(given.preset, from_text=True, **overrides))
     except (ValueError, TypeError) as error:
         parser.error(str(error))
-    pretrain(run, progress_bar=not given.quiet)
-    # Else a process that ends before the others may abort after all was written.
-    PartialState().destroy_process_group()
+    try:
+        pretrain(run, progress_bar=not given.quiet)
+    finally:
+        leave_processes()
 
 
 if __name__ == "__main__":

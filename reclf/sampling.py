@@ -11,8 +11,6 @@ import numpy as np
 import torch
 from torch.utils.data import Sampler
 
-ENDLESS = 100_000  # data sets longer than this are read in order instead of permuted
-
 
 class StepSampler(Sampler[list[int]]):
     """Indices of the micro-batches of one process.
@@ -26,6 +24,8 @@ class StepSampler(Sampler[list[int]]):
         rank, processes: which share of each micro-batch is ours.
         together: so many neighbors stay side by side, as a study and its twin do. The last ones
             of a length that is no multiple of it end an epoch.
+        endless: the studies are drawn independently, one for each index (the phantom), so that
+            the order in which they lie is as good as any: they are read in order.
     """
 
     def __init__(
@@ -38,6 +38,7 @@ class StepSampler(Sampler[list[int]]):
         rank: int = 0,
         processes: int = 1,
         together: int = 1,
+        endless: bool = False,
     ):
         if batch_size % together:
             raise ValueError(
@@ -51,7 +52,7 @@ class StepSampler(Sampler[list[int]]):
             )
         self.length, self.batch_size, self.accumulate = length, batch_size, accumulate
         self.seed, self.start, self.rank, self.processes = seed, start, rank, processes
-        self.together = together
+        self.together, self.endless = together, endless
         self._epoch, self._order = -1, np.empty(0, dtype=int)
 
     def indices(self, step: int, micro: int = 0) -> list[int]:
@@ -62,17 +63,18 @@ class StepSampler(Sampler[list[int]]):
 
     def _at(self, position: int) -> int:
         epoch, offset = divmod(position, self.length)
-        if self.length > ENDLESS:
+        if self.endless:
             return offset
         if epoch != self._epoch:
-            groups = np.random.default_rng([self.seed, epoch]).permutation(
-                self.length // self.together
-            )
-            members = groups[:, None] * self.together + np.arange(self.together)
-            rest = np.arange(members.size, self.length)
-            self._order = np.concatenate([members.ravel(), rest])
-            self._epoch = epoch
+            self._order, self._epoch = self._permutation(epoch), epoch
         return int(self._order[offset])
+
+    def _permutation(self, epoch: int) -> np.ndarray:
+        """int (length,): the studies of an epoch in the order in which they are read."""
+        random = np.random.default_rng([self.seed, epoch])
+        groups = random.permutation(self.length // self.together)
+        members = groups[:, None] * self.together + np.arange(self.together)
+        return np.concatenate([members.ravel(), np.arange(members.size, self.length)])
 
     def __iter__(self) -> Iterator[list[int]]:
         step = self.start

@@ -83,6 +83,8 @@ def train(
     except Exception as error:
         run.set_status("failed", error=str(error), **loop.progress.state())
         raise
+    finally:
+        loop.release()
     accelerator.wait_for_everyone()
     return RECLF.from_pretrained(run.checkpoint("best"), accelerator.device)
 
@@ -205,6 +207,10 @@ class _Loop:
             bar.total = progress.total_steps
         self.planned_at = (progress.step, progress.seconds)
 
+    def release(self) -> None:
+        """Let go of the wrapped model and the optimizer, before the group of processes is left."""
+        self.wrapped, self.optimizer = self.accelerator.free_memory(self.wrapped, self.optimizer)
+
     # -- what is written -----------------------------------------------------------------------
 
     def _log(self, window: list[dict[str, Tensor]], bar: tqdm) -> None:
@@ -314,6 +320,7 @@ class _Loop:
             self.accelerator.process_index,
             self.accelerator.num_processes,
             getattr(self.train_set, "together", 1),
+            getattr(self.train_set, "endless", False),
         )
         return DataLoader(
             Pairs(self.train_set),

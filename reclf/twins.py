@@ -44,6 +44,7 @@ class WithTwins:
         if sum(shares.values()) > 1:
             raise ValueError(f"data.twins must sum to 1 at most, got {dict(shares)}")
         self.data, self.shares = data, dict(shares)
+        self.endless = getattr(data, "endless", False)
 
     def __len__(self) -> int:
         return len(self.data)

@@ -1,12 +1,11 @@
 """What tests of notebooks share: papermill as its users type it, and a run that never trained."""
 
 import json
-import subprocess
 import sys
 from pathlib import Path
 
 import nbformat
-import pytest
+from commands import run_command
 
 from reclf.presets import make_config
 from reclf.pretrain import make_model, make_tokenizer, open_split
@@ -25,11 +24,7 @@ def papermill(notebook, cwd, /, *options, executed="out.ipynb", **parameters):
     command += [NOTEBOOKS / notebook, executed, *options]
     for name, value in parameters.items():
         command += ["-p", name, value if isinstance(value, str) else json.dumps(value)]
-    try:
-        return subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=HANGS)
-    except subprocess.TimeoutExpired as late:
-        said = (late.stderr or b"").decode(errors="replace")[-3000:]
-        pytest.fail(f"{notebook} did not end in {HANGS} s: {said}")
+    return run_command(command, HANGS, cwd=cwd)
 
 
 def outputs_of(path):

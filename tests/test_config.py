@@ -1,12 +1,11 @@
 """Settings: what is refused and with which words, how text is read, and the way through JSON."""
 
 import json
-import subprocess
-import sys
 from dataclasses import replace
 from typing import Any
 
 import pytest
+from commands import run_python
 
 from reclf.config import (
     DataConfig,
@@ -285,5 +284,4 @@ def test_import_is_light():
         "heavy = 'IPython ipywidgets matplotlib plotly captum monai papermill'.split()\n"
         "print([name for name in heavy if name in sys.modules])"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "[]"
+    assert run_python(code).strip() == "[]"

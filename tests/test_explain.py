@@ -1,12 +1,11 @@
 """Explanations: the numbers of `RECLF.relate`, in arrays that open without torch."""
 
 import json
-import subprocess
-import sys
 
 import numpy as np
 import pytest
 import torch
+from commands import run_python
 
 from reclf.batches import Study, Word
 from reclf.explain import Explanation, explain, file_name
@@ -203,5 +202,4 @@ def test_opening_one_needs_no_torch(make_model, study, tmp_path):
         "import sys; from reclf.explain import Explanation; "
         f"Explanation.load({str(tmp_path / 'e.npz')!r}); print('torch' in sys.modules)"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "False"
+    assert run_python(code).strip() == "False"

@@ -1,12 +1,12 @@
 """One list of packages, one list of pins, and an environment that delegates to both."""
 
-import subprocess
 import sys
 import tomllib
 from pathlib import Path
 
 import pytest
 import yaml
+from commands import run_command, run_python
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
@@ -66,40 +66,29 @@ def test_what_is_installed_is_what_is_pinned():
 
 @pytest.mark.slow
 def test_the_wheel_holds_both_packages_and_their_data(tmp_path):
-    subprocess.run(
-        [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "-w", tmp_path, ROOT],
-        check=True,
-    )
+    pip = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "-w", tmp_path, ROOT]
+    built = run_command(pip)
+    assert built.returncode == 0, built.stderr
     import zipfile
 
     (wheel,) = tmp_path.glob("*.whl")
     names = set(zipfile.ZipFile(wheel).namelist())
-    tracked = subprocess.run(
-        ["git", "ls-files", "reclf", "widgets/reclf_widgets"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout.split()
+    listing = run_command(["git", "ls-files", "reclf", "widgets/reclf_widgets"], cwd=ROOT)
+    tracked = listing.stdout.split()
+    assert tracked
     missing = {name.removeprefix("widgets/") for name in tracked} - names
     assert not missing
 
 
 def test_no_file_names_a_machine_or_a_registry():
-    done = subprocess.run(
-        ["git", "grep", "-nIE", r"(/root/|/home/[a-z]|/work/[a-z]|file:///|pypi\.org/simple)"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-    )
+    machine = r"(/root/|/home/[a-z]|/work/[a-z]|file:///|pypi\.org/simple)"
+    done = run_command(["git", "grep", "-nIE", machine], cwd=ROOT)
     lines = [line for line in done.stdout.splitlines() if not line.startswith("tests/test_packag")]
     assert not lines
 
 
 def test_importing_reclf_is_light():
     code = "import reclf, sys; print(sorted({m.split('.')[0] for m in sys.modules}))"
-    loaded = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True
-    ).stdout
+    loaded = run_python(code)
     heavy = ("torch", "IPython", "ipywidgets", "matplotlib", "plotly", "captum", "monai")
     assert not [name for name in heavy if f"'{name}'" in loaded]

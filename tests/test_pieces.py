@@ -1,11 +1,10 @@
 """Word pieces: the way from words to pieces and back, and tokenizers trained here."""
 
 import json
-import subprocess
-import sys
 
 import pytest
 import torch
+from commands import run_python
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 from tokenizers.processors import RobertaProcessing
 from transformers import AutoTokenizer, BertTokenizerFast, PreTrainedTokenizerFast
@@ -179,12 +178,7 @@ def test_same_corpus_same_vocabulary_in_any_order_and_process():
         "print(json.dumps(train_tokenizer(json.loads(sys.argv[1]), 80).get_vocab()))"
     )
     orders = [REPORTS * 2, REPORTS[::-1] * 2]
-    outputs = [
-        subprocess.run(
-            [sys.executable, "-c", program, json.dumps(order)], capture_output=True, check=True
-        ).stdout
-        for order in orders
-    ]
+    outputs = [run_python(program, json.dumps(order)) for order in orders]
     here = train_tokenizer(REPORTS * 2, 80).get_vocab()
     assert json.loads(outputs[0]) == json.loads(outputs[1]) == here
     assert len(here) == 80

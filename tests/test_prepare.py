@@ -226,7 +226,7 @@ def test_a_killed_run_goes_on(raw, tmp_path):
             break
         time.sleep(0.1)
     os.kill(process.pid, signal.SIGKILL)
-    process.wait()
+    process.wait(timeout=60)
     finished = len([p for p in copy.rglob("shard-*") if "part" not in p.name])
     assert 2 <= finished < 11
     make(copy, raw, studies_per_shard=2)

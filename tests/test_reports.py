@@ -1,9 +1,7 @@
 """Reports: sections of a file, cleaning, and words."""
 
-import subprocess
-import sys
-
 import pytest
+from commands import run_python
 
 from reclf.reports import clean, pick_sections, sections, sentence_numbers, split_words
 
@@ -131,5 +129,4 @@ def test_clean_keeps_the_words_of_a_text_without_marks(text):
 
 def test_import_is_light():
     program = "import sys, reclf.reports; print({'torch', 'transformers'} & set(sys.modules))"
-    run = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True)
-    assert run.stdout.strip() == b"set()"
+    assert run_python(program).strip() == "set()"

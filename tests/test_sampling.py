@@ -1,12 +1,14 @@
 """Batches and schedules are functions of seed and step alone."""
 
 import itertools
+import tracemalloc
 
+import numpy as np
 import pytest
 import torch
 
 from reclf.config import TrainConfig
-from reclf.sampling import ENDLESS, StepSampler, seed_step
+from reclf.sampling import StepSampler, seed_step
 from reclf.schedule import PLANNED_SHARE, Progress, learning_rate_factor, plan_steps, plans_now
 
 
@@ -37,7 +39,41 @@ def test_processes_share_what_one_process_would_take():
 
 
 def test_an_endless_data_set_is_read_in_order():
-    assert StepSampler(ENDLESS + 1, 3).indices(2) == [6, 7, 8]
+    assert StepSampler(1_000_000, 3, endless=True).indices(2) == [6, 7, 8]
+
+
+# just above a size that was once taken for endless; MIMIC-CXR's frontal films; all of its films
+@pytest.mark.parametrize("length", [100_001, 222_000, 377_110])
+def test_large_data_sets_are_permuted_like_small_ones(length):
+    def epoch_of(seed, epoch):
+        return StepSampler(length, 64, seed=seed)._permutation(epoch)
+
+    first = epoch_of(0, 0)
+    assert np.array_equal(np.sort(first), np.arange(length))
+    for other in (np.arange(length), epoch_of(0, 1), epoch_of(1, 0)):
+        assert (first == other).mean() < 0.01
+    # neighbors in the table, often films of one patient, are no longer neighbors in a batch
+    assert np.median(np.abs(np.diff(first))) > length / 10
+    sampler = StepSampler(length, 64, seed=0)
+    last = length // 64
+    assert sampler.indices(last)[: length % 64] == first[64 * last :].tolist()
+    resumed = StepSampler(length, 64, seed=0, start=last)
+    assert take(resumed, 3) == [sampler.indices(last + i) for i in range(3)]
+    parts = [StepSampler(length, 16, seed=0, rank=rank, processes=4) for rank in range(4)]
+    shares = [part.indices(last) for part in parts]
+    assert [*itertools.chain(*shares)] == sampler.indices(last)
+    assert len({index for share in shares for index in share}) == 64
+
+
+def test_a_step_of_a_large_data_set_keeps_no_list_of_its_length():
+    sampler = StepSampler(377_110, 64)
+    sampler.indices(0)  # draws the epoch's permutation
+    tracemalloc.start()
+    for step in range(1, 50):
+        sampler.indices(step)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 100_000  # bytes; as Python integers the permutation takes 12 MB
 
 
 @pytest.mark.parametrize("length", [24, 25])

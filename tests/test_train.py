@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from commands import run_command
 
 import reclf.train
 from reclf.batches import Study
@@ -185,14 +186,10 @@ def test_kill_9_loses_no_more_than_the_time_between_checkpoints(tmp_path):
     while not state.exists() and time.monotonic() < deadline:
         time.sleep(0.05)
     process.kill()
-    process.wait()
+    process.wait(timeout=60)
     step = torch.load(state, weights_only=True)["progress"]["step"]
     assert 0 < step < 400
-    subprocess.run(
-        [*arguments, "--set", f"train.max_steps={step + 2}"],
-        check=False,
-        stderr=subprocess.DEVNULL,
-    )
+    run_command([*arguments, "--set", f"train.max_steps={step + 2}"])
     # Other settings are refused; the same command goes on.
     status = json.loads((tmp_path / "run" / "status.json").read_text())
     assert status["state"] == "running"
@@ -325,10 +322,8 @@ def test_two_processes_see_the_loss_and_gradient_of_the_joint_batch(tmp_path):
         launch += ["--num_processes", str(processes), "--main_process_port", "0"]
         launch += ["--mixed_precision", "no", "--dynamo_backend", "no"]
         launch += ["--multi_gpu"] if processes > 1 else ["--cpu"]
-        done = subprocess.run(
+        done = run_command(
             [*launch, str(HERE / "two_processes.py"), str(path)],
-            capture_output=True,
-            text=True,
             # Two processes with two lanes each, one with one.
             env={**os.environ, "OMP_NUM_THREADS": str(processes), "CUDA_VISIBLE_DEVICES": ""},
         )

@@ -14,11 +14,11 @@ import sys
 from dataclasses import fields
 
 import torch
-from accelerate import Accelerator, DistributedDataParallelKwargs, PartialState
+from accelerate import Accelerator, DistributedDataParallelKwargs
 
 from reclf.batches import Batch
 from reclf.config import ModelConfig, TrainConfig, from_dict
-from reclf.engine import batch_losses
+from reclf.engine import batch_losses, leave_processes
 from reclf.model import RECLF
 
 STUDIES = 6
@@ -85,10 +85,12 @@ def main(path: str) -> None:
         gradients = {n: p.grad for n, p in unwrapped.named_parameters() if p.grad is not None}
         values = {**{k: v.detach() for k, v in losses.items()}, **gradients}
         found |= {f"{name} {key}": value for key, value in values.items()}
+        del wrapped, unwrapped  # refer to the group of processes, which is left below
+        accelerator.free_memory()
     if accelerator.is_main_process:
         torch.save((accelerator.num_processes, found), path)
     accelerator.wait_for_everyone()
-    PartialState().destroy_process_group()
+    leave_processes()
 
 
 if __name__ == "__main__":

@@ -52,6 +52,7 @@ class Phantom:
     Attributes:
         labels: names of the findings, in the order of every table.
         facts: in which a twin can differ from a study.
+        endless: whether the studies are as many as training asks for: no order is needed.
         fingerprint: hash of everything that decides the content, the drawing code included.
     """
 
@@ -86,6 +87,7 @@ class Phantom:
         self.hospital = hospital
         self.devices = devices
         self.length = _LENGTHS[split] if length is None else length
+        self.endless = split == "train" and length is None
 
     def __len__(self) -> int:
         return self.length

@@ -29,7 +29,6 @@ from .features import Pooled, pooled_features
 from .progress import track
 
 REQUIRED = ("value", "interval", "n", "random_encoder", "chance", "per_class")
-ENDLESS = 1_000_000
 FIGURE_DPI = 80
 RANDOM_SEED = 10_007  # added to the seed, so that the twin is not the trained model's first step
 
@@ -147,7 +146,7 @@ class Bench:
         Raises:
             ValueError: all studies of the phantom's endless training split are asked for.
         """
-        if n == 0 and len(data) >= ENDLESS:
+        if n == 0 and getattr(data, "endless", False):
             raise ValueError(f"split of {len(data):,} studies: say how many to take, 0 takes all")
         if n == 0 or n >= len(data):
             return Subset(data, range(len(data)))

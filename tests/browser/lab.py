@@ -94,7 +94,7 @@ def serve(notebooks: Path, private: Path):
             server.wait(15)
         except subprocess.TimeoutExpired:
             os.killpg(server.pid, signal.SIGKILL)
-            server.wait()
+            server.wait(15)
 
 
 def _wait_for(server: subprocess.Popen, address: str, log: Path) -> None:

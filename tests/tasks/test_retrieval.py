@@ -1,12 +1,12 @@
 """Recall by identity and precision by class against plain loops, and large galleries in blocks."""
 
 import math
-import subprocess
 import sys
 
 import numpy as np
 import pytest
 import torch
+from commands import run_python
 
 from reclf.metrics import rank_of_partner
 from reclf.tasks import retrieval as module
@@ -168,9 +168,7 @@ print(peak() - before, len(ranks.to_report), np.median(ranks.to_report))
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="reads the peak memory from /proc")
 def test_twenty_thousand_squared_scores_fit_into_a_small_machine():
-    done = subprocess.run([sys.executable, "-c", MEMORY], capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr[-2000:]
-    megabytes, n, median = map(float, done.stdout.split())
+    megabytes, n, median = map(float, run_python(MEMORY).split())
     assert n == 20_000
     assert median < 2000  # reports are near their images, and the ranks say so
     assert megabytes < 400  # all scores at once take 1,600 MB, as float32

@@ -1,11 +1,9 @@
 """The explorer in Python: traits, state, several models, edits, and what a notebook stores."""
 
-import subprocess
-import sys
-
 import numpy as np
 import pytest
 import traitlets
+from commands import run_python
 from sample_explanations import HOSTILE, large, sample
 
 from reclf_widgets import (
@@ -36,8 +34,7 @@ def test_nothing_here_imports_torch(tmp_path):
         "explorer.save_figure(folder / 'one.pdf')\n"
         "print('torch' in sys.modules, (folder / 'one.html').exists())"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    assert done.stdout.split() == ["False", "True"], done.stderr
+    assert run_python(code).split() == ["False", "True"]
 
 
 def test_state_can_be_pasted_back(explorer):

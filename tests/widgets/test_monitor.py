@@ -2,10 +2,9 @@
 
 import json
 import math
-import subprocess
-import sys
 
 import pytest
+from commands import run_python
 
 from reclf_widgets import TrainingMonitor
 from reclf_widgets.monitor import POINTS, charts_of, progress_of, sentence
@@ -155,5 +154,4 @@ def test_it_imports_no_torch(folder):
         f"m = TrainingMonitor({str(folder)!r}); m.figure(); "
         "print('torch' in sys.modules, m.progress['step'])"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    assert done.stdout.split() == ["False", "10"], done.stderr
+    assert run_python(code).split() == ["False", "10"]

@@ -1,0 +1,48 @@
+"""Losses of the first twenty steps of a small run in float32; test_loss_curve.py compares them.
+
+python tests/loss_curve.py > tests/stored/loss_curve.json
+"""
+
+import json
+import tempfile
+from pathlib import Path
+
+import torch
+
+import reclf.train
+from reclf.presets import make_config
+from reclf.pretrain import pretrain
+from reclf.runs import Run
+
+SETTINGS = {
+    "train.max_steps": 20,
+    "train.batch_size": 8,
+    "train.precision": "no",
+    "train.device": "cpu",
+    "train.val_studies": 20,
+    "train.evaluate_every": 10,
+    "train.warmup_steps": 5,
+    "data.workers": 0,
+}
+KEPT = ("step", "global_loss", "local_loss", "auxiliary_loss", "gradient_norm", "logit_scale")
+KEPT_OF_VALIDATION = ("val_recall_at_5", "val_local_nce", "val_global_nce")
+
+
+def main() -> None:
+    torch.set_num_threads(1)
+    reclf.train.LOG_EVERY = 1
+    records = []
+    with tempfile.TemporaryDirectory() as folder:
+        run = Run(Path(folder) / "run", make_config("phantom_small", **SETTINGS))
+        pretrain(run, progress_bar=False, on_log=records.append)
+    kept = (*KEPT, *KEPT_OF_VALIDATION)
+    curve = {
+        "cpu": torch.backends.cpu.get_cpu_capability(),
+        "torch": torch.__version__,
+        "records": [{name: one[name] for name in kept if name in one} for one in records],
+    }
+    print(json.dumps(curve, indent=1))
+
+
+if __name__ == "__main__":
+    main()
