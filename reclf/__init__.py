@@ -11,15 +11,15 @@ from typing import Any
 
 _HOMES = {
     "Explanation": "explain",
-    "RECLF": "model",
-    "Run": "runs",
-    "Study": "batches",
+    "RECLF": "models.reclf",
+    "Run": "runs.run",
+    "Study": "data.study",
     "load_dataset": "datasets.base",
-    "make_config": "presets",
+    "make_config": "training.presets",
 }
 
 __all__ = sorted(_HOMES)
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 
 def __getattr__(name: str) -> Any:

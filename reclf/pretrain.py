@@ -13,41 +13,17 @@ from typing import Any
 import torch
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
-from .batches import Study
-from .config import ModelConfig, RunConfig, TowerConfig
-from .datasets.base import load_dataset
-from .engine import leave_processes, make_accelerator
-from .model import RECLF
-from .pieces import train_tokenizer
-from .presets import PRESETS, make_config
-from .runs import Run
-from .train import train
-from .twins import WithTwins
+from reclf.config import ModelConfig, RunConfig, TowerConfig
+from reclf.data.tokenization import train_tokenizer
+from reclf.datasets.counterfactuals import WithTwins
+from reclf.datasets.selection import first_reports, gallery, open_split
+from reclf.models.reclf import RECLF
+from reclf.runs.run import Run
+from reclf.training.loop import train
+from reclf.training.presets import PRESETS, make_config
+from reclf.training.runtime import leave_processes, make_accelerator
 
 TOKENIZER_REPORTS = 2000
-
-
-def open_split(config: RunConfig, split: str) -> Any:
-    """The data set of one split, at the model's image size."""
-    data = config.data
-    return load_dataset(data.dataset, data.root, split, config.model.image_size, **data.options)
-
-
-def gallery(dataset: Any, n: int) -> list[Study]:
-    """Up to n studies: those a data set picks itself (`gallery(n)`), else evenly spaced ones."""
-    if hasattr(dataset, "gallery"):
-        return dataset.gallery(n)
-    n = min(n, len(dataset))
-    return [dataset[i * len(dataset) // n] for i in range(n)]
-
-
-def first_reports(data: Any, most: int) -> list[str]:
-    """The first texts of a split, without reading an image where the data set can do so: from its
-    list `reports`, or by `report(index)`."""
-    if hasattr(data, "reports"):
-        return data.reports[:most]
-    report = getattr(data, "report", lambda index: data[index].report)
-    return [report(index) for index in range(min(len(data), most))]
 
 
 def make_tokenizer(config: RunConfig, train_set: Any) -> PreTrainedTokenizerBase:

@@ -15,9 +15,9 @@ import numpy as np
 import pytest
 import torch
 
-from reclf.batches import Batch
 from reclf.config import ModelConfig, from_dict
-from reclf.encoders import ImageFeatures, TextFeatures
+from reclf.data.batch import Batch
+from reclf.models.encoders import ImageFeatures, TextFeatures
 
 # Libraries write these while they work; they are not a test's doing.
 ENVIRONMENT_OF_LIBRARIES = ("PYTEST_", "ACCELERATE_", "CUDA_", "TORCH", "TRITON_", "KMP_", "MPL")

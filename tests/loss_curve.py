@@ -9,10 +9,10 @@ from pathlib import Path
 
 import torch
 
-import reclf.train
-from reclf.presets import make_config
+import reclf.training.loop
 from reclf.pretrain import pretrain
-from reclf.runs import Run
+from reclf.runs.run import Run
+from reclf.training.presets import make_config
 
 SETTINGS = {
     "train.max_steps": 20,
@@ -30,7 +30,7 @@ KEPT_OF_VALIDATION = ("val_recall_at_5", "val_local_nce", "val_global_nce")
 
 def main() -> None:
     torch.set_num_threads(1)
-    reclf.train.LOG_EVERY = 1
+    reclf.training.loop.LOG_EVERY = 1
     records = []
     with tempfile.TemporaryDirectory() as folder:
         run = Run(Path(folder) / "run", make_config("phantom_small", **SETTINGS))

@@ -7,9 +7,10 @@ from pathlib import Path
 import nbformat
 from commands import run_command
 
-from reclf.presets import make_config
-from reclf.pretrain import make_model, make_tokenizer, open_split
-from reclf.runs import Run
+from reclf.datasets.selection import open_split
+from reclf.pretrain import make_model, make_tokenizer
+from reclf.runs.run import Run
+from reclf.training.presets import make_config
 
 HANGS = 600  # seconds; the longest takes a tenth of it on two busy cores
 NOTEBOOKS = Path(__file__).parents[1] / "notebooks"

@@ -2,8 +2,8 @@
 
 import numpy as np
 
+from reclf.data.reports import split_words
 from reclf.explain import Explanation
-from reclf.reports import split_words
 
 REPORT = "Large left effusion. No pneumothorax, the heart is normal."
 TYPES = ["severity", "location", "finding", "negation", "finding", "filler", "anatomy", "filler",

@@ -3,10 +3,10 @@
 import numpy as np
 import torch
 
-from reclf.batches import Study
-from reclf.faithfulness import CellScore
-from reclf.model import RECLF
-from reclf.pieces import train_tokenizer
+from reclf.data.study import Study
+from reclf.data.tokenization import train_tokenizer
+from reclf.explain.faithfulness import CellScore
+from reclf.models.reclf import RECLF
 from reclf.tasks.grounding import Item
 
 REPORTS = ("Small left effusion.", "No nodule", "large right effusion")

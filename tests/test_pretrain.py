@@ -3,10 +3,10 @@
 import pytest
 
 import reclf.pretrain
-from reclf.datasets import phantom
 from reclf.datasets.phantom import Phantom
-from reclf.presets import make_config
+from reclf.datasets.phantom import dataset as phantom
 from reclf.pretrain import TOKENIZER_REPORTS, main, make_tokenizer
+from reclf.training.presets import make_config
 
 CONFIG = make_config(**{"data.vocab_size": 400})
 

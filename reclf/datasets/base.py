@@ -23,10 +23,10 @@ from typing import Any
 import numpy as np
 
 from reclf import datasets
-from reclf.batches import Box, Pair, Study
-from reclf.imaging import FITS, Frame, ImageError, image_size, read_fitted, read_mask
-from reclf.imports import import_object
-from reclf.reports import clean, split_words
+from reclf.config.import_strings import import_object
+from reclf.data.radiographs import FITS, Frame, ImageError, image_size, read_fitted, read_mask
+from reclf.data.reports import clean, split_words
+from reclf.data.study import Box, Pair, Study
 
 from .masks import FilledBoxes, RunLengths
 from .problems import DataProblems, describe, refuse_missing_split
@@ -335,15 +335,13 @@ def _find_class(spec: str) -> Callable[..., Any]:
 def _class_of(name: str) -> type | None:
     """The one data set class that a module of this package defines, None for a helper module."""
     module = importlib.import_module(f"{datasets.__name__}.{name}")
-    if module.__name__ == __name__:  # FileStudies needs rows: it is no data set by itself
-        return None
     classes = [
         item
         for item in vars(module).values()
         if isinstance(item, type)
-        and item.__module__ == module.__name__
+        and item.__module__.startswith(module.__name__)
         and hasattr(item, "__getitem__")
-        and hasattr(item, "__len__")
-        and not issubclass(item, tuple | dict | list | str)
+        # what `load_dataset` passes; FileStudies, which needs rows, is no data set by itself
+        and {"root", "split", "image_size"} <= inspect.signature(item).parameters.keys()
     ]
     return classes[0] if len(classes) == 1 else None

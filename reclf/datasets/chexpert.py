@@ -26,13 +26,7 @@ import numpy as np
 import pandas as pd
 
 from .base import FileStudies, Row, val_of_patient
-from .labels import (
-    CHEXPERT_LABELS,
-    COMPETITION_LABELS,
-    blank_value,
-    label_rows,
-    uncertain_values,
-)
+from .labels import CHEXPERT_LABELS, COMPETITION_LABELS, blank_value, label_rows, uncertain_values
 from .parts import Part, find_parts, read_list, read_table
 from .problems import DataProblems
 from .tiny import draw_chest, write_image

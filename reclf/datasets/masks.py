@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from reclf.batches import Box
+from reclf.data.study import Box
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from reclf.reports import pick_sections, sections
+from reclf.data.reports import pick_sections, sections
 
 from .base import FileStudies, Row, split_name
 from .labels import CHEXPERT_LABELS, label_rows, uncertain_values

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from reclf.batches import Box
-from reclf.imaging import ImageError
-from reclf.imaging import image_size as size_of_file
+from reclf.data.radiographs import ImageError
+from reclf.data.radiographs import image_size as size_of_file
+from reclf.data.study import Box
 
 from .base import FileStudies, Row, split_name
 from .masks import FilledBoxes

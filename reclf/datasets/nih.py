@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from reclf.batches import Box
+from reclf.data.study import Box
 
 from .base import FileStudies, Row, val_of_patient
 from .parts import Part, find_parts, read_list, read_split_file, read_table

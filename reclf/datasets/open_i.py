@@ -23,7 +23,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from reclf.reports import pick_sections
+from reclf.data.reports import pick_sections
 
 from .base import FileStudies, Row, split_name, split_of_patient
 from .parts import Part, find_parts, read_table

@@ -2,8 +2,9 @@
 
     root/prepared.json, root/<split>/shard-00000/, ...
 
-Made by `reclf.prepare` or notebooks/prepare.ipynb. The studies are those of the raw data set, with
-images rounded to 8 or 16 bits; nothing is decoded, and worker processes share the pages of memory.
+Made by `reclf.datasets.prepare` or notebooks/prepare.ipynb. The studies are those of the raw data
+set, with images rounded to 8 or 16 bits; nothing is decoded, and worker processes share the pages
+of memory.
 """
 
 import hashlib
@@ -19,10 +20,10 @@ import datasets as arrow
 import numpy as np
 import pyarrow
 
-from reclf import prepare
-from reclf.batches import Pair, Study
-from reclf.packed import unpack
+from reclf.data.study import Pair, Study
 
+from . import prepare
+from .arrow_schema import unpack
 from .base import load_dataset, split_name
 from .problems import DataProblems, refuse_missing_split
 

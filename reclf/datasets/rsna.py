@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from reclf.batches import Box
+from reclf.data.study import Box
 
 from .base import FileStudies, Row, split_of_patient
 from .masks import FilledBoxes

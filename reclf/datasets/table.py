@@ -14,7 +14,7 @@ from typing import Any
 
 import pandas as pd
 
-from reclf.batches import Box
+from reclf.data.study import Box
 
 from .base import FileStudies, Row, split_name, split_of_patient
 from .problems import DataProblems, refuse_missing_columns

@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from reclf.batches import Box
+from reclf.data.study import Box
 
 from .base import FileStudies, Row, split_name, val_of_patient
 from .parts import Part, find_parts, read_table

@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..encoders import ImageEncoder
+from reclf.models.encoders import ImageEncoder
 
 VIT_LEVELS = 4  # layers of a ViT that are read, evenly spaced
 

@@ -13,12 +13,13 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
-from ..batches import Study
-from ..metrics import macro_auroc
-from ..model import RECLF
-from .features import stack_images
+from reclf.data.study import Study
+from reclf.models.inference import stack_images
+from reclf.models.reclf import RECLF
+from reclf.runs.progress import track
+from reclf.stats.metrics import macro_auroc
+
 from .linear_probe import choice_result, label_matrix, label_result
-from .progress import track
 
 HEAD_RATE = 10.0  # the new layer learns this much faster than the encoder
 

@@ -14,18 +14,13 @@ from typing import Any
 import numpy as np
 import torch
 
-from ..batches import Box, Study
-from ..cells import centre_prior, heat_in_pixels
-from ..metrics import (
-    THRESHOLDS,
-    contrast_to_noise,
-    iou_at_thresholds,
-    pointing_hit,
-)
-from ..model import RECLF
-from ..tally import Tally
-from .features import collate_for, stack_images
-from .progress import track
+from reclf.data.region_grid import centre_prior, heat_in_pixels
+from reclf.data.study import Box, Study
+from reclf.models.inference import collate_for, stack_images
+from reclf.models.reclf import RECLF
+from reclf.runs.progress import track
+from reclf.stats.bootstrap import Tally
+from reclf.stats.metrics import THRESHOLDS, contrast_to_noise, iou_at_thresholds, pointing_hit
 
 PHRASES = ("auto", "words", "report", "labels")
 HEATS = ("score", "attention")
@@ -103,7 +98,7 @@ def heat_maps(
         heat: "score" is the word's logit for each region over the attention scale, up to a
             constant of the map (for cosine attention that is the cosine); "attention" its softmax.
             The maps of the words of a phrase are averaged, then interpolated between the places
-            that the regions are centred on (`reclf.alignment`).
+            that the regions are centred on (`reclf.models.receptive_field`).
     """
     if heat not in HEATS:
         raise ValueError(f"heat must be one of {', '.join(HEATS)}, got {heat!r}")

@@ -11,12 +11,13 @@ from typing import Any
 
 import numpy as np
 
-from ..batches import Study
-from ..model import RECLF
-from .features import encode_images
+from reclf.data.study import Study
+from reclf.models.inference import encode_images
+from reclf.models.reclf import RECLF
+from reclf.stats.tables import markdown, short
+
 from .linear_probe import label_matrix, linear_probe
 from .retrieval import retrieval
-from .scoreboard import markdown, short
 from .zero_shot import prompts_for, zero_shot
 
 LABEL_POOL = 10_000  # of an endless training set, the pool of which 1 % is labelled

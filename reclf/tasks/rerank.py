@@ -11,11 +11,13 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
-from ..encoders import ImageFeatures, TextFeatures
-from ..model import RECLF
-from .features import take_images
-from .progress import track
-from .retrieval import Ranks, score_blocks, unit_vectors
+from reclf.models.encoders import ImageFeatures, TextFeatures
+from reclf.models.inference import take_images
+from reclf.models.recall import Ranks
+from reclf.models.reclf import RECLF
+from reclf.runs.progress import track
+
+from .retrieval import score_blocks, unit_vectors
 
 BLOCK = 4096  # pairs between two steps of the progress bar
 INDEXES = ("auto", "matrix", "faiss")

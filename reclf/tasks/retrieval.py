@@ -8,42 +8,24 @@ score (`rerank.py`).
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
 
-from ..batches import Study, report_key
-from ..metrics import bootstrap_interval, precision_at_k, rank_of_partner, recall_chance
-from ..model import RECLF, Scores
-from ..reports import clean, split_words
-from .features import encode_images, encode_texts, score_all
+from reclf.data.study import Study
+from reclf.models.recall import (
+    KS,
+    Ranks,
+    ranks_of,
+    recall_summary,
+    same_report,
+    score_studies,
+)
+from reclf.models.reclf import RECLF
+from reclf.stats.metrics import bootstrap_interval, precision_at_k, rank_of_partner
 
-KS = (1, 5, 10)
 BLOCK = 512  # queries scored at a time: 40 MB of scores for a gallery of 20,000
-
-
-def report_keys(reports: Sequence[str]) -> np.ndarray:
-    """int64 (n,), equal where two reports have the same words.
-
-    Raises:
-        ValueError: a report has no words: it would be a right answer for all others without.
-    """
-    words = [split_words(clean(report)) for report in reports]
-    if bare := sum(not found for found in words):
-        raise ValueError(
-            f"{bare} of {len(words)} studies have no report, and retrieval needs one for each: "
-            "leave them out by the data set's option on_problem='skip', or take a data set that "
-            "has reports"
-        )
-    return np.array([report_key(found) for found in words])
-
-
-def same_report(reports: Sequence[str]) -> np.ndarray:
-    """bool (n, n), True where two reports have the same words: any of them is a right answer."""
-    keys = report_keys(reports)
-    return keys[:, None] == keys[None]
 
 
 def class_keys(labels: np.ndarray) -> np.ndarray:
@@ -55,76 +37,6 @@ def class_keys(labels: np.ndarray) -> np.ndarray:
     """
     _, keys = np.unique(labels == 1, axis=0, return_inverse=True)
     return np.where(np.isnan(labels).all(1), -1, keys.reshape(-1))
-
-
-def score_studies(model: RECLF, studies: Sequence[Study], progress: str = "") -> Scores:
-    """Scores of all images with all reports of the studies."""
-    images = encode_images(model, studies, progress=progress)
-    return score_all(model, images, encode_texts(model, [study.report for study in studies]))
-
-
-def recall_table(
-    scores: torch.Tensor, positives: np.ndarray, ks: Sequence[int] = KS, seed: int = 0
-) -> dict[str, Any]:
-    """Recall@k of a gallery: image to report, report to image, and the mean of both.
-
-    Args:
-        scores: float (n, n), rows images.
-        positives: bool (n, n), see `same_report`.
-
-    Returns:
-        See `recall_summary`.
-    """
-    return recall_summary(ranks_of(scores, positives), positives.sum(1), ks, seed)
-
-
-@dataclass(frozen=True)
-class Ranks:
-    """Rank of the best right answer of each query, 1 = first, a tie counts half: float (n,)."""
-
-    to_report: np.ndarray
-    to_image: np.ndarray
-
-    def hits(self, k: int) -> np.ndarray:
-        """float (2, n): whether a right answer is among the first k, images then reports."""
-        return np.stack([self.to_report <= k, self.to_image <= k]).astype(float)
-
-
-def ranks_of(scores: torch.Tensor, positives: np.ndarray) -> Ranks:
-    """Ranks in a matrix of scores.
-
-    Args:
-        scores: float (n, n), rows images.
-        positives: bool (n, n), see `same_report`.
-    """
-    matrix = scores.double().numpy()
-    return Ranks(rank_of_partner(matrix, positives), rank_of_partner(matrix.T, positives.T))
-
-
-def recall_summary(
-    ranks: Ranks, right_answers: np.ndarray, ks: Sequence[int] = KS, seed: int = 0
-) -> dict[str, Any]:
-    """Recall@k with intervals.
-
-    Args:
-        right_answers: int (n,), how many candidates are right for each query.
-
-    Returns:
-        For each k ("recall_at_5"): value, 95 % bootstrap interval over studies, image_to_report,
-        report_to_image, chance; and n.
-    """
-    n = len(ranks.to_report)
-    table: dict[str, Any] = {"n": n}
-    for k in ks:
-        hits = ranks.hits(k)
-        table[f"recall_at_{k}"] = {
-            "value": float(hits.mean()),
-            "interval": list(bootstrap_interval(hits.mean(0), seed=seed)),
-            "image_to_report": float(hits[0].mean()),
-            "report_to_image": float(hits[1].mean()),
-            "chance": float(recall_chance(right_answers, n, k).mean()),
-        }
-    return table
 
 
 def precision_table(

@@ -7,12 +7,14 @@ Nothing is computed here: every number was written by a task notebook, with its 
 
 import argparse
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from .bench import REQUIRED
+from reclf.stats.tables import markdown, short
+
+from .task_run import REQUIRED
 
 HEADER = ("task", "data", "n", "trained encoder", "random encoder", "chance")
 _METRICS = {"auroc": "macro AUROC", "accuracy": "accuracy", "macro_f1": "macro F1"}
@@ -144,11 +146,6 @@ def table(results: Mapping[str, Mapping[str, Any]]) -> str:
     return markdown(rows)
 
 
-def markdown(rows: Iterable[Sequence[str]]) -> str:
-    """Rows of cells as a table in Markdown."""
-    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
-
-
 def _place(stem: str) -> tuple[str, int]:
     task, _, data = stem.partition("-")
     order = list(_LINES)
@@ -163,18 +160,6 @@ def _cell(result: Mapping[str, Any] | None) -> str:
     if not result.get("interval"):
         return value
     return f"{value} [{', '.join(map(short, result['interval']))}]"
-
-
-def short(value: float | None, sign: str = "") -> str:
-    """Three decimals without a leading zero; nothing where there is no number.
-
-    Args:
-        sign: "+" to write it before positive numbers too.
-    """
-    if value is None:
-        return ""
-    text = f"{value:{sign}.3f}"
-    return text.replace("0.", ".", 1) if text.lstrip("+-").startswith("0.") else text
 
 
 def main(arguments: list[str] | None = None) -> None:

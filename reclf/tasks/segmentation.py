@@ -17,12 +17,13 @@ import torch
 from monai.losses import DiceCELoss
 from torch import Tensor
 
-from ..batches import Study
-from ..encoders import ImageEncoder
-from ..metrics import EMPTY_RULES, bootstrap_interval, dice_and_iou
-from ..model import RECLF
+from reclf.data.study import Study
+from reclf.models.encoders import ImageEncoder
+from reclf.models.reclf import RECLF
+from reclf.runs.progress import track
+from reclf.stats.metrics import EMPTY_RULES, bootstrap_interval, dice_and_iou
+
 from .decoder import Decoder, feature_pyramid
-from .progress import track
 
 CACHE_BYTES = 2 * 2**30  # frozen feature maps up to this size are kept in memory
 THRESHOLD = 0.5  # of the sigmoid

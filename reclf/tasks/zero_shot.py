@@ -18,17 +18,14 @@ from typing import Any
 import numpy as np
 import torch
 
-from ..batches import Study
-from ..encoders import ImageFeatures
-from ..metrics import (
-    bootstrap_interval,
-    f1_per_class,
-    macro_f1,
-)
-from ..model import RECLF, Scores
-from .features import chunks, encode_texts, score_all, stack_images
+from reclf.data.study import Study
+from reclf.models.encoders import ImageFeatures
+from reclf.models.inference import chunks, encode_texts, score_all, stack_images
+from reclf.models.reclf import RECLF, Scores
+from reclf.runs.progress import track
+from reclf.stats.metrics import bootstrap_interval, f1_per_class, macro_f1
+
 from .linear_probe import label_matrix, label_result
-from .progress import track
 
 POSITIVE = ("There is {name}.", "Findings consistent with {name}.", "{name} is present.")
 NEGATIVE = ("No {name}.", "There is no {name}.", "No evidence of {name}.")

@@ -5,14 +5,8 @@ import numpy as np
 import pytest
 import torch
 
-from reclf.benchmarks.data_path import (
-    LARGE,
-    data_path,
-    read_by_opencv,
-    read_by_pillow,
-    write_files,
-)
-from reclf.imaging import fit, read_fitted, read_image
+from reclf.data.radiographs import fit, read_fitted, read_image
+from reclf_benchmarks.data_path import LARGE, data_path, read_by_opencv, read_by_pillow, write_files
 
 SIZE = 64
 

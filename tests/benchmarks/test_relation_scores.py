@@ -3,9 +3,9 @@
 import pytest
 import torch
 
-from reclf.benchmarks import loops, relation_scores, timing
-from reclf.benchmarks.bars import BARS, as_markdown, table
-from reclf.benchmarks.relation_scores import Case, Sizes
+from reclf_benchmarks import loops, relation_scores, timing
+from reclf_benchmarks.bars import BARS, as_markdown, table
+from reclf_benchmarks.relation_scores import Case, Sizes
 
 SIZES = Sizes(studies=4, words=5, regions=3, embed_dim=8, matching_dim=6)
 

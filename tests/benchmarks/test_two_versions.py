@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from reclf.benchmarks import two_versions
+from reclf_benchmarks import two_versions
 
 
 def test_ratio_of_rounds(monkeypatch, tmp_path, capsys):

@@ -1,10 +1,10 @@
-"""Maps and the pointer in the browser lie where the regions look, by the rule of `reclf.cells`."""
+"""Maps and the pointer in the browser follow the rule of `reclf.data.region_grid`."""
 
 import numpy as np
 import pytest
 from sample_explanations import sample
 
-from reclf.cells import cell_of_pixel
+from reclf.data.region_grid import cell_of_pixel
 from reclf_widgets import MatchingExplorer, reading
 
 SHAPE, GRID = (96, 80), (6, 5)  # 16 pixels a region

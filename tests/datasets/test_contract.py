@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 from reclf import datasets
-from reclf.batches import Study
+from reclf.data.radiographs import Frame
+from reclf.data.study import Study
 from reclf.datasets.base import load_dataset
-from reclf.imaging import Frame
 
 SIZE = 32
 SPLITS = ("train", "val", "test")

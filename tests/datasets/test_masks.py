@@ -2,7 +2,7 @@
 
 import pytest
 
-from reclf.batches import Box
+from reclf.data.study import Box
 from reclf.datasets.masks import FilledBoxes, RunLengths
 
 

@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 
-from reclf.batches import Box
+from reclf.data.study import Box
 from reclf.datasets.nih import LABELS, Nih, write_tiny
 from reclf.datasets.problems import DataProblems
 

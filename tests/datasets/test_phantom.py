@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from reclf.batches import WORD_TYPES
+from reclf.data.reports import split_words
+from reclf.data.study import WORD_TYPES
 from reclf.datasets.phantom import Phantom, phantom_gallery
-from reclf.datasets.phantom_case import KINDS, SEVERITIES, SIDES, ZONES, Case, Finding, has_zone
-from reclf.datasets.phantom_image import render
-from reclf.reports import split_words
+from reclf.datasets.phantom.case import KINDS, SEVERITIES, SIDES, ZONES, Case, Finding, has_zone
+from reclf.datasets.phantom.image import render
 
 
 @pytest.fixture(scope="module")

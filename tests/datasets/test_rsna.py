@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 
-from reclf.batches import Box
+from reclf.data.study import Box
 from reclf.datasets.problems import DataProblems
 from reclf.datasets.rsna import CLASSES, Rsna, write_tiny
 

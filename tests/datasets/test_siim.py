@@ -5,9 +5,9 @@ import pandas as pd
 import pydicom
 import pytest
 
+from reclf.data.radiographs import ImageError
 from reclf.datasets.problems import DataProblems
 from reclf.datasets.siim import Siim, encode_runs, write_tiny
-from reclf.imaging import ImageError
 
 SIZE = 64  # of the tiny files
 

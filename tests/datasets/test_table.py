@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from reclf.batches import Box
+from reclf.data.study import Box
 from reclf.datasets.base import load_dataset, split_of_patient
 from reclf.datasets.problems import DataProblems
 from reclf.datasets.table import Table

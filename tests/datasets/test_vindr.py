@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from reclf.batches import Box
+from reclf.data.study import Box
 from reclf.datasets.problems import DataProblems
 from reclf.datasets.vindr import VinDr, write_tiny
 

@@ -21,7 +21,7 @@ pytestmark = pytest.mark.slow
 
 
 def ablate(cwd, **parameters):
-    return papermill("ablation.ipynb", cwd, folder="runs/tiny", overrides=TINY, **parameters)
+    return papermill("study/ablation.ipynb", cwd, folder="runs/tiny", overrides=TINY, **parameters)
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@ import nbformat
 import pytest
 from notebook_runs import outputs_of, papermill, untrained_run
 
-from reclf.judging import CONTROLS
+from reclf_study.faithfulness_study import CONTROLS
 
 TINY = {"model.image_size": 64, "train.val_studies": 8, "data.options": {"length": 40}}
 FEW = {"n_cases": 6, "curve_steps": 5, "samples": 8, "gradient_steps": 2}
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.slow
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
     run = untrained_run(tmp_path_factory.mktemp("attribution") / "runs" / "tiny", TINY)
-    done = papermill("attribution.ipynb", run.folder.parents[1], run="runs/tiny", **FEW)
+    done = papermill("study/attribution.ipynb", run.folder.parents[1], run="runs/tiny", **FEW)
     assert done.returncode == 0, done.stderr[-3000:]
     return run
 
@@ -48,12 +48,12 @@ def test_it_shows_pictures_and_says_the_verdict(run):
 
 
 def test_an_unknown_parameter_is_refused_by_name(tmp_path):
-    done = papermill("attribution.ipynb", tmp_path, n_case=3)
+    done = papermill("study/attribution.ipynb", tmp_path, n_case=3)
     assert done.returncode == 1
     assert "unknown parameter 'n_case' (n_cases?)" in done.stderr
 
 
 def test_without_a_run_it_says_how_to_make_one(tmp_path):
-    done = papermill("attribution.ipynb", tmp_path)
+    done = papermill("study/attribution.ipynb", tmp_path)
     assert done.returncode == 1
     assert "Make one with `make pretrain`" in done.stderr

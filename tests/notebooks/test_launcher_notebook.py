@@ -10,7 +10,7 @@ import nbformat
 import pytest
 from notebook_runs import papermill
 
-from reclf.runs import Run
+from reclf.runs.run import Run
 from reclf_widgets import TrainingMonitor
 
 README = Path(__file__).parents[2] / "README.md"

@@ -7,8 +7,8 @@ import pytest
 from notebook_runs import outputs_of, papermill
 
 from reclf.explain import Explanation
-from reclf.model import RECLF
-from reclf.runs import Run
+from reclf.models.reclf import RECLF
+from reclf.runs.run import Run
 
 KEYS = {
     "recall_at_1",

@@ -17,7 +17,7 @@ pytestmark = pytest.mark.slow
 def run(tmp_path_factory):
     run = untrained_run(tmp_path_factory.mktemp("relations") / "runs" / "tiny", TINY)
     done = papermill(
-        "relations.ipynb", run.folder.parents[1], run="runs/tiny", hospitals=["A", "C"], **FEW
+        "study/relations.ipynb", run.folder.parents[1], run="runs/tiny", hospitals=["A", "C"], **FEW
     )
     assert done.returncode == 0, done.stderr[-3000:]
     return run
@@ -54,6 +54,6 @@ def test_it_shows_tables_and_pictures(run):
 
 
 def test_an_unknown_hospital_stops_it_before_a_run_is_looked_for(tmp_path):
-    done = papermill("relations.ipynb", tmp_path, hospitals=["D"])
+    done = papermill("study/relations.ipynb", tmp_path, hospitals=["D"])
     assert done.returncode == 1
     assert "hospitals must be some of ['A', 'B', 'C'], got ['D']" in done.stderr

@@ -3,8 +3,8 @@
 import pytest
 from notebook_runs import outputs_of, papermill, untrained_run
 
-from reclf.prepare import prepare
-from reclf.runs import Run
+from reclf.datasets.prepare import prepare
+from reclf.runs.run import Run
 from reclf.tasks.scoreboard import lines_of
 
 TINY = {"model.image_size": 64, "data.options": {"length": 30}}

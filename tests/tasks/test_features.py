@@ -4,9 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from reclf.batches import Collate
-from reclf.model import RECLF
-from reclf.tasks.features import (
+from reclf.data.batch import Collate
+from reclf.models.inference import (
     collate_for,
     encode_images,
     encode_texts,
@@ -14,6 +13,7 @@ from reclf.tasks.features import (
     stack_images,
     take_images,
 )
+from reclf.models.reclf import RECLF
 
 
 @torch.no_grad()

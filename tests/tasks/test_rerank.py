@@ -7,11 +7,12 @@ import numpy as np
 import pytest
 import torch
 
-from reclf.metrics import rank_of_partner
+from reclf.models.inference import encode_images, encode_texts, score_all
+from reclf.models.recall import Ranks, report_keys
+from reclf.stats.metrics import rank_of_partner
 from reclf.tasks import rerank as module
-from reclf.tasks.features import encode_images, encode_texts, score_all
 from reclf.tasks.rerank import lost_recall, nearest, pair_scores, rerank, uses_faiss
-from reclf.tasks.retrieval import Ranks, global_ranks, report_keys, unit_vectors
+from reclf.tasks.retrieval import global_ranks, unit_vectors
 
 
 @pytest.fixture(scope="module")

@@ -8,18 +8,14 @@ import pytest
 import torch
 from commands import run_python
 
-from reclf.metrics import rank_of_partner
+from reclf.models.recall import Ranks, recall_summary, recall_table, report_keys, same_report
+from reclf.stats.metrics import rank_of_partner
 from reclf.tasks import retrieval as module
 from reclf.tasks.retrieval import (
-    Ranks,
     class_keys,
     global_ranks,
     precision_table,
-    recall_summary,
-    recall_table,
-    report_keys,
     retrieval,
-    same_report,
     score_blocks,
     unit_vectors,
 )

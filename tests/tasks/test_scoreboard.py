@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from reclf import readme
 from reclf.tasks import scoreboard
 from reclf.tasks.scoreboard import lines_of, results_of, table
+from reclf_study import results_page as readme
 
 PART = {"value": 0.8125, "interval": [0.75, 0.9], "n": 1200, "chance": 0.5}
 PROBE = {

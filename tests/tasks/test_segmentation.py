@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from reclf.batches import Study
+from reclf.data.study import Study
 from reclf.tasks import segmentation
 from reclf.tasks.segmentation import (
     Masks,

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sample_explanations import REPORT, sample
 
-from reclf.reports import split_words
+from reclf.data.reports import split_words
 from reclf_widgets import reading
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from reclf.cells import sum_in_cells
+from reclf.data.region_grid import sum_in_cells
 from reclf.explain import Explanation
 
 from . import reading

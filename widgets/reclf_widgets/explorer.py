@@ -254,7 +254,9 @@ class MatchingExplorer(StillWidget):
 
 def _decode(content: bytes, name: str) -> np.ndarray:
     """An image file from the browser, float32 (H, W) in [0, 1]."""
-    from reclf.imaging import read_image  # imports torch, which whoever gave on_edit has anyway
+    from reclf.data.radiographs import (
+        read_image,  # imports torch, which whoever gave on_edit has anyway
+    )
 
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / f"image{Path(name).suffix}"

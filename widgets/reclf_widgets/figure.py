@@ -15,7 +15,7 @@ import numpy as np
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
-from reclf.cells import heat_in_pixels
+from reclf.data.region_grid import heat_in_pixels
 from reclf.explain import Explanation
 
 from . import reading

@@ -15,8 +15,8 @@ import traitlets
 from IPython.display import display
 from matplotlib.figure import Figure
 
-from reclf.history import History
-from reclf.notebook import is_live
+from reclf.runs.metrics_log import History
+from reclf.runs.notebook import is_live
 
 from . import browser
 from .figure import PAGE, STYLE

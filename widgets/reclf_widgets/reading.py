@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
-from reclf.cells import MIDDLE, heat_in_pixels
+from reclf.data.region_grid import MIDDLE, heat_in_pixels
 from reclf.explain import Explanation
 
 WHOLE = -1

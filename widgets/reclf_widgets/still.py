@@ -8,7 +8,7 @@ import anywidget
 import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 
-from reclf.notebook import is_live
+from reclf.runs.notebook import is_live
 
 from . import figure
 

@@ -1,0 +1,1 @@
+"""Speed and memory, each beside a reference that is written out here. Not in the wheel."""

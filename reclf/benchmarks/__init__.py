@@ -1,1 +1,0 @@
-"""Measurements of speed and memory, each beside a reference that is written out here."""

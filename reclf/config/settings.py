@@ -1,0 +1,210 @@
+"""Settings as data: frozen dataclasses that refuse nonsense by name, and round-trip through JSON.
+
+    preset (a function) -> RunConfig -> override(config, {"model.srm_steps": 1}) -> config.json
+
+A setting is addressed by its dotted path, in notebooks (`overrides`), in error messages and in
+`config.json`. Text of YAML or of a command line is read as the field's type: "1e-4" is a number,
+and on a command line a dict is JSON.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+WORD_SOURCES = ("embedding", "last", "last_four")
+ATTENTIONS = ("cosine", "words_then_regions")
+
+
+def check(condition: bool, name: str, value: object, rule: str) -> None:
+    """Raise `ValueError: <name> must <rule>, got <value>` unless the condition holds."""
+    if not condition:
+        raise ValueError(f"{name} must {rule}, got {value!r}")
+
+
+def check_choice(name: str, value: object, choices: tuple[str, ...]) -> None:
+    """Raise `ValueError` unless the value is one of the choices."""
+    check(value in choices, name, value, f"be one of {', '.join(choices)}")
+
+
+@dataclass(frozen=True)
+class TowerConfig:
+    """One transformers tower: pretrained (by folder or hub name), or built from a configuration."""
+
+    name: str = ""
+    """Folder or hub name of pretrained weights; empty builds an untrained tower from `config`."""
+    revision: str = ""
+    """Commit hash or tag on the hub; pin it, since a branch moves. Ignored for folders."""
+    config: dict[str, Any] = field(default_factory=dict)
+    """transformers configuration with `model_type`, used when `name` is empty."""
+    freeze: bool = False
+    """Keep the tower's weights, and its BatchNorm statistics, as they are."""
+
+    def __post_init__(self) -> None:
+        if not self.name and "model_type" not in self.config:
+            raise ValueError(
+                "a tower needs `name` (a folder or a hub name) or `config` with a `model_type`, "
+                f"got name='' and config={self.config!r}"
+            )
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """What is computed. The letters are those of the method: D embedding, S matching dimension."""
+
+    image_tower: TowerConfig
+    """ResNet-like backbone or ViT."""
+    text_tower: TowerConfig
+    """BERT-like encoder."""
+    image_size: int = 224
+    """Side of the square input image in pixels."""
+    image_mean: float = 0.5
+    """Subtracted from pixel values in [0, 1] before the tower."""
+    image_std: float = 0.25
+    """Divides the centred pixel values."""
+    region_stage: int = 3
+    """Stage of the backbone whose feature map gives the regions (1-4); a ViT gives its patches."""
+    region_position: bool = True
+    """Add a projected 2-D sine code of its place to every region vector (ours)."""
+    image_pooling: str = "mean"
+    """Global image vector: "mean" of the last feature map, or "attention" with a learnt query."""
+    word_source: str = "last_four"
+    """Vectors of the words in local-matchings: "embedding" (context-free), "last", "last_four"."""
+    max_words: int = 97
+    """Words kept of a report; the rest is cut, and counted."""
+    max_tokens: int = 160
+    """Word pieces kept of a report, special tokens included."""
+    embed_dim: int = 256
+    """D, shared by images and texts after projection."""
+    matching_dim: int = 256
+    """S, the size of a local-matching."""
+    attention: str = "cosine"
+    """How a word attends to regions: "cosine", or "words_then_regions" (GLoRIA)."""
+    attention_scale: float = 9.0
+    """Multiplier inside the attention softmax, at the start."""
+    learn_attention_scale: bool = False
+    """Learn the multiplier (in log space)."""
+    aggregator: str = "reclf"
+    """A name of `reclf.models.relations.AGGREGATORS`, or "module:Class" of your own."""
+    aggregator_options: dict[str, Any] = field(default_factory=dict)
+    """Arguments of the aggregator beyond the matching dimension."""
+    global_weight: float = 1.0
+    """Weight of the global logits in `logits` (the combined score); the local ones have 1."""
+    logit_scale: float = 14.285714
+    """exp of the learnt parameter at the start: 1 / 0.07."""
+
+    def __post_init__(self) -> None:
+        check(self.image_size >= 32, "model.image_size", self.image_size, "be at least 32")
+        check(self.image_std > 0, "model.image_std", self.image_std, "be positive")
+        check(1 <= self.region_stage <= 4, "model.region_stage", self.region_stage, "be 1 to 4")
+        check_choice("model.image_pooling", self.image_pooling, ("mean", "attention"))
+        check_choice("model.word_source", self.word_source, WORD_SOURCES)
+        check_choice("model.attention", self.attention, ATTENTIONS)
+        for name in ("max_words", "embed_dim", "matching_dim", "attention_scale", "logit_scale"):
+            value = getattr(self, name)
+            check(value > 0, f"model.{name}", value, "be positive")
+        check(self.max_tokens >= 3, "model.max_tokens", self.max_tokens, "be at least 3")
+
+
+@dataclass(frozen=True)
+class DataConfig:
+    """Where studies come from."""
+
+    dataset: str = "phantom"
+    """A module of reclf.datasets ("phantom", "table", "mimic_cxr", ...) or "module:Class"."""
+    root: str = ""
+    """Folder of the data set; empty for the phantom."""
+    options: dict[str, Any] = field(default_factory=dict)
+    """Further arguments of the data set class."""
+    twins: dict[str, float] = field(default_factory=dict)
+    """Fact -> share of the training studies that come beside a twin which differs in it, e.g.
+    {"binding": 0.5}; for data sets that can draw twins (the phantom)."""
+    train_split: str = "train"
+    """Split to learn from."""
+    val_split: str = "val"
+    """Split that picks the best checkpoint."""
+    test_split: str = "test"
+    """Split that the notebook reports on, once."""
+    augment: bool = True
+    """Small rotations, shifts, scalings and exposure changes; never flips."""
+    workers: int = 0
+    """Processes that load studies; 0 loads in the training process."""
+    vocab_size: int = 2000
+    """Size of the tokenizer trained on the reports when the text tower brings none."""
+
+    def __post_init__(self) -> None:
+        check(self.workers >= 0, "data.workers", self.workers, "not be negative")
+        check(self.vocab_size >= 50, "data.vocab_size", self.vocab_size, "be at least 50")
+        for fact, share in self.twins.items():
+            right = isinstance(share, int | float) and 0 <= share <= 1
+            check(right, f"data.twins.{fact}", share, "be a share from 0 to 1")
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """How the weights are learnt."""
+
+    max_minutes: float = 5.0
+    """Time budget of the loop, validation included; the number of steps follows from it."""
+    max_steps: int = 0
+    """Optimiser steps; 0 lets `max_minutes` decide. With both, the shorter one ends the run."""
+    batch_size: int = 32
+    """Studies per process and micro-batch; all pairs of all processes are contrasted."""
+    accumulate: int = 1
+    """Micro-batches per optimiser step."""
+    pair_chunk: int = 0
+    """Image-report pairs related at a time; 0 chooses what suits the device. Bounds memory."""
+    checkpoint_pairs: bool = False
+    """Recompute a chunk of pairs in the backward pass instead of keeping its activations."""
+    encoder_chunk: int = 0
+    """Studies encoded at a time, and again in the backward pass (a gradient cache): memory holds
+    the activations of one chunk. 0 encodes a batch at once. Batch norms see a chunk as a batch."""
+    shortlist: int = 0
+    """K: relate only the positives and the K hardest negatives, by global score, of every image
+    and every report; time and memory then grow with the batch, not its square. 0 relates all."""
+    learning_rate: float = 1e-3
+    """Peak of the schedule (AdamW)."""
+    tower_learning_rate: float = 0.0
+    """Peak for both towers; 0 means the same as `learning_rate`."""
+    weight_decay: float = 0.05
+    """Not applied to biases, norms, scales and embeddings."""
+    warmup_steps: int = 50
+    """Linear warm-up, then cosine to zero."""
+    clip_norm: float = 1.0
+    """Largest gradient norm; 0 does not clip."""
+    local_weight: float = 1.0
+    """lambda: weight of the relation-enhanced loss, auxiliary ones included, beside the global."""
+    identity_aware: bool = False
+    """Count studies with the same report text as positives of each other."""
+    precision: str = "auto"
+    """Autocast: "no", "bf16", "fp16" (CUDA only), or "auto": bf16 where the device has it."""
+    seed: int = 0
+    """Seed of weights, data order, augmentation and dropout."""
+    device: str = "auto"
+    """"auto", "cpu" or "cuda"."""
+    evaluate_every: int = 0
+    """Steps between validations; 0 validates four times in a run."""
+    val_studies: int = 200
+    """Studies of the validation gallery."""
+    checkpoint_minutes: float = 1.0
+    """Time between resumable checkpoints."""
+    tensorboard: bool = False
+    """Also write TensorBoard events into the run folder."""
+
+    def __post_init__(self) -> None:
+        for name in ("max_minutes", "batch_size", "accumulate", "learning_rate", "val_studies"):
+            check(getattr(self, name) > 0, f"train.{name}", getattr(self, name), "be positive")
+        for name in ("max_steps", "pair_chunk", "encoder_chunk", "shortlist", "warmup_steps"):
+            check(getattr(self, name) >= 0, f"train.{name}", getattr(self, name), "not be negative")
+        for name in ("clip_norm", "weight_decay"):
+            check(getattr(self, name) >= 0, f"train.{name}", getattr(self, name), "not be negative")
+        check(self.batch_size > 1, "train.batch_size", self.batch_size, "be at least 2")
+        check_choice("train.precision", self.precision, ("auto", "no", "bf16", "fp16"))
+        check_choice("train.device", self.device, ("auto", "cpu", "cuda"))
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """Everything a run is made from."""
+
+    model: ModelConfig
+    data: DataConfig = field(default_factory=DataConfig)
+    train: TrainConfig = field(default_factory=TrainConfig)

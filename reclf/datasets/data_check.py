@@ -1,0 +1,333 @@
+"""What lies in a folder of radiographs, and what is wrong with it, before anything trains on it.
+
+    folder or manifest -> recognize -> loader of reclf.datasets -> every study read -> DataCheck
+
+The data set is read by the loader that training uses, so that what is found here is what training
+would meet. Each loader's FILES say by which files its layout is recognised.
+"""
+
+import hashlib
+import importlib
+import os
+import pkgutil
+import warnings
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from tqdm.auto import tqdm
+
+from reclf import datasets
+from reclf.data.batch import report_key
+from reclf.data.radiographs import ImageError
+from reclf.data.reports import clean, split_words
+from reclf.data.study import Study
+
+from .base import SPLITS, FileStudies, Row, load_dataset
+from .prepare import read_recipe
+from .problems import DataProblems, MissingSplit
+
+IMAGE_ENDINGS = (".png", ".jpg", ".jpeg", ".dcm", ".dicom")
+VIEW_COLUMNS = ("view", "ViewPosition", "View Position", "projection", "Frontal/Lateral")
+_BLANK = 0.02  # standard deviation of the pixels, of 1.0, below which an image shows nothing
+_SIZE = 128  # pixels at which studies are read
+
+
+@dataclass
+class DataCheck:
+    """What was found.
+
+    Attributes:
+        layout: name of the loader, or "images" for a folder of files without a table.
+        root, options: what the loader was given.
+        splits: split -> {"listed", "usable", "patients", "read"}: rows of the table, rows without
+            a problem, patients of these, images that were read in full.
+        problems: kind -> every example. Empty when all is well.
+        labels: split -> label -> {"1", "0", "none"}: counts over usable studies.
+        views: view -> images, laterals that the loader leaves out included where the table tells.
+        sizes: (height, width) of the files -> images.
+        reports: split -> numbers about their texts; empty where there are no reports.
+        repeated: the texts that stand in most studies -> how many.
+        samples: a few studies per split, for a contact sheet.
+    """
+
+    layout: str
+    root: str
+    options: dict[str, Any] = field(default_factory=dict)
+    splits: dict[str, dict[str, int]] = field(default_factory=dict)
+    problems: dict[str, list[str]] = field(default_factory=dict)
+    labels: dict[str, dict[str, dict[str, int]]] = field(default_factory=dict)
+    views: dict[str, int] = field(default_factory=dict)
+    sizes: dict[tuple[int, int], int] = field(default_factory=dict)
+    reports: dict[str, dict[str, float]] = field(default_factory=dict)
+    repeated: dict[str, int] = field(default_factory=dict)
+    samples: list[tuple[str, Study]] = field(default_factory=list)
+
+    def note(self, kind: str, *examples: str) -> None:
+        known = self.problems.setdefault(kind, [])
+        known += [example for example in examples if example not in set(known)]
+
+    def tables(self) -> dict[str, pd.DataFrame]:
+        """The findings as tables with a title each, problems first; empty ones are left out."""
+        problems = [
+            {"problem": kind, "count": len(found), "examples": "; ".join(found[:3])}
+            for kind, found in self.problems.items()
+        ]
+        labels = {
+            label: {f"{split} {value}": n for split in self.labels for value, n in
+                    self.labels[split][label].items()}
+            for label in next(iter(self.labels.values()), {})
+        }  # fmt: skip
+        sizes = [
+            {"height": height, "width": width, "images": n}
+            for (height, width), n in Counter(self.sizes).most_common(10)
+        ]
+        tables = {
+            "Problems": pd.DataFrame(problems),
+            "Splits": pd.DataFrame(self.splits).T,
+            "Labels (usable studies)": pd.DataFrame(labels).T,
+            "Views": pd.DataFrame({"images": self.views}),
+            "Sizes of the files (ten most frequent)": pd.DataFrame(sizes),
+            "Reports": pd.DataFrame(self.reports, dtype=object).T,
+            "Most repeated reports": pd.DataFrame({"studies": self.repeated}),
+        }
+        return {title: table for title, table in tables.items() if len(table)}
+
+
+def recognize(root: str | Path) -> tuple[str, dict[str, Any]]:
+    """Name of the loader for a folder, and the options that its layout asks for.
+
+    A file is taken for a manifest of `datasets.table`; a folder with images and no known table is
+    "images".
+
+    Raises:
+        ValueError: for a folder that holds nothing known, or the layouts of two loaders.
+    """
+    root = Path(root)
+    if root.is_file():
+        return "table", {"manifest": root.name}
+    if not root.is_dir():
+        raise ValueError(f"there is no folder {root.absolute()}")
+    found = _matches(root)
+    if len(found) > 1:
+        raise ValueError(
+            f"{root} looks like {' and '.join(sorted(found))}: say which, by the parameter dataset"
+        )
+    if found:
+        return next(iter(found.items()))
+    if next(_image_files(root), None):
+        return "images", {}
+    below = [folder for folder in sorted(root.iterdir()) if folder.is_dir() and _matches(folder)]
+    hint = f"; did you mean {below[0]}?" if below else f"; known: {', '.join(sorted(_known()))}"
+    raise ValueError(f"{root} holds no image and the files of no known data set{hint}")
+
+
+def _known() -> dict[str, Mapping[tuple[str, ...], Mapping[str, Any]]]:
+    """Loader -> patterns of files that must all be there -> options."""
+    known = {}
+    for info in pkgutil.iter_modules(datasets.__path__):
+        module = importlib.import_module(f"{datasets.__name__}.{info.name}")
+        if files := getattr(module, "FILES", None):
+            known[info.name] = files
+    return known
+
+
+def _matches(root: Path) -> dict[str, dict[str, Any]]:
+    return {
+        name: dict(options)
+        for name, layouts in _known().items()
+        for patterns, options in layouts.items()
+        if all(next(root.glob(pattern), None) for pattern in patterns)
+    }
+
+
+def _image_files(root: Path) -> Iterator[Path]:
+    return (path for path in root.rglob("*") if path.suffix.lower() in IMAGE_ENDINGS)
+
+
+def check_data(
+    root: str | Path,
+    dataset: str = "",
+    *,
+    options: Mapping[str, Any] | None = None,
+    most: int = 0,
+    samples: int = 6,
+    progress: bool = True,
+) -> DataCheck:
+    """Look at every study of every split.
+
+    Args:
+        root: folder of the data set, or a manifest.
+        dataset: loader or "module:Class"; empty recognises the layout.
+        options: of the loader.
+        most: images per split that are read in full, evenly spaced; 0 reads all, some 100 a second
+            and core.
+        samples: studies per split that are kept for the contact sheet.
+    """
+    root = Path(root)
+    found: dict[str, Any] = {}
+    if not dataset:
+        dataset, found = recognize(root)
+    check = DataCheck(dataset, str(root), {**found, **(options or {})})
+    places: dict[bytes, list[Place]] = {}
+    texts: Counter[str] = Counter()
+    for split, data in _open(check, root.parent if root.is_file() else root).items():
+        step = max(1, len(data) // most) if most else 1
+        indices = range(0, len(data), step)
+        shown = set(indices[:: max(1, len(indices) // samples)][:samples] if samples else ())
+        with ThreadPoolExecutor(min(16, 2 * (os.cpu_count() or 1))) as pool:
+            seen = pool.map(_look, [data] * len(indices), indices)
+            bar = tqdm(seen, desc=split, total=len(indices), disable=not progress)
+            for index, (study, place, size, problem) in zip(indices, bar, strict=True):
+                if problem:
+                    check.note(*problem)
+                    continue
+                places.setdefault(place.content, []).append(place)
+                check.sizes[size] = check.sizes.get(size, 0) + 1
+                if index in shown:
+                    check.samples.append((split, study))
+        check.splits[split]["read"] = len(indices)
+        _count_labels(check, split, data)
+        texts.update(_measure_reports(check, split, data.reports))
+        for view, n in _views(data).items():
+            check.views[view] = max(n, check.views.get(view, 0))
+    _note_duplicates(check, places)
+    check.repeated = {text: n for text, n in texts.most_common(5) if n > 1}
+    return check
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where an image is: its file, or its study where there is no file."""
+
+    content: bytes
+    name: str
+    split: str
+    patient: str
+
+
+def _open(check: DataCheck, root: Path) -> dict[str, Any]:
+    """Every split that can be read; what keeps one from it is noted."""
+    waiting, opened = list(SPLITS), {}
+    for split in waiting:  # which grows by the splits of a manifest's own
+        try:
+            data = _load(check, root, split)
+        except MissingSplit as missing:
+            waiting += [name for name in missing.present if name and name not in waiting]
+            continue
+        except (DataProblems, FileNotFoundError) as error:
+            found = getattr(error, "problems", None) or {"missing file": [str(error)]}
+            for kind, examples in found.items():
+                check.note(kind, *examples)
+            continue
+        opened[split] = data
+        counts = getattr(data, "split_counts", {split: len(data)})
+        waiting += [name for name in counts if name and name not in waiting]
+        for kind, examples in getattr(data, "problems", {}).items():
+            check.note(kind, *examples)
+        patients = {row.patient_id for row in getattr(data, "rows", ())}
+        check.splits[split] = {"listed": counts[split], "usable": len(data)}
+        if patients:
+            check.splits[split]["patients"] = len(patients)
+    return opened
+
+
+def _load(check: DataCheck, root: Path, split: str) -> Any:
+    options: dict[str, Any] = {**check.options, "on_problem": "skip"}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # what is left out is listed instead
+        if check.layout != "images":
+            size = read_recipe(root).image_size if check.layout == "prepared" else _SIZE
+            return load_dataset(check.layout, root, split, size, **options)
+        rows = [
+            Row(str(path.relative_to(root)), "", "train", path, "")  # nobody is known
+            for path in sorted(_image_files(root))
+        ]
+        return FileStudies(str(root), split, rows, _SIZE, on_problem="skip", reports=False)
+
+
+def _look(data: Any, index: int) -> tuple[Any, Any, Any, tuple[str, str] | None]:
+    """Read one study as training does: study, place, size of the file, problem."""
+    row = data.rows[index] if isinstance(data, FileStudies) else None
+    try:
+        study = data[index]
+    except ImageError as error:
+        return None, None, None, ("unreadable image", str(error).removeprefix("cannot read "))
+    content = study.image.tobytes() if row is None else row.image.read_bytes()
+    name = study.study_id if row is None else str(row.image)
+    place = Place(
+        hashlib.blake2b(content, digest_size=16).digest(), name, data.split, study.patient_id
+    )
+    size = (study.frame.height, study.frame.width) if study.frame else study.image.shape
+    if np.std(study.image) < _BLANK:
+        return study, place, size, ("image that shows nothing", name)
+    return study, place, size, None
+
+
+def _count_labels(check: DataCheck, split: str, data: Any) -> None:
+    if isinstance(data, FileStudies):
+        rows = [row.labels for row in data.rows]
+    else:
+        rows = getattr(data, "all_labels", [])
+    if not data.labels or not rows:
+        return
+    values = np.array([[row[name] for name in data.labels] for row in rows])
+    check.labels[split] = {
+        name: {
+            "1": int((column == 1).sum()),
+            "0": int((column == 0).sum()),
+            "none": int(np.isnan(column).sum()),
+        }
+        for name, column in zip(data.labels, values.T, strict=True)
+    }
+
+
+def _measure_reports(check: DataCheck, split: str, reports: Sequence[str]) -> Counter[str]:
+    """Numbers about the texts of a split; how often each text occurs, as its words."""
+    words = [split_words(clean(report)) for report in reports]
+    lengths = np.array([len(found) for found in words])
+    if not lengths.any():
+        return Counter()
+    counts = Counter(report_key(found) for found in words)
+    check.reports[split] = {
+        "reports": len(reports),
+        "distinct": len(counts),
+        "shortest, words": int(lengths.min()),
+        "median": float(np.median(lengths)),
+        "95 % have at most": float(np.quantile(lengths, 0.95)),
+        "longest": int(lengths.max()),
+        "with XXXX, ___ or [**, %": round(100 * float(np.mean([_hides(r) for r in reports])), 1),
+    }
+    return Counter(" ".join(found) for found in words)
+
+
+def _hides(report: str) -> bool:
+    return any(mark in report for mark in ("XXX", "___", "[**"))
+
+
+def _views(data: Any) -> dict[str, int]:
+    """View -> images, by the loader's count over the release, or by a column of a manifest."""
+    if known := dict(getattr(data, "view_counts", {})):
+        return {view or "not stated": int(n) for view, n in known.items()}
+    rows = getattr(data, "rows", ())
+    names = [name for name in VIEW_COLUMNS if rows and name in rows[0].meta]
+    return dict(Counter(f"{data.split}: {row.meta[names[0]]}" for row in rows)) if names else {}
+
+
+def _note_duplicates(check: DataCheck, places: Mapping[bytes, Sequence[Place]]) -> None:
+    """Files of the same content: the worst that can be said of each group."""
+    for group in places.values():
+        # One file may be the image of several studies (MS-CXR has one per phrase).
+        if len({place.name for place in group}) == 1:
+            continue
+        kind = "same image twice"
+        if len({place.patient for place in group}) > 1:
+            kind = "same image for two patients"
+        if len({place.split for place in group}) > 1:
+            kind = "same image in two splits"
+        check.note(kind, " = ".join(f"{place.name} ({place.split})" for place in group[:4]))

@@ -1,0 +1,9 @@
+"""The phantom: chest radiographs and reports drawn from a seed, with exact ground truth.
+
+case -> anatomy, stock, devices, findings -> image, masks
+case -> words -> report -> report, what each word means
+"""
+
+from .dataset import FACTS, Phantom, minimal_pair, minimal_pairs, phantom_gallery
+
+__all__ = ["FACTS", "Phantom", "minimal_pair", "minimal_pairs", "phantom_gallery"]

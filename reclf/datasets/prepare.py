@@ -1,0 +1,311 @@
+"""Prepare a data set once: every image decoded and resized, in memory-mapped Arrow files.
+
+    any data set -> studies -> shards of Arrow (processes, in any order) -> datasets.prepared
+
+MIMIC-CXR has 377,110 images; decoding them again in every epoch of every run costs more than the
+model. A prepared copy keeps all of a `Study` and reads at the speed of the disk.
+
+    root/prepared.json                     what it was made of; written first, see `Recipe`
+    root/<split>/shard-00000/              an Arrow set of the datasets library
+    root/<split>/shard-00001.77.part/      one that was not finished, and is made again
+
+A shard gets its name when it is complete, so that a run that is killed goes on where it stopped.
+"""
+
+import hashlib
+import json
+import multiprocessing
+import os
+import shutil
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import datasets as arrow
+import pydicom
+from PIL import Image
+from tqdm.auto import tqdm
+
+from reclf.data.radiographs import ImageError
+
+from .arrow_schema import FEATURES, pack
+from .base import SPLITS, load_dataset
+from .problems import MissingSplit
+
+FORMAT = 1  # of the files; another number is refused, not guessed at
+RECIPE = "prepared.json"
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What a prepared copy was made of, as prepared.json has it.
+
+    Attributes:
+        dataset: name of the loader, or "module:Class".
+        options: of the loader.
+        image_size: side of the images, in pixels.
+        bits: "auto", "8" or "16", see `prepare`.
+        studies_per_shard: in all shards but the last of a split.
+        splits: split -> {"studies", "source"}; source is `source_digest` of the raw data set.
+        labels: names of the labels.
+        version: of the files.
+    """
+
+    dataset: str
+    options: Mapping[str, Any]
+    image_size: int
+    bits: str
+    studies_per_shard: int
+    splits: Mapping[str, Mapping[str, Any]]
+    labels: Sequence[str]
+    version: int = FORMAT
+
+    def shards(self, split: str) -> list[range]:
+        """The indices of the studies in each shard."""
+        total, most = self.splits[split]["studies"], self.studies_per_shard
+        return [range(first, min(first + most, total)) for first in range(0, total, most)]
+
+    def differences(self, other: "Recipe") -> list[str]:
+        """What differs, in words."""
+        mine, theirs = asdict(self), asdict(other)
+        found = [
+            f"{name} {theirs[name]!r}, and not {mine[name]!r}"
+            for name in mine
+            if name != "splits" and _sorted(mine[name]) != _sorted(theirs[name])
+        ]
+        for split in sorted({*self.splits, *other.splits}):
+            if split not in self.splits or split not in other.splits:
+                found.append(f"split {split!r} in only one of the two")
+            elif dict(self.splits[split]) != dict(other.splits[split]):
+                counts = [recipe.splits[split]["studies"] for recipe in (other, self)]
+                numbers = f" ({counts[0]}, and not {counts[1]})" if counts[0] != counts[1] else ""
+                found.append(f"other studies in split {split!r}{numbers}")
+        return found
+
+
+class StaleCopy(ValueError):
+    """A prepared copy that was not made of what is asked for."""
+
+
+def read_recipe(root: str | Path) -> Recipe:
+    """The recipe of a prepared copy; `StaleCopy` for one of another version of the files."""
+    path = Path(root) / RECIPE
+    found = json.loads(path.read_text(encoding="utf-8"))
+    if found.get("version") != FORMAT:
+        raise StaleCopy(
+            f"{path} is of version {found.get('version')} and this program reads version {FORMAT}: "
+            "delete the folder and prepare it again"
+        )
+    return Recipe(**found)
+
+
+def source_digest(data: Any) -> str:
+    """What decides the content of a data set: its fingerprint, and the size of every file.
+
+    Unlike the fingerprint alone it notices an image that was replaced by one of other content, by
+    its length, and it asks the disk for each.
+    """
+    digest = hashlib.blake2b(data.fingerprint.encode(), digest_size=8)
+    for row in getattr(data, "rows", ()):
+        for path in (row.image, *row.masks.values()):
+            if isinstance(path, Path):
+                digest.update(str(path.stat().st_size).encode() + b" ")
+    return digest.hexdigest()
+
+
+def prepare(
+    root: str | Path,
+    dataset: str,
+    source: str | Path = "",
+    *,
+    image_size: int = 224,
+    splits: Sequence[str] = SPLITS,
+    options: Mapping[str, Any] | None = None,
+    bits: str = "auto",
+    unreadable: str = "refuse",
+    length: int = 0,
+    studies_per_shard: int = 1024,
+    processes: int = 0,
+    progress: bool = True,
+) -> Recipe:
+    """Write a prepared copy, or go on with one that was not finished.
+
+    Args:
+        root: folder to write.
+        dataset: loader or "module:Class".
+        source: folder of the raw data set.
+        image_size: side of the images, in pixels.
+        splits: those that the data set does not have are left out, with a warning.
+        options: of the loader.
+        bits: "8" or "16" per pixel; "auto" takes 16 where a file is deeper than 8, or is none.
+        unreadable: "refuse" stops at a file that is damaged inside its pixels, and goes on when
+            called again; "skip" leaves such studies out, names them in a warning and in
+            left_out.txt.
+        length: at most so many studies per split, for the endless phantom; 0 takes all.
+        studies_per_shard: what a killed run loses at most, per process.
+        processes: that decode at the same time; 0 takes one per core. Set 1 for a class of a
+            notebook, which other processes cannot import.
+
+    Raises:
+        StaleCopy: if root holds a copy of something else; names every difference.
+    """
+    if bits not in ("auto", "8", "16"):
+        raise ValueError(f"bits must be 'auto', '8' or '16', got {bits!r}")
+    if unreadable not in ("refuse", "skip"):
+        raise ValueError(f"unreadable must be 'refuse' or 'skip', got {unreadable!r}")
+    if min(image_size, studies_per_shard) < 1:
+        raise ValueError(
+            f"image_size and studies_per_shard must be 1 or more, got {image_size} and "
+            f"{studies_per_shard}"
+        )
+    root, opened = Path(root), {}
+    for split in splits:
+        try:
+            opened[split] = load_dataset(dataset, source, split, image_size, **(options or {}))
+        except MissingSplit as error:
+            warnings.warn(f"left out: {error}", stacklevel=2)
+    if not opened:
+        raise ValueError(f"none of the splits {', '.join(splits)} is in {dataset} in {source}")
+    counts = {s: min(len(data), length or len(data)) for s, data in opened.items()}
+    recipe = Recipe(
+        dataset=dataset,
+        options=dict(options or {}),
+        image_size=image_size,
+        bits=bits,
+        studies_per_shard=studies_per_shard,
+        splits={
+            split: {"studies": counts[split], "source": source_digest(data)}
+            for split, data in opened.items()
+        },
+        labels=list(next(iter(opened.values())).labels),
+    )
+    _begin(root, recipe)
+    jobs = [
+        (split, number, indices)
+        for split in opened
+        for number, indices in enumerate(recipe.shards(split))
+        if not shard_path(root, split, number).exists()
+    ]
+    done = sum(len(recipe.shards(split)) for split in opened) - len(jobs)
+    processes = min(processes or os.cpu_count() or 1, max(1, len(jobs)))
+    bar = tqdm(desc="shards", initial=done, total=done + len(jobs), disable=not progress)
+    with bar:
+        for left_out in _run(jobs, (root, opened, recipe, unreadable == "skip"), processes):
+            bar.update()
+            if left_out:
+                with open(root / "left_out.txt", "a", encoding="utf-8") as file:
+                    file.writelines(f"{line}\n" for line in left_out)
+                warnings.warn("left out: " + "; ".join(left_out), stacklevel=2)
+    return recipe
+
+
+def shard_path(root: Path, split: str, number: int) -> Path:
+    return root / split / f"shard-{number:05d}"
+
+
+def _begin(root: Path, recipe: Recipe) -> None:
+    path = root / RECIPE
+    if path.exists():
+        there = read_recipe(root)
+        if found := recipe.differences(there):
+            raise StaleCopy(
+                f"{root} is a prepared copy with {'; '.join(found)}. Delete the folder, or name "
+                "another one"
+            )
+    root.mkdir(parents=True, exist_ok=True)
+    for half in root.glob("*/shard-*.part"):
+        shutil.rmtree(half, ignore_errors=True)
+    part = path.with_suffix(".part")
+    part.write_text(json.dumps(asdict(recipe), indent=1), encoding="utf-8")
+    os.replace(part, path)
+
+
+_Job = tuple[str, int, range]
+
+
+_Work = tuple[Path, Mapping[str, Any], Recipe, bool]  # root, data sets by split, recipe, skip
+
+
+def _run(jobs: Sequence[_Job], work: _Work, processes: int) -> Iterator[list[str]]:
+    if processes == 1:
+        for job in jobs:
+            yield _write_shard(job, *work)
+        return
+    # Not fork: a copy of threads that hold a lock waits for ever.
+    context = multiprocessing.get_context("spawn")
+    with context.Pool(processes, _keep, work) as pool:
+        yield from pool.imap_unordered(_write_kept, jobs)
+
+
+_kept: _Work  # of a worker process
+
+
+def _keep(*work: Any) -> None:
+    global _kept
+    _kept = work  # type: ignore[assignment]
+
+
+def _write_kept(job: _Job) -> list[str]:
+    return _write_shard(job, *_kept)
+
+
+def _write_shard(
+    job: _Job, root: Path, opened: Mapping[str, Any], recipe: Recipe, skip: bool
+) -> list[str]:
+    """Write one shard; returns what was left out of it."""
+    split, number, indices = job
+    data, path = opened[split], shard_path(root, split, number)
+    # Workers whose run was killed end their shard: nobody else may write to the same folder.
+    part = path.with_name(f"{path.name}.{os.getpid()}.part")
+    left_out = []
+    columns: dict[str, list[Any]] = {name: [] for name in FEATURES}
+    for index in indices:
+        try:
+            study = data[index]
+        except ImageError as error:
+            if not skip:
+                raise
+            left_out.append(str(error))
+            continue
+        deep = recipe.bits == "16" or (recipe.bits == "auto" and _is_deep(data, index))
+        for name, value in pack(study, 16 if deep else 8).items():
+            columns[name].append(value)
+    with _without_bars():
+        arrow.Dataset.from_dict(columns, features=FEATURES).save_to_disk(part)
+    try:
+        os.replace(part, path)
+    except OSError:
+        if not path.is_dir():  # else such a worker was faster, with the same studies
+            raise
+        shutil.rmtree(part)
+    return left_out
+
+
+@contextmanager
+def _without_bars() -> Iterator[None]:
+    """The datasets library would show a bar per shard."""
+    shown = not arrow.are_progress_bars_disabled()
+    arrow.disable_progress_bars()
+    try:
+        yield
+    finally:
+        if shown:
+            arrow.enable_progress_bars()
+
+
+def _is_deep(data: Any, index: int) -> bool:
+    """Whether the file has more than 8 bits per pixel; drawn images have as many as a float."""
+    if not hasattr(data, "rows"):
+        return True
+    path = data.rows[index].image
+    if path.suffix.lower() in (".dcm", ".dicom"):
+        return int(pydicom.dcmread(path, stop_before_pixels=True).BitsStored) > 8
+    with Image.open(path) as image:
+        return image.mode.startswith("I")
+
+
+def _sorted(value: Any) -> str:
+    return json.dumps(value, sort_keys=True)

@@ -1,0 +1,265 @@
+"""What a model saw in one image-report pair, as plain numpy arrays.
+
+    explain(model, study) -> Explanation -> .npz, figures, widgets
+
+An `Explanation` needs neither torch nor the model to be opened: save it on a GPU machine, look at
+it on a laptop. Its numbers come from `RECLF.relate`, the path that training and retrieval use.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from reclf.data.region_grid import MIDDLE, heat_in_pixels
+
+if TYPE_CHECKING:  # torch takes seconds to import; a saved explanation opens without it
+    import torch
+
+    from reclf.data.lexicon import Lexicon
+    from reclf.data.study import Study
+    from reclf.models.reclf import RECLF
+
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """One image-report pair explained.
+
+    Shape letters: H, W_px = image size, W = words, h, w = region grid, K = SRM steps.
+    """
+
+    study_id: str
+    image: np.ndarray  # float32 (H, W_px) in [0, 1]
+    report: str
+    words: list[str]  # W, as the model read them
+    attention: np.ndarray  # float32 (W, h, w), each word's map sums to 1
+    cosines: np.ndarray  # float32 (W,), word with its attended region
+    graph: np.ndarray | None  # float32 (K, 1 + W, 1 + W), rows sum to 1; node 0 is the whole pair
+    importance: np.ndarray | None  # float32 (W,), sums to 1
+    scores: dict[str, float]  # "global" (cosine), "logit_global", "logit_local", "logit"
+    masks: dict[str, np.ndarray] = field(default_factory=dict)  # bool (H, W_px), where known
+    word_types: list[str] | None = None  # W, of batches.WORD_TYPES
+    word_findings: list[int] | None = None  # W, finding instance or -1, where known
+    centre: float = MIDDLE  # place in its block of pixels, models.receptive_field
+    # Last SRM step in which what words (the whole pair) draw reaches the score; None for no step,
+    # -1 for the last one or where it is not known. See `relations.base.LastRead`.
+    word_step: int | None = -1
+    whole_step: int | None = -1
+    provenance: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        words = len(self.words)
+        shapes = {"attention": self.attention.shape[0], "cosines": self.cosines.shape[0]}
+        if self.graph is not None:
+            shapes["graph"] = self.graph.shape[1] - 1
+        if self.importance is not None:
+            shapes["importance"] = self.importance.shape[0]
+        for name in ("word_types", "word_findings"):
+            if (value := getattr(self, name)) is not None:
+                shapes[name] = len(value)
+        wrong = {name: count for name, count in shapes.items() if count != words}
+        if wrong:
+            raise ValueError(f"the report has {words} words, but {wrong} (words in each array)")
+
+    @property
+    def file_name(self) -> str:
+        """Name of its file in a run's explanations/: the study id may be a path."""
+        return file_name(self.study_id)
+
+    def attention_in_pixels(self, smooth: bool = False) -> np.ndarray:
+        """Attention on the pixels of the image: float32 (W, H, W_px), each map sums to 1.
+
+        Args:
+            smooth: see `cells.heat_in_pixels`.
+        """
+        pixels = heat_in_pixels(self.attention, self.image.shape, self.centre, smooth)
+        return pixels / np.maximum(pixels.sum((1, 2), keepdims=True), 1e-12)
+
+    def relations(self, step: int = -1) -> np.ndarray | None:
+        """What each node draws from which: float32 (1 + W, 1 + W), rows sum to 1.
+
+        Args:
+            step: an SRM step from 0; -1 for the last edges that reach the score, those of words in
+                `word_step` and those of the whole pair in `whole_step` (the last step where none
+                do). Where node 0 is read out, words draw in the last step what nobody reads, by
+                edges that were never trained. `caveat` says it in words.
+
+        Raises:
+            ValueError: there is no such step.
+        """
+        if self.graph is None:
+            return None
+        if not -1 <= step < len(self.graph):
+            raise ValueError(f"step must be -1 to {len(self.graph) - 1}, got {step}")
+        if step >= 0:
+            return self.graph[step]
+        whole, words = self.counting
+        return np.concatenate([self.graph[whole, :1], self.graph[words, 1:]])
+
+    @property
+    def counting(self) -> tuple[int, int]:
+        """The steps that `relations()` takes: of the whole pair and of words."""
+        total = 0 if self.graph is None else len(self.graph)
+        whole, words = (
+            total - 1 if step is None else step % max(total, 1)
+            for step in (self.whole_step, self.word_step)
+        )
+        return whole, words
+
+    def caveat(self, step: int = -1) -> str:
+        """What a reader of `relations(step)` must know, steps counted from 1; empty where there is
+        nothing.
+
+        Raises:
+            ValueError: there is no such step.
+        """
+        if self.graph is None or self.relations(step) is None:
+            return ""
+        total = len(self.graph)
+        reaching = [
+            (who, None if last is None else last % total)
+            for who, last in (("words", self.word_step), ("the whole pair", self.whole_step))
+        ]
+        idle = [who for who, last in reaching if last is None or step > last]
+        if idle:
+            draw = "draws" if idle == ["the whole pair"] else "draw"
+            return f"what {' and '.join(idle)} {draw} here does not reach the score"
+        known = [(who, last) for who, last in reaching if last is not None]
+        if step < 0 and len({last for _, last in known}) > 1:
+            return "rows of " + ", of ".join(
+                f"{who}: SRM step {last + 1} of {total}" for who, last in known
+            )
+        return ""
+
+    @property
+    def types_guessed(self) -> bool:
+        """Whether word types come from a lexicon."""
+        return str(self.provenance.get("word_types", "")).startswith("lexicon")
+
+    def word_graph(self, step: int = -1) -> np.ndarray | None:
+        """`relations` between words only, (W, W): row i is what word i draws from."""
+        relations = self.relations(step)
+        return None if relations is None else relations[1:, 1:]
+
+    def save(self, path: str | Path) -> None:
+        """Write one compressed .npz without pickled objects."""
+        arrays: dict[str, Any] = {
+            "image": self.image,
+            "attention": self.attention,
+            "cosines": self.cosines,
+        }
+        arrays |= {f"mask/{name}": mask for name, mask in self.masks.items()}
+        for name in ("graph", "importance"):
+            if (value := getattr(self, name)) is not None:
+                arrays[name] = value
+        text = {
+            name: getattr(self, name)
+            for name in (f.name for f in fields(self))
+            if name not in ("image", "attention", "cosines", "graph", "importance", "masks")
+        }
+        header = json.dumps({"format": FORMAT, **text})
+        with Path(path).open("wb") as file:
+            np.savez_compressed(file, header=np.array(header), **arrays)
+
+    @classmethod
+    def load(cls, path: str | Path) -> Explanation:
+        """Read what `save` wrote."""
+        with np.load(path, allow_pickle=False) as arrays:
+            header = json.loads(str(arrays["header"]))
+            if header.pop("format") != FORMAT:
+                raise ValueError(
+                    f"{path} has another format than {FORMAT}; explain the study again"
+                )
+            masks = {n.removeprefix("mask/"): arrays[n] for n in arrays if n.startswith("mask/")}
+            return cls(
+                image=arrays["image"],
+                attention=arrays["attention"],
+                cosines=arrays["cosines"],
+                graph=arrays.get("graph", None),
+                importance=arrays.get("importance", None),
+                masks=masks,
+                **header,
+            )
+
+
+def file_name(study_id: str) -> str:
+    """ "images/7.png" -> "images-7.png.npz": a file of one folder for any study id."""
+    return re.sub(r"[^\w.+=-]+", "-", study_id) + ".npz"
+
+
+def explain(
+    model: RECLF, study: Study, report: str | None = None, lexicon: Lexicon | None = None
+) -> Explanation:
+    """Explain one pair.
+
+    Args:
+        model: in whichever mode; it is run in eval mode.
+        study: image, and the report unless another is given.
+        report: another text for the same image; what is known of the study's words is left out.
+        lexicon: guesses the types of words where the data set does not know them; by default
+            `load_lexicon()`. `Explanation.types_guessed` says whether it did.
+    """
+    import torch
+
+    from reclf.data.lexicon import load_lexicon
+    from reclf.models.inference import collate_for
+
+    text = study.report if report is None else report
+    batch = collate_for(model).texts([text], torch.as_tensor(study.image)[None, None])
+    batch = batch.to(model.device)
+    was_training = model.training
+    model.eval()
+    with torch.no_grad():
+        images, texts = model.encode_images(batch.pixels), model.encode_reports(batch)
+        related, matched = model.relate(images, texts)
+        cosine = torch.cosine_similarity(images.whole, texts.whole).item()
+        logit_global = cosine * model.logit_scale.item()
+    model.train(was_training)
+
+    words = collate_for(model).words(text)
+    count = len(words)
+
+    def array(tensor: torch.Tensor) -> np.ndarray:
+        return tensor.float().cpu().numpy()
+
+    scores = {"global": cosine, "logit_global": logit_global}
+    scores["logit"] = model.config.global_weight * logit_global
+    if model.aggregator.uses_matchings:
+        scores["logit_local"] = related.logits.item()
+        scores["logit"] += scores["logit_local"]
+    truth = study.words[:count] if study.words is not None and report is None else None
+    lexicon = lexicon or load_lexicon()
+    typed = lexicon.read(text)[:count] if truth is None else truth
+    last = model.aggregator.last_read()
+    graph = None
+    if related.graph is not None:
+        graph = array(related.graph[0, :, : count + 1, : count + 1])
+    return Explanation(
+        study_id=study.study_id,
+        image=np.asarray(study.image, dtype=np.float32),
+        report=text,
+        words=words,
+        attention=array(matched.attention[0, :count].unflatten(-1, images.grid)),
+        cosines=array(matched.cosines[0, :count]),
+        graph=graph,
+        importance=None if related.weights is None else array(related.weights[0, :count]),
+        scores=scores,
+        masks=dict(study.masks),
+        word_types=[word.type for word in typed],
+        word_findings=None if truth is None else [word.finding for word in truth],
+        centre=model.image_encoder.centre(batch.pixels.shape[-1], images.grid[1]),
+        word_step=-1 if last is None else last.words,
+        whole_step=-1 if last is None else last.whole,
+        provenance={
+            "model": asdict(model.config),
+            "patient_id": study.patient_id,
+            "word_types": f"lexicon {lexicon.source}" if truth is None else "data set",
+        },
+    )

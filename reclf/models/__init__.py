@@ -1,0 +1,1 @@
+"""The model: encoders, local-matchings, relations, losses, scores of many pairs."""

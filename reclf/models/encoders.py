@@ -1,0 +1,295 @@
+"""Image and text towers on transformers, and their projections into the shared space.
+
+    pixels (B, 1, H, W) --backbone--> feature maps --project--> regions (B, R, D), global (B, D)
+    word pieces (B, T)  --BERT-like--> hidden states --average pieces, project--> words, global
+
+Shape letters: B = studies, R = h * w regions, T = word pieces, W = words, D = embedding,
+C = channels of the image tower.
+
+Any `AutoBackbone` (ResNet, ConvNeXt, Swin, DINO, ...) or ViT-like `AutoModel` is an image tower;
+any BERT-like `AutoModel` is a text tower. Nothing runs remote code.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+from transformers import AutoBackbone, AutoConfig, AutoModel, PretrainedConfig, PreTrainedModel
+from transformers.models.auto.modeling_auto import (
+    MODEL_FOR_BACKBONE_MAPPING,
+    MODEL_FOR_BACKBONE_MAPPING_NAMES,
+)
+
+from reclf.config import ModelConfig, TowerConfig, check
+
+from .receptive_field import first_centre
+
+
+class ImageFeatures(NamedTuple):
+    whole: Tensor  # (B, D) global vector, not normalised
+    regions: Tensor  # (B, R, D), row by row from the top left
+    pooled: Tensor  # (B, C) before projection: what a linear probe reads
+    grid: tuple[int, int]  # (h, w), R = h * w
+
+
+class TextFeatures(NamedTuple):
+    whole: Tensor  # (B, D)
+    words: Tensor  # (B, W, D), rows of padding are zero
+    word_mask: Tensor  # bool (B, W)
+    sentences: Tensor  # int64 (B, W), the sentence of each word
+
+
+class ImageEncoder(nn.Module):
+    """Radiographs to a global vector and region vectors.
+
+    `region_map` is an identity that sees the projected map (B, D, h, w) for every backbone, so that
+    attribution methods have one place to hook.
+    """
+
+    def __init__(self, config: ModelConfig, tower: Any):
+        super().__init__()
+        self.config = config
+        self.tower = tower
+        self.is_backbone = hasattr(tower, "channels") or "Backbone" in type(tower).__name__
+        self.memory_format = _memory_format(tower) if self.is_backbone else torch.preserve_format
+        if self.is_backbone:
+            tower.to(memory_format=self.memory_format)
+        region_channels, channels = self._channels()
+        self.channels = channels
+        self.project_regions = nn.Linear(region_channels, config.embed_dim)
+        self.project_whole = nn.Linear(channels, config.embed_dim)
+        self.place = nn.Linear(PLACE_DIM, config.embed_dim) if config.region_position else None
+        self.pool = AttentionPooling(channels) if config.image_pooling == "attention" else None
+        self.region_map = nn.Identity()
+
+    def _channels(self) -> tuple[int, int]:
+        if self.is_backbone:
+            return self.tower.channels[0], self.tower.channels[-1]
+        return self.tower.config.hidden_size, self.tower.config.hidden_size
+
+    def feature_maps(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
+        """Maps (B, C', h, w) of the region stage and (B, C, h', w') of the last stage."""
+        pixels = (pixels - self.config.image_mean) / self.config.image_std
+        pixels = pixels.expand(-1, getattr(self.tower.config, "num_channels", 3), -1, -1)
+        if self.is_backbone:
+            maps = self.tower(pixels.contiguous(memory_format=self.memory_format)).feature_maps
+            return maps[0], maps[-1]
+        tokens = self.tower(pixels, interpolate_pos_encoding=True).last_hidden_state
+        height, width = (side // self.tower.config.patch_size for side in pixels.shape[2:])
+        patches = tokens[:, -height * width :].mT.unflatten(2, (height, width))
+        return patches, patches
+
+    def forward(self, pixels: Tensor) -> ImageFeatures:
+        """Encode radiographs (B, 1, H, W) with values in [0, 1].
+
+        Raises:
+            ValueError: if the shape is not that of one-channel images.
+        """
+        if pixels.ndim != 4 or pixels.shape[1] != 1:
+            raise ValueError(f"pixels must be (B, 1, H, W) in [0, 1], got {tuple(pixels.shape)}")
+        region_map, last_map = self.feature_maps(pixels)
+        pooled = self.pool(last_map) if self.pool is not None else last_map.mean((2, 3))
+        height, width = region_map.shape[2:]
+        regions = self.project_regions(region_map.flatten(2).mT)  # (B, R, D)
+        if self.place is not None:
+            regions = regions + self.place(place_code(height, width, regions))
+        regions = self.region_map(regions.mT.unflatten(2, (height, width))).flatten(2).mT
+        return ImageFeatures(self.project_whole(pooled), regions, pooled, (height, width))
+
+    def centre(self, size: int, cells: int) -> float:
+        """Where in its block of pixels a region is centred, of so many on a side of the image.
+
+        0.5 is the middle; for a ResNet it is near the corner (`reclf.models.receptive_field`).
+        """
+        return first_centre(self.feature_maps, self.tower, size, cells)
+
+    def train(self, mode: bool = True):
+        super().train(mode)
+        if self.config.image_tower.freeze:
+            self.tower.eval()
+        return self
+
+
+def _memory_format(tower: nn.Module) -> torch.memory_format:
+    """Channels last, which is faster on CPUs and GPUs, where oneDNN's backward pass is sound.
+
+    With fewer than 16 channels into a 1 x 1 convolution with stride it writes past its buffer
+    (github.com/uxlfoundation/oneDNN/issues/6035; seen with AVX-512).
+    """
+    narrow = False
+    for part in tower.modules():
+        if isinstance(part, nn.Conv2d) and part.kernel_size == (1, 1) != part.stride:
+            narrow |= part.in_channels < 16
+    return torch.contiguous_format if narrow else torch.channels_last
+
+
+PLACE_WAVES = 4
+PLACE_DIM = 4 * PLACE_WAVES  # sine and cosine of each wave, down and across
+
+
+def place_code(height: int, width: int, like: Tensor) -> Tensor:
+    """Sine code (h * w, PLACE_DIM) of the cell centres in [0, 1]^2, whatever the size of the grid.
+
+    A convolution cannot tell the left lung from the right one but through its zero padding, and
+    reports speak of sides and zones.
+    """
+    y = (torch.arange(height, device=like.device, dtype=torch.float32) + 0.5) / height
+    x = (torch.arange(width, device=like.device, dtype=torch.float32) + 0.5) / width
+    waves = torch.pi * 2.0 ** torch.arange(PLACE_WAVES, device=like.device)
+    grid = torch.stack(torch.meshgrid(y, x, indexing="ij"), -1).flatten(0, 1)  # (R, 2)
+    angles = (grid[..., None] * waves).flatten(1)  # (R, 2 * PLACE_WAVES)
+    return torch.cat([angles.sin(), angles.cos()], 1).to(like.dtype)
+
+
+class AttentionPooling(nn.Module):
+    """One learnt query over the places of a feature map, each with its position (ours).
+
+    The plain mean forgets where a feature was; this one may weigh it by place.
+    """
+
+    def __init__(self, channels: int, heads: int = 4):
+        super().__init__()
+        self.heads = heads
+        self.place = nn.Linear(PLACE_DIM, channels)
+        self.score = nn.Linear(channels, heads)
+        self.value = nn.Linear(channels, channels)
+
+    def forward(self, feature_map: Tensor) -> Tensor:
+        places = feature_map.flatten(2).mT  # (B, R, C)
+        height, width = feature_map.shape[2:]
+        places = places + self.place(place_code(height, width, places))
+        weights = self.score(places).softmax(1)  # (B, R, heads)
+        values = self.value(places).unflatten(2, (self.heads, -1))
+        return torch.einsum("brh,brhc->bhc", weights, values).flatten(1)
+
+
+class TextEncoder(nn.Module):
+    """Reports to a global vector and word vectors (word pieces averaged into words).
+
+    `word_source` says where the words of the local-matchings come from. A small encoder trained
+    from scratch mixes the report into each of its contextual words, so that all attend to the same
+    place; context-free embeddings do not (LOG.md).
+    """
+
+    def __init__(self, config: ModelConfig, tower: Any):
+        super().__init__()
+        self.config = config
+        self.tower = tower
+        # Not used, and its untrained weights would wait for gradients that never come.
+        if getattr(tower, "pooler", None) is not None:
+            tower.pooler = None
+        width = tower.config.hidden_size
+        self.project_words = nn.Linear(width, config.embed_dim)
+        self.project_whole = nn.Linear(width, config.embed_dim)
+
+    def forward(
+        self,
+        input_ids: Tensor,
+        attention_mask: Tensor,
+        word_ids: Tensor,
+        word_mask: Tensor,
+        sentences: Tensor,
+    ) -> TextFeatures:
+        """Encode reports.
+
+        Args:
+            input_ids: (B, T).
+            attention_mask: (B, T), 1 for tokens.
+            word_ids: (B, T), the word each piece belongs to; -1 for special and padding tokens.
+            word_mask: bool (B, W).
+            sentences: int64 (B, W), passed on to the aggregator.
+        """
+        with _attention_kernel(self.tower.config, input_ids.device):
+            hidden = self.tower(
+                input_ids=input_ids, attention_mask=attention_mask, output_hidden_states=True
+            ).hidden_states
+        # Special tokens take part in the mean, so that a report without words has a vector too.
+        mask = attention_mask[..., None].to(hidden[-1].dtype)
+        whole = (hidden[-1] * mask).sum(1) / mask.sum(1)
+        pieces = {
+            "embedding": lambda: hidden[0],
+            "last": lambda: hidden[-1],
+            "last_four": lambda: torch.stack(hidden[-4:]).sum(0),
+        }[self.config.word_source]()
+        words = average_pieces(pieces, word_ids, word_mask)
+        words = self.project_words(words) * word_mask[..., None]
+        return TextFeatures(self.project_whole(whole), words, word_mask, sentences)
+
+    def train(self, mode: bool = True):
+        super().train(mode)
+        if self.config.text_tower.freeze:
+            self.tower.eval()
+        return self
+
+
+@contextmanager
+def _attention_kernel(config: PretrainedConfig, device: torch.device) -> Iterator[None]:
+    """On a CPU under autocast, attention as plain products: the fused kernel is slower there.
+
+    A small tower as a whole takes half of the time, and four fifths of what it takes with torch's
+    own plain products, which copy bfloat16 to float32 and back.
+    """
+    before = config._attn_implementation
+    if device.type == "cpu" and torch.is_autocast_enabled("cpu"):
+        config._attn_implementation = "eager"
+    try:
+        yield
+    finally:
+        config._attn_implementation = before
+
+
+def average_pieces(pieces: Tensor, word_ids: Tensor, word_mask: Tensor) -> Tensor:
+    """Mean of the pieces (B, T, H) of each word: (B, W, H), zeros where there is no word."""
+    words = torch.arange(word_mask.shape[1], device=word_ids.device)
+    belongs = (word_ids[:, None, :] == words[:, None]).to(pieces.dtype)  # (B, W, T)
+    return belongs @ pieces / belongs.sum(-1, keepdim=True).clamp_min(1)
+
+
+def build_tower(tower: TowerConfig, role: str, region_stage: int = 0) -> PreTrainedModel:
+    """Load a pretrained tower, or build an untrained one.
+
+    Args:
+        tower: what to load or build.
+        role: "image" or "text".
+        region_stage: stage whose map gives the regions (image backbones only).
+
+    Raises:
+        OSError: the weights are neither a folder nor to be had from the hub; says what to do.
+    """
+    source: dict[str, Any] = {"revision": tower.revision} if tower.revision else {}
+    try:
+        if tower.name:
+            if Path(tower.name).is_dir() and not (Path(tower.name) / "config.json").exists():
+                raise FileNotFoundError("config.json is missing")
+            config = AutoConfig.from_pretrained(tower.name, **source)
+        else:
+            values = dict(tower.config)
+            config = AutoConfig.for_model(values.pop("model_type"), **values)
+        is_backbone = role == "image" and config.model_type in MODEL_FOR_BACKBONE_MAPPING_NAMES
+        if is_backbone:
+            stages = len(config.stage_names) - 1
+            check(region_stage <= stages, "model.region_stage", region_stage, f"be 1 to {stages}")
+            wanted = {f"stage{region_stage}", f"stage{stages}"}
+            config.out_features = [name for name in config.stage_names if name in wanted]
+        if tower.name:
+            # Not AutoBackbone.from_pretrained: it asks the hub about every name, folders included.
+            cls: Any = MODEL_FOR_BACKBONE_MAPPING[type(config)] if is_backbone else AutoModel
+            # Weights in half precision are read as float32, which the rest of the model is in.
+            model = cls.from_pretrained(tower.name, config=config, dtype=torch.float32, **source)
+        else:
+            model = (AutoBackbone if is_backbone else AutoModel).from_config(config)
+    except OSError as error:
+        missing = "not a folder here" if not Path(tower.name).is_dir() else "a folder without it"
+        raise OSError(
+            f"cannot load the {role} tower {tower.name!r} ({missing}, and the hub gave nothing). "
+            f"On a machine with network run `hf download {tower.name}"
+            + (f" --revision {tower.revision}" if tower.revision else "")
+            + f" --local-dir FOLDER` and set model.{role}_tower.name to that folder. "
+            f"Cause: {str(error).splitlines()[0]}"
+        ) from error
+    if tower.freeze:
+        model.requires_grad_(False)
+    return model

@@ -1,0 +1,109 @@
+"""Encode and score many studies in bounded memory, in eval mode and float32.
+
+studies -> image features (n), text features (n) -> scores of all pairs (n, n)
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+
+import torch
+
+from reclf.data.batch import Collate
+from reclf.data.study import Study
+from reclf.runs.progress import track
+
+from .encoders import ImageFeatures, TextFeatures
+from .reclf import RECLF, Scores
+
+
+def collate_for(model: RECLF) -> Collate:
+    """The collate function of a model; it needs the model's tokenizer."""
+    if model.tokenizer is None:
+        raise ValueError("this model has no tokenizer; give one to RECLF(config, tokenizer)")
+    return Collate(model.tokenizer, model.config.max_words, model.config.max_tokens)
+
+
+@torch.no_grad()
+def encode_images(
+    model: RECLF, studies: Iterable[Study], batch_size: int = 64, progress: str = ""
+) -> ImageFeatures:
+    """Image features of all studies, on the CPU.
+
+    Args:
+        studies: anything that yields studies, rendered or read one by one.
+        progress: title of a progress bar; empty shows none.
+    """
+    model.eval()
+    parts = []
+    for chunk in chunks(track(studies, progress), batch_size):
+        features = model.encode_images(stack_images(chunk).to(model.device))
+        parts.append([part.cpu() for part in features[:3]])
+    whole, regions, pooled = (torch.cat(part) for part in zip(*parts, strict=True))
+    return ImageFeatures(whole, regions, pooled, features.grid)
+
+
+def take_images(
+    images: ImageFeatures, chosen: torch.Tensor | slice, device: torch.device
+) -> ImageFeatures:
+    """Features of some of the images, on a device."""
+    whole, regions, pooled = (part[chosen].to(device) for part in images[:3])
+    return ImageFeatures(whole, regions, pooled, images.grid)
+
+
+def stack_images(studies: Sequence[Study]) -> torch.Tensor:
+    """Images of studies as float32 (B, 1, H, W)."""
+    return torch.stack([torch.as_tensor(study.image) for study in studies])[:, None].float()
+
+
+@torch.no_grad()
+def encode_texts(model: RECLF, reports: Sequence[str], batch_size: int = 64) -> TextFeatures:
+    """Text features of all reports, padded to the longest, on the CPU."""
+    model.eval()
+    collate = collate_for(model)
+    parts = []
+    for start in range(0, len(reports), batch_size):
+        batch = collate.texts(list(reports[start : start + batch_size])).to(model.device)
+        parts.append([part.cpu() for part in model.encode_reports(batch)])
+    whole, *by_word = zip(*parts, strict=True)
+    longest = max(words.shape[1] for words in by_word[0])
+    padded = (torch.cat([_pad_words(part, longest) for part in some]) for some in by_word)
+    return TextFeatures(torch.cat(whole), *padded)
+
+
+@torch.no_grad()
+def score_all(
+    model: RECLF,
+    images: ImageFeatures,
+    texts: TextFeatures,
+    image_chunk: int = 64,
+    progress: str = "",
+) -> Scores:
+    """Scores of all images with all reports in bounded memory: float32 (A, B) on the CPU."""
+    model.eval()
+    texts = TextFeatures(*(part.to(model.device) for part in texts))
+    counts = texts.word_mask.sum(1).tolist()
+    rows = []
+    starts = range(0, len(images.whole), image_chunk)
+    for start in track(starts, progress):
+        chunk = slice(start, start + image_chunk)
+        scores = model.score(take_images(images, chunk, model.device), texts, word_counts=counts)
+        rows.append([None if part is None else part.float().cpu() for part in scores])
+    whole, local, both = zip(*rows, strict=True)
+    return Scores(torch.cat(whole), None if local[0] is None else torch.cat(local), torch.cat(both))
+
+
+def _pad_words(tensor: torch.Tensor, length: int) -> torch.Tensor:
+    padded = tensor.new_zeros(tensor.shape[0], length, *tensor.shape[2:])
+    padded[:, : tensor.shape[1]] = tensor
+    return padded
+
+
+def chunks(studies: Iterable[Study], size: int) -> Iterator[list[Study]]:
+    """Lists of `size` studies; the last may be shorter."""
+    chunk: list[Study] = []
+    for study in studies:
+        chunk.append(study)
+        if len(chunk) == size:
+            yield chunk
+            chunk = []
+    if chunk:
+        yield chunk

@@ -1,0 +1,342 @@
+"""RECLF: two towers, local-matchings, relations between them, two matrices of logits.
+
+    images, reports -> encode -> match -> relate -> logits_global, logits_local (A, B)
+
+`score` takes every image with every report, `score_pairs` a list of pairs; `relate` keeps the
+attention, relation graph and importance weights of given pairs. All come through
+`reclf.models.scoring`.
+
+RECLF is a plain `nn.Module` with a strict `save_pretrained` / `from_pretrained` in the Hugging Face
+folder shape (transformers' own machinery re-initialises foreign towers and accepts missing keys).
+
+Shape letters: A = images, B = reports, N = pairs, W = words, R = regions; D, S as in the settings.
+"""
+
+import json
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+import torch.nn.functional as F
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+from transformers import PreTrainedTokenizerBase
+
+from reclf.config import ModelConfig, TowerConfig, from_dict
+from reclf.data.batch import Batch
+
+from .checkpointing import recomputed
+from .encoders import ImageEncoder, ImageFeatures, TextEncoder, TextFeatures, build_tower
+from .matchings import LocalMatchings, Matched
+from .parallel import Job, side_by_side
+from .relations import Related, make_aggregator
+from .scoring import PairScorer
+from .tiles import hardest_pairs
+
+MAX_LOGIT_SCALE = 100.0
+
+
+class Scores(NamedTuple):
+    """Of all pairs (A, B), or of a list of pairs (N,)."""
+
+    logits_global: Tensor  # cosine of the global vectors times the logit scale
+    logits_local: Tensor | None  # relation-enhanced, None for the "global" aggregator
+    logits: Tensor  # global_weight * logits_global + logits_local: the score to rank by
+
+
+class RECLF(nn.Module):
+    """The model.
+
+    Args:
+        config: what to build.
+        tokenizer: kept with the weights; `encode_reports` needs it.
+        image_tower, text_tower: ready towers; by default they are made from the configuration.
+    """
+
+    def __init__(
+        self,
+        config: ModelConfig,
+        tokenizer: PreTrainedTokenizerBase | None = None,
+        image_tower: nn.Module | None = None,
+        text_tower: nn.Module | None = None,
+    ):
+        super().__init__()
+        self.config = config
+        self.tokenizer = tokenizer
+        if image_tower is None:
+            image_tower = build_tower(config.image_tower, "image", config.region_stage)
+        if text_tower is None:
+            text_tower = build_tower(config.text_tower, "text")
+        self.image_encoder = ImageEncoder(config, image_tower)
+        self.text_encoder = TextEncoder(config, text_tower)
+        self.matchings = LocalMatchings(
+            config.embed_dim,
+            config.matching_dim,
+            config.attention,
+            config.attention_scale,
+            config.learn_attention_scale,
+        )
+        self.aggregator = make_aggregator(
+            config.aggregator, config.matching_dim, config.aggregator_options
+        )
+        self.log_logit_scale = nn.Parameter(torch.tensor(math.log(config.logit_scale)))
+
+    @property
+    def device(self) -> torch.device:
+        return self.log_logit_scale.device
+
+    @property
+    def logit_scale(self) -> Tensor:
+        """The multiplier of the global cosines, at most 100 (CLIP's clamp)."""
+        return self.log_logit_scale.exp().clamp(max=MAX_LOGIT_SCALE)
+
+    def encode_images(self, pixels: Tensor) -> ImageFeatures:
+        """(B, 1, H, W) in [0, 1] to image features."""
+        return self.image_encoder(pixels)
+
+    def encode_reports(self, batch: Batch) -> TextFeatures:
+        """The reports of a batch to text features."""
+        return self.text_encoder(*_text_parts(batch))
+
+    def score_global(self, images: ImageFeatures, texts: TextFeatures) -> Tensor:
+        """Logits of the global vectors of every image with every report, (A, B)."""
+        return self.logit_scale * cosine(images.whole[:, None], texts.whole[None])
+
+    def score(
+        self,
+        images: ImageFeatures,
+        texts: TextFeatures,
+        pair_chunk: int = 0,
+        checkpoint_pairs: bool = False,
+        word_counts: Sequence[int] | None = None,
+    ) -> Scores:
+        """Score every image with every report.
+
+        Args:
+            images: features of A images.
+            texts: features of B reports.
+            pair_chunk: pairs related at a time; 0 chooses what suits the device. The result does
+                not depend on it.
+            checkpoint_pairs: recompute each chunk in the backward pass.
+            word_counts: words per report, where the caller knows them: they are read from the mask
+                otherwise, and a GPU is waited for.
+        """
+        logits_global, logits_local = self.score_global(images, texts), None
+        if self.aggregator.uses_matchings:
+            scorer = PairScorer(self.matchings, self.aggregator, pair_chunk, checkpoint_pairs)
+            logits_local = scorer.all_pairs(images, texts, _counts(texts, word_counts))
+        return self._combine(logits_global, logits_local)
+
+    def _combine(self, logits_global: Tensor, logits_local: Tensor | None) -> Scores:
+        logits = self.config.global_weight * logits_global
+        if logits_local is not None:
+            logits = logits + logits_local
+        return Scores(logits_global, logits_local, logits)
+
+    def score_pairs(
+        self,
+        images: ImageFeatures,
+        texts: TextFeatures,
+        image_rows: Tensor,
+        text_rows: Tensor,
+        pair_chunk: int = 0,
+    ) -> Scores:
+        """Scores of given pairs, each (N,): what `score` gives for them.
+
+        Args:
+            image_rows, text_rows: int64 (N,), positions in the features.
+            pair_chunk: see `score`.
+        """
+        whole = [
+            F.normalize(side.whole.float(), dim=-1)[rows]
+            for side, rows in ((images, image_rows), (texts, text_rows))
+        ]
+        logits_global, logits_local = self.logit_scale * (whole[0] * whole[1]).sum(1), None
+        if self.aggregator.uses_matchings:
+            scorer = PairScorer(self.matchings, self.aggregator, pair_chunk)
+            counts = _counts(texts, None)
+            logits_local = scorer.listed_pairs(images, texts, image_rows, text_rows, counts)
+        return self._combine(logits_global, logits_local)
+
+    def relate(self, images: ImageFeatures, texts: TextFeatures) -> tuple[Related, Matched]:
+        """Relate image i with report i, and keep graph, weights, matchings and attention.
+
+        Returns:
+            The aggregator's read-out, and matchings (A, W, S), cosines (A, W), attention (A, W, R).
+        """
+        if len(images.whole) != len(texts.whole):
+            raise ValueError(
+                f"relate takes pairs: {len(images.whole)} images and {len(texts.whole)} reports "
+                "do not pair up; use score for all combinations"
+            )
+        if not self.aggregator.uses_matchings:
+            matched = self.matchings(images.regions, texts.words[:, None], texts.word_mask[:, None])
+            return Related(torch.zeros_like(images.whole[:, 0])), matched
+        return PairScorer(self.matchings, self.aggregator).explain_pairs(images, texts)
+
+    def forward(
+        self,
+        batch: Batch,
+        pair_chunk: int = 0,
+        checkpoint_pairs: bool = False,
+        encoder_chunk: int = 0,
+        shortlist: int = 0,
+        positives: Tensor | None = None,
+        first: int = 0,
+        gather: Callable[[Tensor, int], Tensor] = lambda tensor, dim: tensor,
+    ) -> dict[str, Any]:
+        """Logits of all pairs of a batch, by the names that `contrastive_losses` takes.
+
+        Args:
+            batch: B studies.
+            pair_chunk, checkpoint_pairs: see `score`.
+            encoder_chunk: studies encoded at a time, and encoded again in the backward pass, so
+                that memory holds the activations of one chunk; 0 encodes all at once. Batch norms
+                see a chunk as their batch.
+            shortlist: K; relate only positives and, by global logits, the K hardest negatives of
+                every image and every report; the other local logits are -inf. 0 relates all.
+            positives: bool (A, A) over the joint batch; None means its diagonal.
+            first: position of this batch in the joint one.
+            gather: joins a tensor over processes along a dimension, with gradient. Each process
+                matches its own reports with the images of all; columns are joined afterwards.
+        """
+        images, texts = self._encode(batch, encoder_chunk)
+        joint = images._replace(whole=gather(images.whole, 0))
+        logits_global = gather(self.score_global(joint, texts), 1)
+        if not self.aggregator.uses_matchings:
+            return {"logits_global": logits_global, "logits_local": None}
+        joint = joint._replace(regions=gather(images.regions, 0))
+        auxiliary = self.aggregator.auxiliary_weight > 0
+        scorer = PairScorer(
+            self.matchings, self.aggregator, pair_chunk, checkpoint_pairs, auxiliary
+        )
+        counts = _counts(texts, batch.word_counts)
+        if not shortlist:
+            scores = scorer.all_pairs(joint, texts, counts)
+        else:
+            if positives is None:
+                positives = torch.eye(len(logits_global), device=logits_global.device).bool()
+            chosen = hardest_pairs(logits_global, positives, shortlist)
+            own = chosen[:, first : first + len(batch)]
+            rows = own.cpu().nonzero().T
+            values = scorer.listed_pairs(joint, texts, rows[0], rows[1], counts)
+            empty = values.new_full((*own.shape, *values.shape[1:]), float("-inf"))
+            scores = empty.masked_scatter(own[..., None] if auxiliary else own, values)
+        scores = gather(scores, 1)
+        logits_local, logits_auxiliary = scores.unbind(-1) if auxiliary else (scores, None)
+        return {
+            "logits_global": logits_global,
+            "logits_local": logits_local,
+            "logits_auxiliary": logits_auxiliary,
+            "auxiliary_weight": self.aggregator.auxiliary_weight,
+        }
+
+    def _encode(self, batch: Batch, chunk: int) -> tuple[ImageFeatures, TextFeatures]:
+        if chunk >= len(batch) or not torch.is_grad_enabled():
+            chunk = 0
+        sides = (self.image_encoder, (batch.pixels,)), (self.text_encoder, _text_parts(batch))
+        images, texts = side_by_side(
+            [Job([tower], partial(_encode_chunks, tower, chunk), parts) for tower, parts in sides]
+        )
+        return ImageFeatures(*images), TextFeatures(*texts)
+
+    def save_pretrained(self, folder: str | Path) -> None:
+        """Write config.json, model.safetensors, the towers' configurations and the tokenizer."""
+        folder = Path(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "config.json").write_text(json.dumps(asdict(self.config), indent=2) + "\n")
+        self.image_encoder.tower.config.save_pretrained(folder / "image_tower")
+        self.text_encoder.tower.config.save_pretrained(folder / "text_tower")
+        if self.tokenizer is not None:
+            self.tokenizer.save_pretrained(folder / "tokenizer")
+        state = {name: value.contiguous() for name, value in self.state_dict().items()}
+        save_file(state, folder / "model.safetensors", metadata={"format": "pt"})
+
+    @classmethod
+    def from_pretrained(cls, folder: str | Path, device: str | torch.device = "cpu") -> "RECLF":
+        """Load what `save_pretrained` wrote, in eval mode; needs no network and no training data.
+
+        Raises:
+            FileNotFoundError: the folder is not a checkpoint; names the missing file.
+            ValueError: weights and configuration do not fit; names the keys.
+        """
+        from transformers import AutoTokenizer
+
+        folder = Path(folder)
+        for name in ("config.json", "model.safetensors", "image_tower", "text_tower"):
+            if not (folder / name).exists():
+                raise FileNotFoundError(
+                    f"{folder} is not a RECLF checkpoint: {name} is missing. A run keeps its "
+                    "checkpoints in <run>/checkpoints/best and <run>/checkpoints/last."
+                )
+        config = from_dict(ModelConfig, json.loads((folder / "config.json").read_text()))
+        towers = {}
+        for role in ("image", "text"):
+            values = json.loads((folder / f"{role}_tower" / "config.json").read_text())
+            freeze = getattr(config, f"{role}_tower").freeze
+            tower = TowerConfig(config=values, freeze=freeze)
+            towers[role] = build_tower(tower, role, config.region_stage)
+        tokenizer = None
+        if (folder / "tokenizer").exists():
+            tokenizer = AutoTokenizer.from_pretrained(folder / "tokenizer", local_files_only=True)
+        model = cls(config, tokenizer, towers["image"], towers["text"])
+        weights = load_file(folder / "model.safetensors")
+        expected = model.state_dict()
+        problems = [f"missing {key}" for key in expected.keys() - weights.keys()]
+        problems += [f"unexpected {key}" for key in weights.keys() - expected.keys()]
+        problems += [
+            f"{key} is {tuple(weights[key].shape)}, expected {tuple(expected[key].shape)}"
+            for key in expected.keys() & weights.keys()
+            if expected[key].shape != weights[key].shape
+        ]
+        if problems:
+            raise ValueError(
+                f"{folder}/model.safetensors does not fit its config.json: "
+                f"{len(problems)} problems, first {sorted(problems)[:5]}"
+            )
+        model.load_state_dict(weights)
+        return model.to(device).eval()
+
+    def export_image_tower(self, folder: str | Path) -> None:
+        """Save the image tower alone as a transformers folder.
+
+        `AutoModel` and the tower's own class (`ResNetBackbone`) load it; `AutoBackbone` of
+        transformers 5.23 asks the hub about every name, folders included, and does not.
+        """
+        self.image_encoder.tower.save_pretrained(folder)
+
+
+def cosine(a: Tensor, b: Tensor) -> Tensor:
+    """Cosines of (A, 1, D) with (1, B, D): (A, B), as one matrix product in float32."""
+    a, b = F.normalize(a.float(), dim=-1), F.normalize(b.float(), dim=-1)
+    return a[:, 0] @ b[0].T
+
+
+def _text_parts(batch: Batch) -> tuple[Tensor, ...]:
+    """What the text encoder takes, in its order."""
+    return (
+        batch.input_ids,
+        batch.attention_mask,
+        batch.word_ids,
+        batch.word_mask,
+        batch.sentences,
+    )
+
+
+def _encode_chunks(encoder: nn.Module, chunk: int, *parts: Tensor) -> tuple[Any, ...]:
+    """The features of some studies at a time, recomputed in the backward pass; 0 takes all."""
+    if not chunk:
+        return encoder(*parts)
+    split = zip(*(part.split(chunk) for part in parts), strict=True)
+    found = zip(*(recomputed([encoder], encoder, *some) for some in split), strict=True)
+    # What is no tensor is the size of the grid, the same for all.
+    return tuple(torch.cat(part) if isinstance(part[0], Tensor) else part[0] for part in found)
+
+
+def _counts(texts: TextFeatures, known: Sequence[int] | None) -> Sequence[int]:
+    """Words per report."""
+    return known if known else texts.word_mask.sum(1).tolist()

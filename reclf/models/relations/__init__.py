@@ -1,0 +1,90 @@
+"""Aggregators: what folds the local-matchings of an image-report pair into one score."""
+
+import inspect
+from typing import Any
+
+from reclf.config.import_strings import import_object
+
+from .base import Aggregator, Pairs, Related
+from .combined import RelationEnhanced
+from .importance import IRM
+from .pooling import GlobalOnly, Gloria, MaxPooling, MeanPooling
+from .semantic import SRM
+
+__all__ = [
+    "AGGREGATORS",
+    "Aggregator",
+    "Pairs",
+    "Related",
+    "make_aggregator",
+    "options_for",
+    "options_of",
+]
+
+AGGREGATORS: dict[str, type[Aggregator]] = {
+    "reclf": RelationEnhanced,
+    "srm": SRM,
+    "irm": IRM,
+    "mean": MeanPooling,
+    "max": MaxPooling,
+    "gloria": Gloria,
+    "global": GlobalOnly,
+}
+
+
+def make_aggregator(name: str, dim: int, options: dict[str, Any]) -> Aggregator:
+    """Build an aggregator by its name in AGGREGATORS or by "module:Class".
+
+    Raises:
+        ValueError: unknown name or option; the message lists the names, or says which option, or
+            why the class cannot be imported; or attributes that exclude each other.
+        TypeError: the class is no Aggregator.
+    """
+    cls = _class_of(name)
+    try:
+        aggregator = cls(dim, **options)
+    except TypeError as error:
+        raise ValueError(f"model.aggregator_options do not fit {name!r}: {error}") from error
+    if aggregator.cosines_only and aggregator.reads_overlap:
+        raise ValueError(
+            f"{name!r} has cosines_only and reads_overlap: what reads the overlap of words reads "
+            "more than their cosines; set one of the two to False"
+        )
+    return aggregator
+
+
+def options_of(name: str) -> set[str]:
+    """Arguments that an aggregator takes beyond the matching dimension.
+
+    Raises:
+        ValueError: unknown name, or a class that cannot be imported.
+        TypeError: the class is no Aggregator.
+    """
+    taken: set[str] = set()
+    for cls in (c for c in _class_of(name).__mro__ if "__init__" in vars(c)):
+        parameters = inspect.signature(cls).parameters.values()
+        taken |= {p.name for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)}
+        if all(p.kind != p.VAR_KEYWORD for p in parameters):
+            break  # nothing is passed on to a parent
+    return taken - {"dim"}
+
+
+def options_for(name: str, options: dict[str, Any]) -> dict[str, Any]:
+    """Those of another aggregator's options that this one takes too."""
+    taken = options_of(name)
+    return {key: value for key, value in options.items() if key in taken}
+
+
+def _class_of(name: str) -> type[Aggregator]:
+    if name not in AGGREGATORS and ":" not in name:
+        raise ValueError(
+            f"model.aggregator must be one of {', '.join(AGGREGATORS)} "
+            f'or "module:Class", got {name!r}'
+        )
+    if name in AGGREGATORS:
+        return AGGREGATORS[name]
+    found = import_object(name, "model.aggregator")
+    if not (isinstance(found, type) and issubclass(found, Aggregator)):
+        base = f"{Aggregator.__module__}.{Aggregator.__name__}"
+        raise TypeError(f"{name!r} must be a subclass of {base}")
+    return found

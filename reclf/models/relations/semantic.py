@@ -1,0 +1,273 @@
+"""SRM: semantic-relation reasoning over local-matchings.
+
+    [m_0; m_1 .. m_W] --K steps of message passing on the complete graph--> refined nodes, graphs
+
+Sources: Li et al., arXiv:2401.10501 (the module and its name); Diao et al., AAAI 2021, whose graph
+reasoning is followed where the paper above leaves a detail open. A step of the default options is
+SGRAF's, to rounding; `residual`, `nearness`, `boundary` and `overlap` are ours.
+
+Shape letters: N = image-report pairs, W = words, P = 1 + W nodes, S = matching dimension.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple, cast
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from reclf.models.matchings import as_given, at_least_float32
+
+from .base import Aggregator, LastRead, Pairs, Related, Scorer, behind
+from .graph_attention import Draw, apart, draw_fused
+
+
+class Product(NamedTuple):
+    """What a step's query and key come to: q_i . k_j = (n_i' weight + bias') n_j.
+
+    Of (W_q n_i + b_q) . (W_k n_j + b_k), the terms without j are left out: the softmax over j
+    drops them. One product for all nodes instead of two.
+    """
+
+    weight: Tensor  # (S, S), W_q' W_k
+    bias: Tensor  # (S,), b_q' W_k
+
+
+class SemanticStep(nn.Module):
+    """One step: every node draws on all nodes of its report, "effusion" on "left".
+
+    Args:
+        dim: S.
+        scaled: divide the edge scores by sqrt(S) before the softmax.
+        residual: add the message to the node instead of replacing it (ours).
+        nearness: at the start, what a word loses of its edge score for each word in between (ours);
+            0 leaves the step without, and SGRAF's. Matchings hardly tell which "left" belongs to
+            which finding, and edges that are level teach nothing (LOG.md, 2026-11-25).
+        boundary: the same for each end of a sentence in between.
+        overlap: at the start, what an edge gains where both words look at the same regions, times
+            their `Pairs.overlap` (ours); 0 leaves the step without. The message is also told how
+            far the word looks where the words that it draws on look: whether "left" and its
+            "effusion" are at one place is a matter of the image, and no single matching tells it
+            (LOG.md, 2026-11-28).
+    """
+
+    def __init__(
+        self,
+        dim: int,
+        scaled: bool = False,
+        residual: bool = False,
+        nearness: float = 0.0,
+        boundary: float = 0.0,
+        overlap: float = 0.0,
+    ):
+        super().__init__()
+        self.query = nn.Linear(dim, dim)
+        self.key = nn.Linear(dim, dim)
+        self.update = nn.Linear(dim, dim)
+        self.scale = dim**-0.5 if scaled else 1.0
+        self.residual = residual
+        self.nearness = nn.Parameter(torch.tensor(float(nearness))) if nearness else None
+        self.boundary = nn.Parameter(torch.tensor(float(boundary))) if boundary else None
+        self.pull = nn.Parameter(torch.tensor(float(overlap))) if overlap else None
+        self.agreement = nn.Parameter(torch.randn(dim) * dim**-0.5) if overlap else None
+
+    def near(self, words: int, sentences: Tensor | None) -> Tensor | None:
+        """What is added to the edge scores, (P, P), or (C, P, P) by the sentences (C, W) of words.
+
+        Node 0 is as near to all.
+        """
+        near = None
+        if self.nearness is not None:
+            near = -self.nearness * apart(torch.arange(words, device=self.nearness.device))
+        if self.boundary is not None and sentences is not None:
+            between = -self.boundary * apart(sentences)
+            near = between if near is None else near + between
+        return near
+
+    def product(self) -> Product:
+        with as_given(self.query.weight):
+            return Product(self.query.weight.T @ self.key.weight, self.query.bias @ self.key.weight)
+
+    def forward(
+        self,
+        nodes_NPS: Tensor,
+        mask_NP: Tensor | None = None,
+        readers: int | None = None,
+        product: Product | None = None,
+        sentences: Tensor | None = None,
+        with_graph: bool = True,
+        overlap: Tensor | None = None,
+    ) -> tuple[Tensor, Tensor | None]:
+        """New nodes (N, readers, S) and the graph (N, readers, P); by default all nodes read.
+
+        Rows of the graph sum to 1 over the nodes that are there. `readers=1` updates node 0 only,
+        which is all that the last step needs.
+
+        Args:
+            mask_NP: bool, True where there is a node; None where all are there.
+            product: `self.product()`, where the caller has it.
+            sentences: int (C, W), see `Pairs`.
+            with_graph: False lets a GPU draw without forming the graph, which is then None, where
+                no overlap is read.
+            overlap: (N, W, W), see `Pairs`; not read where node 0 alone reads: it looks nowhere.
+        """
+        reading = nodes_NPS[:, :readers]
+        weight, bias = self.product() if product is None else product
+        near = None if readers == 1 else self.near(nodes_NPS.shape[1] - 1, sentences)
+        if near is not None:
+            near = near[..., :readers, :]
+        seen = None if readers == 1 or self.pull is None else overlap
+        if nodes_NPS.is_cuda and not with_graph and seen is None:
+            queries = F.linear(reading, weight.T, bias)
+            drawn, graph = draw_fused(queries, nodes_NPS, mask_NP, self.scale, near), None
+        else:
+            drawn, graph, agreement = Draw.apply(
+                nodes_NPS, weight, bias, mask_NP, self.scale, readers, near, seen, self.pull
+            )
+        if readers == 1:
+            # At the start the scores of pairs differ by a hundredth: where one node is read out,
+            # half precision would reorder them.
+            with as_given(drawn):
+                message = torch.relu(self.update(at_least_float32(drawn)))
+        else:
+            message = self.update(drawn)
+            if seen is not None:
+                told = cast(Tensor, self.agreement).to(message.dtype)
+                message = torch.addcmul(message, agreement[..., None].to(message.dtype), told)
+            message = torch.relu(message)
+        return (reading + message if self.residual else message), graph
+
+
+READ_OUTS = ("whole", "token")
+
+
+def check_word_edges(steps: int, **options: float) -> None:
+    """Refuse what shapes the edges between words where node 0 alone is updated."""
+    for name, value in options.items():
+        if value and steps < 2:
+            raise ValueError(
+                f"{name} {value} has no effect with steps={steps}: the only step updates node 0, "
+                f"for which all words are alike; use steps of 2 or more, or {name} 0"
+            )
+
+
+class SemanticReasoning(nn.Module):
+    """K steps with unshared weights over [read-out node; local-matchings].
+
+    Args:
+        dim: S.
+        steps: K.
+        scaled, residual, nearness, boundary, overlap: see `SemanticStep`.
+        read_out: what node 0 starts as: "whole", the global matching (SGRAF), or "token", a learnt
+            vector (ours). The global matching alone can solve the contrast, and then no word is
+            read (LOG.md, 2026-11-24); a token has nothing but what it draws from the words.
+    """
+
+    def __init__(
+        self,
+        dim: int,
+        steps: int = 3,
+        scaled: bool = False,
+        residual: bool = False,
+        read_out: str = "whole",
+        nearness: float = 0.0,
+        boundary: float = 0.0,
+        overlap: float = 0.0,
+    ):
+        super().__init__()
+        if steps < 1:
+            raise ValueError(f"steps must be at least 1, got {steps}")
+        if read_out not in READ_OUTS:
+            raise ValueError(f"read_out must be one of {READ_OUTS}, got {read_out!r}")
+        self.token = nn.Parameter(torch.randn(dim) * dim**-0.5) if read_out == "token" else None
+        self.reads_overlap = bool(overlap)
+        self.steps = nn.ModuleList(
+            SemanticStep(dim, scaled, residual, nearness, boundary, overlap) for _ in range(steps)
+        )
+
+    def last_read(self) -> LastRead:
+        """Where node 0 alone is read out: the last step moves words into it, and no word."""
+        total = len(self.steps)
+        return LastRead(total, total - 2 if total > 1 else None, total - 1)
+
+    def products(self) -> list[Tensor]:
+        """What `forward` takes, formed once for many chunks of pairs: two tensors a step."""
+        return [part for step in self.steps for part in cast(SemanticStep, step).product()]
+
+    def forward(
+        self, pairs: Pairs, read_out_only: bool = False, products: Sequence[Tensor] = ()
+    ) -> tuple[Tensor, Tensor | None]:
+        """Refine the nodes.
+
+        Args:
+            read_out_only: compute what node 0 needs and nothing else.
+            products: `self.products()`, where the caller has them.
+
+        Returns:
+            Nodes (N, 1 + W, S), or (N, 1, S) with `read_out_only`; and the graph (N, K, P, P) whose
+            padded rows and columns are 0, or None without `pairs.detail`.
+        """
+        if self.token is None:
+            nodes = pairs.nodes
+        else:
+            nodes = behind(self.token.expand_as(pairs.whole), pairs.matchings)
+        if pairs.overlap is None and self.reads_overlap:
+            raise ValueError(
+                "SRM with the option `overlap` needs Pairs.overlap, how far two words look at the "
+                "same regions: an aggregator is given it where it has reads_overlap = True "
+                "(by hand: `reclf.models.matchings.overlaps`); or set overlap to 0"
+            )
+        mask = None
+        if pairs.padded:
+            mask = F.pad(pairs.word_mask, (1, 0), value=True)
+            nodes = nodes * mask[..., None]  # no later product shall overflow
+        graphs = []
+        for k, step in enumerate(self.steps):
+            last = k == len(self.steps) - 1
+            readers = 1 if read_out_only and last else None
+            product = Product(*products[2 * k : 2 * k + 2]) if products else None
+            nodes, graph = step(
+                nodes, mask, readers, product, pairs.sentences, pairs.detail, pairs.overlap
+            )
+            graphs.append(graph)
+        if mask is not None and not read_out_only:
+            nodes = nodes * mask[..., None]
+        if not pairs.detail or read_out_only:
+            return nodes, None
+        graph = torch.stack([g.to(nodes.dtype) for g in graphs], dim=1)
+        return nodes, graph if mask is None else graph * mask[:, None, :, None]
+
+
+class SRM(Aggregator):
+    """SRM alone: the score is read from node 0 after K steps (SGRAF's SGR)."""
+
+    reads_cosines = False
+
+    def __init__(
+        self,
+        dim: int,
+        steps: int = 3,
+        scaled: bool = False,
+        residual: bool = False,
+        read_out: str = "whole",
+        nearness: float = 0.0,
+        boundary: float = 0.0,
+        overlap: float = 0.0,
+    ):
+        super().__init__(dim)
+        check_word_edges(steps, nearness=nearness, boundary=boundary, overlap=overlap)
+        self.semantic = SemanticReasoning(
+            dim, steps, scaled, residual, read_out, nearness, boundary, overlap
+        )
+        self.reads_overlap = self.semantic.reads_overlap
+        self.score = Scorer(dim)
+
+    def last_read(self) -> LastRead:
+        return self.semantic.last_read()
+
+    def prepare(self) -> list[Tensor]:
+        return self.semantic.products()
+
+    def forward(self, pairs: Pairs, *products: Tensor) -> Related:
+        nodes, graph = self.semantic(pairs, not pairs.detail, products)
+        return Related(self.score(nodes[:, 0]), graph=graph)

@@ -1,0 +1,1 @@
+"""Metrics, the bootstrap, intervals over seeds, and how a number is written."""

@@ -1,0 +1,322 @@
+"""What every task notebook starts and ends with: a run opened, a random twin, a result written.
+
+    run folder -> Bench: model, untrained twin, data set -> task -> results/<task>-<name>.json
+
+A number from a trained encoder says little without the same number from an untrained one of the
+same shape, and none can be repeated without the choices behind it: `Bench` keeps both together.
+"""
+
+import hashlib
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import numpy as np
+import torch
+from torch.utils.data import Subset
+
+from reclf.config import TowerConfig
+from reclf.data.study import Study
+from reclf.datasets.base import load_dataset
+from reclf.datasets.selection import gallery
+from reclf.models.reclf import RECLF
+from reclf.runs.files import write_atomically
+from reclf.runs.notebook import resolve
+from reclf.runs.progress import track
+from reclf.runs.run import Run
+
+from .features import Pooled, pooled_features
+
+REQUIRED = ("value", "interval", "n", "random_encoder", "chance", "per_class")
+FIGURE_DPI = 80
+RANDOM_SEED = 10_007  # added to the seed, so that the twin is not the trained model's first step
+
+
+@dataclass
+class Bench:
+    """A run under test on a data set.
+
+    Attributes:
+        run: where the model comes from and the result goes.
+        models: "trained" and "random", in eval mode on one device.
+        dataset, root, options: the data set under test, as for `load_dataset`.
+        split: the split that numbers are reported on.
+        seed: of every choice that a task makes.
+        name: of the data set in file names.
+        checkpoint: "best" or "last".
+        opened: data sets by split, opened once.
+    """
+
+    run: Run
+    models: dict[str, RECLF]
+    dataset: str
+    root: str
+    options: dict[str, Any]
+    split: str
+    seed: int
+    name: str
+    checkpoint: str
+    opened: dict[str, Any] = field(default_factory=dict, repr=False)
+
+    @classmethod
+    def open(cls, p: SimpleNamespace) -> "Bench":
+        """Open what a task notebook's parameters name.
+
+        Args:
+            p: with run, checkpoint, dataset, data_root, options, split, name, seed and device. An
+                empty dataset means the run's own, whose options are kept where none are given.
+
+        Raises:
+            FileNotFoundError: no such run, or it has no checkpoint yet.
+        """
+        run = Run(resolve(p.run))
+        device = p.device
+        if device == "auto":
+            device = "cuda" if torch.cuda.is_available() else "cpu"
+        model = RECLF.from_pretrained(run.checkpoint(p.checkpoint), device)
+        own = run.config.data
+        root = str(resolve(p.data_root)) if p.data_root else ""
+        own_root = str(resolve(own.root)) if own.root else ""
+        is_own = p.dataset in ("", own.dataset) and root in ("", own_root)
+        dataset = p.dataset or own.dataset
+        return cls(
+            run=run,
+            models={"trained": model, "random": random_twin(model, p.seed + RANDOM_SEED)},
+            dataset=dataset,
+            root=own_root if is_own else root,
+            options={**(own.options if is_own else {}), **p.options},
+            split=p.split or (own.test_split if is_own else "test"),
+            seed=p.seed,
+            name=p.name or _short_name(dataset, own_root if is_own else root),
+            checkpoint=p.checkpoint,
+        )
+
+    @property
+    def model(self) -> RECLF:
+        return self.models["trained"]
+
+    @property
+    def loader(self) -> str:
+        """The data set's name; of a prepared copy, of what it was made of."""
+        return _made_of(self.dataset, self.root)
+
+    @property
+    def labels(self) -> list[str]:
+        """Names of the labels, as the data set states them or else its first study."""
+        data = self.open_split()
+        return list(getattr(data, "labels", None) or data[0].labels)
+
+    def choose_labels(self, wanted: Sequence[str]) -> list[str]:
+        """The labels wanted, in their order; all if none is named."""
+        unknown = [name for name in wanted if name not in self.labels]
+        if unknown or not self.labels:
+            raise ValueError(
+                f"{self.name} has no label {', '.join(unknown)}: its labels are "
+                f"{', '.join(self.labels) or 'none'}"
+            )
+        return list(wanted) or self.labels
+
+    @property
+    def checkpoint_step(self) -> int | None:
+        status = self.run.status
+        return status.get("best_step" if self.checkpoint == "best" else "step")
+
+    def __str__(self) -> str:
+        return (
+            f"{self.run.folder.name}, checkpoint {self.checkpoint} of step {self.checkpoint_step}, "
+            f"trained on {self.run.config.data.dataset!r}; under test: {self.name!r}, split "
+            f"{self.split!r}"
+        )
+
+    def open_split(self, split: str = "") -> Any:
+        """A split of the data set under test (by default the one reported on)."""
+        split = split or self.split
+        if split not in self.opened:  # opening may check every file
+            size = self.model.config.image_size
+            data = load_dataset(self.dataset, self.root, split, size, **self.options)
+            self.opened[split] = data
+        return self.opened[split]
+
+    def subset(self, data: Any, n: int = 0) -> Subset:
+        """n studies of a data set, drawn without replacement by the seed; 0 takes all.
+
+        Drawn and not the first n: files are often sorted by class or by hospital.
+
+        Raises:
+            ValueError: all studies of the phantom's endless training split are asked for.
+        """
+        if n == 0 and getattr(data, "endless", False):
+            raise ValueError(f"split of {len(data):,} studies: say how many to take, 0 takes all")
+        if n == 0 or n >= len(data):
+            return Subset(data, range(len(data)))
+        chosen = np.random.default_rng(self.seed).choice(len(data), n, replace=False)
+        return Subset(data, sorted(int(i) for i in chosen))
+
+    def studies(self, n: int = 0, split: str = "") -> list[Study]:
+        """n studies of a split in memory; 0 takes all."""
+        chosen = self.subset(self.open_split(split), n)
+        return [chosen[i] for i in track(range(len(chosen)), "studies")]
+
+    def pooled(self, n: int = 0, split: str = "") -> Pooled:
+        """Pooled features of n studies of a split by both models, kept in the run's cache folder
+        by what the checkpoint, the data and the choice of studies are."""
+        data = self.open_split(split)
+        chosen = self.subset(data, n)
+        cache = self.cached(
+            "pooled",
+            getattr(data, "fingerprint", None),
+            short_hash(*map(str, chosen.indices)),
+            *(model_hash(model) for model in self.models.values()),
+        )
+        title = f"features, {split or self.split}"
+        studies = cast(Sequence[Study], chosen)  # a Subset has a length and is read in order
+        return pooled_features(self.models, studies, progress=title, cache=cache)
+
+    def gallery(self, n: int) -> list[Study]:
+        """n studies for retrieval, distinct where the data set can tell; 0 takes all."""
+        data = self.open_split()
+        return gallery(data, n or len(data))
+
+    def protocol(self, ids: Sequence[str], **choices: Any) -> dict[str, Any]:
+        """Every choice that can move a number, the shared ones first.
+
+        Args:
+            ids: of the studies that were reported on; their hash goes in.
+            choices: of the task.
+        """
+        config, data = self.model.config, self.open_split()
+        return {
+            "dataset": self.name,
+            "options": self.options,
+            "split": self.split,
+            "split_hash": short_hash(*ids),
+            "data_fingerprint": getattr(data, "fingerprint", None),
+            "gallery_hash": getattr(data, "gallery_hash", None),  # of CheXpert 5x200
+            "trained_on": self.run.config.data.dataset,
+            "checkpoint": self.checkpoint,
+            "checkpoint_step": self.checkpoint_step,
+            "checkpoint_hash": model_hash(self.model),
+            "encoder": "frozen",
+            "batch_norm": "eval: running statistics of the checkpoint; of the random encoder: as "
+            "initialised, mean 0 and variance 1",
+            "image_size": config.image_size,
+            "image_normalisation": {"mean": config.image_mean, "std": config.image_std},
+            "precision": "float32",
+            "random_encoder_seed": self.seed + RANDOM_SEED,
+            "interval": "95 %, percentile bootstrap over studies",
+            "seed": self.seed,
+            **choices,
+        }
+
+    def require_value(self, result: Mapping[str, Any]) -> None:
+        """Refuse a result whose value is NaN: the studies cannot tell anything."""
+        if math.isnan(result["value"]):
+            raise ValueError(
+                f"{result['n']} studies of {self.name!r}, split {self.split!r}, give no number: "
+                "no label has both classes among them, or no study exactly one class. Report on "
+                "more of them (-p studies 0), another split, or another metric"
+            )
+
+    def write(self, task: str, result: Mapping[str, Any], protocol: Mapping[str, Any]) -> Path:
+        """Write results/<task>-<data set>.json; NaN becomes null.
+
+        Raises:
+            ValueError: a part that every result has is missing.
+        """
+        missing = [name for name in REQUIRED if name not in result]
+        if missing:
+            raise ValueError(f"a result of {task!r} must have {missing}")
+        values = plain({**result, "protocol": dict(protocol)})
+        return self.run.write_result(f"{task}-{self.name}", values)
+
+    def save_figure(self, task: str, figure: Any) -> Path:
+        """Write figures/<task>-<data set>.png from a matplotlib figure."""
+        path = self.run.folder / "figures" / f"{task}-{self.name}.png"
+
+        def save(temporary: Path) -> None:
+            figure.savefig(temporary, format="png", dpi=FIGURE_DPI, bbox_inches="tight")
+
+        write_atomically(path, save)
+        return path
+
+    def cached(self, name: str, *key: str | None) -> Path | None:
+        """A file in the run's cache folder for this key; None if a part of the key is unknown.
+
+        A data set without a fingerprint may change unseen, so nothing of it is kept.
+        """
+        parts = [part for part in key if part is not None]
+        if len(parts) != len(key):
+            return None
+        folder = self.run.folder / "cache"
+        folder.mkdir(exist_ok=True)
+        return folder / f"{name}-{short_hash(*parts)}.npz"
+
+
+def random_twin(model: RECLF, seed: int) -> RECLF:
+    """An untrained model of the same shape, in eval mode on the same device.
+
+    Pretrained towers are replaced by untrained ones too: the row asks what the architecture alone
+    gives.
+    """
+    config = replace(
+        model.config,
+        image_tower=TowerConfig(config=model.image_encoder.tower.config.to_dict()),
+        text_tower=TowerConfig(config=model.text_encoder.tower.config.to_dict()),
+    )
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        twin = RECLF(config, model.tokenizer)
+    return twin.to(model.device).eval()
+
+
+def model_hash(model: RECLF) -> str:
+    """16 hexadecimal digits that change with any weight or setting."""
+    digest = hashlib.blake2b(repr(model.config).encode(), digest_size=8)
+    for name, value in sorted(model.state_dict().items()):
+        digest.update(name.encode())
+        digest.update(value.detach().cpu().reshape(-1).view(torch.uint8).numpy().data)
+    return digest.hexdigest()
+
+
+def short_hash(*texts: str) -> str:
+    """16 hexadecimal digits of a list of texts."""
+    return hashlib.blake2b("\n".join(texts).encode(), digest_size=8).hexdigest()
+
+
+def plain(value: Any) -> Any:
+    """The value as JSON can hold it: numpy gone, NaN None, keys text."""
+    if isinstance(value, Mapping):
+        return {str(name): plain(item) for name, item in value.items()}
+    if isinstance(value, list | tuple | set | np.ndarray):
+        return [plain(item) for item in value]
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, float) and math.isnan(value):
+        return None
+    return str(value) if isinstance(value, Path) else value
+
+
+def format_value(result: Mapping[str, Any]) -> str:
+    """ "0.812 (0.790 to 0.834)" from a value and its interval."""
+    low, high = result["interval"]
+    return f"{result['value']:.3f} ({low:.3f} to {high:.3f})"
+
+
+def _short_name(dataset: str, root: str) -> str:
+    if _made_of(dataset, root) == "table" and root:
+        return Path(root).name.lower()  # any folder with a manifest: its own name says more
+    return _made_of(dataset, root).rpartition(":")[2].lower()
+
+
+def _made_of(dataset: str, root: str) -> str:
+    if dataset != "prepared":
+        return dataset
+    from reclf.datasets.prepare import (  # with the datasets library, a second of import
+        RECIPE,
+        read_recipe,
+    )
+
+    return read_recipe(root).dataset if (Path(root) / RECIPE).is_file() else dataset

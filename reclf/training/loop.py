@@ -1,0 +1,349 @@
+"""The training loop, in plain sight, on Accelerate.
+
+    data set -> sampler -> loader -> forward -> losses -> backward -> step -> log, validate, save
+
+One process on a CPU and many on GPUs run the same lines: `accelerate launch`, torchrun and
+`notebook_launcher` only differ in how many processes there are. Every process matches its own
+reports with the images of all processes (features are gathered with gradient), so the negatives
+are global.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from accelerate import Accelerator
+from torch import Tensor, nn
+from torch.utils.data import DataLoader
+from tqdm.auto import tqdm
+
+from reclf.data.batch import Pairs
+from reclf.data.radiographs import augment
+from reclf.data.study import Study
+from reclf.models.inference import collate_for
+from reclf.models.losses import info_nce
+from reclf.models.recall import recall_table, same_report, score_studies
+from reclf.models.reclf import RECLF
+from reclf.runs.run import Run
+
+from .runtime import (
+    batch_losses,
+    cpu_threads,
+    interrupts,
+    keep_freed_memory,
+    make_accelerator,
+    make_optimizer,
+    peak_memory_mb,
+    quiet_worker,
+)
+from .sampler import StepSampler, seed_step
+from .schedule import Progress, learning_rate_factor, plan_steps, plans_now
+
+LOG_EVERY = 10
+
+
+def train(
+    model: RECLF,
+    run: Run,
+    train_set: Any,
+    val_studies: Sequence[Study],
+    progress_bar: bool = True,
+    on_log: Callable[[dict[str, Any]], None] | None = None,
+) -> RECLF:
+    """Train a model in a run folder, resuming if the folder holds an unfinished training.
+
+    Args:
+        model: with tokenizer; its weights are replaced by the checkpoint's when resuming.
+        run: its config says how; it receives metrics.jsonl, checkpoints and status.json.
+        train_set: map-style data set of studies.
+        val_studies: gallery on which the best checkpoint is chosen.
+        on_log: called with every record of metrics.jsonl.
+
+    Returns:
+        The model of the best checkpoint, in eval mode, on the training device.
+
+    Raises:
+        FloatingPointError: the loss is not finite; names the step and the studies of its batch.
+        KeyboardInterrupt: on Ctrl-C or SIGTERM, after saving; the same call resumes.
+    """
+    config = run.config.train
+    accelerator = make_accelerator(config, run.folder)
+    if accelerator.device.type == "cpu":
+        keep_freed_memory()
+    loop = _Loop(model, run, accelerator, train_set, val_studies, progress_bar, on_log)
+    threads = cpu_threads(run.config.data.workers if accelerator.device.type == "cpu" else 0)
+    try:
+        with threads:
+            loop.run_steps()
+    except KeyboardInterrupt:
+        run.set_status("interrupted", **loop.progress.state())
+        raise
+    except Exception as error:
+        run.set_status("failed", error=str(error), **loop.progress.state())
+        raise
+    finally:
+        loop.release()
+    accelerator.wait_for_everyone()
+    return RECLF.from_pretrained(run.checkpoint("best"), accelerator.device)
+
+
+class _Loop:
+    def __init__(
+        self,
+        model: RECLF,
+        run: Run,
+        accelerator: Accelerator,
+        train_set: Any,
+        val_studies: Sequence[Study],
+        progress_bar: bool,
+        on_log: Callable[[dict[str, Any]], None] | None,
+    ):
+        self.run, self.accelerator, self.on_log = run, accelerator, on_log
+        self.config = run.config.train
+        self.train_set, self.val_studies = train_set, list(val_studies)
+        self.is_main = accelerator.is_main_process
+        self.show = progress_bar and self.is_main
+        self.progress = Progress(total_steps=self.config.max_steps)
+        # With a number of steps, time only ends a run; it does not shape it.
+        self.plans_by_time = self.config.max_steps == 0
+        self.model = model
+        if accelerator.num_processes > 1 and accelerator.device.type == "cuda":
+            model = nn.SyncBatchNorm.convert_sync_batchnorm(model)
+        optimizer = make_optimizer(model, self.config)
+        self.wrapped, self.optimizer = accelerator.prepare(model, optimizer)
+        self.validated = -1  # the step of the last validation
+        self._resume()
+        if self.config.tensorboard:
+            accelerator.init_trackers("tensorboard")
+
+    # -- one run -------------------------------------------------------------------------------
+
+    def run_steps(self) -> None:
+        if self.progress.finished:
+            return
+        if self.is_main:
+            self.run.set_status("running", **self.progress.state())
+        self.clock, self.before = time.monotonic(), self.progress.seconds
+        self.saved = self.clock
+        self.planned_at = (self.progress.step, self.progress.seconds)
+        loader = iter(self._loader())
+        window: list[dict[str, Tensor]] = []
+        bar = tqdm(
+            total=self.progress.total_steps or None,
+            initial=self.progress.step,
+            disable=not self.show,
+            unit="step",
+            dynamic_ncols=True,
+        )
+        with interrupts() as interrupted, bar:
+            while not self.progress.finished:
+                window.append(self._step(loader))
+                bar.update()
+                self._plan(bar)
+                step, total = self.progress.step, self.progress.total_steps
+                stop = self._agree(interrupted.is_set())
+                overdue = time.monotonic() - self.saved > self.config.checkpoint_minutes * 60
+                # What is saved has been looked at: `_log` refuses losses that are not finite.
+                if step % LOG_EVERY == 0 or step == total or stop or overdue:
+                    self._log(window, bar)
+                    window = []
+                if self.progress.validates(self.config.evaluate_every):
+                    self._validate()
+                if stop or overdue:
+                    self._save()
+                if stop:
+                    raise KeyboardInterrupt
+                if self._agree(self.progress.seconds >= self.config.max_minutes * 60):
+                    self.progress.out_of_time = True
+        if self.validated != self.progress.step:  # out of time
+            self._validate()
+        self._save()
+        if self.is_main:
+            self.run.set_status("trained", **self.progress.state())
+        if self.config.tensorboard:
+            self.accelerator.end_training()
+
+    def _step(self, loader: Any) -> dict[str, Tensor]:
+        progress, config = self.progress, self.config
+        generator = seed_step(config.seed, progress.step, self.accelerator.process_index)
+        factor = learning_rate_factor(
+            progress.step, progress.position, config.warmup_steps, progress.total_steps
+        )
+        for group in self.optimizer.param_groups:
+            group["lr"] = group["peak"] * factor
+        self.wrapped.train()
+        total: dict[str, Tensor] = {}
+        for micro in range(config.accumulate):
+            batch = next(loader).to(self.accelerator.device)
+            if self.run.config.data.augment:
+                batch.pixels = augment(batch.pixels, generator)
+            last = micro == config.accumulate - 1
+            with nullcontext() if last else self.accelerator.no_sync(self.wrapped):
+                losses = batch_losses(self.wrapped, batch, config, self.accelerator)
+                self.accelerator.backward(sum(losses.values()) / config.accumulate)
+            for name, loss in losses.items():
+                total[name] = total.get(name, 0) + loss.detach() / config.accumulate
+        if config.clip_norm:
+            total["gradient_norm"] = self.accelerator.clip_grad_norm_(
+                self.wrapped.parameters(), config.clip_norm
+            ).detach()
+        self.optimizer.step()
+        self.optimizer.zero_grad(set_to_none=True)
+        progress.advance(config.batch_size * config.accumulate * self.accelerator.num_processes)
+        progress.seconds = self.before + time.monotonic() - self.clock
+        return total
+
+    def _plan(self, bar: tqdm) -> None:
+        """Turn the time that is left into steps, at the speed since the last plan."""
+        progress = self.progress
+        if not self.plans_by_time or not plans_now(progress.step):
+            return
+        since_step, since_seconds = self.planned_at
+        if progress.step > since_step:
+            pace = (progress.seconds - since_seconds) / (progress.step - since_step)
+            progress.total_steps = self._broadcast(plan_steps(self.config, progress, pace))
+            bar.total = progress.total_steps
+        self.planned_at = (progress.step, progress.seconds)
+
+    def release(self) -> None:
+        """Let go of the wrapped model and the optimizer, before the group of processes is left."""
+        self.wrapped, self.optimizer = self.accelerator.free_memory(self.wrapped, self.optimizer)
+
+    # -- what is written -----------------------------------------------------------------------
+
+    def _log(self, window: list[dict[str, Tensor]], bar: tqdm) -> None:
+        first = self.progress.step - len(window)
+        values = {name: torch.stack([w[name] for w in window]).cpu() for name in window[0]}
+        bad = torch.stack([~value.isfinite() for name, value in values.items() if "loss" in name])
+        if bad.any():
+            step = first + int(bad.any(0).nonzero()[0])
+            studies = [self.sampler.indices(step, micro) for micro in range(self.config.accumulate)]
+            raise FloatingPointError(
+                f"the loss at step {step} is not finite (data set indices {studies}). The last "
+                "checkpoint is from before; lower train.learning_rate or look at these studies."
+            )
+        progress, model = self.progress, self.model
+        record: dict[str, Any] = {"step": progress.step, "total_steps": progress.total_steps}
+        record |= {name: float(value.mean()) for name, value in values.items()}
+        record["loss"] = sum(value for name, value in record.items() if name.endswith("_loss"))
+        record |= {
+            "logit_scale": float(model.logit_scale.detach()),
+            "attention_scale": float(model.matchings.log_attention_scale.detach().exp()),
+            "learning_rate": self.optimizer.param_groups[0]["lr"],
+            "studies_per_second": progress.studies / progress.seconds,
+            "seconds": progress.seconds,
+            "memory_mb": peak_memory_mb(self.accelerator.device),
+        }
+        bar.set_postfix_str(
+            f"loss {record['loss']:.3f}, {record['studies_per_second']:.0f} studies/s"
+        )
+        self._write(record)
+
+    def _write(self, record: dict[str, Any]) -> None:
+        if not self.is_main:
+            return
+        self.run.log(record)
+        if self.config.tensorboard:
+            numbers = {k: v for k, v in record.items() if isinstance(v, float)}
+            self.accelerator.log(numbers, step=record["step"])
+        if self.on_log is not None:
+            self.on_log(record)
+
+    def _validate(self) -> None:
+        """Recall on the validation gallery; the best checkpoint is the one with the highest."""
+        if self.is_main:
+            scores = score_studies(self.model, self.val_studies)
+            positives = same_report([study.report for study in self.val_studies])
+            record: dict[str, Any] = {"step": self.progress.step}
+            for name, logits in (("val", scores.logits), ("val_global", scores.logits_global)):
+                table = recall_table(logits, positives)
+                record |= {f"{name}_{k}": v["value"] for k, v in table.items() if k != "n"}
+            targets = torch.from_numpy(positives)
+            record["val_global_nce"] = float(info_nce(scores.logits_global, targets))
+            if scores.logits_local is not None:
+                record["val_local_nce"] = float(info_nce(scores.logits_local, targets))
+            # The mean over k is steadier than any one of them on a small gallery.
+            recall = float(np.mean([v for k, v in record.items() if k.startswith("val_recall")]))
+            if recall >= self.progress.best_recall:
+                self.progress.best_recall, self.progress.best_step = recall, self.progress.step
+                self.run.write_checkpoint("best", self.model.save_pretrained)
+            self._write(record)
+        self.validated = self.progress.step
+        self.accelerator.wait_for_everyone()
+        self.progress.seconds = self.before + time.monotonic() - self.clock
+
+    def _save(self) -> None:
+        """The resumable checkpoint: weights, optimizer, scaler, and where the run stands."""
+        if self.is_main:
+            scaler = self.accelerator.scaler
+            state = {
+                "progress": self.progress.state(),
+                "optimizer": self.optimizer.state_dict(),
+                "scaler": scaler.state_dict() if scaler is not None else None,
+            }
+
+            def write(folder: Path) -> None:
+                self.model.save_pretrained(folder)
+                torch.save(state, folder / "trainer.pt")
+
+            self.run.write_checkpoint("last", write)
+        self.saved = time.monotonic()
+
+    def _resume(self) -> None:
+        folder = self.run.checkpoint("last")
+        if not (folder / "trainer.pt").exists():
+            if self.is_main:
+                self.run.truncate_history(-1)
+            return
+        weights = RECLF.from_pretrained(folder).state_dict()
+        self.model.load_state_dict(weights)
+        state = torch.load(folder / "trainer.pt", map_location="cpu", weights_only=True)
+        self.optimizer.load_state_dict(state["optimizer"])
+        if state["scaler"] is not None and self.accelerator.scaler is not None:
+            self.accelerator.scaler.load_state_dict(state["scaler"])
+        self.progress = Progress(**state["progress"])
+        if self.is_main:
+            self.run.truncate_history(self.progress.step)
+
+    # -- processes -----------------------------------------------------------------------------
+
+    def _loader(self) -> DataLoader:
+        workers = self.run.config.data.workers
+        self.sampler = StepSampler(
+            len(self.train_set),
+            self.config.batch_size,
+            self.config.accumulate,
+            self.config.seed,
+            self.progress.step,
+            self.accelerator.process_index,
+            self.accelerator.num_processes,
+            getattr(self.train_set, "together", 1),
+            getattr(self.train_set, "endless", False),
+        )
+        return DataLoader(
+            Pairs(self.train_set),
+            batch_sampler=self.sampler,
+            collate_fn=collate_for(self.model),
+            num_workers=workers,
+            prefetch_factor=4 if workers else None,
+            pin_memory=self.accelerator.device.type == "cuda",
+            worker_init_fn=quiet_worker,
+        )
+
+    def _agree(self, flag: bool) -> bool:
+        """True on all processes if it is true on one, so that they stop at the same step."""
+        if self.accelerator.num_processes == 1:
+            return flag
+        own = torch.tensor(float(flag), device=self.accelerator.device)
+        return bool(self.accelerator.reduce(own, "sum") > 0)
+
+    def _broadcast(self, number: int) -> int:
+        if self.accelerator.num_processes == 1:
+            return number
+        tensor = torch.tensor(number, device=self.accelerator.device)
+        torch.distributed.broadcast(tensor, src=0)
+        return int(tensor)

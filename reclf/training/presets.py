@@ -1,0 +1,140 @@
+"""Ready configurations: a preset is a function that returns a RunConfig.
+
+Derive one by calling another and changing fields with `override`.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from reclf.config import DataConfig, ModelConfig, RunConfig, TowerConfig, TrainConfig, override
+
+
+def phantom_small() -> RunConfig:
+    """The default: the embedded phantom, small towers from scratch, two CPU cores."""
+    return RunConfig(
+        model=ModelConfig(
+            image_tower=TowerConfig(
+                config={
+                    "model_type": "resnet",
+                    "num_channels": 1,
+                    "embedding_size": 32,
+                    "hidden_sizes": [32, 128, 192, 256],
+                    "depths": [1, 1, 1, 1],
+                    "layer_type": "basic",
+                }
+            ),
+            text_tower=TowerConfig(
+                config={
+                    "model_type": "bert",
+                    "hidden_size": 128,
+                    "num_hidden_layers": 2,
+                    "num_attention_heads": 4,
+                    "intermediate_size": 256,
+                    "max_position_embeddings": 160,
+                    "hidden_dropout_prob": 0.0,
+                    "attention_probs_dropout_prob": 0.0,
+                }
+            ),
+            image_size=96,
+            region_stage=2,  # 12 x 12 regions that see little beyond themselves (LOG.md)
+            image_pooling="attention",
+            word_source="embedding",
+            embed_dim=128,
+            matching_dim=64,
+            attention_scale=5.0,  # sharper words bind better and point worse (LOG.md)
+            aggregator_options={
+                "steps": 2,
+                "read_out": "token",
+                "nearness": 0.5,
+                "boundary": 8.0,
+                "overlap": 2.0,
+                "importance_loss": 0.2,
+            },
+        ),
+        data=DataConfig(augment=False, workers=1, twins={"binding": 0.25}),
+    )
+
+
+def table_small() -> RunConfig:
+    """Small towers from scratch on a manifest of real pairs, e.g. Open-I, two CPU cores."""
+    return override(
+        phantom_small(),
+        {
+            "data.dataset": "table",
+            "data.twins": {},
+            "data.augment": True,
+            "data.test_split": "val",
+            "data.options": {"on_problem": "refuse", "cache": "memory"},
+            "train.max_minutes": 10.0,
+            "train.identity_aware": True,
+        },
+    )
+
+
+def mimic_resnet50() -> RunConfig:
+    """The paper's setting: ResNet-50 (ImageNet), Bio_ClinicalBERT, MIMIC-CXR. Sizes are ours."""
+    return RunConfig(
+        model=ModelConfig(
+            image_tower=TowerConfig(
+                name="microsoft/resnet-50", revision="34c2154c194f829b11125337b98c8f5f9965ff19"
+            ),
+            text_tower=TowerConfig(
+                name="emilyalsentzer/Bio_ClinicalBERT",
+                revision="d5892b39a4adaed74b92212a44081509db72f87b",
+            ),
+        ),
+        data=DataConfig(dataset="mimic_cxr", workers=8),
+        train=TrainConfig(
+            max_minutes=48 * 60.0,
+            batch_size=64,
+            learning_rate=1e-4,
+            tower_learning_rate=2e-5,
+            warmup_steps=1000,
+            val_studies=1000,
+        ),
+    )
+
+
+def mimic_vit() -> RunConfig:
+    """`mimic_resnet50` with a ViT-B/16 (ImageNet-21k) as image tower."""
+    return override(
+        mimic_resnet50(),
+        {
+            "model.image_tower.name": "google/vit-base-patch16-224-in21k",
+            "model.image_tower.revision": "b4569560a39a0f1af58e3ddaf17facf20ab919b0",
+        },
+    )
+
+
+PRESETS: dict[str, Callable[[], RunConfig]] = {
+    function.__name__: function
+    for function in (phantom_small, table_small, mimic_resnet50, mimic_vit)
+}
+
+
+def make_config(
+    preset: str = "phantom_small", from_text: bool = False, **overrides: Any
+) -> RunConfig:
+    """A preset by name, with settings replaced by dotted path.
+
+    Another data set comes without the twins of the preset's own, and another aggregator with those
+    of the preset's options that it takes.
+
+    Args:
+        from_text: see `override`.
+
+    Raises:
+        ValueError: unknown preset or setting; the message lists what is there.
+    """
+    if preset not in PRESETS:
+        raise ValueError(f"unknown preset {preset!r}; presets: {', '.join(PRESETS)}")
+    config = PRESETS[preset]()
+    if overrides.get("data.dataset", config.data.dataset) != config.data.dataset:
+        overrides = {"data.twins": {}} | overrides
+    aggregator = overrides.get("model.aggregator", config.model.aggregator)
+    if aggregator != config.model.aggregator:
+        from reclf.models.relations import options_for  # torch takes seconds to import
+
+        kept = options_for(str(aggregator), config.model.aggregator_options)
+        config = override(config, {"model.aggregator_options": kept})
+    return override(config, overrides, from_text=from_text)

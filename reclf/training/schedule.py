@@ -1,0 +1,85 @@
+"""How many steps a run takes, and the learning rate at each.
+
+A time budget becomes a number of steps after a few measured steps, and is planned anew every fifty:
+a laptop slows down when something else runs. The learning rate follows the position in the plan,
+which is kept with the checkpoint. With `max_steps` alone deciding, every position is a function of
+the step, and an interrupted run ends bitwise like an uninterrupted one; with a time budget it goes
+on from where it was, within the time that is left.
+"""
+
+import math
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from reclf.config import TrainConfig
+
+FIRST_PLAN = 25  # steps; the first of them are slow, since memory is being allocated
+PLAN_EVERY = 50
+# Share of the budget that is planned; the last validation and checkpoint take the rest.
+PLANNED_SHARE = 0.93
+VALIDATIONS = 4
+
+
+@dataclass
+class Progress:
+    """Where a run stands; all of it is saved with the checkpoint."""
+
+    step: int = 0  # finished optimiser steps
+    total_steps: int = 0  # 0 until the time budget has been turned into steps
+    position: float = 0.0  # in the schedule, 0 at the start and 1 at the end
+    seconds: float = 0.0  # spent in the loop, over all sittings
+    studies: int = 0  # seen, all processes together
+    best_recall: float = -1.0
+    best_step: int = 0
+    out_of_time: bool = False
+
+    def state(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @property
+    def finished(self) -> bool:
+        return self.out_of_time or (0 < self.total_steps <= self.step)
+
+    def advance(self, studies: int) -> None:
+        """One more step: an equal share of what is left of the plan."""
+        if self.total_steps:
+            self.position += (1 - self.position) / max(1, self.total_steps - self.step)
+        self.step += 1
+        self.studies += studies
+
+    def validates(self, every: int) -> bool:
+        """Whether this step ends a validation period: `every` steps, or a quarter of the plan."""
+        if not self.total_steps:
+            return False
+        if self.step == self.total_steps:
+            return True
+        if every:
+            return self.step % every == 0
+        before = self.position - (1 - self.position) / max(1, self.total_steps - self.step)
+        now, then = (int(at * VALIDATIONS + 1e-9) for at in (self.position, before))
+        return now > then  # a sum of shares may miss a quarter by a rounding
+
+
+def plans_now(step: int) -> bool:
+    """Whether to turn the time that is left into steps after this step."""
+    return step == FIRST_PLAN or (step > FIRST_PLAN and step % PLAN_EVERY == 0)
+
+
+def plan_steps(config: TrainConfig, progress: Progress, seconds_per_step: float) -> int:
+    """Total steps that fit the budget at the speed measured last."""
+    left = config.max_minutes * 60 * PLANNED_SHARE - progress.seconds
+    return progress.step + max(1, int(left / seconds_per_step))
+
+
+def learning_rate_factor(step: int, position: float, warmup: int, total: int) -> float:
+    """Share of the peak learning rate: linear warm-up times a cosine from 1 to 0.
+
+    Args:
+        step: from 0.
+        position: in the schedule, 0 to 1.
+        warmup: steps; at most a tenth of a run is warm-up.
+        total: planned steps, 0 while they are not known.
+    """
+    warmup = min(warmup, total // 10) if total else warmup
+    rise = min(1.0, (step + 1) / warmup) if warmup else 1.0
+    return rise * 0.5 * (1 + math.cos(math.pi * position))

@@ -1,0 +1,1 @@
+"""Research with the library: many runs trained, evaluated and compared. Not in the wheel."""

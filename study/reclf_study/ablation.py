@@ -1,0 +1,270 @@
+"""The ablation: every aggregator trained alike, over seeds, asked the same, compared in pairs.
+
+    settings, variants, seeds --train, one run after the other--> <variant>-seed<k>
+    --exam--> answers, study by study --> means, paired differences, verdicts
+
+Alike means: the same first weights of both encoders for a seed, the same studies in the same
+order, and the same number of optimiser steps. Steps and not seconds, since seconds would pay a
+variant for being cheap, and would give another run on another day; what a step costs is a result of
+its own.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from reclf.config import RunConfig, override
+from reclf.pretrain import pretrain
+from reclf.runs.files import write_json
+from reclf.runs.run import Run
+from reclf.stats.seeds import Draws, Estimate, mean_over_seeds, paired_difference
+
+from .evaluation_suite import Answers, Exam, load_answers, save_answers
+from .relation_benchmark import MEASURES
+from .variants import TITLES, comparisons, variant_config
+
+SPEED_STEPS = 40  # of the first run, the second half of which is timed
+UNLIMITED = 60.0 * 24 * 365  # minutes: steps end a run, not time
+
+# measure -> title, in the order of the tables
+ABLATION_MEASURES = {
+    **{name: measure.title for name, measure in MEASURES.items()},
+    "recall_at_5_global": "recall@5, global score",
+    "recall_at_5_local": "recall@5, local score",
+    "binding_accuracy_local": "minimal pairs: binding, local score",
+    "zero_shot_auroc": "zero-shot, macro AUROC",
+    "linear_probe_auroc": "linear probe at 1 % labels, macro AUROC",
+}
+# What verdicts are given on; more of them would only be more chances to be lucky.
+JUDGED = (
+    "recall_at_5",
+    "binding_accuracy",
+    "pointing_hit",
+    "relation_auroc",
+    "importance_auroc",
+    "linear_probe_auroc",
+    "zero_shot_auroc",
+)
+
+
+def plan(folder: Path, config: RunConfig, minutes: float, steps: int = 0) -> int:
+    """Steps of every run: given, or as many as the settings' own aggregator makes in `minutes`.
+
+    The speed is measured once and kept in plan.json, so that a resumed ablation goes on alike.
+
+    Raises:
+        ValueError: the folder was begun with another plan.
+    """
+    path = folder / "plan.json"
+    if path.exists():
+        found = json.loads(path.read_text())
+        if (steps and steps != found["steps"]) or (not steps and minutes != found["minutes"]):
+            wanted = f"{steps} steps" if steps else f"{minutes:g} minutes"
+            raise ValueError(
+                f"{folder} holds an ablation of {found['steps']} steps a run (minutes "
+                f"{found['minutes']}), and {wanted} were asked for. Give another folder, or the "
+                "same budget."
+            )
+        return found["steps"]
+    if steps:
+        write_json(path, {"steps": steps, "minutes": None, "seconds_per_step": None})
+        return steps
+    pace = seconds_per_step(folder / "speed", config)
+    steps = max(1, round(minutes * 60 / pace))
+    write_json(path, {"steps": steps, "minutes": minutes, "seconds_per_step": pace})
+    return steps
+
+
+def seconds_per_step(folder: Path, config: RunConfig) -> float:
+    """Train a few steps in a folder that is deleted afterwards."""
+    shutil.rmtree(folder, ignore_errors=True)
+    settings = {
+        "train.max_steps": SPEED_STEPS,
+        "train.max_minutes": UNLIMITED,
+        "train.val_studies": 8,
+        "train.evaluate_every": SPEED_STEPS,
+    }
+    run = Run(folder, override(config, settings))
+    pretrain(run, progress_bar=False)
+    at = {r["step"]: r["seconds"] for r in run.history() if "seconds" in r}
+    shutil.rmtree(folder)
+    return (at[SPEED_STEPS] - at[SPEED_STEPS // 2]) / (SPEED_STEPS // 2)
+
+
+@dataclass(frozen=True)
+class Ablation:
+    """Runs of variants over seeds in one folder.
+
+    Attributes:
+        folder: runs lie in it as <variant>-seed<k>.
+        config: settings that all runs share.
+        names: variants, see `reclf_study.variants`.
+        seeds: runs of each variant, seeds 0, 1, ...
+        steps: optimiser steps of each run.
+    """
+
+    folder: Path
+    config: RunConfig
+    names: Sequence[str]
+    seeds: int
+    steps: int
+    answers: dict[tuple[str, int], Answers] = field(default_factory=dict, repr=False)
+
+    def run_config(self, name: str, seed: int) -> RunConfig:
+        """Settings of one run."""
+        settings = {
+            "train.max_steps": self.steps,
+            "train.max_minutes": UNLIMITED,
+            "train.seed": seed,
+        }
+        return override(variant_config(name, self.config), settings)
+
+    def complete(self, exam: Exam, show: Callable[[str], None] = print) -> None:
+        """Train and ask what has not been trained and asked; the same call goes on after a kill.
+
+        All variants of a seed come before the next seed, so that an ablation that is stopped has
+        whole seeds.
+
+        Raises:
+            KeyboardInterrupt: on Ctrl-C or SIGTERM, after saving the run in progress.
+        """
+        runs = [(name, seed) for seed in range(self.seeds) for name in self.names]
+        for number, (name, seed) in enumerate(runs, 1):
+            run = Run(self.folder / f"{name}-seed{seed}", self.run_config(name, seed))
+            path = run.folder / "results" / "ablation-answers.npz"
+            found = load_answers(path, exam.key)
+            if found is None:
+                model = pretrain(run, progress_bar=False)
+                found = exam.ask(model)
+                save_answers(found, path, exam.key)
+                trained = run.status
+                details = {k: v for k, v in trained.items() if k not in ("state", "time")}
+                run.set_status("done", **details)
+                show(
+                    f"{number} of {len(runs)}: {name}, seed {seed}: {trained['step']} steps in "
+                    f"{trained['seconds']:.0f} s, recall@5 {found['recall_at_5'].value:.3f}"
+                )
+            self.answers[name, seed] = found
+
+    def seconds(self, name: str) -> list[float]:
+        """What the training of each run of a variant took."""
+        runs = [self.folder / f"{name}-seed{seed}" for seed in range(self.seeds)]
+        return [Run(folder).status["seconds"] for folder in runs]
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What the answers of an ablation say."""
+
+    means: dict[str, dict[str, Estimate]]  # variant -> measure -> over seeds
+    differences: dict[str, dict[str, Estimate]]  # "srm - mean" -> measure -> paired
+    questions: dict[str, str]  # "srm - mean" -> what it asks
+    baselines: dict[str, dict[str, float]]  # measure -> baseline -> value, of the first run's exam
+
+    @property
+    def verdicts(self) -> dict[str, list[str]]:
+        """Comparison -> a sentence for each judged measure, as the intervals say."""
+        return {
+            pair: [
+                sentence(pair, measure, by_measure[measure])
+                for measure in JUDGED
+                if measure in by_measure
+            ]
+            for pair, by_measure in self.differences.items()
+        }
+
+    def result(self) -> dict[str, Any]:
+        """What results/ablation.json holds beside the protocol: variant -> measure -> mean, and
+        "comparisons", the difference of each in recall@5 first."""
+        compared: dict[str, Any] = {}
+        for pair, by_measure in self.differences.items():
+            entries = {
+                measure: {**estimate.result("difference"), "verdict": estimate.verdict}
+                for measure, estimate in by_measure.items()
+            }
+            compared[pair] = {
+                "question": self.questions[pair],
+                "measure": "recall_at_5",
+                **entries["recall_at_5"],
+                "measures": entries,
+            }
+        return {
+            **{
+                name: {measure: estimate.result("mean") for measure, estimate in row.items()}
+                for name, row in self.means.items()
+            },
+            "comparisons": compared,
+            "baselines": self.baselines,
+            "verdicts": self.verdicts,
+        }
+
+
+def find(answers: Mapping[tuple[str, int], Answers], config: RunConfig, seed: int = 0) -> Findings:
+    """Means and paired differences of the answers of runs.
+
+    Args:
+        answers: (variant, seed) -> answers, every variant with the same seeds.
+        config: of the ablation, which decides what controls what.
+        seed: of the resamples.
+    """
+    names = list(dict.fromkeys(name for name, _ in answers))
+    seeds = sorted({number for _, number in answers})
+    draws: dict[str, dict[str, list[Draws]]] = {}
+    for name in names:
+        for measure in ABLATION_MEASURES:
+            runs = [answers[name, number].get(measure) for number in seeds]
+            known = [run for run in runs if run is not None and run.n]
+            if len(known) == len(seeds):
+                row = draws.setdefault(name, {})
+                row[measure] = [Draws.of(run, seed) for run in known]
+    asked = comparisons(names, config)
+    some = next(iter(answers.values()))
+    return Findings(
+        means={
+            name: {measure: mean_over_seeds(runs) for measure, runs in row.items()}
+            for name, row in draws.items()
+        },
+        differences={
+            f"{name} - {control}": {
+                measure: paired_difference(runs, draws[control][measure])
+                for measure, runs in draws[name].items()
+                if measure in draws[control]
+            }
+            for name, control, _ in asked
+        },
+        questions={f"{name} - {control}": question for name, control, question in asked},
+        baselines={
+            name: {
+                (b if isinstance(b, str) else "chance"): some[b].value if isinstance(b, str) else b
+                for b in measure.baselines
+                if not isinstance(b, str) or b in some
+            }
+            for name, measure in MEASURES.items()
+        },
+    )
+
+
+def shareable(settings: Any) -> Any:
+    """Settings for a protocol that others read: of an absolute path its last part alone."""
+    if isinstance(settings, Mapping):
+        return {key: shareable(value) for key, value in settings.items()}
+    if isinstance(settings, list | tuple):
+        return [shareable(value) for value in settings]
+    if isinstance(settings, str | Path) and Path(settings).is_absolute():
+        return Path(settings).name
+    return settings
+
+
+def sentence(pair: str, measure: str, estimate: Estimate) -> str:
+    """ "SRM over mean + global node: recall@5 +0.030 [+0.010, +0.050], real" """
+    name, _, control = pair.partition(" - ")
+    verdict = estimate.verdict
+    if verdict == "real" and estimate.value < 0:
+        verdict = "real, and worse"
+    title = ABLATION_MEASURES[measure]
+    return f"{TITLES[name]} over {TITLES[control]}: {title} {estimate}, {verdict}"

@@ -1,0 +1,85 @@
+"""The result of an ablation as two tables in Markdown: every variant, and what beats its control.
+
+results/ablation.json -> means with intervals | differences with verdicts
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from reclf.stats.tables import markdown, short
+
+from .ablation import ABLATION_MEASURES
+from .relation_table import named_baselines
+from .variants import TITLES
+
+SHOWN = (
+    "recall_at_5",
+    "recall_at_5_global",
+    "binding_accuracy",
+    "relation_auroc",
+    "relation_auroc_hard",
+    "importance_auroc",
+    "pointing_hit",
+    "zero_shot_auroc",
+    "linear_probe_auroc",
+)
+COMPARED = ("recall_at_5", "binding_accuracy", "zero_shot_auroc", "linear_probe_auroc")
+_OTHERS = ("comparisons", "baselines", "verdicts", "protocol")
+
+
+def as_markdown(result: Mapping[str, Any]) -> str:
+    """Both tables.
+
+    Args:
+        result: what `notebooks/study/ablation.ipynb` writes.
+    """
+    return f"{means(result)}\n\n{differences(result)}"
+
+
+def means(result: Mapping[str, Any]) -> str:
+    """A row for every variant, a column for every measure that one of them has."""
+    rows = {name: row for name, row in result.items() if name not in _OTHERS}
+    columns = [measure for measure in SHOWN if any(measure in row for row in rows.values())]
+    lines = [
+        ["", *(ABLATION_MEASURES[measure] for measure in columns)],
+        ["---"] * (1 + len(columns)),
+        *(
+            [TITLES[name], *(_estimate(row.get(measure), "mean") for measure in columns)]
+            for name, row in rows.items()
+        ),
+        ["baselines", *(_baselines(result["baselines"].get(m, {}), m) for m in columns)],
+    ]
+    return markdown(lines)
+
+
+def differences(result: Mapping[str, Any]) -> str:
+    """A row for every comparison; what is not shown is in parentheses."""
+    compared = result["comparisons"].values()
+    columns = [m for m in COMPARED if any(m in entry["measures"] for entry in compared)]
+    lines = [
+        ["", "what it asks", *(ABLATION_MEASURES[measure] for measure in columns)],
+        ["---"] * (2 + len(columns)),
+    ]
+    for pair, entry in result["comparisons"].items():
+        name, _, control = pair.partition(" - ")
+        cells = []
+        for measure in columns:
+            found = entry["measures"].get(measure)
+            cell = _estimate(found, "difference", sign="+")
+            real = found is None or found["verdict"] == "real"
+            cells.append(cell if real else f"({cell})")
+        lines.append([f"{TITLES[name]} over {TITLES[control]}", entry["question"], *cells])
+    return markdown(lines)
+
+
+def _estimate(found: Mapping[str, Any] | None, key: str, sign: str = "") -> str:
+    if found is None:
+        return ""
+    low, high = (short(value, sign) for value in found["interval"])
+    return f"{short(found[key], sign)} [{low}, {high}]"
+
+
+def _baselines(found: Mapping[str, float], measure: str) -> str:
+    # The cosine of word vectors is of one run, and no baseline of all variants.
+    shared = {name: value for name, value in found.items() if not name.endswith("_word_cosine")}
+    return named_baselines(shared, measure) if shared else ""

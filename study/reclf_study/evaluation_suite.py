@@ -1,0 +1,183 @@
+"""What every run of an ablation is asked: the same studies, and answers kept study by study.
+
+    Exam (gallery, benchmark, labelled studies) --model--> name -> Tally or Ranking --> .npz
+
+Differences between runs are paired over studies, so means alone would not do.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from reclf.config import RunConfig
+from reclf.data.lexicon import load_lexicon
+from reclf.data.study import Study
+from reclf.datasets.base import load_dataset
+from reclf.datasets.phantom import Phantom
+from reclf.datasets.selection import gallery, open_split
+from reclf.models.inference import encode_images
+from reclf.models.reclf import RECLF
+from reclf.runs.files import write_atomically
+from reclf.stats.bootstrap import Ranking, Tally
+from reclf.tasks.linear_probe import label_matrix, probe_scores
+from reclf.tasks.overview import few_labelled
+from reclf.tasks.task_run import short_hash
+from reclf.tasks.zero_shot import prompts_for, score_prompts
+
+from .relation_benchmark import Material, benchmark, recall_tallies, word_frequency, word_tallies
+from .word_importance import DocumentFrequency
+
+Answers = dict[str, Tally | Ranking]
+TRAINING_REPORTS = 2000  # for the document frequency of words
+MEASURED = 3  # raised when a measure changes, so that finished runs are asked again
+
+
+@dataclass(frozen=True)
+class Exam:
+    """Studies of one split, drawn once for all runs.
+
+    Attributes:
+        gallery: for retrieval; with `material`, its gallery.
+        material: of the relation benchmark, where the data set is the phantom.
+        frequency: of words in training reports.
+        labelled: studies for zero-shot and the linear probe; none where there are no labels.
+        few, other: training studies that the probe learns from, and chooses its strength by.
+        names: of the labels.
+        choices: everything that decides the content, for the protocol.
+    """
+
+    gallery: Sequence[Study]
+    material: Material | None
+    frequency: DocumentFrequency
+    labelled: Sequence[Study]
+    few: Sequence[Study]
+    other: Sequence[Study]
+    names: tuple[str, ...]
+    choices: dict[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def draw(
+        cls,
+        config: RunConfig,
+        split: str = "",
+        n_gallery: int = 300,
+        n_pairs: int = 200,
+        n_labelled: int = 500,
+        phantom_seed: int = 0,
+    ) -> Exam:
+        """Draw from the data set that the runs train on.
+
+        Args:
+            split: "val" while anything is being chosen; by default the settings' test split.
+            n_gallery, n_pairs, n_labelled: how many studies, pairs of a fact, labelled studies.
+            phantom_seed: another one gives fresh studies of the phantom.
+        """
+        data, split = config.data, split or config.data.test_split
+        train_set = open_split(config, data.train_split)
+        options = dict(data.options)
+        if data.dataset == "phantom":
+            options["seed"] = phantom_seed
+        test_set = load_dataset(data.dataset, data.root, split, config.model.image_size, **options)
+        frequency = word_frequency(train_set, TRAINING_REPORTS)
+        material, lexicon, words = None, load_lexicon(), "of the data set"
+        if isinstance(test_set, Phantom):
+            material = Material.draw(test_set, n_gallery, n_pairs, frequency)
+            shown = material.gallery
+        else:
+            shown = gallery(test_set, n_gallery)
+            if any(study.words is None for study in shown):
+                words = f"guessed by lexicon {lexicon.source} {lexicon.digest}"
+            shown = [lexicon.with_words(study) for study in shown]
+        names = tuple(getattr(train_set, "labels", ()))
+        labelled = [test_set[i] for i in range(min(n_labelled, len(test_set)))] if names else []
+        few, other = few_labelled(train_set) if names else ([], [])
+        ids = [*(material.ids if material else [study.study_id for study in shown])]
+        ids += [study.study_id for study in (*labelled, *few, *other)]
+        choices = {
+            "measured": MEASURED,
+            "dataset": data.dataset,
+            "split": split,
+            "split_hash": short_hash(*ids),
+            "data_fingerprint": getattr(test_set, "fingerprint", None),
+            "phantom_seed": phantom_seed if material else None,
+            "gallery": len(shown),
+            "pairs": {k: len(v) for k, v in material.pairs.items()} if material else None,
+            "labelled": len(labelled),
+            "image_size": config.model.image_size,
+            "prompts": "sentences made from the label names; mean of all, positive minus negative",
+            "linear_probe": f"logistic regression on {len(few)} labelled training studies",
+            "encoder": "frozen",
+            "precision": "float32",
+            "ties": "count half",
+            "words": words,
+        }
+        return cls(shown, material, frequency, labelled, few, other, names, choices)
+
+    @property
+    def key(self) -> str:
+        """Changes with anything that the answers depend on, the model apart."""
+        return short_hash(json.dumps(self.choices, sort_keys=True))
+
+    def ask(self, model: RECLF) -> Answers:
+        """All measures of a model: those of the relation benchmark, or elsewhere of retrieval and
+        of what the words allow (a lexicon's: importance); zero_shot_auroc and linear_probe_auroc
+        where there are labels."""
+        answers: Answers = {}
+        if self.material is not None:
+            answers |= benchmark(model, self.material)
+        else:
+            answers |= recall_tallies(model, self.gallery)
+            words = word_tallies(model, self.gallery, self.frequency)
+            answers |= {name: tally for name, tally in words.items() if tally.n}
+        if not self.names:
+            return answers
+        images = encode_images(model, self.labelled)
+        labels = label_matrix(self.labelled, self.names)
+        prompted = score_prompts(model, images, prompts_for(self.names))
+        answers["zero_shot_auroc"] = Ranking(labels, prompted.class_scores())
+        few, other = (
+            (encode_images(model, part).pooled.numpy(), label_matrix(part, self.names))
+            for part in (self.few, self.other)
+        )
+        scores, _ = probe_scores(few, other, images.pooled.numpy())
+        answers["linear_probe_auroc"] = Ranking(labels, scores)
+        return answers
+
+
+def save_answers(answers: Answers, path: Path, key: str) -> None:
+    """Write one .npz without pickled objects; `key` says what was asked."""
+    arrays: dict[str, np.ndarray] = {"key": np.array(key)}
+    for name, answer in answers.items():
+        if isinstance(answer, Tally):
+            arrays |= {f"total/{name}": answer.total, f"count/{name}": answer.count}
+        else:
+            arrays |= {f"labels/{name}": answer.labels, f"scores/{name}": answer.scores}
+
+    def write(temporary: Path) -> None:
+        with temporary.open("wb") as file:
+            np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
+
+    write_atomically(path, write)
+
+
+def load_answers(path: Path, key: str) -> Answers | None:
+    """What `save_answers` wrote; None if it is not there, or something else was asked."""
+    if not path.exists():
+        return None
+    with np.load(path, allow_pickle=False) as arrays:
+        if str(arrays["key"]) != key:
+            return None
+        answers: Answers = {}
+        for full in arrays:
+            part, _, name = full.partition("/")
+            if part == "total":
+                answers[name] = Tally(arrays[full], arrays[f"count/{name}"])
+            elif part == "labels":
+                answers[name] = Ranking(arrays[full], arrays[f"scores/{name}"])
+        return answers

@@ -1,0 +1,106 @@
+"""Tables and pictures of a text, brought up to date from the run folders.
+
+    <!-- results: linear_probe-phantom -->      the table of results/linear_probe-phantom.json; so
+    <!-- end of results -->               for pretrain.json, benchmark.json, ablation.json,
+                                          and a copy of another one, ablation-<name>.json
+    <!-- results: relations -->            one table of all relations-*.json
+    ![...](notebooks/images/segmentation-phantom.png)    figures/segmentation-phantom.png, smaller
+
+So that nobody copies numbers by hand: python -m reclf_study.results_page README.md runs/first ...
+"""
+
+import argparse
+import json
+import re
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from reclf.tasks import overview
+from reclf.tasks.scoreboard import table
+from reclf_benchmarks import bars
+
+from . import ablation_table, relation_table
+
+_TABLE = re.compile(r"(<!-- results: ([\w-]+) -->\n).*?(<!-- end of results -->)", re.DOTALL)
+_PICTURE = re.compile(r"!\[[^\]]*\]\(([^)]*?([\w-]+)\.png)\)")
+_OWN_TABLES: dict[str, Callable[[Any], str]] = {
+    "ablation": ablation_table.as_markdown,
+    "benchmark": bars.as_markdown,
+    "pretrain": overview.as_markdown,
+}
+_JOINT_TABLES: dict[str, Callable[[Any], str]] = {"relations": relation_table.as_markdown}
+WIDTHS, COLORS = (760, 640, 540, 440), 96  # of pictures
+MOST_BYTES = 150_000
+
+
+def update(path: Path, folders: Sequence[str | Path]) -> dict[str, list[str]]:
+    """Bring a text up to date.
+
+    Args:
+        path: of the text; pictures lie relative to it.
+        folders: of runs; a later one wins where two have the same result.
+
+    Returns:
+        "tables", "pictures": names of what was written; "left": names that no run has, which stay
+        as they were.
+    """
+    results, figures = {}, {}
+    for folder in folders:
+        results.update({path.stem: path for path in (Path(folder) / "results").glob("*.json")})
+        figures.update({p.stem: p for p in (Path(folder) / "figures").glob("*.png")})
+    done: dict[str, list[str]] = {"tables": [], "pictures": [], "left": []}
+
+    def fill(match: re.Match) -> str:
+        name = match[2]
+        joint = _JOINT_TABLES.get(name)
+        parts = [n for n in results if (n.startswith(f"{name}-") if joint else n == name)]
+        if not parts:
+            done["left"].append(name)
+            return match[0]
+        done["tables"].append(name)
+        found = {n: json.loads(results[n].read_text(encoding="utf-8")) for n in parts}
+        own = _OWN_TABLES.get(name.partition("-")[0])
+        if joint:
+            made = joint({n.removeprefix(f"{name}-"): found[n] for n in found})
+        else:
+            made = own(found[name]) if own else table(found)
+        return f"{match[1]}\n{made}\n\n{match[3]}"
+
+    text = path.read_text(encoding="utf-8")
+    path.write_text(_TABLE.sub(fill, text), encoding="utf-8")
+    for place, name in _PICTURE.findall(text):
+        if name in figures:
+            shrink(figures[name], path.parent / place)
+            done["pictures"].append(name)
+    return done
+
+
+def shrink(source: Path, target: Path) -> None:
+    """A copy in COLORS colors, as wide as one of WIDTHS and MOST_BYTES allow."""
+    with Image.open(source) as picture:
+        whole = picture.convert("RGB")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    for width in WIDTHS:
+        width = min(width, whole.width)
+        height = round(whole.height * width / whole.width)
+        small = whole.resize((width, height), Image.Resampling.LANCZOS)
+        small.quantize(COLORS, dither=Image.Dither.NONE).save(target, optimize=True)
+        if target.stat().st_size <= MOST_BYTES:
+            return
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Bring the tables and pictures of a text up to date."""
+    parser = argparse.ArgumentParser(prog="python -m reclf_study.results_page", description=__doc__)
+    parser.add_argument("text", type=Path, help="such as README.md")
+    parser.add_argument("run", nargs="+", help="folder of a run, such as runs/first")
+    given = parser.parse_args(arguments)
+    for what, names in update(given.text, given.run).items():
+        print(f"{what}: {', '.join(names) or 'none'}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,146 @@
+"""The aggregators of the ablation by name, and which of them is a fair control of which.
+
+    name --> settings of the aggregator; everything else of a run stays as it is
+
+What SRM reads decides what it must beat. Read out from a learnt token (`read_out="token"`), it has
+the words and nothing else, and so has the plain mean of the local-matchings. Read out from the
+global matching (`"whole"`, SGRAF's), it has that matching too, and so has "mean + global node". A
+difference to the other control mixes the relations with the global node. IRM reads the words, and
+with `include_whole` the global matching. With `overlap` SRM also sees where words look: `srm_blind`
+does not, neither on edges nor in messages. Stricter controls of that one have its messages,
+read-out and depth, but other edges: all alike (`srm_uniform`), by the place of words in the text
+(`srm_near`, what `nearness` and `boundary` say), or learnt without that start (`srm_level`). RECLF
+in parallel may train IRM with a loss of its own (`importance_loss`); `reclf_joint` does not.
+"""
+
+from typing import Any
+
+from torch import nn
+
+from reclf.config import ModelConfig, RunConfig, override
+from reclf.models.relations import options_for
+from reclf.models.relations.semantic import SRM
+
+
+class UniformSRM(SRM):
+    """SRM whose edges do not read the matchings: all alike, or by what lies between two words."""
+
+    def __init__(self, dim: int, **options: Any):
+        super().__init__(dim, **options)
+        for name, parameter in self.named_parameters():
+            if ".query." in name or ".key." in name:
+                nn.init.zeros_(parameter)
+                parameter.requires_grad_(False)
+
+
+_PLAIN_EDGES = {"nearness": 0.0, "boundary": 0.0, "overlap": 0.0}
+VARIANTS: dict[str, dict[str, Any]] = {
+    "global": {"aggregator": "global"},
+    "gloria": {"aggregator": "gloria"},
+    "mean": {"aggregator": "mean", "include_whole": False},
+    "mean_global": {"aggregator": "mean", "include_whole": True},
+    "irm": {"aggregator": "irm"},
+    "srm_uniform": {"aggregator": "reclf_study.variants:UniformSRM", **_PLAIN_EDGES},
+    "srm_near": {"aggregator": "reclf_study.variants:UniformSRM", "overlap": 0.0},
+    "srm_level": {"aggregator": "srm", **_PLAIN_EDGES},
+    "srm_blind": {"aggregator": "srm", "overlap": 0.0},
+    "srm": {"aggregator": "srm"},
+    "reclf": {"aggregator": "reclf", "composition": "parallel"},
+    "reclf_joint": {"aggregator": "reclf", "composition": "parallel", "importance_loss": 0.0},
+    "reclf_sequential": {
+        "aggregator": "reclf",
+        "composition": "sequential",
+        "importance_loss": 0.0,  # its score is IRM's already
+    },
+}
+TITLES = {
+    "global": "global only",
+    "gloria": "GLoRIA",
+    "mean": "mean",
+    "mean_global": "mean + global node",
+    "irm": "IRM",
+    "srm_uniform": "SRM with uniform edges",
+    "srm_near": "SRM with edges by place in the text",
+    "srm_level": "SRM without a start",
+    "srm_blind": "SRM without overlap",
+    "srm": "SRM",
+    "reclf": "RECLF, parallel",
+    "reclf_joint": "RECLF, parallel, one loss",
+    "reclf_sequential": "RECLF, in sequence",
+}
+
+
+def variant_config(name: str, config: RunConfig) -> RunConfig:
+    """A run's settings with the aggregator of a variant.
+
+    Options of the run's own aggregator that the variant's takes too (steps, read-out, norm) are
+    kept, so that variants differ in nothing else.
+
+    Raises:
+        ValueError: unknown variant; the message lists the names.
+    """
+    if name not in VARIANTS:
+        raise ValueError(f"unknown variant {name!r}; variants: {', '.join(VARIANTS)}")
+    own = dict(VARIANTS[name])
+    aggregator = own.pop("aggregator")
+    kept = options_for(aggregator, config.model.aggregator_options)
+    settings = {"model.aggregator": aggregator, "model.aggregator_options": kept | own}
+    return override(config, settings)
+
+
+def distinct_variants(config: RunConfig) -> list[str]:
+    """Those that differ from each other in these settings."""
+    options = config.model.aggregator_options
+    alike = set() if options.get("importance_loss") else {"reclf_joint"}
+    if not (options.get("nearness") or options.get("boundary")):
+        alike |= {"srm_near", "srm_level"}
+    if not options.get("overlap"):
+        alike |= {"srm_blind"}
+    return [name for name in VARIANTS if name not in alike]
+
+
+def reads_whole(model: ModelConfig) -> bool:
+    """Whether the local score of a model sees the global matching."""
+    options = model.aggregator_options
+    semantic = model.aggregator in ("srm", "reclf", "reclf_study.variants:UniformSRM")
+    return bool(options.get("include_whole")) or (semantic and options.get("read_out") != "token")
+
+
+def control_of(name: str, config: RunConfig) -> str:
+    """The variant that reads what this one reads, and relates nothing.
+
+    Args:
+        name: a variant.
+        config: the ablation's settings, which decide what SRM and IRM read.
+    """
+    if name == "global":
+        raise ValueError("the global score alone is the last control; it has none itself")
+    if name in ("gloria", "mean", "mean_global"):
+        return "global"
+    return "mean_global" if reads_whole(variant_config(name, config).model) else "mean"
+
+
+def comparisons(names: list[str], config: RunConfig) -> list[tuple[str, str, str]]:
+    """What an ablation of these variants can answer: (variant, control, question) each."""
+    asked = [(name, control_of(name, config), "control") for name in names if name != "global"]
+    relational = [n for n in names if n in ("irm", "srm", "reclf", "reclf_sequential")]
+    asked += [(n, c, "other control") for n in relational for c in ("mean", "mean_global")]
+    asked += [(n, "global", "words at all") for n in relational]
+    blind = "srm_blind" if config.model.aggregator_options.get("overlap") else "srm"
+    asked += [
+        ("srm", "srm_blind", "where words look"),
+        (blind, "srm_uniform", "edges"),
+        (blind, "srm_near", "edges beyond distance"),
+        (blind, "srm_level", "a start from near words"),
+        ("reclf", "srm", "IRM beside SRM"),
+        ("reclf", "irm", "SRM beside IRM"),
+        ("reclf", "reclf_joint", "a loss of IRM's own"),
+        ("reclf_joint", "srm", "IRM beside SRM, one loss"),
+        ("reclf_sequential", "reclf", "composition"),
+        ("mean_global", "mean", "the global node"),
+    ]
+    known: dict[tuple[str, str], str] = {}
+    for name, control, question in asked:
+        if name in names and control in names:
+            known.setdefault((name, control), question)
+    return [(name, control, question) for (name, control), question in known.items()]

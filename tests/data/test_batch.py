@@ -1,0 +1,71 @@
+"""Batches: pixels keep their type up to the device; pairs are studies without the rest."""
+
+import numpy as np
+import pytest
+import torch
+
+from reclf.data.batch import Collate, Pairs
+from reclf.data.study import Pair, Study
+from reclf.data.tokenization import train_tokenizer
+
+REPORTS = ["No effusion.", "Small left pleural effusion.", "Heart size is normal."]
+
+
+@pytest.fixture
+def collate():
+    return Collate(train_tokenizer(REPORTS, 200), 16, 32)
+
+
+def images(dtype, n=3):
+    drawn = np.random.default_rng(0).integers(0, np.iinfo(dtype).max, (n, 5, 7), dtype=dtype)
+    drawn[0, 0, 0] = np.iinfo(dtype).max
+    return list(drawn)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_stored_pixels_become_floats_on_the_device(collate, dtype):
+    drawn = images(dtype)
+    batch = collate([Pair(i, r) for i, r in zip(drawn, REPORTS, strict=True)])
+    assert batch.pixels.shape == (3, 1, 5, 7)
+    assert batch.pixels.element_size() == np.dtype(dtype).itemsize
+    moved = batch.to("cpu")
+    assert moved.pixels.dtype == torch.float32
+    floats = [i.astype(np.float32) / np.float32(np.iinfo(dtype).max) for i in drawn]
+    assert moved.pixels[0, 0, 0, 0] == 1
+    np.testing.assert_array_equal(moved.pixels[:, 0].numpy(), floats)
+    whole = collate([Study("a", "a", i, r) for i, r in zip(floats, REPORTS, strict=True)])
+    assert whole.pixels.dtype == torch.float32
+    assert torch.equal(whole.to("cpu").pixels, moved.pixels)
+    assert torch.equal(whole.input_ids, moved.input_ids)
+    assert torch.equal(whole.report_keys, moved.report_keys)
+
+
+def test_images_of_several_depths_in_one_batch(collate):
+    mixed = [images(np.uint8)[0], images(np.uint16)[0], np.full((5, 7), 0.5, np.float32)]
+    batch = collate([Pair(i, r) for i, r in zip(mixed, REPORTS, strict=True)])
+    assert batch.pixels.dtype == torch.float32
+    expected = [mixed[0] / np.float32(255), mixed[1] / np.float32(65535), mixed[2]]
+    np.testing.assert_allclose(batch.pixels[:, 0], expected, rtol=1e-6)
+
+
+def test_pairs_of_any_data_set(collate):
+    studies = [Study(r, r, np.full((5, 7), 0.5, np.float32), r) for r in REPORTS]
+    pairs = Pairs(studies)
+    assert len(pairs) == 3
+    assert pairs[1].report == REPORTS[1]
+    assert [pair.report for pair in pairs.__getitems__([2, 0])] == [REPORTS[2], REPORTS[0]]
+
+    class OnlyPairs(list):
+        def pairs(self, indices):
+            return [Pair(self[i], "asked for") for i in indices]
+
+    loader = torch.utils.data.DataLoader(
+        Pairs(OnlyPairs(images(np.uint8))), batch_size=3, collate_fn=collate
+    )
+    batch = next(iter(loader))
+    assert batch.pixels.dtype == torch.uint8
+    assert len(set(batch.report_keys.tolist())) == 1
+    with pytest.raises(
+        ValueError, match=r"images of one batch must have one shape, got \[\(5, 7\)"
+    ):
+        collate([Pair(np.zeros((5, 7)), "a"), Pair(np.zeros((5, 8)), "b")])

@@ -1,0 +1,177 @@
+"""The data check finds what was planted, and only that."""
+
+import importlib
+import pkgutil
+import shutil
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from reclf import datasets
+from reclf.datasets import mimic_cxr, ms_cxr
+from reclf.datasets.data_check import check_data, recognize
+from reclf.datasets.tiny import draw_chest, write_image
+
+LOADERS = [
+    info.name
+    for info in pkgutil.iter_modules(datasets.__path__)
+    if hasattr(importlib.import_module(f"reclf.datasets.{info.name}"), "write_tiny")
+]
+
+
+@pytest.fixture
+def root(tmp_path):
+    """A manifest of 12 sound studies: 10 of train with views, 2 of val."""
+    rows = []
+    for number in range(12):
+        write_image(tmp_path / f"images/{number}.jpg", draw_chest(number, 100, 80))
+        rows.append(
+            {
+                "image": f"images/{number}.jpg",
+                "report": "Normal chest." if number < 3 else f"Finding number {number}, XXXX.",
+                "patient_id": f"p{number}",
+                "split": "train" if number < 10 else "val",
+                "labels": ["Edema", "No Finding", ""][number % 3],
+                "view": "PA" if number < 8 else "lateral",
+            }
+        )
+    pd.DataFrame(rows).to_csv(tmp_path / "manifest.csv", index=False)
+    return tmp_path
+
+
+def edit(root, change):
+    table = pd.read_csv(root / "manifest.csv", dtype=str, keep_default_na=False)
+    change(table).to_csv(root / "manifest.csv", index=False)
+
+
+def check(root, **settings):
+    return check_data(root, progress=False, **settings)
+
+
+def test_a_sound_manifest(root):
+    found = check(root)
+    assert found.layout == "table"
+    assert found.problems == {}
+    assert found.splits == {
+        "train": {"listed": 10, "usable": 10, "patients": 10, "read": 10},
+        "val": {"listed": 2, "usable": 2, "patients": 2, "read": 2},
+    }
+    assert found.labels["train"]["Edema"] == {"1": 4, "0": 3, "none": 3}
+    assert found.views == {"train: PA": 8, "train: lateral": 2, "val: lateral": 2}
+    assert found.sizes == {(100, 80): 12}
+    assert found.reports["train"]["reports"] == 10
+    assert found.reports["train"]["distinct"] == 8
+    assert found.reports["train"]["shortest, words"] == 2
+    assert found.reports["train"]["with XXXX, ___ or [**, %"] == 70
+    assert found.repeated == {"normal chest": 3}
+    assert [split for split, _ in found.samples] == ["train"] * 6 + ["val"] * 2
+    assert next(iter(found.tables())) == "Splits"
+    assert check(root / "manifest.csv").splits == found.splits
+
+
+def test_planted_leaks(root):
+    shutil.copy(root / "images/1.jpg", root / "images/11.jpg")  # train into val
+    shutil.copy(root / "images/2.jpg", root / "images/3.jpg")
+
+    def change(table):
+        table.loc[10, "patient_id"] = "p0"
+        return table
+
+    edit(root, change)
+    found = check(root)
+    assert set(found.problems) == {
+        "patient in two splits",
+        "same image in two splits",
+        "same image for two patients",
+    }
+    assert found.problems["patient in two splits"] == ["p0 (train and val)"]
+    (leak,) = found.problems["same image in two splits"]
+    assert leak == f"{root}/images/1.jpg (train) = {root}/images/11.jpg (val)"
+    assert found.splits["train"]["usable"] == 9
+    assert next(iter(found.tables())) == "Problems"
+    assert found.tables()["Problems"]["count"].tolist() == [1, 1, 1]
+
+
+def test_a_planted_corrupt_jpeg_whose_header_is_sound(root):
+    path = root / "images/4.jpg"
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    assert Image.open(path).size == (80, 100)
+    problems = check(root).problems
+    assert list(problems) == ["unreadable image"]
+    assert "images/4.jpg: " in problems["unreadable image"][0]
+    assert "truncated" in problems["unreadable image"][0]
+
+
+def test_planted_wrong_columns_and_files(root):
+    edit(root, lambda table: table.rename(columns={"report": "reports"}))
+    problems = check(root).problems
+    assert problems == {
+        "missing column": ["'report' (did you mean 'reports'?) [option report_column]"]
+    }
+    assert check(root, options={"report_column": "reports"}).problems == {}
+    edit(root, lambda table: table.assign(Edema="yes"))
+    options = {"report_column": "reports", "label_columns": ["Edema"]}
+    assert check(root, options=options).problems == {
+        "label that is not 1, 0 or empty": ["Edema = 'yes' in 12 rows"]
+    }
+    (root / "images/5.jpg").unlink()
+    write_image(root / "images/6.jpg", np.full((100, 80), 9, dtype=np.uint8))
+    problems = check(root, options={"report_column": "reports"}).problems
+    assert problems == {
+        "missing image": [f"{root}/images/5.jpg"],
+        "image that shows nothing": [f"{root}/images/6.jpg"],
+    }
+
+
+def test_only_some_images_are_read(root):
+    found = check(root, most=2, samples=1)
+    assert found.splits["train"] == {"listed": 10, "usable": 10, "patients": 10, "read": 2}
+    assert len(found.samples) == 2
+
+
+def test_splits_of_ones_own(root):
+    edit(root, lambda table: table.replace({"split": {"train": "fold1", "val": "fold2"}}))
+    assert list(check(root).splits) == ["fold1", "fold2"]
+
+
+@pytest.mark.parametrize("name", LOADERS)
+def test_every_layout_is_recognised_and_sound(tmp_path, name):
+    importlib.import_module(f"reclf.datasets.{name}").write_tiny(tmp_path)
+    found = check(tmp_path)
+    assert found.layout == name
+    assert set(found.splits) == {"train", "val", "test"}
+    assert found.problems == {}
+    assert all(title for title in found.tables())
+
+
+def test_laterals_are_counted_though_they_are_left_out(tmp_path):
+    mimic_cxr.write_tiny(tmp_path)
+    assert check(tmp_path).views == {"LATERAL": 10, "PA": 6, "AP": 4}
+
+
+def test_images_without_a_table(tmp_path):
+    for number in range(3):
+        write_image(tmp_path / f"deep/er/{number % 2}{number}.png", draw_chest(number % 2))
+    found = check(tmp_path)
+    assert found.layout == "images"
+    assert found.splits["train"]["usable"] == 3
+    assert list(found.problems) == ["same image twice"]
+
+
+def test_what_is_not_recognised(tmp_path):
+    with pytest.raises(ValueError, match=r"there is no folder .*nowhere"):
+        recognize(tmp_path / "nowhere")
+    with pytest.raises(ValueError, match=r"holds no image and .* known: chexpert, covidx,.* table"):
+        recognize(tmp_path)
+    ms_cxr.write_tiny(tmp_path / "data")
+    (tmp_path / "data/files").rename(tmp_path / "files")
+    for path in tmp_path.rglob("*.jpg"):
+        path.unlink()
+    with pytest.raises(ValueError, match=r"did you mean .*data\?"):
+        recognize(tmp_path)
+    mimic_cxr.write_tiny(tmp_path / "data")
+    with pytest.raises(ValueError, match="looks like mimic_cxr and ms_cxr: say which"):
+        recognize(tmp_path / "data")
+    assert check(tmp_path / "data", dataset="mimic_cxr").layout == "mimic_cxr"

@@ -1,0 +1,174 @@
+"""IRM: known values, the three norms, and a plain transcription of SGRAF's attention filtration."""
+
+import math
+
+import pytest
+import torch
+
+from reclf.models.relations.base import Pairs
+from reclf.models.relations.importance import IRM, ImportanceReasoning
+
+N, W, S = 3, 5, 4
+COUNTS = (5, 2, 0)
+
+
+@pytest.fixture
+def inputs():
+    word_mask = torch.arange(W) < torch.tensor(COUNTS)[:, None]
+    matchings = torch.randn(N, W, S, dtype=torch.float64)
+    matchings = torch.where(word_mask[..., None], matchings, 1e30).requires_grad_()
+    return matchings, word_mask, torch.randn(N, S, dtype=torch.float64, requires_grad=True)
+
+
+class AttentionFiltration(torch.nn.Module):
+    """SGRAF's attention filtration of nodes (N, P, S) without padding, from its formulas:
+
+    beta = sigmoid(BatchNorm1d(1)(w . m_p)); beta / sum |beta|; sum_p beta_p m_p; divided by length.
+    """
+
+    def __init__(self, dim):
+        super().__init__()
+        self.gate = torch.nn.Linear(dim, 1)
+        self.norm = torch.nn.BatchNorm1d(1)
+
+    def forward(self, nodes):
+        gates = torch.sigmoid(self.norm(self.gate(nodes).transpose(1, 2)))[:, 0]  # (N, P)
+        pairs = []
+        for gate, own in zip(gates, nodes, strict=True):
+            pair = sum(g * node for g, node in zip(gate / gate.abs().sum(), own, strict=True))
+            pairs.append(pair / pair.square().sum().sqrt())
+        return torch.stack(pairs)
+
+
+def test_equals_sgraf_in_training_and_evaluation():
+    ours, theirs = ImportanceReasoning(S, "batch", include_whole=True), AttentionFiltration(S)
+    theirs.load_state_dict(ours.state_dict())
+    for batch in range(3):
+        nodes = torch.randn(N, 1 + W, S) + batch
+        pair, _ = ours(nodes[:, 1:], torch.ones(N, W).bool(), nodes[:, 0])
+        torch.testing.assert_close(pair, theirs(nodes))
+    for name, value in theirs.state_dict().items():
+        torch.testing.assert_close(ours.state_dict()[name], value)
+    assert not torch.equal(ours.norm.running_mean, torch.zeros(1))
+    ours.eval()
+    theirs.eval()
+    pair, _ = ours(nodes[:, 1:], torch.ones(N, W).bool(), nodes[:, 0])
+    torch.testing.assert_close(pair, theirs(nodes))
+
+
+def test_gradients_equal_sgraf():
+    ours, theirs = ImportanceReasoning(S, "batch", include_whole=True), AttentionFiltration(S)
+    with torch.no_grad():
+        ours.norm.weight.fill_(1.5)
+        ours.norm.bias.fill_(-0.5)
+    theirs.load_state_dict(ours.state_dict())
+    nodes = torch.randn(N, 1 + W, S, requires_grad=True)
+    weight = torch.randn(N, S)
+    pair, _ = ours(nodes[:, 1:], torch.ones(N, W).bool(), nodes[:, 0])
+    fast = torch.autograd.grad((pair * weight).sum(), [nodes, *ours.parameters()])
+    plain = torch.autograd.grad((theirs(nodes) * weight).sum(), [nodes, *theirs.parameters()])
+    for a, b in zip(fast, plain, strict=True):
+        torch.testing.assert_close(a, b)
+
+
+@torch.no_grad()
+def test_by_hand():
+    irm = ImportanceReasoning(2)
+    irm.gate.weight.copy_(torch.tensor([[1.0, 0.0]]))
+    irm.gate.bias.zero_()
+    # sigmoid(log 3) = 3/4 and sigmoid(0) = 1/2, so the weights are 3/5 and 2/5.
+    matchings = torch.tensor([[[math.log(3), 0.0], [0.0, 1.0]]])
+    pair, weights = irm(matchings, torch.ones(1, 2).bool(), torch.zeros(1, 2))
+    torch.testing.assert_close(weights, torch.tensor([[0.6, 0.4]]))
+    length = math.hypot(0.6 * math.log(3), 0.4)
+    torch.testing.assert_close(pair, torch.tensor([[0.6 * math.log(3) / length, 0.4 / length]]))
+
+
+@torch.no_grad()
+def test_whole_by_hand():
+    irm = ImportanceReasoning(1, include_whole=True)
+    irm.gate.weight.zero_()
+    irm.gate.bias.zero_()
+    # Equal gates for the global matching and two words: a third each, 2 + 1 + 3 > 0.
+    matchings, whole = torch.tensor([[[1.0], [3.0]]]), torch.tensor([[2.0]])
+    pair, weights = irm(matchings, torch.ones(1, 2).bool(), whole)
+    torch.testing.assert_close(weights, torch.full((1, 2), 1 / 3))
+    torch.testing.assert_close(pair, torch.ones(1, 1))
+
+
+@pytest.mark.parametrize("norm", ["none", "report"])
+@pytest.mark.parametrize("include_whole", [False, True])
+def test_equals_plain_loop_in_value_and_gradient(inputs, norm, include_whole):
+    matchings, word_mask, whole = inputs
+    irm = ImportanceReasoning(S, norm, include_whole).double()
+    pair, weights = irm(matchings, word_mask, whole)
+    expected = []
+    for n, count in enumerate(COUNTS):
+        nodes = [*matchings[n, :count]]
+        nodes = [whole[n], *nodes] if include_whole else nodes
+        if not nodes:
+            expected.append(torch.zeros(S).double())
+            continue
+        values = torch.stack([irm.gate.weight[0] @ node + irm.gate.bias[0] for node in nodes])
+        if norm == "report":
+            values = (values - values.mean()) / (values.var(correction=0) + 1e-5).sqrt()
+        gates = torch.sigmoid(values) / torch.sigmoid(values).sum()
+        torch.testing.assert_close(weights[n, :count], gates[len(gates) - count :])
+        total = sum(gate * node for gate, node in zip(gates, nodes, strict=True))
+        expected.append(total / total.norm())
+    expected = torch.stack(expected)
+    torch.testing.assert_close(pair, expected)
+    weight, leaves = torch.randn(N, S).double(), [matchings, irm.gate.weight, irm.gate.bias]
+    fast = torch.autograd.grad((pair * weight).sum(), leaves)
+    plain = torch.autograd.grad((expected * weight).sum(), leaves)
+    for a, b in zip(fast, plain, strict=True):
+        torch.testing.assert_close(a, b)
+
+
+def test_batch_statistics_see_words_only(inputs):
+    matchings, word_mask, whole = inputs
+    irm, reference = ImportanceReasoning(S, "batch").double(), torch.nn.BatchNorm1d(1).double()
+    _, weights = irm(matchings, word_mask, whole)
+    words = matchings[word_mask]  # (5 + 2, S), no padding
+    gates = torch.sigmoid(reference(irm.gate(words))).squeeze(-1)
+    expected = torch.cat([part / part.sum() for part in gates.split([5, 2])])
+    torch.testing.assert_close(weights[word_mask], expected)
+    assert (weights[~word_mask] == 0).all()
+    for name, value in reference.state_dict().items():
+        torch.testing.assert_close(irm.norm.state_dict()[name], value)
+
+
+def test_batch_norm_survives_the_conversion_for_several_processes(inputs):
+    irm = ImportanceReasoning(S, "batch").double()
+    converted = torch.nn.SyncBatchNorm.convert_sync_batchnorm(irm)
+    assert converted(*inputs)[0].isfinite().all()
+
+
+def test_weights_sum_to_one_over_words(inputs):
+    matchings, word_mask, whole = inputs
+    for norm in ("none", "batch", "report"):
+        _, weights = ImportanceReasoning(S, norm).double()(matchings, word_mask, whole)
+        torch.testing.assert_close(weights.sum(-1), torch.tensor([1.0, 1.0, 0.0]).double())
+        assert (weights[~word_mask] == 0).all()
+
+
+def test_report_without_words(inputs):
+    matchings, word_mask, whole = inputs
+    pair, _ = ImportanceReasoning(S).double()(matchings, word_mask, whole)
+    assert (pair[2] == 0).all()
+    pair, _ = ImportanceReasoning(S, include_whole=True).double()(matchings, word_mask, whole)
+    torch.testing.assert_close(pair[2], whole[2] / whole[2].norm())
+
+
+def test_irm_scores_the_weighted_sum(inputs):
+    matchings, word_mask, whole = inputs
+    irm = IRM(S).double()
+    related = irm(Pairs(matchings, torch.zeros(N, W), whole, word_mask))
+    pair, weights = irm.importance(matchings, word_mask, whole)
+    torch.testing.assert_close(related.logits, 10 * (pair @ irm.score.read.weight[0]))
+    torch.testing.assert_close(related.weights, weights)
+
+
+def test_unknown_norm_lists_norms():
+    with pytest.raises(ValueError, match=r"norm must be one of \('none', 'batch', 'report'\)"):
+        ImportanceReasoning(S, norm="layer")

@@ -1,0 +1,122 @@
+"""Differences over seeds and studies: by hand, how often a true 0 is excluded, and verdicts."""
+
+import numpy as np
+import pytest
+
+from reclf.stats.bootstrap import Ranking, Tally
+from reclf.stats.seeds import Draws, Estimate, mean_over_seeds, paired_difference
+
+STUDIES = 120
+
+
+def simulate(generator, over_seeds, over_studies, within, seeds=3):
+    """Tallies of several seeds whose true mean is 0, with effects of seed, study and both."""
+    common = over_studies * generator.normal(size=STUDIES)
+    return [
+        Tally.of(over_seeds * generator.normal() + common + within * generator.normal(size=STUDIES))
+        for _ in range(seeds)
+    ]
+
+
+def pooled_interval(runs, generator):
+    """The tempting way: seeds and studies both drawn with replacement."""
+    resampled = np.stack([run.resampled() for run in runs])
+    chosen = generator.integers(0, len(runs), (resampled.shape[1], len(runs)))
+    means = [resampled[pick, i].mean() for i, pick in enumerate(chosen)]
+    return np.quantile(means, [0.025, 0.975])
+
+
+@pytest.mark.parametrize(
+    ("over_seeds", "over_studies", "within"), [(0, 1, 0.5), (0.1, 0, 0.5), (0.3, 0, 0.5)]
+)
+def test_a_true_zero_is_seldom_excluded(over_seeds, over_studies, within):
+    generator = np.random.default_rng(0)
+    excluded = 0
+    for _ in range(400):
+        runs = simulate(generator, over_seeds, over_studies, within)
+        estimate = mean_over_seeds([Draws.of(run) for run in runs])
+        excluded += estimate.verdict == "real"
+    assert excluded / 400 < 0.085  # 5 % and what 400 tries leave open
+
+
+def test_drawing_seeds_with_replacement_would_exclude_it_often():
+    generator = np.random.default_rng(0)
+    excluded = 0
+    for _ in range(100):
+        low, high = pooled_interval(simulate(generator, 0.3, 0, 0.5), generator)
+        excluded += low > 0 or high < 0
+    assert excluded / 100 > 0.15
+
+
+def test_with_one_seed_it_is_the_bootstrap_over_studies():
+    tally = Tally.of(np.random.default_rng(1).normal(size=STUDIES))
+    estimate = mean_over_seeds([Draws.of(tally, 4)])
+    assert estimate.value == pytest.approx(tally.value)
+    low, high = tally.interval(4)
+    assert estimate.low == pytest.approx(low, abs=0.02)
+    assert estimate.high == pytest.approx(high, abs=0.02)
+
+
+def test_without_noise_over_studies_it_is_students_interval_over_seeds():
+    from scipy.stats import t, ttest_1samp
+
+    values = (0.2, 0.5, 0.35)
+    runs = [Draws.of(Tally.of(np.full(STUDIES, value))) for value in values]
+    estimate = mean_over_seeds(runs)
+    expected = ttest_1samp(values, 0).confidence_interval(0.95)
+    assert (estimate.low, estimate.high) == pytest.approx((expected.low, expected.high))
+    half = t.ppf(0.975, 2) * np.std(values, ddof=1) / 3**0.5
+    assert estimate.high == pytest.approx(0.35 + half)
+
+
+def test_pairing_takes_what_studies_share_out_of_a_difference():
+    generator = np.random.default_rng(2)
+    hard = generator.normal(size=STUDIES)  # some studies are hard for every run
+    runs = [Draws.of(Tally.of(hard + 0.05 + 0.01 * generator.normal(size=STUDIES))) for _ in "abc"]
+    controls = [Draws.of(Tally.of(hard + 0.01 * generator.normal(size=STUDIES))) for _ in "abc"]
+    difference = paired_difference(runs, controls)
+    assert difference.verdict == "real"
+    assert difference.low < 0.05 < difference.high
+    assert difference.high - difference.low < 0.02
+    alone = mean_over_seeds(runs)
+    assert alone.high - alone.low > 0.2
+
+
+def test_a_ranking_is_a_macro_auroc_and_can_be_paired():
+    generator = np.random.default_rng(3)
+    labels = (generator.random((STUDIES, 2)) < 0.4).astype(float)
+    good = Ranking(labels, labels + generator.normal(size=labels.shape))
+    poor = Ranking(labels, generator.normal(size=labels.shape))
+    difference = paired_difference([Draws.of(good)] * 2, [Draws.of(poor)] * 2)
+    assert difference.value == pytest.approx(good.value - poor.value)
+    assert difference.low < difference.value < difference.high
+    assert difference.verdict == "real"
+
+
+@pytest.mark.parametrize(
+    ("estimate", "verdict"),
+    [
+        (Estimate(0.03, 0.01, 0.05, (0.03, 0.03), 100), "real"),
+        (Estimate(-0.03, -0.05, -0.01, (-0.03, -0.03), 100), "real"),
+        (Estimate(0.03, -0.01, 0.07, (0.03, 0.03), 100), "not shown"),
+        (Estimate(0.03, 0.0, 0.06, (0.03, 0.03), 100), "not shown"),
+        (Estimate(0.03, 0.01, 0.05, (0.03,), 100), "not shown"),  # one seed
+        (Estimate(0.03, 0.01, 0.05, (0.03, 0.03), 5), "not shown"),  # five studies
+    ],
+)
+def test_nothing_is_real_without_an_interval_two_seeds_and_studies(estimate, verdict):
+    assert estimate.verdict == verdict
+
+
+def test_it_prints_as_a_signed_number_with_its_interval():
+    assert str(Estimate(0.03, 0.01, 0.05, (0.03,), 9)) == "+0.030 [+0.010, +0.050]"
+
+
+def test_what_does_not_pair_up_is_refused():
+    one = Draws.of(Tally.of(np.ones(5)))
+    with pytest.raises(ValueError, match="2 runs and 1 controls do not pair up"):
+        paired_difference([one, one], [one])
+    with pytest.raises(ValueError, match="at least one run"):
+        mean_over_seeds([])
+    with pytest.raises(ValueError, match="says nothing about the measure"):
+        mean_over_seeds([Draws(float("nan"), 0, np.zeros(2000))])

@@ -1,0 +1,212 @@
+"""The ablation: runs that start alike, go on after a kill, and are compared by their answers."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from reclf.datasets.selection import open_split
+from reclf.models.reclf import RECLF
+from reclf.pretrain import make_model, make_tokenizer
+from reclf.runs.run import Run
+from reclf.stats.bootstrap import Ranking, Tally
+from reclf.stats.seeds import Estimate
+from reclf.tasks.task_run import plain
+from reclf.training.presets import make_config
+from reclf_study import ablation as module
+from reclf_study.ablation import ABLATION_MEASURES, Ablation, find, plan, sentence, shareable
+from reclf_study.evaluation_suite import Exam, load_answers, save_answers
+
+TINY = {
+    "model.image_size": 32,
+    "model.embed_dim": 8,
+    "model.matching_dim": 6,
+    "model.image_tower.config": {
+        "model_type": "resnet", "num_channels": 1, "embedding_size": 8,
+        "hidden_sizes": [8, 8, 8, 8], "depths": [1, 1, 1, 1], "layer_type": "basic",
+    },
+    "data.options": {"length": 400},
+    "data.workers": 0,
+    "train.batch_size": 4,
+    "train.val_studies": 8,
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def config():
+    return make_config("phantom_small", **TINY)
+
+
+@pytest.fixture(scope="module")
+def exam(config):
+    return Exam.draw(config, n_gallery=24, n_pairs=3, n_labelled=30)
+
+
+@pytest.fixture(scope="module")
+def finished(config, exam, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("ablation")
+    done = Ablation(folder, config, ["global", "mean", "srm"], seeds=2, steps=3)
+    said = []
+    done.complete(exam, said.append)
+    return done, said
+
+
+def test_a_protocol_names_no_folders_of_the_machine():
+    settings = {"root": "/data/open_i", "tower": {"name": "google/vit", "path": "/models/mini"}}
+    more = {"steps": 2, "none": None, "roots": ("/data/a", "b"), "own": Path("/data/c")}
+    assert shareable(settings | more) == {
+        "root": "open_i", "roots": ["a", "b"], "own": "c",
+        "tower": {"name": "google/vit", "path": "mini"}, "steps": 2, "none": None,
+    }  # fmt: skip
+
+
+def test_every_variant_starts_with_the_same_encoders(config, tmp_path):
+    tokenizer = make_tokenizer(config, open_split(config, "train"))
+    ablated = Ablation(tmp_path, config, ["global", "srm", "reclf_sequential"], 1, 3)
+    states = [
+        make_model(ablated.run_config(name, 0).model, tokenizer, 0).state_dict()
+        for name in ablated.names
+    ]
+    encoders = [key for key in states[0] if "encoder" in key or "matchings" in key]
+    assert len(encoders) > 20
+    for key in encoders:
+        assert all(torch.equal(states[0][key], state[key]) for state in states)
+
+
+def test_real_reports_are_asked_for_importance_by_the_lexicon(config, tmp_path):
+    reports = ["Small left effusion. Heart normal.", "No nodule.", "Clear lungs. Right nodule."]
+    rows = ["image,report,patient_id,split"]
+    for number in range(12):
+        pixels = np.random.default_rng(number).integers(0, 255, (32, 32), dtype=np.uint8)
+        Image.fromarray(pixels).save(tmp_path / f"{number}.png")
+        split = "train" if number < 6 else "val"
+        rows.append(f"{number}.png,{reports[number % 3]},{number},{split}")
+    (tmp_path / "manifest.csv").write_text("\n".join(rows))
+    settings = {"data.dataset": "table", "data.root": str(tmp_path), "data.options": {}}
+    config = make_config("phantom_small", **{**TINY, **settings})
+    exam = Exam.draw(config, "val")
+    assert exam.material is None
+    assert exam.choices["words"].startswith("guessed by lexicon chest ")
+    assert exam.frequency.reports == 6
+    model = make_model(config.model, make_tokenizer(config, open_split(config, "train")), 0)
+    answers = exam.ask(model.eval())
+    assert answers["importance_auroc"].n == 4  # two of six reports state nothing
+    assert "importance_auroc_idf" in answers
+    assert not any(name.startswith("relation") for name in answers)
+
+
+def test_runs_share_steps_and_settings_and_come_seed_by_seed(finished):
+    ablated, said = finished
+    configs = [ablated.run_config(name, 1) for name in ablated.names]
+    assert {(c.train.max_steps, c.train.seed) for c in configs} == {(3, 1)}
+    assert [line.split(":")[1].strip() for line in said] == [
+        f"{name}, seed {seed}" for seed in range(2) for name in ("global", "mean", "srm")
+    ]
+    for name in ablated.names:
+        assert Run(ablated.folder / f"{name}-seed1").status["step"] == 3
+        assert len(ablated.seconds(name)) == 2
+
+
+def test_a_finished_run_is_not_repeated(finished, exam, monkeypatch):
+    ablated, _ = finished
+    monkeypatch.setattr(module, "pretrain", lambda *a, **k: pytest.fail("trained again"))
+    again = Ablation(ablated.folder, ablated.config, ablated.names, 2, 3)
+    again.complete(exam, lambda line: pytest.fail(line))
+    for key, answers in ablated.answers.items():
+        for name, answer in answers.items():
+            assert again.answers[key][name].value == pytest.approx(answer.value, nan_ok=True)
+
+
+def test_a_killed_run_goes_on_and_ends_like_an_uninterrupted_one(config, exam, tmp_path, finished):
+    ablated, _ = finished
+    again = Ablation(tmp_path, config, ["srm"], 1, 3)
+    run = Run(tmp_path / "srm-seed0", again.run_config("srm", 0))
+
+    def stop(record):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        module.pretrain(run, progress_bar=False, on_log=stop)
+    assert run.status["state"] == "interrupted"
+    again.complete(exam, lambda line: None)
+    found, expected = again.answers["srm", 0], ablated.answers["srm", 0]
+    assert found["recall_at_5"].value == expected["recall_at_5"].value
+    np.testing.assert_array_equal(
+        found["linear_probe_auroc"].scores, expected["linear_probe_auroc"].scores
+    )
+
+
+def test_other_questions_are_asked_again_without_training(finished, config, tmp_path):
+    ablated, _ = finished
+    other = Exam.draw(config, split="val", n_gallery=6, n_pairs=2, n_labelled=12)
+    path = tmp_path / "answers.npz"
+    answers = other.ask(
+        RECLF.from_pretrained(ablated.folder / "srm-seed0" / "checkpoints" / "best")
+    )
+    save_answers(answers, path, other.key)
+    assert load_answers(path, "another key") is None
+    assert load_answers(tmp_path / "nothing.npz", other.key) is None
+    found = load_answers(path, other.key)
+    assert found.keys() == answers.keys()
+    assert isinstance(found["zero_shot_auroc"], Ranking)
+    assert isinstance(found["recall_at_5"], Tally)
+    for name, answer in answers.items():
+        assert found[name].value == pytest.approx(answer.value, nan_ok=True)
+    assert other.choices["split"] == "val"
+
+
+def test_the_result_has_means_seeds_and_comparisons(finished):
+    ablated, _ = finished
+    findings = find(ablated.answers, ablated.config)
+    result = findings.result()
+    assert json.dumps(plain(result), allow_nan=False)
+    entry = result["srm"]["recall_at_5"]
+    values = [ablated.answers["srm", seed]["recall_at_5"].value for seed in range(2)]
+    assert entry["seeds"] == pytest.approx(values)
+    assert entry["mean"] == pytest.approx(np.mean(values))
+    assert entry["interval"][0] <= entry["mean"] <= entry["interval"][1]
+    compared = result["comparisons"]["srm - mean"]
+    other = [ablated.answers["mean", seed]["recall_at_5"].value for seed in range(2)]
+    assert compared["difference"] == pytest.approx(np.mean(values) - np.mean(other))
+    assert compared["seeds"] == pytest.approx(np.subtract(values, other))
+    assert compared["question"] == "control"
+    assert "relation_auroc" in result["srm"]
+    assert "relation_auroc" not in result["mean"]
+    assert "relation_auroc" not in compared["measures"]
+    assert result["baselines"]["relation_auroc"]["relation_auroc_text_distance"] > 0.6
+    assert set(result["srm"]) <= set(ABLATION_MEASURES)
+    assert all(line.startswith("SRM over mean: ") for line in findings.verdicts["srm - mean"])
+
+
+def test_verdicts_follow_from_the_intervals():
+    def say(*numbers):
+        return sentence("srm - mean_global", "recall_at_5", Estimate(*numbers, (0.0,) * 3, 300))
+
+    assert say(0.03, 0.01, 0.05) == (
+        "SRM over mean + global node: recall@5 +0.030 [+0.010, +0.050], real"
+    )
+    assert say(0.03, -0.01, 0.07).endswith(", not shown")
+    assert say(-0.03, -0.05, -0.01).endswith(", real, and worse")
+
+
+def test_a_plan_is_made_once_and_another_budget_is_refused(config, tmp_path, monkeypatch):
+    measured = []
+    monkeypatch.setattr(module, "seconds_per_step", lambda *a: measured.append(a) or 0.5)
+    assert plan(tmp_path, config, 2.0) == 240
+    assert plan(tmp_path, config, 2.0) == 240
+    assert len(measured) == 1
+    with pytest.raises(ValueError, match=r"240 steps a run.*3 minutes were asked for"):
+        plan(tmp_path, config, 3.0)
+    with pytest.raises(ValueError, match="7 steps were asked for"):
+        plan(tmp_path, config, 2.0, 7)
+    assert plan(tmp_path / "by_steps", config, 2.0, 7) == 7
+    assert plan(tmp_path / "by_steps", config, 9.0, 7) == 7
+
+
+def test_speed_is_measured_on_a_run_that_leaves_nothing(config, tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "SPEED_STEPS", 20)
+    assert 0 < module.seconds_per_step(tmp_path / "speed", config) < 5
+    assert not (tmp_path / "speed").exists()

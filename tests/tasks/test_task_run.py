@@ -1,0 +1,257 @@
+"""A run under test: what is opened, the untrained twin, the cache, and what a result must say."""
+
+import json
+import math
+from dataclasses import replace
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+
+from reclf.config import RunConfig, TowerConfig
+from reclf.datasets import nih
+from reclf.datasets.base import load_dataset
+from reclf.datasets.prepare import prepare
+from reclf.models.reclf import RECLF
+from reclf.runs.run import Run
+from reclf.tasks.grounding import find_items
+from reclf.tasks.segmentation import collect_masks
+from reclf.tasks.task_run import Bench, format_value, model_hash, plain, random_twin
+
+KEYS = {"value", "interval", "n", "random_encoder", "chance", "per_class", "protocol"}
+PROTOCOL = {
+    "dataset", "options", "split", "split_hash", "data_fingerprint", "gallery_hash",
+    "trained_on", "checkpoint", "checkpoint_step", "checkpoint_hash", "encoder",
+    "batch_norm", "image_size", "image_normalisation", "precision", "random_encoder_seed",
+    "interval", "seed",
+}  # fmt: skip
+RESULT = {
+    "value": 0.5, "interval": [0.25, math.nan], "n": np.int64(3), "random_encoder": {"value": 0.1},
+    "chance": None, "per_class": {"a": np.float32(0.5)},
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def run(model, tmp_path_factory):
+    """A run on 30 phantom studies per split whose model never trained."""
+    config = RunConfig(model=model.config)
+    config = replace(config, data=replace(config.data, options={"length": 30}))
+    run = Run(tmp_path_factory.mktemp("bench") / "tiny", config)
+    run.write_checkpoint("best", model.save_pretrained)
+    run.set_status("done", step=9, best_step=7)
+    return run
+
+
+def parameters(run, **given):
+    values = {
+        "run": str(run.folder), "checkpoint": "best", "dataset": "", "data_root": "",
+        "options": {}, "split": "", "name": "", "seed": 3, "device": "cpu",
+    }  # fmt: skip
+    return SimpleNamespace(**{**values, **given})
+
+
+@pytest.fixture
+def bench(run):
+    return Bench.open(parameters(run))
+
+
+def test_an_empty_data_set_is_the_runs_own_with_its_options(bench):
+    assert (bench.dataset, bench.name, bench.split) == ("phantom", "phantom", "test")
+    assert len(bench.open_split()) == len(bench.open_split("train")) == 30
+    assert bench.open_split("train") is bench.open_split("train")
+    assert bench.checkpoint_step == 7
+    assert "checkpoint best of step 7, trained on 'phantom'" in str(bench)
+
+
+def test_labels_are_those_of_the_data_set_or_of_its_first_study(bench, studies):
+    assert bench.labels == list(bench.open_split().labels) == list(studies[0].labels)
+    bench.opened["test"] = studies[:2]  # a list knows of no labels
+    assert bench.labels == list(studies[0].labels)
+    assert bench.choose_labels([]) == bench.labels
+    assert bench.choose_labels(["nodule", "edema"]) == ["nodule", "edema"]
+    with pytest.raises(ValueError, match="phantom has no label Edema: its labels are consolida"):
+        bench.choose_labels(["nodule", "Edema"])
+    bench.opened["test"] = [replace(studies[0], labels={})]
+    with pytest.raises(ValueError, match="its labels are none"):
+        bench.choose_labels([])
+
+
+def test_another_data_set_has_options_of_its_own(run, tmp_path):
+    root = nih.write_tiny(tmp_path / "films")
+    bench = Bench.open(
+        parameters(run, dataset="nih", data_root=str(root), options={"boxes": False}, split="val")
+    )
+    assert bench.options == {"boxes": False}
+    assert (bench.name, bench.split, bench.loader) == ("nih", "val", "nih")
+    assert bench.open_split().split == "val"
+    table = Bench.open(parameters(run, dataset="table", data_root=str(tmp_path / "Lungs")))
+    assert table.name == "lungs"
+    named = Bench.open(parameters(run, dataset="mine:Studies", name="hospital_b"))
+    assert named.name == "hospital_b"
+    assert Bench.open(parameters(run, dataset="mine:Studies")).name == "studies"
+
+
+def test_the_runs_own_folder_is_known_by_any_path(model, tmp_path, monkeypatch):
+    nih.write_tiny(tmp_path / "films")
+    monkeypatch.chdir(tmp_path)
+    config = RunConfig(model=model.config)
+    data = replace(
+        config.data, dataset="nih", root="films", options={"boxes": False}, test_split="val"
+    )
+    run = Run(tmp_path / "run", replace(config, data=data))
+    run.write_checkpoint("best", model.save_pretrained)
+    for root in ("", "films", str(tmp_path / "films")):
+        bench = Bench.open(parameters(run, data_root=root))
+        assert bench.split == "val"
+        assert bench.options == {"boxes": False}
+        assert bench.root == str(tmp_path / "films")
+
+
+def test_a_run_without_a_checkpoint_says_so(run, tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"no run in .*nothing.*make pretrain"):
+        Bench.open(parameters(SimpleNamespace(folder=tmp_path / "nothing")))
+    empty = Run(tmp_path / "empty", run.config)
+    with pytest.raises(FileNotFoundError, match=r"config\.json is missing.*checkpoints/best"):
+        Bench.open(parameters(empty))
+
+
+def test_the_twin_has_the_shape_and_none_of_the_weights(model):
+    state = torch.get_rng_state()
+    twin = random_twin(model, 5)
+    assert torch.equal(torch.get_rng_state(), state)
+    assert not twin.training
+    mine, theirs = model.state_dict(), twin.state_dict()
+    assert {name: value.shape for name, value in mine.items()} == {
+        name: value.shape for name, value in theirs.items()
+    }
+    weights = [name for name in mine if mine[name].ndim > 1]
+    assert all(not torch.equal(mine[name], theirs[name]) for name in weights)
+    again, other = random_twin(model, 5), random_twin(model, 6)
+    assert model_hash(again) == model_hash(twin) != model_hash(other)
+
+
+def test_the_twin_of_a_pretrained_tower_is_untrained(model, tmp_path):
+    model.export_image_tower(tmp_path / "tower")
+    config = replace(model.config, image_tower=TowerConfig(name=str(tmp_path / "tower")))
+    loaded = RECLF(config, model.tokenizer)
+    name = "image_encoder.tower.encoder.stages.0.layers.0.layer.0.convolution.weight"
+    assert torch.equal(loaded.state_dict()[name], model.state_dict()[name])
+    twin = random_twin(loaded, 0)
+    assert not torch.equal(twin.state_dict()[name], model.state_dict()[name])
+    assert twin.config.image_tower.name == ""
+
+
+def test_the_hash_of_a_model_follows_weights_and_settings(model, build):
+    before = model_hash(model)
+    assert before == model_hash(model)
+    changed = build()
+    with torch.no_grad():
+        changed.image_encoder.project_whole.bias[0] += 1e-6
+    assert len({before, model_hash(changed), model_hash(build(attention_scale=5.0))}) == 3
+
+
+def test_studies_are_drawn_by_the_seed_and_not_the_first_ones(run, bench):
+    data = bench.open_split()
+    chosen = bench.subset(data, 8).indices
+    assert list(chosen) == sorted(set(chosen))
+    assert list(chosen) != list(range(8))
+    assert chosen == bench.subset(data, 8).indices
+    assert chosen != Bench.open(parameters(run, seed=4)).subset(data, 8).indices
+    assert len(bench.subset(data, 0)) == len(bench.subset(data, 99)) == 30
+    assert len(bench.studies(8)) == 8
+    endless = load_dataset("phantom", "", "train", 64)
+    with pytest.raises(ValueError, match="say how many to take, 0 takes all"):
+        bench.subset(endless, 0)
+
+
+def test_pooled_features_are_kept_by_model_and_data(bench, monkeypatch):
+    first = bench.pooled(6)
+    assert set(first.features) == {"trained", "random"}
+    files = set((bench.run.folder / "cache").iterdir())
+
+    def refuse(*given):
+        raise AssertionError("encoded again")
+
+    monkeypatch.setattr(RECLF, "encode_images", refuse)
+    again = bench.pooled(6)
+    np.testing.assert_array_equal(again.features["trained"], first.features["trained"])
+    monkeypatch.undo()
+    bench.pooled(5)
+    with torch.no_grad():
+        bench.model.log_logit_scale += 0.1
+    bench.pooled(6)
+    assert len(set((bench.run.folder / "cache").iterdir()) - files) == 2
+    monkeypatch.setattr(type(bench.open_split()), "fingerprint", None)
+    assert bench.cached("pooled", None, "x") is None  # it may change unseen
+    bench.pooled(6)
+    assert len(set((bench.run.folder / "cache").iterdir()) - files) == 2
+
+
+def test_a_protocol_has_every_shared_choice_and_a_hash_of_the_studies(bench):
+    protocol = bench.protocol(["a", "b"], seed_of_task=1, encoder="fine-tuned")
+    assert protocol.keys() == PROTOCOL | {"seed_of_task"}
+    assert protocol["encoder"] == "fine-tuned"
+    assert protocol["checkpoint_step"] == 7
+    assert protocol["options"] == {"length": 30}
+    assert protocol["split_hash"] == bench.protocol(["a", "b"])["split_hash"]
+    assert protocol["split_hash"] != bench.protocol(["a", "c"])["split_hash"]
+    assert bench.protocol([])["encoder"] == "frozen"
+
+
+def test_a_result_has_its_seven_parts(bench):
+    path = bench.write("task", RESULT, bench.protocol(["a"]))
+    assert path.name == "task-phantom.json"
+    found = json.loads(path.read_text())
+    assert found.keys() == KEYS
+    assert found["interval"] == [0.25, None]  # NaN
+    assert found["per_class"] == {"a": 0.5}
+    for name in RESULT:
+        rest = {key: value for key, value in RESULT.items() if key != name}
+        with pytest.raises(ValueError, match=rf"a result of 'task' must have \['{name}'\]"):
+            bench.write("task", rest, {})
+
+
+def test_a_result_without_a_number_is_refused_with_a_next_step(bench):
+    bench.require_value(RESULT)
+    with pytest.raises(ValueError, match=r"3 studies of 'phantom', split 'test', give no number"):
+        bench.require_value({**RESULT, "value": math.nan})
+
+
+def test_values_become_what_json_can_hold():
+    assert plain({1: (np.float64("nan"), np.bool_(True)), "x": np.arange(2)}) == {
+        "1": [None, True], "x": [0, 1],
+    }  # fmt: skip
+    assert format_value({"value": 0.81249, "interval": [0.7, 0.9]}) == "0.812 (0.700 to 0.900)"
+
+
+def test_a_figure_goes_into_the_run(bench):
+    from matplotlib.figure import Figure
+
+    path = bench.save_figure("task", Figure((2, 1)))
+    assert path == bench.run.folder / "figures" / "task-phantom.png"
+    assert path.read_bytes().startswith(b"\x89PNG")
+    assert [p.name for p in path.parent.iterdir()] == ["task-phantom.png"]
+
+
+def test_a_prepared_copy_is_read_like_its_source(run, bench, tmp_path):
+    options = {"length": 12}
+    prepare(
+        tmp_path, "phantom", "", image_size=64, options=options, processes=1, progress=False,
+        splits=("train", "test"),
+    )  # fmt: skip
+    copy = Bench.open(parameters(run, dataset="prepared", data_root=str(tmp_path)))
+    raw = Bench.open(parameters(run, options=options))
+    assert (copy.name, copy.loader, copy.split) == ("phantom", "phantom", "test")
+    for split in ("train", "test"):
+        mine, theirs = copy.pooled(5, split), raw.pooled(5, split)
+        assert (mine.ids, mine.patients, mine.names) == (theirs.ids, theirs.patients, theirs.names)
+        np.testing.assert_array_equal(mine.labels, theirs.labels)
+        np.testing.assert_allclose(mine.features["trained"], theirs.features["trained"], atol=1e-3)
+    mine, theirs = copy.studies(), raw.studies()
+    assert [s.report for s in mine] == [s.report for s in theirs]
+    assert torch.equal(collect_masks(mine).truth, collect_masks(theirs).truth)
+    for a, b in zip(find_items(mine), find_items(theirs), strict=True):
+        assert (a.phrase, a.words, a.label) == (b.phrase, b.words, b.label)
+        assert (a.mask == b.mask).all()
+    assert len(copy.gallery(5)) == 5

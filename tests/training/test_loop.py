@@ -1,0 +1,342 @@
+"""The training loop: what is written, resuming to the same numbers, stopping, several processes."""
+
+import json
+import os
+import platform
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from commands import run_command
+
+import reclf.training.loop
+from reclf.config import DataConfig, RunConfig, TrainConfig, override
+from reclf.data.study import Study
+from reclf.data.tokenization import train_tokenizer
+from reclf.models.parallel import _LANES
+from reclf.models.reclf import RECLF
+from reclf.pretrain import make_model
+from reclf.runs.run import Run
+from reclf.training.loop import train
+from reclf.training.runtime import (
+    choose_precision,
+    cpu_threads,
+    keep_freed_memory,
+    make_accelerator,
+    make_optimizer,
+)
+
+HERE = Path(__file__).parent
+WORDS = ("left", "right", "effusion", "nodule", "no", "small", "large", "heart")
+
+
+class Squares:
+    """Twenty studies: a bright square whose place the report names."""
+
+    labels = ()
+
+    def __len__(self):
+        return 20
+
+    def __getitem__(self, index):
+        random = np.random.default_rng(index)
+        image = random.random((64, 64), dtype=np.float32) * 0.2
+        row, column = divmod(index % 16, 4)
+        image[16 * row : 16 * row + 16, 16 * column : 16 * column + 16] += 0.7
+        words = [WORDS[row], WORDS[column + 4], *random.choice(WORDS, 1 + index % 3)]
+        return Study(f"s{index}", f"p{index}", image, " ".join(words))
+
+
+@pytest.fixture
+def config(tiny):
+    return RunConfig(
+        model=tiny(aggregator_options={"importance_loss": 0.5}),
+        data=DataConfig(),
+        train=TrainConfig(
+            max_steps=8, batch_size=4, warmup_steps=2, evaluate_every=4, learning_rate=3e-3, seed=3
+        ),
+    )
+
+
+@pytest.fixture
+def studies():
+    return Squares()
+
+
+def start(run, studies):
+    config = run.config
+    tokenizer = train_tokenizer([s.report for s in map(studies.__getitem__, range(20))], 60)
+    return make_model(config.model, tokenizer, config.train.seed)
+
+
+def run_training(folder, config, studies, model=None):
+    run = Run(folder, config)
+    val = [studies[i] for i in range(6)]
+    model = model or start(run, studies)
+    return run, train(model, run, studies, val, progress_bar=False)
+
+
+def comparable(run):
+    """metrics.jsonl without what depends on the clock."""
+    clocks = ("seconds", "studies_per_second", "memory_mb")
+    return [{k: v for k, v in record.items() if k not in clocks} for record in run.history()]
+
+
+def test_a_run_leaves_everything_behind(tmp_path, config, studies):
+    seen = []
+    run = Run(tmp_path / "run", config)
+    best = train(start(run, studies), run, studies, [studies[0], studies[1]], False, seen.append)
+    assert run.status["state"] == "trained"
+    assert run.status["step"] == 8
+    assert run.status["studies"] == 32
+    assert not best.training
+    assert seen == run.history()
+    losses = [r for r in run.history() if "loss" in r]
+    parts = {"global_loss", "local_loss", "auxiliary_loss"}
+    assert {*parts, "gradient_norm", "learning_rate"} <= losses[-1].keys()
+    assert losses[-1]["loss"] == pytest.approx(sum(losses[-1][name] for name in parts))
+    for name in ("best", "last"):
+        RECLF.from_pretrained(run.checkpoint(name))
+
+
+def test_tensorboard_gets_the_same_numbers(tmp_path, config, studies):
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    run, _ = run_training(tmp_path / "run", override(config, {"train.tensorboard": True}), studies)
+    (events,) = run.folder.rglob("events.out.*")
+    accumulator = EventAccumulator(str(events.parent)).Reload()
+    (logged,) = [e for e in accumulator.Scalars("loss") if e.step == 8]
+    (record,) = [r for r in run.history() if "loss" in r and r["step"] == 8]
+    assert logged.value == pytest.approx(record["loss"], rel=1e-5)
+
+
+def test_it_learns(tmp_path, config, studies):
+    longer = override(config, {"train.max_steps": 60, "train.evaluate_every": 60})
+    run, _ = run_training(tmp_path / "run", longer, studies)
+    losses = [r["loss"] for r in run.history() if "loss" in r]
+    assert losses[-1] < 0.75 * losses[0]
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+@pytest.mark.parametrize("augment", [True, False])
+def test_an_interrupted_run_ends_bitwise_like_an_uninterrupted_one(
+    tmp_path, config, studies, monkeypatch, workers, augment
+):
+    config = override(config, {"data.workers": workers, "data.augment": augment})
+    whole, expected = run_training(tmp_path / "whole", config, studies)
+
+    calls = []
+    real = reclf.training.loop.batch_losses
+
+    def interrupting(*arguments):
+        calls.append(1)
+        if len(calls) == 5:  # Ctrl-C in the middle of step 4 (from 0)
+            os.kill(os.getpid(), signal.SIGINT)
+        return real(*arguments)
+
+    monkeypatch.setattr(reclf.training.loop, "batch_losses", interrupting)
+    with pytest.raises(KeyboardInterrupt):
+        run_training(tmp_path / "parts", config, studies)
+    parts = Run(tmp_path / "parts", config)
+    assert parts.status["state"] == "interrupted"
+    assert parts.status["step"] == 5
+    model = RECLF.from_pretrained(parts.checkpoint("last"))
+    parts, resumed = run_training(tmp_path / "parts", config, studies, model)
+
+    assert parts.status["state"] == "trained"
+    # The last window of the log starts where the second sitting did, so compare validations ...
+    assert [r for r in comparable(parts) if "val_recall_at_5" in r] == [
+        r for r in comparable(whole) if "val_recall_at_5" in r
+    ]
+    # ... and every weight.
+    for (name, a), b in zip(
+        expected.state_dict().items(), resumed.state_dict().values(), strict=True
+    ):
+        assert torch.equal(a, b), name
+
+
+def test_a_finished_run_is_not_trained_again(tmp_path, config, studies):
+    run, first = run_training(tmp_path / "run", config, studies)
+    before = run.history()
+    run, again = run_training(tmp_path / "run", config, studies)
+    assert run.history() == before
+    assert torch.equal(first.log_logit_scale, again.log_logit_scale)
+
+
+def test_kill_9_loses_no_more_than_the_time_between_checkpoints(tmp_path):
+    arguments = [sys.executable, "-m", "reclf.pretrain", "--run-dir", str(tmp_path / "run")]
+    for setting in (
+        "model.image_size=32",
+        "train.max_steps=400",
+        "train.batch_size=4",
+        "train.val_studies=4",
+        "train.checkpoint_minutes=0.01",
+        "train.device=cpu",
+        "data.workers=0",
+    ):
+        arguments += ["--set", setting]
+    process = subprocess.Popen(arguments, stderr=subprocess.DEVNULL)
+    state = tmp_path / "run" / "checkpoints" / "last" / "trainer.pt"
+    deadline = time.monotonic() + 120
+    while not state.exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    process.kill()
+    process.wait(timeout=60)
+    step = torch.load(state, weights_only=True)["progress"]["step"]
+    assert 0 < step < 400
+    run_command([*arguments, "--set", f"train.max_steps={step + 2}"])
+    # Other settings are refused; the same command goes on.
+    status = json.loads((tmp_path / "run" / "status.json").read_text())
+    assert status["state"] == "running"
+    process = subprocess.Popen(arguments, stderr=subprocess.DEVNULL)
+    try:
+        while time.monotonic() < deadline:
+            time.sleep(0.05)
+            history = Run(tmp_path / "run").history()
+            if history and history[-1]["step"] > step + 10:
+                break
+        process.send_signal(signal.SIGTERM)
+        process.wait(60)
+    finally:
+        process.kill()
+    assert Run(tmp_path / "run").status["state"] == "interrupted"
+    steps = [r["step"] for r in Run(tmp_path / "run").history() if "loss" in r]
+    assert steps == sorted(set(steps))
+    assert steps[-1] > step
+
+
+def test_a_loss_that_is_not_finite_names_step_and_studies(tmp_path, config, studies, monkeypatch):
+    real = reclf.training.loop.batch_losses
+    calls = []
+
+    def poisoned(*arguments):
+        losses = real(*arguments)
+        calls.append(1)
+        if len(calls) == 3:
+            losses["local_loss"] = losses["local_loss"] * float("nan")
+        return losses
+
+    monkeypatch.setattr(reclf.training.loop, "batch_losses", poisoned)
+    config = override(config, {"train.max_steps": 5, "train.evaluate_every": 50})
+    with pytest.raises(FloatingPointError, match=r"step 2 is not finite \(data set indices \[\["):
+        run_training(tmp_path / "run", config, studies)
+    assert Run(tmp_path / "run").status["state"] == "failed"
+    assert not (tmp_path / "run" / "checkpoints" / "last").exists()
+
+
+def test_a_time_budget_ends_the_run_and_leaves_a_best_model(tmp_path, config, studies):
+    config = override(config, {"train.max_steps": 0, "train.max_minutes": 0.05})
+    run, _ = run_training(tmp_path / "run", config, studies)
+    assert run.status["state"] == "trained"
+    assert run.status["step"] >= 1
+    assert run.status["seconds"] < 30
+    assert run.checkpoint("best").exists()
+
+
+def test_accumulated_micro_batches_give_the_mean_gradient(tmp_path, config, studies):
+    # Two micro-batches of four, then one step: as one step on the mean of their losses.
+    config = override(config, {"train.accumulate": 2, "train.max_steps": 1, "train.clip_norm": 0})
+    config = override(config, {"data.augment": False})
+    run = Run(tmp_path / "run", config)
+    model = start(run, studies)
+    reference = start(run, studies)
+    train(model, run, studies, [studies[0], studies[1]], False)
+    loop_accelerator = make_accelerator(config.train, tmp_path)
+    sampler = reclf.training.loop.StepSampler(20, 4, 2, config.train.seed)
+    collate = reclf.training.loop.collate_for(reference)
+    optimizer = make_optimizer(reference, config.train)
+    for group in optimizer.param_groups:
+        group["lr"] = group["peak"] * reclf.training.loop.learning_rate_factor(0, 0.0, 2, 1)
+    reference.train()
+    for micro in range(2):
+        batch = collate([studies[i] for i in sampler.indices(0, micro)])
+        losses = reclf.training.loop.batch_losses(reference, batch, config.train, loop_accelerator)
+        (sum(losses.values()) / 2).backward()
+    optimizer.step()
+    for (name, a), b in zip(model.named_parameters(), reference.parameters(), strict=True):
+        torch.testing.assert_close(a, b, msg=lambda m, name=name: f"{name}: {m}")
+
+
+def test_decay_and_rates_by_group(tiny):
+    model = RECLF(tiny())
+    config = TrainConfig(learning_rate=1.0, tower_learning_rate=0.1, weight_decay=0.5)
+    groups = make_optimizer(model, config).param_groups
+    of = {id(p): (g["lr"], g["weight_decay"]) for g in groups for p in g["params"]}
+    named = dict(model.named_parameters())
+    assert of[id(named["matchings.local.weight"])] == (1.0, 0.5)
+    assert of[id(named["matchings.local.bias"])] == (1.0, 0.0)
+    assert of[id(named["log_logit_scale"])] == (1.0, 0.0)
+    convolution = next(n for n in named if ".tower." in n and "convolution.weight" in n)
+    assert of[id(named[convolution])] == (0.1, 0.5)
+    assert of[id(named["text_encoder.tower.embeddings.word_embeddings.weight"])] == (0.1, 0.0)
+    assert id(named["matchings.log_attention_scale"]) not in of  # not learnt by default
+
+
+def test_what_is_not_there_is_refused(tmp_path):
+    if not torch.cuda.is_available():
+        with pytest.raises(ValueError, match='"cuda" but torch sees no GPU'):
+            make_accelerator(TrainConfig(device="cuda"), tmp_path)
+    with pytest.raises(ValueError, match="fp16"):
+        make_accelerator(TrainConfig(device="cpu", precision="fp16"), tmp_path)
+
+
+def test_workers_get_cores_of_their_own(monkeypatch):
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    before = torch.get_num_threads()
+    for workers, expected in ((0, before), (1, max(1, before - 1)), (99, 1)):
+        with cpu_threads(workers):
+            assert torch.get_num_threads() == expected
+            assert _LANES.get() == before
+        assert torch.get_num_threads() == before
+    monkeypatch.setenv("OMP_NUM_THREADS", "2")
+    with cpu_threads(99):
+        assert torch.get_num_threads() == before
+
+
+def test_freed_memory_is_kept_where_the_c_library_can():
+    if sys.platform == "linux" and platform.libc_ver()[0] == "glibc":
+        assert keep_freed_memory()
+    else:
+        keep_freed_memory()  # nothing happens, and nothing breaks
+
+
+@pytest.mark.parametrize(("has", "expected"), [(True, "bf16"), (False, "no")])
+def test_auto_precision_is_what_the_device_computes_in(monkeypatch, has, expected):
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": has})
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: has)
+    for on_cpu in (True, False):
+        assert choose_precision("auto", on_cpu) == expected
+        assert choose_precision("no", on_cpu) == "no"
+
+
+def test_two_processes_see_the_loss_and_gradient_of_the_joint_batch(tmp_path):
+    results = []
+    for processes in (1, 2):
+        path = tmp_path / f"{processes}.pt"
+        launch = [sys.executable, "-m", "accelerate.commands.launch", "--num_machines", "1"]
+        launch += ["--num_processes", str(processes), "--main_process_port", "0"]
+        launch += ["--mixed_precision", "no", "--dynamo_backend", "no"]
+        launch += ["--multi_gpu"] if processes > 1 else ["--cpu"]
+        done = run_command(
+            [*launch, str(HERE / "two_processes.py"), str(path)],
+            # Two processes with two lanes each, one with one.
+            env={**os.environ, "OMP_NUM_THREADS": str(processes), "CUDA_VISIBLE_DEVICES": ""},
+        )
+        assert done.returncode == 0, done.stderr  # the reason comes first, the launcher's last
+        started, found = torch.load(path, weights_only=True)
+        assert started == processes
+        results.append(found)
+    one, two = results
+    assert one.keys() == two.keys()
+    assert len(one) > 40
+    assert one["all local_loss"] > one["shortlist local_loss"]  # fewer negatives
+    for name in one:
+        # The model is in double precision, the cosines and losses in single.
+        torch.testing.assert_close(
+            two[name], one[name], rtol=1e-5, atol=1e-6, msg=lambda m, name=name: f"{name}: {m}"
+        )

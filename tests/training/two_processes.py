@@ -1,0 +1,97 @@
+"""Run by test_train.py under `accelerate launch`: losses and gradients of a shared batch.
+
+    accelerate launch --multi_gpu --num_processes 2 tests/two_processes.py FILE
+
+(`--multi_gpu` is what makes Accelerate start several processes at all; with `--cpu` it starts one
+and says nothing. The Accelerator below puts them on the CPU.)
+
+Every process takes its share of one fixed batch; process 0 writes the losses and the gradients
+that an optimiser would see, for every entry of CONFIGS. With one process the same lines give the
+joint batch.
+"""
+
+import sys
+from dataclasses import fields
+
+import torch
+from accelerate import Accelerator, DistributedDataParallelKwargs
+
+from reclf.config import ModelConfig, TrainConfig, from_dict
+from reclf.data.batch import Batch
+from reclf.models.reclf import RECLF
+from reclf.training.runtime import batch_losses, leave_processes
+
+STUDIES = 6
+WORDS = torch.tensor([3, 1, 5, 0, 4, 2])
+
+
+def joint_batch() -> Batch:
+    generator = torch.Generator().manual_seed(0)
+    word_ids = torch.arange(-1, 6).expand(STUDIES, 7).clone()
+    present = (word_ids >= 0) & (word_ids < WORDS[:, None])
+    special = torch.zeros_like(present)
+    special[:, 0] = True
+    return Batch(
+        pixels=torch.rand(STUDIES, 1, 64, 64, generator=generator).double(),
+        input_ids=torch.randint(3, 40, (STUDIES, 7), generator=generator),
+        attention_mask=(present | special).long(),
+        word_ids=word_ids.where(present, -1),
+        word_mask=torch.arange(6) < WORDS[:, None],
+        sentences=torch.zeros(len(WORDS), 6, dtype=torch.long),
+        report_keys=torch.tensor([1, 2, 3, 4, 1, 5]),  # studies 0 and 4 have one text
+    )
+
+
+def model() -> RECLF:
+    torch.manual_seed(0)
+    bert = {"model_type": "bert", "vocab_size": 40, "hidden_size": 8, "num_hidden_layers": 2}
+    bert |= {"num_attention_heads": 2, "intermediate_size": 14, "max_position_embeddings": 24}
+    bert |= {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
+    # A ViT: BatchNorm's statistics belong to a process, so a ResNet would differ by design.
+    vit = {"model_type": "vit", "num_channels": 1, "image_size": 64, "patch_size": 16}
+    vit |= {"hidden_size": 12, "num_hidden_layers": 2, "num_attention_heads": 3}
+    vit |= {"intermediate_size": 16}
+    settings = {
+        "image_tower": {"config": vit},
+        "text_tower": {"config": bert},
+        "image_size": 64,
+        "embed_dim": 6,
+        "matching_dim": 7,
+        "aggregator_options": {"importance_loss": 0.5},
+    }
+    return RECLF(from_dict(ModelConfig, settings)).double()
+
+
+CONFIGS = {
+    "all": TrainConfig(identity_aware=True, pair_chunk=2, precision="no"),
+    "shortlist": TrainConfig(shortlist=2, encoder_chunk=2, checkpoint_pairs=True, precision="no"),
+}
+
+
+def main(path: str) -> None:
+    accelerator = Accelerator(
+        cpu=True, kwargs_handlers=[DistributedDataParallelKwargs(find_unused_parameters=True)]
+    )
+    share = STUDIES // accelerator.num_processes
+    first = accelerator.process_index * share
+    batch = joint_batch()
+    own = Batch(*(getattr(batch, f.name)[first : first + share] for f in fields(batch)))
+    found = {}
+    for name, config in CONFIGS.items():
+        wrapped = accelerator.prepare(model())
+        losses = batch_losses(wrapped, own, config, accelerator)
+        accelerator.backward(sum(losses.values()))
+        unwrapped = accelerator.unwrap_model(wrapped)
+        gradients = {n: p.grad for n, p in unwrapped.named_parameters() if p.grad is not None}
+        values = {**{k: v.detach() for k, v in losses.items()}, **gradients}
+        found |= {f"{name} {key}": value for key, value in values.items()}
+        del wrapped, unwrapped  # refer to the group of processes, which is left below
+        accelerator.free_memory()
+    if accelerator.is_main_process:
+        torch.save((accelerator.num_processes, found), path)
+    accelerator.wait_for_everyone()
+    leave_processes()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
