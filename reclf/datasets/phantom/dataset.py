@@ -7,23 +7,26 @@ to try the package without any download, to test, and to measure what no real da
 whether a model relates the right words and looks at the right place.
 
 Splits share no case specification: the hash of a specification decides its split, and a study is
-redrawn until it fits. The normal case, which has no finding to tell, is the one exemption; it
-appears in every split.
+redrawn until it fits. The normal case, which has no finding, is the one exemption; it appears in
+every split.
 """
 
 import hashlib
 from collections.abc import Iterator, Sequence
-from functools import lru_cache
+from copy import copy
+from functools import cache
+from itertools import islice
 from pathlib import Path
 from random import Random
 
 import cv2
 import numpy as np
 
+from reclf.config.settings import check, check_choice
 from reclf.data.study import Pair, Study
 
 from .case import KINDS, Case, sample_case, split_of
-from .counterfactuals import FACTS, twins
+from .counterfactuals import FACTS, counterfactuals
 from .image import FILMS, render
 from .report import Plan, plan_report, report_text, write_report
 
@@ -52,9 +55,9 @@ class Phantom:
 
     Attributes:
         labels: names of the findings, in the order of every table.
-        facts: in which a twin can differ from a study.
+        facts: in which a counterfactual can differ from a study.
         endless: whether the studies are as many as training asks for: no order is needed.
-        fingerprint: hash of everything that decides the content, the drawing code included.
+        fingerprint: hash of everything that decides the content, code and words included.
     """
 
     name = "phantom"
@@ -74,14 +77,10 @@ class Phantom:
     ):
         if root not in (None, ""):
             raise ValueError(f"the phantom is drawn, not read: leave root empty, got {root!r}")
-        if split not in _LENGTHS:
-            raise ValueError(f"split must be one of {', '.join(_LENGTHS)}, got {split!r}")
-        if hospital not in FILMS:
-            raise ValueError(f"hospital must be one of {', '.join(FILMS)}, got {hospital!r}")
-        if image_size < _MIN_SIZE:
-            raise ValueError(f"image_size must be {_MIN_SIZE} or more, got {image_size}")
-        if length is not None and length < 0:
-            raise ValueError(f"length must be 0 or more, got {length}")
+        check_choice("split", split, tuple(_LENGTHS))
+        check_choice("hospital", hospital, tuple(FILMS))
+        check(image_size >= _MIN_SIZE, "image_size", image_size, f"be {_MIN_SIZE} or more")
+        check(length is None or length >= 0, "length", length, "be 0 or more")
         self.split = split
         self.image_size = image_size
         self.seed = seed
@@ -99,10 +98,10 @@ class Phantom:
     def pairs(self, indices: Sequence[int]) -> list[Pair]:
         """Images and reports alone, a little faster than the studies."""
         cases = [self.case(index) for index in indices]
-        return [Pair(render(case, self.image_size).image, _report(case)) for case in cases]
+        return [self._pair(case, plan_report(case)) for case in cases]
 
     def twins(self, number: int, fact: str) -> tuple[Pair, Pair]:
-        """A study that has such a fact, and its twin, as images and reports alone.
+        """A study that has such a fact, and its counterfactual, as images and reports alone.
 
         Another number gives another study, nearly always: they are drawn, not counted.
 
@@ -113,24 +112,21 @@ class Phantom:
         for _ in range(_SEARCH):
             case = self.case(draw.randrange(self.length))
             plan = plan_report(case)
-            twin = self._twin(case, plan, fact, same_split=True)
-            if twin is not None:
-                one, other = (
-                    Pair(render(c, self.image_size).image, report_text(plan, c.findings))
-                    for c in (case, twin)
-                )
-                return one, other
+            changed = self._counterfactual(case, plan, fact, same_split=True)
+            if changed is not None:
+                return self._pair(case, plan), self._pair(changed, plan)
         raise ValueError(f"no study among {_SEARCH} has a {fact} to change")
 
     def report(self, index: int) -> str:
         """The report of a study, some ten times faster than the study: no image is drawn."""
-        return _report(self.case(index))
+        case = self.case(index)
+        return report_text(plan_report(case), case.findings)
 
     @property
     def fingerprint(self) -> str:
         content = (
             self.name, self.split, self.image_size, self.seed, self.hospital, self.devices,
-            self.length, _code_version(),
+            self.length, _content_version(Path(__file__).parent),
         )  # fmt: skip
         return hashlib.blake2b(repr(content).encode(), digest_size=8).hexdigest()
 
@@ -146,29 +142,40 @@ class Phantom:
 
     def gallery(self, n: int) -> list[Study]:
         """See `phantom_gallery`: `n` studies of this split, seed and hospital."""
-        return phantom_gallery(
-            n,
-            self.split,
-            seed=self.seed,
-            hospital=self.hospital,
-            image_size=self.image_size,
-            devices=self.devices,
-        )
+        data = self._long(n * _SEARCH)
+        chosen: dict[str, Study] = {}
+        for index in range(len(data)):
+            if len(chosen) == n:
+                break
+            case = data.case(index)
+            if case.spec not in chosen:
+                chosen[case.spec] = data.study(case, index)
+        return list(chosen.values())
 
-    def _twin(self, case: Case, plan: Plan, fact: str, same_split: bool) -> Case | None:
-        candidates = twins(case, plan, fact)
+    def _long(self, length: int) -> "Phantom":
+        """The same studies and those that follow: the phantom has no end."""
+        data = copy(self)
+        data.length, data.endless = length, False
+        return data
+
+    def _pair(self, case: Case, plan: Plan) -> Pair:
+        return Pair(render(case, self.image_size).image, report_text(plan, case.findings))
+
+    def _counterfactual(self, case: Case, plan: Plan, fact: str, same_split: bool) -> Case | None:
+        candidates = counterfactuals(case, plan, fact)
         if same_split:
             candidates = [c for c in candidates if not c.findings or split_of(c.spec) == self.split]
+        # The stream's name seeds it: with another one, other counterfactuals would be chosen.
         return case.stream(f"twin {fact}").choice(candidates) if candidates else None
 
     def study(self, case: Case, index: int, plan: Plan | None = None, suffix: str = "") -> Study:
         """Draw and write a case.
 
         Args:
-            case: from `case(index)`, or a twin of it.
+            case: from `case(index)`, or a counterfactual of it.
             index: names the study.
             plan: wording of the report; None draws it from the case.
-            suffix: added to the name, to tell twins apart.
+            suffix: added to the name, which a counterfactual shares otherwise.
         """
         image, masks = render(case, self.image_size)
         report, words = write_report(plan or plan_report(case), case.findings)
@@ -205,25 +212,12 @@ def phantom_gallery(
 
     `devices=False` gives the gallery in which no device identifies a study.
     """
-    data = Phantom(
-        None, split, image_size, seed=seed, hospital=hospital, devices=devices, length=n * _SEARCH
-    )
-    chosen: dict[str, Study] = {}
-    for index in range(len(data)):
-        if len(chosen) == n:
-            break
-        case = data.case(index)
-        if case.spec not in chosen:
-            chosen[case.spec] = data.study(case, index)
-    return list(chosen.values())
-
-
-def _report(case: Case) -> str:
-    return report_text(plan_report(case), case.findings)
+    data = Phantom(None, split, image_size, seed=seed, hospital=hospital, devices=devices)
+    return data.gallery(n)
 
 
 def minimal_pair(data: Phantom, index: int, fact: str) -> tuple[Study, Study]:
-    """A study and its twin, in which one fact is changed in image and report.
+    """A study and its counterfactual, in which one fact is changed in image and report.
 
     The reports agree word for word outside the fact; anatomy, shapes, exposure and noise agree.
 
@@ -236,7 +230,7 @@ def minimal_pair(data: Phantom, index: int, fact: str) -> tuple[Study, Study]:
     Raises:
         ValueError: if the study has no finding whose fact can be changed; see `minimal_pairs`.
     """
-    pair = _pair(data, index, fact, same_split=False)
+    pair = _studies(data, index, fact, same_split=False)
     if pair is None:
         raise ValueError(
             f"study {index} has no {fact} to change ({data.case(index).spec}); "
@@ -246,42 +240,32 @@ def minimal_pair(data: Phantom, index: int, fact: str) -> tuple[Study, Study]:
 
 
 def minimal_pairs(data: Phantom, n: int, fact: str) -> Iterator[tuple[Study, Study]]:
-    """The first `n` minimal pairs of a split whose twins belong to that split too.
+    """The first `n` counterfactual pairs of a split of which both studies belong to that split.
 
     The search goes on past `len(data)`, since the phantom has no end.
     """
-    endless = Phantom(
-        None,
-        data.split,
-        data.image_size,
-        seed=data.seed,
-        hospital=data.hospital,
-        devices=data.devices,
-        length=n * _SEARCH,
-    )
-    found = 0
-    for index in range(len(endless)):
-        if found == n:
-            return
-        pair = _pair(endless, index, fact, same_split=True)
-        if pair is not None:
-            found += 1
-            yield pair
+    data = data._long(n * _SEARCH)
+    pairs = (_studies(data, index, fact, same_split=True) for index in range(len(data)))
+    return islice((pair for pair in pairs if pair is not None), n)
 
 
-def _pair(data: Phantom, index: int, fact: str, same_split: bool) -> tuple[Study, Study] | None:
+def _studies(data: Phantom, index: int, fact: str, same_split: bool) -> tuple[Study, Study] | None:
     case = data.case(index)
     plan = plan_report(case)
-    twin = data._twin(case, plan, fact, same_split)
-    if twin is None:
+    changed = data._counterfactual(case, plan, fact, same_split)
+    if changed is None:
         return None
-    return data.study(case, index, plan), data.study(twin, index, plan, f"-{fact}")
+    return data.study(case, index, plan), data.study(changed, index, plan, f"-{fact}")
 
 
-@lru_cache(maxsize=1)
-def _code_version() -> str:
-    """Hash of the code that draws, so that a change to it changes every fingerprint."""
-    digest = hashlib.blake2b(f"{np.__version__} {cv2.__version__}".encode(), digest_size=8)
-    for path in sorted(Path(__file__).parent.glob("phantom*.py")):
-        digest.update(path.read_bytes())
-    return digest.hexdigest()
+@cache
+def _content_version(folder: Path) -> str:
+    """Hash of all files of the phantom, so that a change to code or words changes fingerprints.
+
+    It covers names and contents, in the order of the names; hidden files and folders, which
+    editors and Python leave, are no part of the phantom.
+    """
+    paths = sorted(path for path in folder.glob("[!.]*") if path.is_file())
+    content = [(path.name, path.read_bytes()) for path in paths]
+    versions = np.__version__, cv2.__version__
+    return hashlib.blake2b(repr((versions, content)).encode(), digest_size=8).hexdigest()
