@@ -4,7 +4,7 @@
 
 The frame has points (d, y): d from 0 at the midline outwards, y from 0 at the top to 1 at the
 bottom of a film that the chest fills, both in film widths. Side -1 is the patient's right, which
-is on the image's left. Layers are uint8 (S, S), see `phantom_canvas`.
+is on the image's left. Layers are uint8 (S, S), see `canvas.py`.
 """
 
 import math
@@ -94,11 +94,8 @@ class Anatomy:
 
     @cached_property
     def lungs(self) -> Layers:
-        layers = {}
-        for side in (-1, 1):
-            layers[side] = empty(self.size)
-            fill(layers[side], self.to_pixels(lung_outline(self, side), side))
-        return layers
+        outlines = {side: self.to_pixels(lung_outline(self, side), side) for side in (-1, 1)}
+        return {side: fill(empty(self.size), outline) for side, outline in outlines.items()}
 
 
 def shape_patient(random: Random, size: int, framing: float) -> Anatomy:
@@ -143,8 +140,8 @@ def trunk_layer(anatomy: Anatomy) -> np.ndarray:
     outline = _TRUNK * build
     left, right = (anatomy.to_pixels(outline, side) for side in (1, -1))
     # So smooth a layer is drawn and blurred at a quarter of the resolution.
-    small = empty(-(-size // 4))
-    fill(small, np.concatenate([left, right[::-1]]) / np.float32(4), smooth=False)
+    quarter = np.concatenate([left, right[::-1]]) / np.float32(4)
+    small = fill(empty(-(-size // 4)), quarter, smooth=False)
     soft = blur(small, 0.02 * len(small))
     return cv2.resize(soft, (size, size), interpolation=cv2.INTER_LINEAR)
 
@@ -155,18 +152,14 @@ def heart_layer(anatomy: Anatomy, enlarged: float) -> np.ndarray:
     low = _HEART[4, 1]
     heart = (_HEART - points((0.0, low))) * points((wide, 0.6 + 0.4 * wide)) + points((0.0, low))
     heart[4:7, 1] -= np.float32(anatomy.dome(1) - 0.015)
-    layer = empty(anatomy.size)
-    fill(layer, anatomy.to_pixels(heart))
-    return layer
+    return fill(empty(anatomy.size), anatomy.to_pixels(heart))
 
 
 def great_vessel_layer(anatomy: Anatomy) -> np.ndarray:
     """Mediastinum above the heart, with the aortic knob on the patient's left."""
     outline = _GREAT_VESSELS.copy()
     outline[_KNOB, 0] = anatomy.random.uniform(0.062, 0.085)
-    layer = empty(anatomy.size)
-    fill(layer, anatomy.to_pixels(outline))
-    return layer
+    return fill(empty(anatomy.size), anatomy.to_pixels(outline))
 
 
 def gas_layer(anatomy: Anatomy) -> np.ndarray:

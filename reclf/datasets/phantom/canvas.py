@@ -23,11 +23,13 @@ def empty(size: int) -> np.ndarray:
     return np.zeros((size, size), np.uint8)
 
 
-def fill(layer: np.ndarray, points: np.ndarray, smooth: bool = True, value: int = 255) -> None:
-    """Fill a closed outline (N, 2), or several (M, N, 2), in pixels."""
+def fill(
+    layer: np.ndarray, points: np.ndarray, smooth: bool = True, value: int = 255
+) -> np.ndarray:
+    """Fill a closed outline (N, 2), or several (M, N, 2), in pixels; returns the layer."""
     if smooth:
         points = _spline(points.shape[-2]) @ points
-    cv2.fillPoly(layer, _fixed(points), value, cv2.LINE_AA, _SHIFT)
+    return cv2.fillPoly(layer, _fixed(points), value, cv2.LINE_AA, _SHIFT)
 
 
 def stroke(layer: np.ndarray, lines: np.ndarray, thickness: float, value: int = 255) -> None:

@@ -11,43 +11,32 @@ import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from random import Random
+from typing import NamedTuple
 
-KINDS = (
-    "consolidation",
-    "ground_glass_opacity",
-    "pleural_effusion",
-    "pneumothorax",
-    "atelectasis",
-    "cardiomegaly",
-    "nodule",
-    "edema",
-)
 SIDES = ("left", "right", "bilateral")
 ZONES = ("upper", "mid", "lower")
 SEVERITIES = ("mild", "moderate", "severe")
-DEVICES = (
-    "ecg_leads",
-    "endotracheal_tube",
-    "gastric_tube",
-    "central_line",
-    "pacemaker",
-    "side_marker",
-)
 
-# What a kind can be said to have. Two kinds with equal rows can stand in for each other.
-_SIDES_OF = {
-    "consolidation": SIDES,
-    "ground_glass_opacity": SIDES,
-    "pleural_effusion": SIDES,
-    "pneumothorax": ("left", "right"),
-    "atelectasis": SIDES,
-    "cardiomegaly": (None,),
-    "nodule": ("left", "right"),
-    "edema": ("bilateral",),
+
+class _Traits(NamedTuple):
+    """What a finding of a kind has. Two kinds with equal sides and zones can replace each other."""
+
+    frequency: float  # relative
+    sides: tuple[str | None, ...]
+    zoned: bool
+
+
+_TRAITS = {
+    "consolidation": _Traits(4.0, SIDES, True),
+    "ground_glass_opacity": _Traits(3.0, SIDES, True),
+    "pleural_effusion": _Traits(4.0, SIDES, False),
+    "pneumothorax": _Traits(3.0, ("left", "right"), False),
+    "atelectasis": _Traits(3.5, SIDES, True),
+    "cardiomegaly": _Traits(2.5, (None,), False),
+    "nodule": _Traits(3.5, ("left", "right"), True),
+    "edema": _Traits(2.0, ("bilateral",), False),
 }
-_ZONED = ("consolidation", "ground_glass_opacity", "atelectasis", "nodule")
-
-_FIRST = (4.0, 3.0, 4.0, 3.0, 3.5, 2.5, 3.5, 2.0)  # relative frequency, in the order of KINDS
+KINDS = tuple(_TRAITS)
 _TOGETHER = {  # how much more often than by chance two kinds meet; 0 = never
     ("pleural_effusion", "atelectasis"): 1.8,
     ("pleural_effusion", "consolidation"): 1.6,
@@ -60,7 +49,11 @@ _TOGETHER = {  # how much more often than by chance two kinds meet; 0 = never
     ("edema", "nodule"): 0.5,
 }
 _COUNTS = (0.08, 0.32, 0.40, 0.20)  # cases with 0, 1, 2, 3 findings
-_DEVICE_RATES = (0.30, 0.12, 0.10, 0.15, 0.07, 0.12)  # in the order of DEVICES
+_DEVICE_RATES = {
+    "ecg_leads": 0.30, "endotracheal_tube": 0.12, "gastric_tube": 0.10,
+    "central_line": 0.15, "pacemaker": 0.07, "side_marker": 0.12,
+}  # fmt: skip
+DEVICES = tuple(_DEVICE_RATES)
 _SPLIT_SHARES = (("val", 0.12), ("test", 0.32), ("train", 1.0))  # cumulative
 
 
@@ -74,7 +67,7 @@ class Finding:
         zone: one of ZONES, or None where the kind decides it (effusions lie low).
         severity: one of SEVERITIES; for a nodule its size.
         slot: number of the finding when the case was drawn. Shape and wording are drawn by slot,
-            so that a twin case with one fact changed keeps everything else.
+            so that a case with one fact changed keeps everything else.
     """
 
     kind: str
@@ -82,6 +75,11 @@ class Finding:
     zone: str | None
     severity: str
     slot: int = 0
+
+    @property
+    def grade(self) -> int:
+        """0 mild, 1 moderate, 2 severe."""
+        return SEVERITIES.index(self.severity)
 
 
 @dataclass(frozen=True)
@@ -131,15 +129,15 @@ def split_of(spec: str) -> str:
 
 
 def has_zone(kind: str) -> bool:
-    return kind in _ZONED
+    return _TRAITS[kind].zoned
 
 
 def sides_of(kind: str) -> tuple[str | None, ...]:
-    return _SIDES_OF[kind]
+    return _TRAITS[kind].sides
 
 
 def is_plausible(findings: Sequence[Finding]) -> bool:
-    """Whether every finding can be seen beside the others.
+    """Whether every finding is visible together with the others.
 
     Two opacities of the lung do not share a place, and nothing in the lower zone hides behind
     more than a mild effusion of its side.
@@ -164,30 +162,28 @@ def sample_case(seed: int, split: str, hospital: str, devices: bool) -> Case:
         if is_plausible(findings) and (not count or split_of(specification(findings)) == split):
             break
     present = stream(seed, "devices")
-    drawn = tuple(
-        d for d, rate in zip(DEVICES, _DEVICE_RATES, strict=True) if present.random() < rate
-    )
+    drawn = tuple(device for device, rate in _DEVICE_RATES.items() if present.random() < rate)
     return Case(findings, drawn if devices else (), seed, hospital)
 
 
 def _sample_findings(random: Random, count: int) -> tuple[Finding, ...]:
     findings: list[Finding] = []
     for slot in range(count):
-        weights = list(_FIRST)
+        weights = [traits.frequency for traits in _TRAITS.values()]
         for n, kind in enumerate(KINDS):
             for other in findings:
-                pair, riap = (kind, other.kind), (other.kind, kind)
-                weights[n] *= _TOGETHER.get(pair, _TOGETHER.get(riap, 1.0))
+                pair, reverse = (kind, other.kind), (other.kind, kind)
+                weights[n] *= _TOGETHER.get(pair, _TOGETHER.get(reverse, 1.0))
                 weights[n] *= kind != other.kind
         kind = random.choices(KINDS, weights)[0]
         side = _sample_side(random, kind, findings)
-        zone = random.choice(ZONES) if kind in _ZONED else None
+        zone = random.choice(ZONES) if has_zone(kind) else None
         findings.append(Finding(kind, side, zone, random.choice(SEVERITIES), slot))
     return tuple(findings)
 
 
 def _sample_side(random: Random, kind: str, others: list[Finding]) -> str | None:
-    sides = _SIDES_OF[kind]
+    sides = sides_of(kind)
     if len(sides) == 1:
         return sides[0]
     # Findings of opposite sides are what binding is measured on, so they are made common.

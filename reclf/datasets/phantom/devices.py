@@ -28,9 +28,8 @@ def _line(
     """A bent line through a few points (d, y) of the frame."""
     knots = np.array(points, np.float32)
     # A running mean over a dense line rounds the corners off.
-    stroke(
-        layer, anatomy.to_pixels(_rounding(len(points)) @ knots, side), width * anatomy.scale, value
-    )
+    pixels = anatomy.to_pixels(_rounding(len(points)) @ knots, side)
+    stroke(layer, pixels, width * anatomy.scale, value)
 
 
 @lru_cache(maxsize=8)

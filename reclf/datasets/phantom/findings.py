@@ -2,8 +2,8 @@
 
     Finding + Anatomy -> Lesion (attenuation to add, mask)
 
-Shapes are drawn from the stream of the finding's slot and mirrored between the sides, so a twin
-case with the side changed shows the same lesion on the other side.
+Shapes are drawn from the stream of the finding's slot and mirrored between the sides, so a
+counterfactual with the side changed shows the same lesion on the other side.
 """
 
 from collections.abc import Callable
@@ -15,7 +15,7 @@ import numpy as np
 
 from .anatomy import COSTOPHRENIC_Y, Anatomy, Point, lung_outline, wall
 from .canvas import blur, empty, fill, noise, product, stroke
-from .case import SEVERITIES, Case, Finding
+from .case import Case, Finding
 
 _ZONE_Y = {"upper": (0.22, 0.30), "mid": (0.415, 0.485), "lower": (0.585, 0.64)}
 _ZONE_EDGES = {"upper": (-0.1, 0.365), "mid": (0.345, 0.545), "lower": (0.525, 1.0)}
@@ -52,7 +52,7 @@ class Site:
     anatomy: Anatomy
     side: int
     zone: str | None
-    grade: int  # 0 mild, 1 moderate, 2 severe
+    grade: int  # Finding.grade
     random: Random
 
     @property
@@ -86,17 +86,16 @@ class Site:
         if self.zone:
             top, bottom = _ZONE_EDGES[self.zone]
             band = np.array([(-0.1, top), (0.6, top), (0.6, bottom), (-0.1, bottom)], np.float32)
-            zone = empty(self.size)
-            fill(zone, self.anatomy.to_pixels(band, self.side), smooth=False)
+            zone = fill(empty(self.size), self.anatomy.to_pixels(band, self.side), smooth=False)
             layer = cv2.min(layer, zone)
         return product(layer, self.lung)
 
 
 def draw_finding(finding: Finding, case: Case, anatomy: Anatomy) -> Lesion:
     """Draw any finding but cardiomegaly, which is the heart layer itself."""
-    draw, grade = _DRAW[finding.kind], SEVERITIES.index(finding.severity)
+    draw, grade = _DRAW[finding.kind], finding.grade
     sides = {"left": (1,), "right": (-1,), "bilateral": (-1, 1)}[finding.side or "bilateral"]
-    # The stream does not know the side, so that the twin's lesion is this one mirrored.
+    # The stream does not know the side, so that a counterfactual's lesion is this one mirrored.
     parts = [
         draw(Site(anatomy, side, finding.zone, grade, case.stream(f"finding {finding.slot} {n}")))
         for n, side in enumerate(sides)
@@ -135,9 +134,8 @@ def _ground_glass(site: Site) -> Lesion:
     radius = (0.085, 0.105, 0.125)[site.grade]
     site.blob(layer, site.place(0.05), (radius, radius * 0.8), 0.12)
     layer = site.clip(layer)
-    mask = layer > 127
     # Haze: no edge, and the vessels stay visible in it.
-    return Lesion(blur(layer, 0.028 * site.size), (0.11, 0.15, 0.19)[site.grade], mask)
+    return Lesion(blur(layer, 0.028 * site.size), (0.11, 0.15, 0.19)[site.grade], layer > 127)
 
 
 def _nodule(site: Site) -> Lesion:
@@ -159,8 +157,7 @@ def _atelectasis(site: Site) -> Lesion:
         y = at[1] + (n - site.grade / 2) * 0.045 + turn * half * t + random.gauss(0, 0.008) * t**2
         site.line(layer, d, y, (0.013, 0.018, 0.023)[site.grade])
     layer = site.clip(layer)
-    mask = layer > 127
-    return Lesion(blur(layer, 0.007 * site.size), (0.22, 0.26, 0.30)[site.grade], mask, 0.8)
+    return Lesion(blur(layer, 0.007 * site.size), (0.22, 0.26, 0.30)[site.grade], layer > 127, 0.8)
 
 
 def _effusion(site: Site) -> Lesion:
@@ -172,12 +169,10 @@ def _effusion(site: Site) -> Lesion:
     # The meniscus: highest at the wall, lowest towards the middle.
     rise = np.array([1.0, 0.98, 0.79, 0.63, 0.54, 0.50, 0.52], np.float32) * np.float32(height)
     y = np.concatenate([np.float32(foot) - rise, np.array([1.0, 1.0], np.float32)])
-    layer = empty(site.size)
-    fill(layer, site.anatomy.to_pixels(np.stack([d, y], -1), site.side), smooth=False)
-    layer = site.clip(layer)
-    mask = layer > 127
-    layer = blur(layer, 0.010 * site.size)
-    return Lesion(layer, (0.36, 0.40, 0.43)[site.grade], mask, 0.3, replaces_air=True)
+    pixels = site.anatomy.to_pixels(np.stack([d, y], -1), site.side)
+    layer = site.clip(fill(empty(site.size), pixels, smooth=False))
+    soft, density = blur(layer, 0.010 * site.size), (0.36, 0.40, 0.43)[site.grade]
+    return Lesion(soft, density, layer > 127, 0.3, replaces_air=True)
 
 
 def _pneumothorax(site: Site) -> Lesion:
@@ -193,10 +188,9 @@ def _pneumothorax(site: Site) -> Lesion:
         [d - gap * outer * (np.float32(0.6) + np.float32(0.55) * top), y + gap * apex * 1.4], -1
     ).astype(np.float32, copy=False)
     pixels = site.anatomy.to_pixels(fallen, site.side)
-    lung, pleura = empty(site.size), empty(site.size)
-    fill(lung, pixels)
+    pleura = empty(site.size)
     stroke(pleura, pixels[:8], 0.007 * site.anatomy.scale)
-    air = cv2.subtract(site.lung, lung)
+    air = cv2.subtract(site.lung, fill(empty(site.size), pixels))
     return Lesion(air, -0.11, air > 127, 0.0, edge=product(pleura, site.lung))
 
 
@@ -205,7 +199,6 @@ def _edema(site: Site) -> Lesion:
     at = 0.135 + random.gauss(0, 0.008), 0.47 + random.gauss(0, 0.015)
     site.blob(layer, at, ((0.075, 0.15), (0.095, 0.185), (0.12, 0.22))[site.grade], 0.15)
     layer = site.clip(layer)
-    mask = layer > 127
     soft = blur(layer, 0.035 * site.size)
     # Septal lines at the base, short and horizontal, reaching the wall.
     lines = empty(site.size)
@@ -215,7 +208,7 @@ def _edema(site: Site) -> Lesion:
         d = np.array([far - random.uniform(0.03, 0.06), far], np.float32)
         site.line(lines, d, np.array([y + 0.004, y], np.float32), 0.005, 130)
     soft = cv2.max(soft, site.clip(lines))
-    return Lesion(soft, (0.14, 0.19, 0.25)[site.grade], mask, 1.6)
+    return Lesion(soft, (0.14, 0.19, 0.25)[site.grade], layer > 127, 1.6)
 
 
 _DRAW: dict[str, Callable[[Site], Lesion]] = {

@@ -14,7 +14,7 @@ import numpy as np
 
 from .anatomy import Anatomy, gas_layer, great_vessel_layer, heart_layer, shape_patient, trunk_layer
 from .canvas import blur, noise, product
-from .case import SEVERITIES, Case
+from .case import Case
 from .devices import device_layer
 from .findings import Lesion, draw_finding
 from .stock import bone_layer, vessel_layer
@@ -64,8 +64,8 @@ def render(case: Case, size: int) -> Radiograph:
 
 
 def _enlargement(case: Case) -> float:
-    grades = [f.severity for f in case.findings if f.kind == "cardiomegaly"]
-    return _ENLARGED[SEVERITIES.index(grades[0])] if grades else 1.0
+    grades = [f.grade for f in case.findings if f.kind == "cardiomegaly"]
+    return _ENLARGED[grades[0]] if grades else 1.0
 
 
 def _attenuate(anatomy: Anatomy, heart: np.ndarray, lesions: list[Lesion]) -> np.ndarray:
@@ -85,9 +85,8 @@ def _attenuate(anatomy: Anatomy, heart: np.ndarray, lesions: list[Lesion]) -> np
     _add(mu, blur(gas_layer(anatomy), 0.008 * size), -0.17)
     _add(mu, bone_layer(anatomy), 0.16)
     for lesion in lesions:
-        _add(
-            mu, product(lesion.layer, air) if lesion.replaces_air else lesion.layer, lesion.density
-        )
+        layer = product(lesion.layer, air) if lesion.replaces_air else lesion.layer
+        _add(mu, layer, lesion.density)
         if lesion.edge is not None:
             _add(mu, lesion.edge, 0.13)
         # 128 stands for 1 here, since edema thickens the vessels.

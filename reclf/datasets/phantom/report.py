@@ -8,7 +8,7 @@ one fact therefore gives two reports that differ in the words of that fact.
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, lru_cache
 from random import Random
 from typing import NamedTuple
@@ -16,11 +16,12 @@ from typing import NamedTuple
 from reclf.data.reports import split_words
 from reclf.data.study import Word
 
-from .case import KINDS, SEVERITIES, SIDES, ZONES, Case, Finding
+from .case import KINDS, SIDES, ZONES, Case, Finding
 from .words import ANATOMY, LINKS, NEGATIONS, SIZED, SIZED_OR_GRADED, WORDINGS, Row, Wording
 
 MIN_WORDS, MAX_WORDS = 20, 80
-Spoken = tuple[str, str, int]  # text, word type or "" to look it up, finding or -1
+Part = tuple[str, str, int]  # text, word type or "" to look it up, finding or -1
+_SPACE: Part = (" ", "filler", -1)
 _PIECES = re.compile(r"(\{[^}]+\})")
 
 
@@ -96,13 +97,7 @@ def plan_report(case: Case) -> Plan:
     # findings first.
     spare = [*normal[2:], Sentence(wording.filler[0]), Sentence(wording.opening[0])]
     plan = Plan(tuple(sentences), styles, wording)
-    by_slot = {f.slot: (n, f) for n, f in enumerate(case.findings)}
-    length = sum(
-        len(_words(text))
-        for sentence in sentences
-        for spoken in _speak(sentence, plan, by_slot)
-        for text, _, _ in spoken
-    )
+    length = sum(len(_words(text)) for part in _fill(plan, case.findings) for text, _, _ in part)
     for sentence in spare:
         if length >= MIN_WORDS:
             break
@@ -113,47 +108,47 @@ def plan_report(case: Case) -> Plan:
         idle = [s for s in sentences if not s.slots and not s.absent]
         sentences.remove(idle[-1])
         length -= len(split_words(idle[-1].template))
-    return Plan(tuple(sentences), styles, wording)
+    return replace(plan, sentences=tuple(sentences))
 
 
 def write_report(plan: Plan, findings: tuple[Finding, ...]) -> tuple[str, tuple[Word, ...]]:
     """Put facts into a plan.
 
     Args:
-        plan: from `plan_report`, of this case or of its twin.
+        plan: from `plan_report`, of this case or of one that differs from it in a fact.
         findings: the facts. Sentences about a slot that is no longer there are left out.
 
     Returns:
         The text, and one Word per word of `split_words(text)`; `Word.finding` counts `findings`.
     """
-    told = _tell(plan, findings)
-    words: list[Word] = []
-    for number, spoken in enumerate(told):
-        for text, word_type, finding in spoken:
-            important = finding >= 0 and word_type != "filler"
-            for word in _words(text):
-                typed = word_type or _literal_type(word)
-                words.append(_word(word, typed, number, finding, important))
-    return _text(told), tuple(words)
+    sentences = _fill(plan, findings)
+    words = tuple(
+        _word(word, kind or _literal_type(word), number, finding, finding >= 0 and kind != "filler")
+        for number, parts in enumerate(sentences)
+        for text, kind, finding in parts
+        for word in _words(text)
+    )
+    return _text(sentences), words
 
 
 def report_text(plan: Plan, findings: tuple[Finding, ...]) -> str:
     """The text of `write_report` alone."""
-    return _text(_tell(plan, findings))
+    return _text(_fill(plan, findings))
 
 
-def _tell(plan: Plan, findings: tuple[Finding, ...]) -> list[list[Spoken]]:
+def _fill(plan: Plan, findings: tuple[Finding, ...]) -> list[list[Part]]:
+    """The sentences of a report; a template that refers back (former, latter) has two."""
     by_slot = {f.slot: (n, f) for n, f in enumerate(findings)}
     return [
-        spoken
+        [part for piece in _pieces(text) for part in _expand(piece, sentence, plan, by_slot)]
         for sentence in plan.sentences
         if all(slot in by_slot for slot in sentence.slots)
-        for spoken in _speak(sentence, plan, by_slot)
+        for text in sentence.template.split(". ")
     ]
 
 
-def _text(told: list[list[Spoken]]) -> str:
-    return " ".join(_tidy("".join(text for text, _, _ in spoken)) for spoken in told)
+def _text(sentences: list[list[Part]]) -> str:
+    return " ".join(_tidy("".join(text for text, _, _ in parts)) for parts in sentences)
 
 
 def _style(random: Random, finding: Finding, wording: Wording) -> Style:
@@ -172,25 +167,16 @@ def _state(random: Random, findings: tuple[Finding, ...], wording: Wording) -> l
     random.shuffle(order)
     sentences: list[Sentence] = []
     while order:
-        pair = _pair_to_join(random, order)
-        if pair is not None:
-            one, other = pair
-            placed = one.side is not None and other.side is not None
+        joined = order[: 2 if len(order) > 1 and random.random() <= 0.5 else 1]
+        order = order[len(joined) :]
+        placed = all(finding.side for finding in joined)
+        if len(joined) == 1:
+            templates = wording.single + wording.placed if placed else wording.single
+        else:
             double = placed and random.random() < 0.75
             templates = wording.double if double else wording.together
-            sentences.append(Sentence(random.choice(templates), (one.slot, other.slot)))
-            order = [f for f in order if f not in pair]
-            continue
-        one = order.pop(0)
-        templates = wording.single + wording.placed if one.side else wording.single
-        sentences.append(Sentence(random.choice(templates), (one.slot,)))
+        sentences.append(Sentence(random.choice(templates), tuple(f.slot for f in joined)))
     return sentences
-
-
-def _pair_to_join(random: Random, order: list[Finding]) -> tuple[Finding, Finding] | None:
-    if len(order) < 2 or random.random() > 0.5:
-        return None
-    return order[0], order[1]
 
 
 def _deny(random: Random, case: Case, wording: Wording) -> list[Sentence]:
@@ -208,7 +194,7 @@ def _deny(random: Random, case: Case, wording: Wording) -> list[Sentence]:
 
 
 def _describe_normal(random: Random, case: Case, wording: Wording) -> list[Sentence]:
-    """Normal anatomy in random order; nothing that a finding or its twin could contradict."""
+    """Normal anatomy in random order; nothing that a finding, changed or not, could contradict."""
     kinds = {f.kind for f in case.findings}
     templates = random.sample(wording.normal, len(wording.normal))
     first = [wording.heart] if "cardiomegaly" not in kinds else []
@@ -218,19 +204,9 @@ def _describe_normal(random: Random, case: Case, wording: Wording) -> list[Sente
     return [Sentence(t) for t in templates]
 
 
-def _speak(
-    sentence: Sentence, plan: Plan, by_slot: Mapping[int, tuple[int, Finding]]
-) -> list[list[Spoken]]:
-    """The sentences of a template; one that refers back (former, latter) has two."""
-    return [
-        [spoken for piece in _pieces(part) for spoken in _expand(piece, sentence, plan, by_slot)]
-        for part in sentence.template.split(". ")
-    ]
-
-
 def _expand(
     piece: str, sentence: Sentence, plan: Plan, by_slot: Mapping[int, tuple[int, Finding]]
-) -> list[Spoken]:
+) -> list[Part]:
     """Put the facts into one piece of a template."""
     if not piece.startswith("{"):
         return [(piece, "", -1)]
@@ -244,29 +220,26 @@ def _expand(
     style = plan.styles[slot]
     kinds = plan.wording.kinds[finding.kind]
     kind = (kinds[style.synonym % len(kinds)], "finding", number)
-    severity = (style.severities[SEVERITIES.index(finding.severity)], "severity", number)
-    space = (" ", "filler", -1)
+    severity = (style.severities[finding.grade], "severity", number)
     match name[2:]:
         case "kind":
             return [kind]
         case "severity":
             return [severity]
         case "core":
-            return [severity, space, kind]
+            return [severity, _SPACE, kind]
         case "full":
-            where = [finding.side or "", _zone(finding, style)]
-            place = (" ".join(w for w in where if w), "location", number)
-            return [severity, space, place, space, kind]
-        case "place":
-            return _place(finding, style, number)
-    raise ValueError(f"template slot {piece} is none of kind, severity, core, full, place")
+            zone = _zone(finding, style)
+            place = (" ".join(w for w in (finding.side, zone) if w), "location", number)
+            return [severity, _SPACE, place, _SPACE, kind]
+    return _place(finding, style, number)
 
 
 def _zone(finding: Finding, style: Style) -> str:
     return style.zones[ZONES.index(finding.zone)] if finding.zone else ""
 
 
-def _place(finding: Finding, style: Style, number: int) -> list[Spoken]:
+def _place(finding: Finding, style: Style, number: int) -> list[Part]:
     if finding.side is None:
         return []
     side = SIDES.index(finding.side)
@@ -277,12 +250,10 @@ def _place(finding: Finding, style: Style, number: int) -> list[Spoken]:
         phrase = style.lungs
     else:
         phrase = style.beside[side]
-    spoken: list[Spoken] = []
+    parts: list[Part] = []
     for word in phrase.split():
-        link = word in LINKS
-        spoken += [(word, "filler" if link else "location", -1 if link else number)]
-        spoken += [(" ", "filler", -1)]
-    return spoken[:-1]
+        parts += [(word, "filler", -1) if word in LINKS else (word, "location", number), _SPACE]
+    return parts[:-1]
 
 
 def _literal_type(word: str) -> str:
@@ -307,5 +278,5 @@ def _words(text: str) -> tuple[str, ...]:
     return tuple(split_words(text))
 
 
-# Words repeat, and making a frozen dataclass anew takes four times as long as finding it.
+# Words repeat, and a new frozen dataclass takes four times as long as one from the cache.
 _word = lru_cache(maxsize=16384)(Word)
