@@ -15,7 +15,7 @@ from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
 from reclf.config import ModelConfig, RunConfig, TowerConfig
 from reclf.data.tokenization import train_tokenizer
-from reclf.datasets.counterfactuals import WithTwins
+from reclf.datasets.counterfactuals import WithCounterfactuals
 from reclf.datasets.selection import first_reports, gallery, open_split
 from reclf.models.reclf import RECLF
 from reclf.runs.run import Run
@@ -72,8 +72,8 @@ def pretrain(run: Run, progress_bar: bool = True, on_log: Any = None) -> RECLF:
                 data=[getattr(d, "fingerprint", None) for d in (train_set, val_set)],
                 parameters=sum(p.numel() for p in model.parameters()),
             )
-    if config.data.twins:
-        train_set = WithTwins(train_set, config.data.twins)
+    if config.data.counterfactuals:
+        train_set = WithCounterfactuals(train_set, config.data.counterfactuals)
     val_studies = gallery(val_set, config.train.val_studies)
     return train(model, run, train_set, val_studies, progress_bar, on_log)
 

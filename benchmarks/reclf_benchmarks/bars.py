@@ -22,7 +22,7 @@ BARS = (
     Bar("srm_irm_one_step_float32", True, 4.0, "the same with one SRM step"),
     Bar("srm_irm_one_step_bfloat16", True, 6.0, "one SRM step, ours in bfloat16"),
     Bar("gloria_float32", True, 4.5, "GLoRIA's local loss, D 768: loop / ours"),
-    Bar("memory_all_pairs", True, 7.0, "peak memory, chunks recomputed: loop / ours"),
+    Bar("memory_all_pairs", True, 7.0, "peak memory, chunks checkpointed: loop / ours"),
     Bar("memory_time_cost", False, 1.4, "its time by that of our fastest setting"),
     Bar("memory_smallest", True, 30.0, "peak memory, smallest chunks: loop / ours"),
     Bar("shortlist_time", True, 8.0, "K = 8 of B = 128: all pairs / shortlist"),

@@ -21,7 +21,7 @@ import torch
 from PIL import Image
 from pydicom.uid import UID, ExplicitVRLittleEndian, JPEG2000Lossless
 
-from reclf.data.batch import Collate
+from reclf.data.collate import Collate
 from reclf.data.radiographs import fit, read_fitted
 from reclf.data.tokenization import train_tokenizer
 from reclf.datasets.base import load_dataset

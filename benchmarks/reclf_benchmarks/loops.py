@@ -28,7 +28,7 @@ def sgraf_logits(
     matchings: LocalMatchings,
     aggregator: RelationEnhanced,
     regions: Tensor,
-    image_whole: Tensor,
+    image_global: Tensor,
     words: Sequence[Tensor],
     report_whole: Tensor,
 ) -> Tensor:
@@ -36,9 +36,9 @@ def sgraf_logits(
 
     Args:
         aggregator: parallel, reading out from the global matching, its other options as they are by
-            default, but for `include_whole=True`.
+            default, but for `include_global=True`.
         regions: (A, R, D).
-        image_whole: (A, D).
+        image_global: (A, D).
         words: B times (W, D), without padding.
         report_whole: (B, D).
     """
@@ -46,16 +46,16 @@ def sgraf_logits(
         raise ValueError('the loop has two heads: composition must be "parallel"')
     columns = []
     for caption, whole in zip(words, report_whole, strict=True):
-        nodes = caption_matchings(matchings, regions, image_whole, caption, whole)
+        nodes = caption_matchings(matchings, regions, image_global, caption, whole)
         for_graph = aggregator.semantic_score(graph_reasoning(aggregator.semantic, nodes))
-        nodes = caption_matchings(matchings, regions, image_whole, caption, whole)
+        nodes = caption_matchings(matchings, regions, image_global, caption, whole)
         pair = attention_filtration(aggregator.importance, nodes)
         columns.append((for_graph + aggregator.importance_score(pair)) / 2)
     return torch.stack(columns, 1)
 
 
 def caption_matchings(
-    matchings: LocalMatchings, regions: Tensor, image_whole: Tensor, caption: Tensor, whole: Tensor
+    matchings: LocalMatchings, regions: Tensor, image_global: Tensor, caption: Tensor, whole: Tensor
 ) -> Tensor:
     """The global matching and the local ones of one caption with all images: (A, 1 + W, S)."""
     queries = caption.expand(len(regions), *caption.shape)
@@ -63,7 +63,7 @@ def caption_matchings(
     scores = F.normalize(queries, dim=-1) @ F.normalize(regions, dim=-1).mT
     attended = F.normalize((scale * scores).softmax(-1) @ regions, dim=-1)
     local = matchings.local((attended - F.normalize(queries, dim=-1)) ** 2)
-    one = (F.normalize(image_whole, dim=-1) - F.normalize(whole, dim=-1)) ** 2
+    one = (F.normalize(image_global, dim=-1) - F.normalize(whole, dim=-1)) ** 2
     nodes = torch.cat([matchings.whole(one)[:, None], local], 1)
     return F.normalize(nodes, dim=-1)
 

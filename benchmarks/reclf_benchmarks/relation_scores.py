@@ -63,7 +63,7 @@ class Case:
         self.matchings = LocalMatchings(D, sizes.matching_dim, kind, 4.0).to(device)
         S = sizes.matching_dim
         self.aggregator: Aggregator = (
-            Gloria(S) if gloria else RelationEnhanced(S, steps=sizes.steps, include_whole=True)
+            Gloria(S) if gloria else RelationEnhanced(S, steps=sizes.steps, include_global=True)
         ).to(device)
         self.counts = [L] * B
 
@@ -77,9 +77,9 @@ class Case:
     def two_models(self, images: ImageFeatures, words: list[Tensor]) -> Tensor:
         """SGRAF's loop of these images and all reports."""
         assert isinstance(self.aggregator, RelationEnhanced)
-        whole = self.texts.whole
+        whole = self.texts.global_embedding
         return sgraf_logits(
-            self.matchings, self.aggregator, images.regions, images.whole, words, whole
+            self.matchings, self.aggregator, images.regions, images.global_embedding, words, whole
         )
 
     def ours(self, half: bool = False, chunk: int = 0, recompute: bool = False) -> Tensor:
@@ -91,7 +91,7 @@ class Case:
     def shortlist(self, k: int, recompute: bool = True) -> Tensor:
         """The positives and the k hardest negatives of each row and column, the rest -inf."""
         images, texts = self._features(False)
-        logits_global = images.whole @ texts.whole.T
+        logits_global = images.global_embedding @ texts.global_embedding.T
         chosen = hardest_pairs(logits_global, torch.eye(len(self.counts)).bool(), k)
         rows, columns = chosen.nonzero().T
         scorer = PairScorer(self.matchings, self.aggregator, recompute=recompute)
@@ -104,10 +104,11 @@ class Case:
             return self.images, self.texts
         low = torch.bfloat16
         images = self.images._replace(
-            whole=self.images.whole.to(low), regions=self.images.regions.to(low)
+            global_embedding=self.images.global_embedding.to(low),
+            regions=self.images.regions.to(low),
         )
         return images, self.texts._replace(
-            whole=self.texts.whole.to(low), words=self.texts.words.to(low)
+            global_embedding=self.texts.global_embedding.to(low), words=self.texts.words.to(low)
         )
 
     def training(self, score: Callable[[], Tensor]) -> Callable[[], None]:
@@ -115,7 +116,7 @@ class Case:
 
         def job() -> None:
             info_nce(score()).backward()
-            for leaf in (self.images.regions, self.images.whole, *self.texts[:2]):
+            for leaf in (self.images.regions, self.images.global_embedding, *self.texts[:2]):
                 leaf.grad = None
 
         return job
@@ -219,11 +220,15 @@ def rerank(sizes: Sizes, rounds: int, device: str, candidates: int = 200) -> Rat
     case = Case(replace(sizes, studies=candidates), device)
     rows, columns = torch.zeros(candidates, dtype=torch.long), torch.arange(candidates)
     scorer = PairScorer(case.matchings, case.aggregator)
-    one = case.images._replace(whole=case.images.whole[:1], regions=case.images.regions[:1])
+    one = case.images._replace(
+        global_embedding=case.images.global_embedding[:1], regions=case.images.regions[:1]
+    )
 
     def ours(half: bool) -> Tensor:
         images, texts = case._features(half)
-        images = images._replace(whole=images.whole[:1], regions=images.regions[:1])
+        images = images._replace(
+            global_embedding=images.global_embedding[:1], regions=images.regions[:1]
+        )
         with torch.no_grad(), torch.autocast(device, torch.bfloat16, enabled=half):
             return scorer.listed_pairs(images, texts, rows, columns, case.counts)
 

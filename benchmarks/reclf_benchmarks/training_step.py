@@ -49,7 +49,7 @@ class Step:
             region_stage=4,
             embed_dim=sizes.embed_dim,
             matching_dim=sizes.matching_dim,
-            aggregator_options={"include_whole": True},
+            aggregator_options={"include_global": True},
             max_words=sizes.words,
         )
         self.model = RECLF(config).to(device).train()
@@ -87,9 +87,9 @@ class Step:
             self.plain.matchings,
             aggregator,
             images.regions,
-            images.whole,
+            images.global_embedding,
             list(texts.words),
-            texts.whole,
+            texts.global_embedding,
         )
         return self.plain.score_global(images, texts), logits_local
 
@@ -112,7 +112,7 @@ class Step:
         with torch.no_grad(), self._autocast():
             images = self.model.encode_images(self.batch.pixels)
             texts = self.model.encode_reports(self.batch)
-        for leaf in (images.regions, images.whole, texts.words, texts.whole):
+        for leaf in (images.regions, images.global_embedding, texts.words, texts.global_embedding):
             leaf.requires_grad_()
 
         def job() -> None:

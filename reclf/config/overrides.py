@@ -10,6 +10,14 @@ from typing import Any, TypeVar
 
 T = TypeVar("T")
 
+# Of version 0.1, in the config.json of its runs and checkpoints: settings, options, values.
+RENAMED = {
+    "twins": "counterfactuals",
+    "include_whole": "include_global",
+    "whole": "global",
+    "reclf.variants:UniformSRM": "reclf_study.variants:UniformSRM",
+}
+
 
 def to_dict(config: Any) -> dict[str, Any]:
     """The configuration as plain JSON values."""
@@ -17,8 +25,12 @@ def to_dict(config: Any) -> dict[str, Any]:
 
 
 def from_dict(cls: type[T], values: dict[str, Any], path: str = "") -> T:
-    """Build a configuration from `to_dict`'s output; unknown or wrongly typed fields raise."""
+    """Build a configuration from `to_dict`'s output; unknown or wrongly typed fields raise.
+
+    Names of version 0.1 (RENAMED) are read as the present ones.
+    """
     hints = typing.get_type_hints(cls)
+    values = _present_names(values)
     unknown = [name for name in values if name not in hints]
     if unknown:
         raise ValueError(
@@ -28,6 +40,16 @@ def from_dict(cls: type[T], values: dict[str, Any], path: str = "") -> T:
         name: read_as(value, hints[name], f"{path}{name}") for name, value in values.items()
     }
     return cls(**arguments)
+
+
+def _present_names(values: dict[str, Any]) -> dict[str, Any]:
+    found = {}
+    for name, value in values.items():
+        if name == "aggregator_options" and isinstance(value, dict):
+            value = _present_names(value)
+        known = name in ("aggregator", "read_out") and isinstance(value, str)
+        found[RENAMED.get(name, name)] = RENAMED.get(value, value) if known else value
+    return found
 
 
 def read_as(value: Any, kind: Any, name: str) -> Any:

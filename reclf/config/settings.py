@@ -114,7 +114,7 @@ class DataConfig:
     """Folder of the data set; empty for the phantom."""
     options: dict[str, Any] = field(default_factory=dict)
     """Further arguments of the data set class."""
-    twins: dict[str, float] = field(default_factory=dict)
+    counterfactuals: dict[str, float] = field(default_factory=dict)
     """Fact -> share of the training studies that come beside a twin which differs in it, e.g.
     {"binding": 0.5}; for data sets that can draw twins (the phantom)."""
     train_split: str = "train"
@@ -133,9 +133,9 @@ class DataConfig:
     def __post_init__(self) -> None:
         check(self.workers >= 0, "data.workers", self.workers, "not be negative")
         check(self.vocab_size >= 50, "data.vocab_size", self.vocab_size, "be at least 50")
-        for fact, share in self.twins.items():
+        for fact, share in self.counterfactuals.items():
             right = isinstance(share, int | float) and 0 <= share <= 1
-            check(right, f"data.twins.{fact}", share, "be a share from 0 to 1")
+            check(right, f"data.counterfactuals.{fact}", share, "be a share from 0 to 1")
 
 
 @dataclass(frozen=True)

@@ -21,17 +21,8 @@ from tokenizers.models import WordPiece
 from torch import Tensor
 from transformers import PreTrainedTokenizerFast
 
+from .batch import rounded_up
 from .reports import clean, sentence_numbers, split_words
-
-# Lengths of texts are rounded up to a multiple of this. Libraries prepare a kernel for every shape
-# that is new to them, and lengths as they come are new in every batch (LOG.md, 2026-11-25).
-LENGTH_STEP = 4
-
-
-def rounded_up(length: int, multiple: int = LENGTH_STEP) -> int:
-    """The next multiple, at least one of them."""
-    return multiple * max(1, -(-length // multiple))
-
 
 _SPECIAL = {
     "pad_token": "[PAD]",

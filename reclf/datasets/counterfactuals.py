@@ -1,10 +1,10 @@
-"""Training studies beside their twins: hard negatives that differ in one fact.
+"""Counterfactual pairs for training: hard negatives that differ from a study in one fact.
 
-    index 2i, 2i + 1 --share of twins--> two studies as they come | a study and its twin
+    index 2i, 2i + 1 --share of pairs--> two independent studies | a study and its counterfactual
 
-Among the negatives of a batch hardly one has the same words in another order of things, so that
-nothing asks "left effusion, right nodule" to be told from "right effusion, left nodule". A twin
-does, in both directions: each of the two images meets both reports.
+Negatives drawn at random hardly ever hold the same words in another arrangement, so nothing in a
+batch separates "left effusion, right nodule" from "right effusion, left nodule". A counterfactual
+does, in both directions: each of the two images is contrasted with both reports.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,34 +15,36 @@ from reclf.data.study import Pair
 GOLDEN = 0.6180339887498949  # its multiples fill [0, 1) evenly
 
 
-class WithTwins:
-    """Map-style data set for training, of `Pair`s; some of them are twins of their neighbor.
+class WithCounterfactuals:
+    """Map-style data set for training, of `Pair`s; some are counterfactuals of their neighbor.
 
-    Which, follows from the index alone.
+    Which ones, follows from the index alone.
 
     Args:
-        data: with `twins(number, fact)`, two `Pair`s that differ in a fact.
-        shares: fact -> share of the studies that are one of two that differ in it.
+        data: with `counterfactuals(number, fact)`, two `Pair`s that differ in a fact.
+        shares: fact -> share of the studies that belong to such a pair.
 
     Raises:
-        ValueError: the data set has no twins, no such fact, or shares beyond 1.
+        ValueError: the data set draws no counterfactuals, no such fact, or shares above 1.
     """
 
     together = 2  # neighbors that a sampler leaves side by side
 
     def __init__(self, data: Any, shares: Mapping[str, float]):
-        if not hasattr(data, "twins"):
+        if not hasattr(data, "counterfactuals"):
             raise ValueError(
-                f"data.twins is {dict(shares)}, but the data set {type(data).__name__} cannot draw "
-                "twins; of those here the phantom can. Leave data.twins empty."
+                f"data.counterfactuals is {dict(shares)}, but the data set {type(data).__name__} "
+                "cannot draw counterfactual pairs; the phantom can. Leave data.counterfactuals "
+                "empty."
             )
         unknown = set(shares) - set(data.facts)
         if unknown:
             raise ValueError(
-                f"data.twins: unknown fact {sorted(unknown)[0]!r}; facts: {', '.join(data.facts)}"
+                f"data.counterfactuals: unknown fact {sorted(unknown)[0]!r}; facts: "
+                f"{', '.join(data.facts)}"
             )
         if sum(shares.values()) > 1:
-            raise ValueError(f"data.twins must sum to 1 at most, got {dict(shares)}")
+            raise ValueError(f"data.counterfactuals must sum to 1 at most, got {dict(shares)}")
         self.data, self.shares = data, dict(shares)
         self.endless = getattr(data, "endless", False)
 
@@ -59,11 +61,11 @@ class WithTwins:
             fact = self.fact(index)
             if fact is not None and index not in found:
                 number = index // 2
-                found[2 * number], found[2 * number + 1] = self.data.twins(number, fact)
+                found[2 * number], found[2 * number + 1] = self.data.counterfactuals(number, fact)
         return [found[index] for index in indices]
 
     def fact(self, index: int) -> str | None:
-        """In what this study differs from its neighbor; None if it is no twin."""
+        """The fact in which this study differs from its neighbor; None for independent studies."""
         place = index // 2 * GOLDEN % 1.0
         for fact, share in self.shares.items():
             if place < share:

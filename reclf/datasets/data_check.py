@@ -23,7 +23,7 @@ import pandas as pd
 from tqdm.auto import tqdm
 
 from reclf import datasets
-from reclf.data.batch import report_key
+from reclf.data.collate import report_key
 from reclf.data.radiographs import ImageError
 from reclf.data.reports import clean, split_words
 from reclf.data.study import Study

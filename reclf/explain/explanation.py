@@ -219,7 +219,7 @@ def explain(
     with torch.no_grad():
         images, texts = model.encode_images(batch.pixels), model.encode_reports(batch)
         related, matched = model.relate(images, texts)
-        cosine = torch.cosine_similarity(images.whole, texts.whole).item()
+        cosine = torch.cosine_similarity(images.global_embedding, texts.global_embedding).item()
         logit_global = cosine * model.logit_scale.item()
     model.train(was_training)
 

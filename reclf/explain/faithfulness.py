@@ -18,7 +18,7 @@ import torch
 from scipy.stats import spearmanr
 
 from reclf.data.region_grid import MIDDLE, filled, heat_in_pixels, without_cells
-from reclf.stats.metrics import contrast_to_noise, pointing_hit
+from reclf.stats.maps import contrast_to_noise, pointing_hit
 
 from .pair_score import CHUNK, PairScore
 

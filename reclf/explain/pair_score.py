@@ -138,10 +138,13 @@ class PairScore:
         return self._score(self._images, texts)
 
     def _score(self, images: ImageFeatures, texts: TextFeatures) -> Tensor:
-        rows = max(len(images.whole), len(texts.whole))
-        whole, regions, pooled = (_rows(part, rows) for part in images[:3])
-        images, texts = ImageFeatures(whole, regions, pooled, images.grid), _repeat(texts, rows)
-        cosine = torch.cosine_similarity(images.whole, texts.whole)
+        rows = max(len(images.global_embedding), len(texts.global_embedding))
+        global_embeddings, regions, pooled = (_rows(part, rows) for part in images[:3])
+        images, texts = (
+            ImageFeatures(global_embeddings, regions, pooled, images.grid),
+            _repeat(texts, rows),
+        )
+        cosine = torch.cosine_similarity(images.global_embedding, texts.global_embedding)
         logit_global = self.model.logit_scale * cosine
         if self.target == "global":
             return logit_global

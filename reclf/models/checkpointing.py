@@ -19,7 +19,7 @@ from torch.autograd.function import once_differentiable
 Outputs = tuple[Any, ...]
 
 
-def recomputed(
+def checkpointed(
     modules: Sequence[nn.Module], run: Callable[..., Outputs], *tensors: Tensor | None
 ) -> Outputs:
     """`run(*tensors)`, forgotten and run again in the backward pass.
@@ -31,10 +31,10 @@ def recomputed(
         run: gives a tuple, of tensors and of anything that has no gradient.
     """
     parameters = [p for module in modules for p in module.parameters() if p.requires_grad]
-    return _Recomputed.apply(modules, run, len(tensors), *tensors, *parameters)
+    return _Checkpointed.apply(modules, run, len(tensors), *tensors, *parameters)
 
 
-class _Recomputed(torch.autograd.Function):
+class _Checkpointed(torch.autograd.Function):
     @staticmethod
     def forward(
         ctx,

@@ -29,14 +29,14 @@ from .receptive_field import first_centre
 
 
 class ImageFeatures(NamedTuple):
-    whole: Tensor  # (B, D) global vector, not normalised
+    global_embedding: Tensor  # (B, D), not normalized
     regions: Tensor  # (B, R, D), row by row from the top left
     pooled: Tensor  # (B, C) before projection: what a linear probe reads
     grid: tuple[int, int]  # (h, w), R = h * w
 
 
 class TextFeatures(NamedTuple):
-    whole: Tensor  # (B, D)
+    global_embedding: Tensor  # (B, D)
     words: Tensor  # (B, W, D), rows of padding are zero
     word_mask: Tensor  # bool (B, W)
     sentences: Tensor  # int64 (B, W), the sentence of each word

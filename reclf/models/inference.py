@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import torch
 
-from reclf.data.batch import Collate
+from reclf.data.collate import Collate
 from reclf.data.study import Study
 from reclf.runs.progress import track
 
@@ -37,16 +37,16 @@ def encode_images(
     for chunk in chunks(track(studies, progress), batch_size):
         features = model.encode_images(stack_images(chunk).to(model.device))
         parts.append([part.cpu() for part in features[:3]])
-    whole, regions, pooled = (torch.cat(part) for part in zip(*parts, strict=True))
-    return ImageFeatures(whole, regions, pooled, features.grid)
+    global_embeddings, regions, pooled = (torch.cat(part) for part in zip(*parts, strict=True))
+    return ImageFeatures(global_embeddings, regions, pooled, features.grid)
 
 
 def take_images(
     images: ImageFeatures, chosen: torch.Tensor | slice, device: torch.device
 ) -> ImageFeatures:
     """Features of some of the images, on a device."""
-    whole, regions, pooled = (part[chosen].to(device) for part in images[:3])
-    return ImageFeatures(whole, regions, pooled, images.grid)
+    global_embeddings, regions, pooled = (part[chosen].to(device) for part in images[:3])
+    return ImageFeatures(global_embeddings, regions, pooled, images.grid)
 
 
 def stack_images(studies: Sequence[Study]) -> torch.Tensor:
@@ -63,10 +63,10 @@ def encode_texts(model: RECLF, reports: Sequence[str], batch_size: int = 64) -> 
     for start in range(0, len(reports), batch_size):
         batch = collate.texts(list(reports[start : start + batch_size])).to(model.device)
         parts.append([part.cpu() for part in model.encode_reports(batch)])
-    whole, *by_word = zip(*parts, strict=True)
+    global_embeddings, *by_word = zip(*parts, strict=True)
     longest = max(words.shape[1] for words in by_word[0])
     padded = (torch.cat([_pad_words(part, longest) for part in some]) for some in by_word)
-    return TextFeatures(torch.cat(whole), *padded)
+    return TextFeatures(torch.cat(global_embeddings), *padded)
 
 
 @torch.no_grad()
@@ -82,13 +82,17 @@ def score_all(
     texts = TextFeatures(*(part.to(model.device) for part in texts))
     counts = texts.word_mask.sum(1).tolist()
     rows = []
-    starts = range(0, len(images.whole), image_chunk)
+    starts = range(0, len(images.global_embedding), image_chunk)
     for start in track(starts, progress):
         chunk = slice(start, start + image_chunk)
         scores = model.score(take_images(images, chunk, model.device), texts, word_counts=counts)
         rows.append([None if part is None else part.float().cpu() for part in scores])
-    whole, local, both = zip(*rows, strict=True)
-    return Scores(torch.cat(whole), None if local[0] is None else torch.cat(local), torch.cat(both))
+    global_embeddings, local, both = zip(*rows, strict=True)
+    return Scores(
+        torch.cat(global_embeddings),
+        None if local[0] is None else torch.cat(local),
+        torch.cat(both),
+    )
 
 
 def _pad_words(tensor: torch.Tensor, length: int) -> torch.Tensor:

@@ -52,7 +52,7 @@ class LocalMatchings(nn.Module):
         super().__init__()
         self.kind = attention
         self.local = nn.Linear(embed_dim, matching_dim)
-        self.whole = nn.Linear(embed_dim, matching_dim)
+        self.whole = nn.Linear(embed_dim, matching_dim)  # of global embeddings; W_g
         log_scale = torch.tensor(math.log(attention_scale))
         self.log_attention_scale = nn.Parameter(log_scale, requires_grad=learn_attention_scale)
 
@@ -138,7 +138,7 @@ class LocalMatchings(nn.Module):
         attention = (scores * self.log_attention_scale.exp()).softmax(-2)
         return attention, products
 
-    def match_whole(self, images: Tensor, reports: Tensor) -> Tensor:
+    def match_global(self, images: Tensor, reports: Tensor) -> Tensor:
         """The global matching of image and report vectors of one (broadcast) shape (..., D)."""
         return unit(self.whole((unit(images) - unit(reports)).square()))
 

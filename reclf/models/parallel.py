@@ -24,7 +24,7 @@ from torch.nn.modules.dropout import _DropoutNd
 
 from .checkpointing import AutocastState, Outputs, gradients_of
 
-_LANES: ContextVar[int] = ContextVar("lanes")
+_THREADS: ContextVar[int] = ContextVar("lanes")
 
 
 class Job(NamedTuple):
@@ -36,22 +36,22 @@ class Job(NamedTuple):
 
 
 @contextmanager
-def lanes(count: int):
+def parallel_threads(count: int):
     """Within, so many jobs at a time; without, as many as torch has threads."""
-    token = _LANES.set(count)
+    token = _THREADS.set(count)
     try:
         yield
     finally:
-        _LANES.reset(token)
+        _THREADS.reset(token)
 
 
-def side_by_side(jobs: Sequence[Job]) -> list[Outputs]:
+def run_parallel(jobs: Sequence[Job]) -> list[Outputs]:
     """The outputs of every job, in their order; on a GPU one after the other.
 
     Also one after the other where their order would show: with dropout, and where the running
     statistics of a norm would be updated by several jobs.
     """
-    count = min(_LANES.get(torch.get_num_threads()), len(jobs))
+    count = min(_THREADS.get(torch.get_num_threads()), len(jobs))
     tensors = [tensor for job in jobs for tensor in job.tensors if tensor is not None]
     on_cpu = all(tensor.device.type == "cpu" for tensor in tensors)
     if count < 2 or not on_cpu or _order_shows(jobs):
@@ -64,7 +64,7 @@ def side_by_side(jobs: Sequence[Job]) -> list[Outputs]:
     given = [[None if t is None else place[id(t)] for t in job.tensors] for job in jobs]
     weights = [[place[id(p)] for p in some] for some in parameters]
     runs = [job.run for job in jobs]
-    flat = _SideBySide.apply(count, runs, given, weights, *unique.values())
+    flat = _Parallel.apply(count, runs, given, weights, *unique.values())
     sizes, outputs = flat[0], iter(flat[1:])
     return [tuple(next(outputs) for _ in range(size)) for size in sizes]
 
@@ -88,7 +88,7 @@ def _threads(count: int, work: Callable[[Any], Any], items: Sequence[Any]) -> It
     graded, autocast = torch.is_grad_enabled(), AutocastState.now(torch.device("cpu"))
 
     def one(item: Any) -> Any:
-        with lanes(1), torch.set_grad_enabled(graded), autocast.again():
+        with parallel_threads(1), torch.set_grad_enabled(graded), autocast.again():
             return work(item)
 
     share = max(1, torch.get_num_threads() // count)
@@ -106,7 +106,7 @@ def _pool(process: int, count: int, share: int) -> ThreadPoolExecutor:
     return ThreadPoolExecutor(count, initializer=torch.set_num_threads, initargs=(share,))
 
 
-class _SideBySide(torch.autograd.Function):
+class _Parallel(torch.autograd.Function):
     """Jobs on detached tensors, their graphs kept for a backward pass in threads as well."""
 
     @staticmethod

@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 import torch
 
-from reclf.data.batch import report_key
+from reclf.data.collate import report_key
 from reclf.data.reports import clean, split_words
 from reclf.data.study import Study
-from reclf.stats.metrics import bootstrap_interval, rank_of_partner, recall_chance
+from reclf.stats.bootstrap import bootstrap_interval
+from reclf.stats.ranking import rank_of_partner, recall_chance
 
 from .inference import encode_images, encode_texts, score_all
 from .reclf import RECLF, Scores

@@ -29,10 +29,10 @@ from transformers import PreTrainedTokenizerBase
 from reclf.config import ModelConfig, TowerConfig, from_dict
 from reclf.data.batch import Batch
 
-from .checkpointing import recomputed
+from .checkpointing import checkpointed
 from .encoders import ImageEncoder, ImageFeatures, TextEncoder, TextFeatures, build_tower
 from .matchings import LocalMatchings, Matched
-from .parallel import Job, side_by_side
+from .parallel import Job, run_parallel
 from .relations import Related, make_aggregator
 from .scoring import PairScorer
 from .tiles import hardest_pairs
@@ -104,7 +104,9 @@ class RECLF(nn.Module):
 
     def score_global(self, images: ImageFeatures, texts: TextFeatures) -> Tensor:
         """Logits of the global vectors of every image with every report, (A, B)."""
-        return self.logit_scale * cosine(images.whole[:, None], texts.whole[None])
+        return self.logit_scale * cosine(
+            images.global_embedding[:, None], texts.global_embedding[None]
+        )
 
     def score(
         self,
@@ -151,11 +153,14 @@ class RECLF(nn.Module):
             image_rows, text_rows: int64 (N,), positions in the features.
             pair_chunk: see `score`.
         """
-        whole = [
-            F.normalize(side.whole.float(), dim=-1)[rows]
+        embeddings = [
+            F.normalize(side.global_embedding.float(), dim=-1)[rows]
             for side, rows in ((images, image_rows), (texts, text_rows))
         ]
-        logits_global, logits_local = self.logit_scale * (whole[0] * whole[1]).sum(1), None
+        logits_global, logits_local = (
+            self.logit_scale * (embeddings[0] * embeddings[1]).sum(1),
+            None,
+        )
         if self.aggregator.uses_matchings:
             scorer = PairScorer(self.matchings, self.aggregator, pair_chunk)
             counts = _counts(texts, None)
@@ -168,14 +173,16 @@ class RECLF(nn.Module):
         Returns:
             The aggregator's read-out, and matchings (A, W, S), cosines (A, W), attention (A, W, R).
         """
-        if len(images.whole) != len(texts.whole):
+        if len(images.global_embedding) != len(texts.global_embedding):
+            counts = (
+                f"{len(images.global_embedding)} images and {len(texts.global_embedding)} reports"
+            )
             raise ValueError(
-                f"relate takes pairs: {len(images.whole)} images and {len(texts.whole)} reports "
-                "do not pair up; use score for all combinations"
+                f"relate takes pairs: {counts} do not pair up; use score for all combinations"
             )
         if not self.aggregator.uses_matchings:
             matched = self.matchings(images.regions, texts.words[:, None], texts.word_mask[:, None])
-            return Related(torch.zeros_like(images.whole[:, 0])), matched
+            return Related(torch.zeros_like(images.global_embedding[:, 0])), matched
         return PairScorer(self.matchings, self.aggregator).explain_pairs(images, texts)
 
     def forward(
@@ -205,7 +212,7 @@ class RECLF(nn.Module):
                 matches its own reports with the images of all; columns are joined afterwards.
         """
         images, texts = self._encode(batch, encoder_chunk)
-        joint = images._replace(whole=gather(images.whole, 0))
+        joint = images._replace(global_embedding=gather(images.global_embedding, 0))
         logits_global = gather(self.score_global(joint, texts), 1)
         if not self.aggregator.uses_matchings:
             return {"logits_global": logits_global, "logits_local": None}
@@ -239,7 +246,7 @@ class RECLF(nn.Module):
         if chunk >= len(batch) or not torch.is_grad_enabled():
             chunk = 0
         sides = (self.image_encoder, (batch.pixels,)), (self.text_encoder, _text_parts(batch))
-        images, texts = side_by_side(
+        images, texts = run_parallel(
             [Job([tower], partial(_encode_chunks, tower, chunk), parts) for tower, parts in sides]
         )
         return ImageFeatures(*images), TextFeatures(*texts)
@@ -328,11 +335,11 @@ def _text_parts(batch: Batch) -> tuple[Tensor, ...]:
 
 
 def _encode_chunks(encoder: nn.Module, chunk: int, *parts: Tensor) -> tuple[Any, ...]:
-    """The features of some studies at a time, recomputed in the backward pass; 0 takes all."""
+    """The features of some studies at a time, checkpointed in the backward pass; 0 takes all."""
     if not chunk:
         return encoder(*parts)
     split = zip(*(part.split(chunk) for part in parts), strict=True)
-    found = zip(*(recomputed([encoder], encoder, *some) for some in split), strict=True)
+    found = zip(*(checkpointed([encoder], encoder, *some) for some in split), strict=True)
     # What is no tensor is the size of the grid, the same for all.
     return tuple(torch.cat(part) if isinstance(part[0], Tensor) else part[0] for part in found)
 

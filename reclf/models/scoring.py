@@ -16,12 +16,12 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from reclf.data.tokenization import rounded_up
+from reclf.data.batch import rounded_up
 
-from .checkpointing import recomputed
+from .checkpointing import checkpointed
 from .encoders import ImageFeatures, TextFeatures
 from .matchings import LocalMatchings, Matched, overlaps, unit
-from .parallel import Job, side_by_side
+from .parallel import Job, run_parallel
 from .relations import Aggregator, Pairs, Related
 from .tiles import pairs_at_a_time, tile_sides
 
@@ -31,9 +31,9 @@ class _Inputs(NamedTuple):
 
     regions: Tensor  # (A, R, D)
     unit_regions: Tensor | None  # (A, R, D)
-    image_whole: Tensor  # (A, 1, D)
+    image_global: Tensor  # (A, 1, D)
     words: Tensor  # (C, W, D), or (A, 1, W, D) one report per image
-    text_whole: Tensor  # (1, C, D), or (A, 1, D)
+    text_global: Tensor  # (1, C, D), or (A, 1, D)
     mask: Tensor  # bool (C, W), or (A, 1, W)
     sentences: Tensor  # int64 (C, W), or (A, 1, W)
 
@@ -41,8 +41,8 @@ class _Inputs(NamedTuple):
 def _gathered(
     longest: int,
     regions: Tensor,
-    image_whole: Tensor,
-    text_whole: Tensor,
+    image_global: Tensor,
+    text_global: Tensor,
     words: Tensor,
     mask: Tensor,
     sentences: Tensor,
@@ -53,9 +53,9 @@ def _gathered(
     return _Inputs(
         regions.index_select(0, rows),
         None,
-        image_whole.index_select(0, rows)[:, None],
+        image_global.index_select(0, rows)[:, None],
         words.index_select(0, reports)[:, None, :longest],
-        text_whole.index_select(0, reports)[:, None],
+        text_global.index_select(0, reports)[:, None],
         mask.index_select(0, reports)[:, None, :longest],
         sentences.index_select(0, reports)[:, None, :longest],
     )
@@ -96,24 +96,24 @@ class PairScorer:
         is_sorted = order == list(range(len(counts)))
         features = texts if is_sorted else [part[order] for part in texts]
         at_a_time = self._at_a_time(images, max(counts, default=0))
-        tall, wide = tile_sides(len(images.whole), at_a_time)
+        tall, wide = tile_sides(len(images.global_embedding), at_a_time)
         # Split once, and not sliced for every tile: the gradient of a slice is as large as the
         # whole.
-        rows = [part.split(tall) for part in (images.regions, images.whole[:, None])]
+        rows = [part.split(tall) for part in (images.regions, images.global_embedding[:, None])]
         unit_rows = self._unit_regions(images.regions).split(tall)
-        whole, *by_word = (part.split(wide) for part in features)
+        global_embeddings, *by_word = (part.split(wide) for part in features)
         shared = self.aggregator.prepare()
         jobs = []
-        for k in range(len(whole)):
+        for k in range(len(global_embeddings)):
             own = [counts[i] for i in order[k * wide : (k + 1) * wide]]
             longest = min(rounded_up(own[0]), texts.words.shape[1])
             words, *others = (part[k][:, :longest] for part in by_word)
-            some = words, whole[k][None], *others
+            some = words, global_embeddings[k][None], *others
             jobs += [
                 self._job(shared, own[-1] < longest, _Inputs, *image_side, *some)
                 for image_side in zip(rows[0], unit_rows, rows[1], strict=True)
             ]
-        tiles = [logits for (logits,) in side_by_side(jobs)]
+        tiles = [logits for (logits,) in run_parallel(jobs)]
         column = len(rows[0])
         columns = [torch.cat(tiles[k : k + column]) for k in range(0, len(tiles), column)]
         logits = torch.cat(columns, 1)
@@ -141,18 +141,18 @@ class PairScorer:
         shared = self.aggregator.prepare()
         jobs = []
         if not len(order):
-            return images.whole.new_zeros((0, 2) if self.auxiliary else 0)
+            return images.global_embedding.new_zeros((0, 2) if self.auxiliary else 0)
         # Where memory is short, what a pair gathers counts too: its regions beside its words.
         largest = int(lengths.max()) + self.recompute * images.regions.shape[1]
         for chosen in order.split(self._at_a_time(images, largest)):
             words = min(rounded_up(int(lengths[chosen].max())), texts.words.shape[1])
-            rows = image_rows[chosen].to(images.whole.device)
-            reports = text_rows[chosen].to(images.whole.device)
+            rows = image_rows[chosen].to(images.global_embedding.device)
+            reports = text_rows[chosen].to(images.global_embedding.device)
             # Gathered anew where a chunk is recomputed: what is gathered is larger than a chunk.
-            features = images.regions, images.whole, *texts, rows, reports
+            features = images.regions, images.global_embedding, *texts, rows, reports
             padded = int(lengths[chosen].min()) < words
             jobs.append(self._job(shared, padded, partial(_gathered, words), *features))
-        parts = [logits.squeeze(1) for (logits,) in side_by_side(jobs)]
+        parts = [logits.squeeze(1) for (logits,) in run_parallel(jobs)]
         return torch.cat(parts)[order.argsort()]
 
     def explain_pairs(self, images: ImageFeatures, texts: TextFeatures) -> tuple[Related, Matched]:
@@ -160,9 +160,9 @@ class PairScorer:
         inputs = _Inputs(
             images.regions,
             None,
-            images.whole[:, None],
+            images.global_embedding[:, None],
             texts.words[:, None],
-            texts.whole[:, None],
+            texts.global_embedding[:, None],
             texts.word_mask[:, None],
             texts.sentences[:, None],
         )
@@ -192,25 +192,25 @@ class PairScorer:
             return (scores,)
 
         modules = self.matchings, self.aggregator
-        again = partial(recomputed, modules, run)
+        again = partial(checkpointed, modules, run)
         recompute = self.recompute and torch.is_grad_enabled()
         return Job(modules, again if recompute else run, (*parts, *shared))
 
     def _relate(
         self, shared: Sequence[Tensor], inputs: _Inputs, padded: bool, detail: bool
     ) -> tuple[Related, Matched]:
-        regions, unit_regions, image_whole, words, text_whole, mask, sentences = inputs
-        shape = (len(regions), text_whole.shape[-2], mask.shape[-1])  # (A, C, W)
+        regions, unit_regions, image_global, words, text_global, mask, sentences = inputs
+        shape = (len(regions), text_global.shape[-2], mask.shape[-1])  # (A, C, W)
         if self.aggregator.cosines_only and not detail:
             seen = mask if padded else None
             cosines = self.matchings.cosines(regions, words, seen, unit_regions)
             matched = Matched(cosines.new_empty(*cosines.shape, 0), cosines, cosines)
-            whole = cosines.new_empty(*shape[:2], 0)
+            global_embeddings = cosines.new_empty(*shape[:2], 0)
         else:
             seen = mask if padded else None
             with_cosines = detail or self.aggregator.reads_cosines
             matched = self.matchings(regions, words, seen, unit_regions, with_cosines)
-            whole = self.matchings.match_whole(image_whole, text_whole)
+            global_embeddings = self.matchings.match_global(image_global, text_global)
         flat = (shape[0] * shape[1], shape[2])
         overlap = None
         if self.aggregator.reads_overlap:
@@ -218,7 +218,7 @@ class PairScorer:
         pairs = Pairs(
             matchings=matched.matchings.reshape(*flat, matched.matchings.shape[-1]),
             cosines=matched.cosines.reshape(flat),
-            whole=whole.flatten(0, 1),
+            global_matching=global_embeddings.flatten(0, 1),
             word_mask=mask.expand(shape).reshape(flat),
             sentences=sentences.flatten(0, -2),
             overlap=overlap,

@@ -1,6 +1,6 @@
 """The records of a training, read from metrics.jsonl while it grows.
 
-    metrics.jsonl, one JSON object a line -> History -> records
+    metrics.jsonl, one JSON object a line -> MetricsLog -> records
 
 Needs no torch, so that a widget can read along.
 """
@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 
-class History:
+class MetricsLog:
     """What was logged so far; `read` takes in what came since.
 
     Args:

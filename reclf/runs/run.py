@@ -23,7 +23,7 @@ import torch
 from reclf.config import RunConfig, load_json, to_dict
 
 from .files import write_atomically, write_json
-from .metrics_log import History
+from .metrics_log import MetricsLog
 
 PACKAGES = ("torch", "transformers", "accelerate", "datasets", "numpy", "papermill", "captum")
 
@@ -82,7 +82,7 @@ class Run:
 
     def history(self) -> list[dict[str, Any]]:
         """The lines of metrics.jsonl."""
-        return History(self.folder / "metrics.jsonl").read()
+        return MetricsLog(self.folder / "metrics.jsonl").read()
 
     def truncate_history(self, step: int) -> None:
         """Forget what was logged after `step`: a resumed run does it again."""

@@ -1,122 +1,46 @@
-"""A share over studies, kept study by study so that intervals and paired differences can follow.
+"""The percentile bootstrap: what a number would have been on other studies of the same kind."""
 
-    each study: scored 3.5 of 4 --> Tally (total, count) --> value, 95 % interval, n
-
-Cases of one study go together (its findings share a film, its words a report), so what is resampled
-is always the study.
-"""
-
-from __future__ import annotations
-
-from dataclasses import dataclass
-from functools import lru_cache
-from typing import Any
+from collections.abc import Callable, Mapping
 
 import numpy as np
 
-from .metrics import macro_auroc, resampled_macro_auroc
 
-RESAMPLES = 2000
+def bootstrap_interval(
+    values: np.ndarray | Mapping[str, np.ndarray],
+    statistic: Callable = np.mean,
+    *,
+    seed: int = 0,
+    resamples: int = 2000,
+    level: float = 0.95,
+) -> tuple[float, float]:
+    """Percentile bootstrap interval of a statistic over the first axis.
 
+    Args:
+        values: an array (n, ...), or arrays with one first axis that are resampled together and
+            given to `statistic` as keyword arguments.
+        statistic: returns a number; NaN results (a resample with one class only) are left out.
 
-@dataclass(frozen=True)
-class Tally:
-    """What each of n studies scored, out of how much; 0 of 0 says nothing."""
-
-    total: np.ndarray  # float (n,)
-    count: np.ndarray  # float (n,), 0 or more
-
-    def __post_init__(self) -> None:
-        if self.total.shape != self.count.shape or self.total.ndim != 1:
-            raise ValueError(
-                f"total and count must be (n,), got {self.total.shape} and {self.count.shape}"
-            )
-        if not (np.isfinite(self.total).all() and np.isfinite(self.count).all()):
-            raise ValueError("total and count must be finite; a study that says nothing is 0 of 0")
-
-    @classmethod
-    def of(cls, values: np.ndarray) -> Tally:
-        """One value per study, each counting alike; NaN is a study that says nothing."""
-        known = ~np.isnan(values)
-        return cls(np.where(known, values, 0.0), known.astype(float))
-
-    @classmethod
-    def by_study(cls, values: np.ndarray, study: np.ndarray) -> Tally:
-        """Several values of a study, each counting alike; NaN is left out.
-
-        Args:
-            values: float (items,).
-            study: int (items,), number of each item's study, from 0.
-        """
-        known = ~np.isnan(values)
-        size = int(study.max()) + 1
-        return cls(
-            np.bincount(study[known], values[known], minlength=size),
-            np.bincount(study[known], minlength=size).astype(float),
-        )
-
-    @property
-    def value(self) -> float:
-        """NaN if no study says anything."""
-        return share(self.total, self.count)
-
-    @property
-    def n(self) -> int:
-        """Studies that say something."""
-        return int((self.count > 0).sum())
-
-    def resampled(self, seed: int = 0) -> np.ndarray:
-        """The value in each of RESAMPLES bootstrap resamples of the studies; NaN for 0 of 0.
-
-        Tallies of equal n and seed are resampled alike, so their differences are paired.
-        """
-        weights = _weights(len(self.total), seed)
-        with np.errstate(invalid="ignore"):
-            return (weights @ self.total) / (weights @ self.count)
-
-    def interval(self, seed: int = 0) -> tuple[float, float]:
-        """95 % percentile interval over the resamples: what `bootstrap_interval` gives."""
-        lower, upper = np.nanquantile(self.resampled(seed), [0.025, 0.975])
-        return float(lower), float(upper)
-
-    def result(self, seed: int = 0, **more: Any) -> dict[str, Any]:
-        """value, interval and n, as result files hold them; None where nothing is said."""
-        if not self.n:
-            return {"value": None, "interval": None, "n": 0, **more}
-        return {"value": self.value, "interval": list(self.interval(seed)), "n": self.n, **more}
-
-
-@dataclass(frozen=True)
-class Ranking:
-    """Labels and scores of n studies, whose value is the macro AUROC."""
-
-    labels: np.ndarray  # float (n, names), 1, 0 or NaN = no information
-    scores: np.ndarray  # float (n, names)
-
-    @property
-    def value(self) -> float:
-        return macro_auroc(self.labels, self.scores)
-
-    @property
-    def n(self) -> int:
-        return len(self.labels)
-
-    def resampled(self, seed: int = 0) -> np.ndarray:
-        """As `Tally.resampled`."""
-        return resampled_macro_auroc(self.labels, self.scores, _weights(self.n, seed))
-
-
-def share(total: np.ndarray, count: np.ndarray) -> float:
-    """sum(total) / sum(count), NaN for 0 of 0."""
-    return float(total.sum() / count.sum()) if count.sum() else float("nan")
-
-
-@lru_cache(maxsize=8)
-def _weights(n: int, seed: int) -> np.ndarray:
-    """How often each of n studies is drawn in each resample, float (RESAMPLES, n).
-
-    A resample is a row of weights, so all tallies of a benchmark share one matrix.
+    Returns:
+        Lower and upper end.
     """
+    together = values if isinstance(values, Mapping) else {"": values}
+    counts = {len(array) for array in together.values()}
+    if len(counts) != 1 or 0 in counts:
+        raise ValueError(f"values must have one length above 0, got lengths {sorted(counts)}")
+    n = counts.pop()
     generator = np.random.default_rng(seed)
-    drawn = [np.bincount(generator.integers(0, n, n), minlength=n) for _ in range(RESAMPLES)]
-    return np.array(drawn, dtype=float)
+    results = []
+    for _ in range(resamples):
+        chosen = generator.integers(0, n, n)
+        picked = {name: array[chosen] for name, array in together.items()}
+        results.append(statistic(picked[""]) if "" in picked else statistic(**picked))
+    return quantiles(np.asarray(results, dtype=float), level)
+
+
+def quantiles(results: np.ndarray, level: float) -> tuple[float, float]:
+    known = results[~np.isnan(results)]
+    if len(known) == 0:
+        return float("nan"), float("nan")
+    tail = (1 - level) / 2
+    lower, upper = np.quantile(known, [tail, 1 - tail])
+    return float(lower), float(upper)

@@ -20,14 +20,14 @@ from typing import Any
 import numpy as np
 from scipy.stats import t as student
 
-from .bootstrap import Ranking, Tally
+from .per_study import Ranking, StudyRatio
 
 FEWEST_SEEDS = 2
 FEWEST_STUDIES = 20
 
 
 @dataclass(frozen=True)
-class Draws:
+class Resampled:
     """A measure of one run: its value, and the same in resamples of the test studies."""
 
     value: float
@@ -35,7 +35,7 @@ class Draws:
     resampled: np.ndarray  # float (resamples,)
 
     @classmethod
-    def of(cls, measure: Tally | Ranking, seed: int = 0) -> Draws:
+    def of(cls, measure: StudyRatio | Ranking, seed: int = 0) -> Resampled:
         """Equal seeds and numbers of studies give equal resamples."""
         return cls(measure.value, measure.n, measure.resampled(seed))
 
@@ -69,7 +69,7 @@ class Estimate:
         return {name: self.value, "interval": interval, "seeds": list(self.seeds), "n": self.n}
 
 
-def mean_over_seeds(runs: Sequence[Draws]) -> Estimate:
+def mean_over_seeds(runs: Sequence[Resampled]) -> Estimate:
     """The mean of a measure over the runs of several seeds; of one, over studies alone.
 
     Raises:
@@ -78,7 +78,7 @@ def mean_over_seeds(runs: Sequence[Draws]) -> Estimate:
     return _estimate(list(runs))
 
 
-def paired_difference(runs: Sequence[Draws], controls: Sequence[Draws]) -> Estimate:
+def paired_difference(runs: Sequence[Resampled], controls: Sequence[Resampled]) -> Estimate:
     """Mean of runs minus controls, run i and control i having one seed and the same test studies.
 
     Raises:
@@ -88,13 +88,13 @@ def paired_difference(runs: Sequence[Draws], controls: Sequence[Draws]) -> Estim
         raise ValueError(f"{len(runs)} runs and {len(controls)} controls do not pair up")
     return _estimate(
         [
-            Draws(a.value - b.value, min(a.n, b.n), a.resampled - b.resampled)
+            Resampled(a.value - b.value, min(a.n, b.n), a.resampled - b.resampled)
             for a, b in zip(runs, controls, strict=True)
         ]
     )
 
 
-def _estimate(runs: list[Draws]) -> Estimate:
+def _estimate(runs: list[Resampled]) -> Estimate:
     if not runs:
         raise ValueError("a mean over seeds needs at least one run")
     values, seeds = np.array([run.value for run in runs]), len(runs)

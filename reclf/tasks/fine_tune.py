@@ -17,7 +17,7 @@ from reclf.data.study import Study
 from reclf.models.inference import stack_images
 from reclf.models.reclf import RECLF
 from reclf.runs.progress import track
-from reclf.stats.metrics import macro_auroc
+from reclf.stats.classification import macro_auroc
 
 from .linear_probe import choice_result, label_matrix, label_result
 

@@ -19,8 +19,8 @@ from reclf.data.study import Box, Study
 from reclf.models.inference import collate_for, stack_images
 from reclf.models.reclf import RECLF
 from reclf.runs.progress import track
-from reclf.stats.bootstrap import Tally
-from reclf.stats.metrics import THRESHOLDS, contrast_to_noise, iou_at_thresholds, pointing_hit
+from reclf.stats.maps import THRESHOLDS, contrast_to_noise, iou_at_thresholds, pointing_hit
+from reclf.stats.per_study import StudyRatio
 
 PHRASES = ("auto", "words", "report", "labels")
 HEATS = ("score", "attention")
@@ -196,8 +196,10 @@ def grounding_result(
     study = study_numbers(items)
     results = {}
     for name, value in values.items():
-        tally = Tally.by_study(value, study)  # CNR of a mask that covers the whole image is NaN
-        results[name] = {"value": tally.value, "interval": list(tally.interval(seed))}
+        ratio = StudyRatio.by_study(
+            value, study
+        )  # CNR of a mask that covers the whole image is NaN
+        results[name] = {"value": ratio.value, "interval": list(ratio.interval(seed))}
     labels = np.array([item.label for item in items])
     classes = sorted({item.label for item in items})
     return {

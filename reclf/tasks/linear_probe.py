@@ -18,13 +18,8 @@ from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
 from reclf.data.study import Study
-from reclf.stats.metrics import (
-    auroc,
-    bootstrap_interval,
-    f1_per_class,
-    macro_auroc,
-    macro_auroc_interval,
-)
+from reclf.stats.bootstrap import bootstrap_interval
+from reclf.stats.classification import auroc, f1_per_class, macro_auroc, macro_auroc_interval
 
 STRENGTHS = (0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3)  # scikit-learn's C
 FRACTIONS = (0.01, 0.1, 1.0)

@@ -123,7 +123,7 @@ def rerank(
     """
     if shortlist < 1:
         raise ValueError(f"shortlist must be at least 1, got {shortlist}")
-    vectors = unit_vectors(images.whole), unit_vectors(texts.whole)
+    vectors = unit_vectors(images.global_embedding), unit_vectors(texts.global_embedding)
     found = []
     for direction, before in enumerate((global_ranks.to_report, global_ranks.to_image)):
         short = nearest(vectors[direction], vectors[1 - direction], shortlist, index)

@@ -23,7 +23,8 @@ from reclf.models.recall import (
     score_studies,
 )
 from reclf.models.reclf import RECLF
-from reclf.stats.metrics import bootstrap_interval, precision_at_k, rank_of_partner
+from reclf.stats.bootstrap import bootstrap_interval
+from reclf.stats.ranking import precision_at_k, rank_of_partner
 
 BLOCK = 512  # queries scored at a time: 40 MB of scores for a gallery of 20,000
 

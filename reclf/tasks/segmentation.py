@@ -21,7 +21,8 @@ from reclf.data.study import Study
 from reclf.models.encoders import ImageEncoder
 from reclf.models.reclf import RECLF
 from reclf.runs.progress import track
-from reclf.stats.metrics import EMPTY_RULES, bootstrap_interval, dice_and_iou
+from reclf.stats.bootstrap import bootstrap_interval
+from reclf.stats.maps import EMPTY_RULES, dice_and_iou
 
 from .decoder import Decoder, feature_pyramid
 

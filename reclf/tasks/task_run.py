@@ -1,9 +1,9 @@
 """What every task notebook starts and ends with: a run opened, a random twin, a result written.
 
-    run folder -> Bench: model, untrained twin, data set -> task -> results/<task>-<name>.json
+    run folder -> TaskRun: model, untrained twin, data set -> task -> results/<task>-<name>.json
 
 A number from a trained encoder says little without the same number from an untrained one of the
-same shape, and none can be repeated without the choices behind it: `Bench` keeps both together.
+same shape, and none can be repeated without the choices behind it: `TaskRun` keeps both together.
 """
 
 import hashlib
@@ -36,7 +36,7 @@ RANDOM_SEED = 10_007  # added to the seed, so that the twin is not the trained m
 
 
 @dataclass
-class Bench:
+class TaskRun:
     """A run under test on a data set.
 
     Attributes:
@@ -62,7 +62,7 @@ class Bench:
     opened: dict[str, Any] = field(default_factory=dict, repr=False)
 
     @classmethod
-    def open(cls, p: SimpleNamespace) -> "Bench":
+    def open(cls, p: SimpleNamespace) -> "TaskRun":
         """Open what a task notebook's parameters name.
 
         Args:
@@ -84,7 +84,7 @@ class Bench:
         dataset = p.dataset or own.dataset
         return cls(
             run=run,
-            models={"trained": model, "random": random_twin(model, p.seed + RANDOM_SEED)},
+            models={"trained": model, "random": untrained_baseline(model, p.seed + RANDOM_SEED)},
             dataset=dataset,
             root=own_root if is_own else root,
             options={**(own.options if is_own else {}), **p.options},
@@ -255,7 +255,7 @@ class Bench:
         return folder / f"{name}-{short_hash(*parts)}.npz"
 
 
-def random_twin(model: RECLF, seed: int) -> RECLF:
+def untrained_baseline(model: RECLF, seed: int) -> RECLF:
     """An untrained model of the same shape, in eval mode on the same device.
 
     Pretrained towers are replaced by untrained ones too: the row asks what the architecture alone

@@ -23,7 +23,8 @@ from reclf.models.encoders import ImageFeatures
 from reclf.models.inference import chunks, encode_texts, score_all, stack_images
 from reclf.models.reclf import RECLF, Scores
 from reclf.runs.progress import track
-from reclf.stats.metrics import bootstrap_interval, f1_per_class, macro_f1
+from reclf.stats.bootstrap import bootstrap_interval
+from reclf.stats.classification import f1_per_class, macro_f1
 
 from .linear_probe import label_matrix, label_result
 

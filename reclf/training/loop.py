@@ -21,8 +21,8 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 from tqdm.auto import tqdm
 
-from reclf.data.batch import Pairs
-from reclf.data.radiographs import augment
+from reclf.data.augmentation import augment
+from reclf.data.collate import Pairs
 from reclf.data.study import Study
 from reclf.models.inference import collate_for
 from reclf.models.losses import info_nce

@@ -51,7 +51,7 @@ def phantom_small() -> RunConfig:
                 "importance_loss": 0.2,
             },
         ),
-        data=DataConfig(augment=False, workers=1, twins={"binding": 0.25}),
+        data=DataConfig(augment=False, workers=1, counterfactuals={"binding": 0.25}),
     )
 
 
@@ -61,7 +61,7 @@ def table_small() -> RunConfig:
         phantom_small(),
         {
             "data.dataset": "table",
-            "data.twins": {},
+            "data.counterfactuals": {},
             "data.augment": True,
             "data.test_split": "val",
             "data.options": {"on_problem": "refuse", "cache": "memory"},
@@ -130,7 +130,7 @@ def make_config(
         raise ValueError(f"unknown preset {preset!r}; presets: {', '.join(PRESETS)}")
     config = PRESETS[preset]()
     if overrides.get("data.dataset", config.data.dataset) != config.data.dataset:
-        overrides = {"data.twins": {}} | overrides
+        overrides = {"data.counterfactuals": {}} | overrides
     aggregator = overrides.get("model.aggregator", config.model.aggregator)
     if aggregator != config.model.aggregator:
         from reclf.models.relations import options_for  # torch takes seconds to import

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from reclf.config import TrainConfig
 from reclf.data.batch import Batch
 from reclf.models.losses import contrastive_losses
-from reclf.models.parallel import lanes
+from reclf.models.parallel import parallel_threads
 from reclf.models.reclf import RECLF
 
 
@@ -165,7 +165,7 @@ def cpu_threads(workers: int):
     if "OMP_NUM_THREADS" not in os.environ:
         torch.set_num_threads(max(1, before - workers))
     try:
-        with lanes(before):
+        with parallel_threads(before):
             yield
     finally:
         torch.set_num_threads(before)

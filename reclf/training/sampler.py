@@ -22,7 +22,7 @@ class StepSampler(Sampler[list[int]]):
         seed: of the permutations.
         start: first step to yield.
         rank, processes: which share of each micro-batch is ours.
-        together: so many neighbors stay side by side, as a study and its twin do. The last ones
+        together: so many neighbors stay together, as a counterfactual pair does. The last ones
             of a length that is no multiple of it end an epoch.
         endless: the studies are drawn independently, one for each index (the phantom), so that
             the order in which they lie is as good as any: they are read in order.
@@ -42,8 +42,9 @@ class StepSampler(Sampler[list[int]]):
     ):
         if batch_size % together:
             raise ValueError(
-                f"train.batch_size must be a multiple of {together} so that the studies of "
-                f"data.twins meet their twins, got {batch_size}; or leave data.twins empty"
+                f"train.batch_size must be a multiple of {together} so that the pairs of "
+                f"data.counterfactuals share a batch, got {batch_size}; or leave "
+                "data.counterfactuals empty"
             )
         if length < batch_size * processes:
             raise ValueError(

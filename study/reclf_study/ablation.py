@@ -22,11 +22,11 @@ from reclf.config import RunConfig, override
 from reclf.pretrain import pretrain
 from reclf.runs.files import write_json
 from reclf.runs.run import Run
-from reclf.stats.seeds import Draws, Estimate, mean_over_seeds, paired_difference
+from reclf.stats.seeds import Estimate, Resampled, mean_over_seeds, paired_difference
 
-from .evaluation_suite import Answers, Exam, load_answers, save_answers
+from .evaluation_suite import EvaluationSuite, StudyResults, load_results, save_results
 from .relation_benchmark import MEASURES
-from .variants import TITLES, comparisons, variant_config
+from .variants import RENAMED, TITLES, comparisons, variant_config
 
 SPEED_STEPS = 40  # of the first run, the second half of which is timed
 UNLIMITED = 60.0 * 24 * 365  # minutes: steps end a run, not time
@@ -41,7 +41,7 @@ ABLATION_MEASURES = {
     "linear_probe_auroc": "linear probe at 1 % labels, macro AUROC",
 }
 # What verdicts are given on; more of them would only be more chances to be lucky.
-JUDGED = (
+VERDICT_MEASURES = (
     "recall_at_5",
     "binding_accuracy",
     "pointing_hit",
@@ -113,7 +113,7 @@ class Ablation:
     names: Sequence[str]
     seeds: int
     steps: int
-    answers: dict[tuple[str, int], Answers] = field(default_factory=dict, repr=False)
+    results: dict[tuple[str, int], StudyResults] = field(default_factory=dict, repr=False)
 
     def run_config(self, name: str, seed: int) -> RunConfig:
         """Settings of one run."""
@@ -124,8 +124,14 @@ class Ablation:
         }
         return override(variant_config(name, self.config), settings)
 
-    def complete(self, exam: Exam, show: Callable[[str], None] = print) -> None:
-        """Train and ask what has not been trained and asked; the same call goes on after a kill.
+    def run_folder(self, name: str, seed: int) -> Path:
+        """Folder of one run; one that version 0.1 trained under an older name is taken over."""
+        older = [old for old, new in RENAMED.items() if new == name]
+        folders = [self.folder / f"{known}-seed{seed}" for known in (name, *older)]
+        return next((folder for folder in folders if folder.exists()), folders[0])
+
+    def complete(self, suite: EvaluationSuite, show: Callable[[str], None] = print) -> None:
+        """Train and evaluate what is missing; the same call goes on after a kill.
 
         All variants of a seed come before the next seed, so that an ablation that is stopped has
         whole seeds.
@@ -135,13 +141,13 @@ class Ablation:
         """
         runs = [(name, seed) for seed in range(self.seeds) for name in self.names]
         for number, (name, seed) in enumerate(runs, 1):
-            run = Run(self.folder / f"{name}-seed{seed}", self.run_config(name, seed))
-            path = run.folder / "results" / "ablation-answers.npz"
-            found = load_answers(path, exam.key)
+            run = Run(self.run_folder(name, seed), self.run_config(name, seed))
+            path = run.folder / "results" / "ablation-per_study.npz"
+            found = load_results(path, suite.key)
             if found is None:
                 model = pretrain(run, progress_bar=False)
-                found = exam.ask(model)
-                save_answers(found, path, exam.key)
+                found = suite.evaluate(model)
+                save_results(found, path, suite.key)
                 trained = run.status
                 details = {k: v for k, v in trained.items() if k not in ("state", "time")}
                 run.set_status("done", **details)
@@ -149,12 +155,12 @@ class Ablation:
                     f"{number} of {len(runs)}: {name}, seed {seed}: {trained['step']} steps in "
                     f"{trained['seconds']:.0f} s, recall@5 {found['recall_at_5'].value:.3f}"
                 )
-            self.answers[name, seed] = found
+            self.results[name, seed] = found
 
     def seconds(self, name: str) -> list[float]:
         """What the training of each run of a variant took."""
-        runs = [self.folder / f"{name}-seed{seed}" for seed in range(self.seeds)]
-        return [Run(folder).status["seconds"] for folder in runs]
+        runs = [Run(self.run_folder(name, seed)) for seed in range(self.seeds)]
+        return [run.status["seconds"] for run in runs]
 
 
 @dataclass(frozen=True)
@@ -172,7 +178,7 @@ class Findings:
         return {
             pair: [
                 sentence(pair, measure, by_measure[measure])
-                for measure in JUDGED
+                for measure in VERDICT_MEASURES
                 if measure in by_measure
             ]
             for pair, by_measure in self.differences.items()
@@ -204,7 +210,9 @@ class Findings:
         }
 
 
-def find(answers: Mapping[tuple[str, int], Answers], config: RunConfig, seed: int = 0) -> Findings:
+def find(
+    results: Mapping[tuple[str, int], StudyResults], config: RunConfig, seed: int = 0
+) -> Findings:
     """Means and paired differences of the answers of runs.
 
     Args:
@@ -212,18 +220,18 @@ def find(answers: Mapping[tuple[str, int], Answers], config: RunConfig, seed: in
         config: of the ablation, which decides what controls what.
         seed: of the resamples.
     """
-    names = list(dict.fromkeys(name for name, _ in answers))
-    seeds = sorted({number for _, number in answers})
-    draws: dict[str, dict[str, list[Draws]]] = {}
+    names = list(dict.fromkeys(name for name, _ in results))
+    seeds = sorted({number for _, number in results})
+    draws: dict[str, dict[str, list[Resampled]]] = {}
     for name in names:
         for measure in ABLATION_MEASURES:
-            runs = [answers[name, number].get(measure) for number in seeds]
+            runs = [results[name, number].get(measure) for number in seeds]
             known = [run for run in runs if run is not None and run.n]
             if len(known) == len(seeds):
                 row = draws.setdefault(name, {})
-                row[measure] = [Draws.of(run, seed) for run in known]
+                row[measure] = [Resampled.of(run, seed) for run in known]
     asked = comparisons(names, config)
-    some = next(iter(answers.values()))
+    some = next(iter(results.values()))
     return Findings(
         means={
             name: {measure: mean_over_seeds(runs) for measure, runs in row.items()}

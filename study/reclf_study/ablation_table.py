@@ -10,7 +10,7 @@ from reclf.stats.tables import markdown, short
 
 from .ablation import ABLATION_MEASURES
 from .relation_table import named_baselines
-from .variants import TITLES
+from .variants import title
 
 SHOWN = (
     "recall_at_5",
@@ -44,7 +44,7 @@ def means(result: Mapping[str, Any]) -> str:
         ["", *(ABLATION_MEASURES[measure] for measure in columns)],
         ["---"] * (1 + len(columns)),
         *(
-            [TITLES[name], *(_estimate(row.get(measure), "mean") for measure in columns)]
+            [title(name), *(_estimate(row.get(measure), "mean") for measure in columns)]
             for name, row in rows.items()
         ),
         ["baselines", *(_baselines(result["baselines"].get(m, {}), m) for m in columns)],
@@ -68,7 +68,7 @@ def differences(result: Mapping[str, Any]) -> str:
             cell = _estimate(found, "difference", sign="+")
             real = found is None or found["verdict"] == "real"
             cells.append(cell if real else f"({cell})")
-        lines.append([f"{TITLES[name]} over {TITLES[control]}", entry["question"], *cells])
+        lines.append([f"{title(name)} over {title(control)}", entry["question"], *cells])
     return markdown(lines)
 
 

@@ -14,7 +14,7 @@ import numpy as np
 from reclf.data.study import Study
 from reclf.models.inference import encode_images, encode_texts
 from reclf.models.reclf import RECLF
-from reclf.stats.bootstrap import Tally
+from reclf.stats.per_study import StudyRatio
 from reclf.tasks.rerank import pair_scores
 
 Pair = tuple[Study, Study]
@@ -36,7 +36,7 @@ def score_pairs(model: RECLF, pairs: Sequence[Pair], progress: str = "") -> dict
     return {name: found.reshape(-1, 2, 2) for name, found in scores.items()}
 
 
-def comparisons_won(scores: np.ndarray) -> dict[str, Tally]:
+def comparisons_won(scores: np.ndarray) -> dict[str, StudyRatio]:
     """How many comparisons of each pair the right one wins; a tie is half won, chance is 0.5.
 
     Args:
@@ -58,15 +58,15 @@ def comparisons_won(scores: np.ndarray) -> dict[str, Tally]:
     two = np.full(len(scores), 2.0)
     report, image = (((np.sign(d) + 1) / 2).sum(1) for d in (to_report, to_image))
     return {
-        "to_report": Tally(report, two),
-        "to_image": Tally(image, two),
-        "both": Tally(report + image, 2 * two),
+        "to_report": StudyRatio(report, two),
+        "to_image": StudyRatio(image, two),
+        "both": StudyRatio(report + image, 2 * two),
     }
 
 
-def fact_tallies(
+def fact_ratios(
     model: RECLF, pairs: Mapping[str, Sequence[Pair]], progress: str = ""
-) -> dict[str, dict[str, dict[str, Tally]]]:
+) -> dict[str, dict[str, dict[str, StudyRatio]]]:
     """Fact -> score -> direction -> comparisons won; facts without pairs are left out."""
     found = {}
     for fact, chosen in pairs.items():

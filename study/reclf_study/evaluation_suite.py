@@ -1,6 +1,6 @@
-"""What every run of an ablation is asked: the same studies, and answers kept study by study.
+"""The evaluation suite: every run of an ablation is evaluated on the same studies.
 
-    Exam (gallery, benchmark, labelled studies) --model--> name -> Tally or Ranking --> .npz
+    gallery, benchmark, labeled studies --model--> name -> StudyRatio or Ranking --> .npz
 
 Differences between runs are paired over studies, so means alone would not do.
 """
@@ -24,22 +24,22 @@ from reclf.datasets.selection import gallery, open_split
 from reclf.models.inference import encode_images
 from reclf.models.reclf import RECLF
 from reclf.runs.files import write_atomically
-from reclf.stats.bootstrap import Ranking, Tally
+from reclf.stats.per_study import Ranking, StudyRatio
 from reclf.tasks.linear_probe import label_matrix, probe_scores
 from reclf.tasks.overview import few_labelled
 from reclf.tasks.task_run import short_hash
 from reclf.tasks.zero_shot import prompts_for, score_prompts
 
-from .relation_benchmark import Material, benchmark, recall_tallies, word_frequency, word_tallies
+from .relation_benchmark import Material, benchmark, recall_ratios, word_frequency, word_ratios
 from .word_importance import DocumentFrequency
 
-Answers = dict[str, Tally | Ranking]
+StudyResults = dict[str, StudyRatio | Ranking]
 TRAINING_REPORTS = 2000  # for the document frequency of words
 MEASURED = 3  # raised when a measure changes, so that finished runs are asked again
 
 
 @dataclass(frozen=True)
-class Exam:
+class EvaluationSuite:
     """Studies of one split, drawn once for all runs.
 
     Attributes:
@@ -70,7 +70,7 @@ class Exam:
         n_pairs: int = 200,
         n_labelled: int = 500,
         phantom_seed: int = 0,
-    ) -> Exam:
+    ) -> EvaluationSuite:
         """Draw from the data set that the runs train on.
 
         Args:
@@ -124,40 +124,40 @@ class Exam:
         """Changes with anything that the answers depend on, the model apart."""
         return short_hash(json.dumps(self.choices, sort_keys=True))
 
-    def ask(self, model: RECLF) -> Answers:
+    def evaluate(self, model: RECLF) -> StudyResults:
         """All measures of a model: those of the relation benchmark, or elsewhere of retrieval and
         of what the words allow (a lexicon's: importance); zero_shot_auroc and linear_probe_auroc
         where there are labels."""
-        answers: Answers = {}
+        results: StudyResults = {}
         if self.material is not None:
-            answers |= benchmark(model, self.material)
+            results |= benchmark(model, self.material)
         else:
-            answers |= recall_tallies(model, self.gallery)
-            words = word_tallies(model, self.gallery, self.frequency)
-            answers |= {name: tally for name, tally in words.items() if tally.n}
+            results |= recall_ratios(model, self.gallery)
+            words = word_ratios(model, self.gallery, self.frequency)
+            results |= {name: ratio for name, ratio in words.items() if ratio.n}
         if not self.names:
-            return answers
+            return results
         images = encode_images(model, self.labelled)
         labels = label_matrix(self.labelled, self.names)
         prompted = score_prompts(model, images, prompts_for(self.names))
-        answers["zero_shot_auroc"] = Ranking(labels, prompted.class_scores())
+        results["zero_shot_auroc"] = Ranking(labels, prompted.class_scores())
         few, other = (
             (encode_images(model, part).pooled.numpy(), label_matrix(part, self.names))
             for part in (self.few, self.other)
         )
         scores, _ = probe_scores(few, other, images.pooled.numpy())
-        answers["linear_probe_auroc"] = Ranking(labels, scores)
-        return answers
+        results["linear_probe_auroc"] = Ranking(labels, scores)
+        return results
 
 
-def save_answers(answers: Answers, path: Path, key: str) -> None:
+def save_results(results: StudyResults, path: Path, key: str) -> None:
     """Write one .npz without pickled objects; `key` says what was asked."""
     arrays: dict[str, np.ndarray] = {"key": np.array(key)}
-    for name, answer in answers.items():
-        if isinstance(answer, Tally):
-            arrays |= {f"total/{name}": answer.total, f"count/{name}": answer.count}
+    for name, result in results.items():
+        if isinstance(result, StudyRatio):
+            arrays |= {f"total/{name}": result.total, f"count/{name}": result.count}
         else:
-            arrays |= {f"labels/{name}": answer.labels, f"scores/{name}": answer.scores}
+            arrays |= {f"labels/{name}": result.labels, f"scores/{name}": result.scores}
 
     def write(temporary: Path) -> None:
         with temporary.open("wb") as file:
@@ -166,18 +166,20 @@ def save_answers(answers: Answers, path: Path, key: str) -> None:
     write_atomically(path, write)
 
 
-def load_answers(path: Path, key: str) -> Answers | None:
-    """What `save_answers` wrote; None if it is not there, or something else was asked."""
+def load_results(path: Path, key: str) -> StudyResults | None:
+    """What `save_results` wrote; None if it is not there, or something else was asked."""
+    if not path.exists():
+        path = path.with_name("ablation-answers.npz")  # as version 0.1 named it
     if not path.exists():
         return None
     with np.load(path, allow_pickle=False) as arrays:
         if str(arrays["key"]) != key:
             return None
-        answers: Answers = {}
+        results: StudyResults = {}
         for full in arrays:
             part, _, name = full.partition("/")
             if part == "total":
-                answers[name] = Tally(arrays[full], arrays[f"count/{name}"])
+                results[name] = StudyRatio(arrays[full], arrays[f"count/{name}"])
             elif part == "labels":
-                answers[name] = Ranking(arrays[full], arrays[f"scores/{name}"])
-        return answers
+                results[name] = Ranking(arrays[full], arrays[f"scores/{name}"])
+        return results

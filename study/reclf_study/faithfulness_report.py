@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from reclf.explain.faithfulness import MEASURES
-from reclf.stats.metrics import bootstrap_interval
+from reclf.stats.bootstrap import bootstrap_interval
 
 from .faithfulness_study import CONTROLS, WORD_CONTROLS
 

@@ -39,7 +39,7 @@ TARGETS = ("phrase", "pair")
 
 
 @dataclass
-class Judged:
+class CaseResult:
     """What one case gave."""
 
     maps: dict[str, dict[str, np.ndarray]] = field(default_factory=dict)  # target, map -> (h, w)
@@ -90,7 +90,7 @@ def score_of(model: RECLF, item: Item, target: str, spoken: Item | None = None) 
     return PairScore(model, item.study.image, spoken.text, "cosine", words)
 
 
-def judge_case(
+def evaluate_case(
     model: RECLF,
     random_model: RECLF,
     item: Item,
@@ -101,7 +101,7 @@ def judge_case(
     samples: int = 32,
     gradient_steps: int = 16,
     seed: int = 0,
-) -> Judged:
+) -> CaseResult:
     """Maps of one case by attention, captum's methods and controls, and their measures.
 
     Args:
@@ -113,15 +113,16 @@ def judge_case(
         gradient_steps: of integrated gradients.
         seed: of the random map, of ties and of the hidden regions.
     """
-    judged = Judged()
+    judged = CaseResult()
     for target in TARGETS:
         score, untrained = (score_of(one, item, target) for one in (model, random_model))
         found = _attributions(score, fill, gradient_steps)
         maps = {name: _regions(one) for name, one in found.items()}
         if target == "phrase":
-            twins = _attributions(untrained, fill, gradient_steps)
+            counterfactuals = _attributions(untrained, fill, gradient_steps)
             judged.same_as_random = {
-                name: rank_correlation(maps[name], _regions(twin)) for name, twin in twins.items()
+                name: rank_correlation(maps[name], _regions(twin))
+                for name, twin in counterfactuals.items()
             }
         elif (drops := found["feature_ablation"].words) is not None:
             judged.words = _word_weights(drops, score, untrained, gradient_steps, seed)
@@ -146,20 +147,20 @@ def judge_case(
 
 def judge(
     model: RECLF, random_model: RECLF, items: Sequence[Item], seed: int = 0, **options
-) -> list[Judged]:
-    """`judge_case` for every item, each beside one of another study.
+) -> list[CaseResult]:
+    """`evaluate_case` for every item, each beside one of another study.
 
     Raises:
         ValueError: items of fewer than two studies.
     """
     others = shuffled(items, seed)
     return [
-        judge_case(model, random_model, items[i], others[i], seed=seed + i, **options)
+        evaluate_case(model, random_model, items[i], others[i], seed=seed + i, **options)
         for i in track(range(len(items)), "cases")
     ]
 
 
-def stack(judged: Sequence[Judged], target: str) -> dict[str, dict[str, np.ndarray]]:
+def stack(judged: Sequence[CaseResult], target: str) -> dict[str, dict[str, np.ndarray]]:
     """map -> measure -> float (n,), one value per case."""
     names = judged[0].measures[target]
     return {
@@ -170,7 +171,7 @@ def stack(judged: Sequence[Judged], target: str) -> dict[str, dict[str, np.ndarr
     }
 
 
-def stack_words(judged: Sequence[Judged]) -> dict[str, np.ndarray]:
+def stack_words(judged: Sequence[CaseResult]) -> dict[str, np.ndarray]:
     """Kind of word weight -> rank correlation with the drops, float (n,); the controls last."""
     names = {name for j in judged for name in j.word_measures}
     return {
@@ -180,7 +181,7 @@ def stack_words(judged: Sequence[Judged]) -> dict[str, np.ndarray]:
 
 
 def mean_curves(
-    judged: Sequence[Judged], target: str, steps: int = 13, seed: int = 0
+    judged: Sequence[CaseResult], target: str, steps: int = 13, seed: int = 0
 ) -> dict[str, dict[str, np.ndarray]]:
     """map -> "fractions", "insertion", "deletion" -> mean over cases; no new scores are needed
     when `steps` and `seed` are those of `judge`."""

@@ -20,13 +20,13 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from reclf.data.study import Study, Word
-from reclf.datasets.phantom import Phantom, minimal_pairs
+from reclf.datasets.phantom import Phantom, counterfactual_pairs
 from reclf.datasets.phantom.case import KINDS
 from reclf.models.encoders import PLACE_DIM, place_code
 from reclf.models.matchings import LocalMatchings, Matched, overlaps
 from reclf.models.relations import Aggregator, Pairs, Related, make_aggregator
 from reclf.models.relations.semantic import SemanticStep
-from reclf.stats.bootstrap import Tally
+from reclf.stats.per_study import StudyRatio
 
 from .counterfactual_pairs import comparisons_won
 from .word_relations import is_hard, relation_triples, share_in_order
@@ -65,7 +65,7 @@ class Scene:
 def draw_scenes(n: int, split: str, seed: int = 0) -> list[Scene]:
     """2 n scenes: n studies, each followed by its twin with the sides of two findings swapped."""
     data = Phantom(None, split, 96, seed=seed)
-    return [Scene.of(study) for pair in minimal_pairs(data, n, "binding") for study in pair]
+    return [Scene.of(study) for pair in counterfactual_pairs(data, n, "binding") for study in pair]
 
 
 class Oracle(nn.Module):
@@ -208,7 +208,7 @@ def train_oracle(
 
 
 @torch.no_grad()
-def examine(oracle: Oracle, scenes: Sequence[Scene], pairs: int = 16) -> dict[str, Tally]:
+def examine(oracle: Oracle, scenes: Sequence[Scene], pairs: int = 16) -> dict[str, StudyRatio]:
     """binding_accuracy of scenes and twins; relation_auroc and relation_auroc_hard of the first
     step's edges, where there are any."""
     oracle.eval()
@@ -228,4 +228,4 @@ def examine(oracle: Oracle, scenes: Sequence[Scene], pairs: int = 16) -> dict[st
             hard = triples[is_hard(triples)]
             values["relation_auroc_hard"].append(share_in_order(edges, hard))
     found = {"binding_accuracy": comparisons_won(np.stack(scores))["both"]}
-    return found | {name: Tally.of(np.array(v)) for name, v in values.items() if v}
+    return found | {name: StudyRatio.of(np.array(v)) for name, v in values.items() if v}

@@ -1,6 +1,6 @@
 """The relation benchmark: what only a data set with planted truth can ask of a model.
 
-    Material (gallery, minimal pairs, known words, places) --model--> name -> Tally (study by study)
+    gallery, counterfactual pairs, known words and places --model--> name -> StudyRatio
 
 Does the score tell which disease is where (minimal pairs), do words look at what they speak of
 (pointing game), do SRM's edges join the words of one finding, do IRM's weights single out the words
@@ -15,17 +15,17 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from reclf.data.study import Study
-from reclf.datasets.phantom import FACTS, Phantom, minimal_pairs
+from reclf.datasets.phantom import FACTS, Phantom, counterfactual_pairs
 from reclf.datasets.selection import first_reports
 from reclf.models.recall import KS
 from reclf.models.reclf import RECLF
-from reclf.stats.bootstrap import Tally
-from reclf.stats.metrics import recall_chance
+from reclf.stats.per_study import StudyRatio
+from reclf.stats.ranking import recall_chance
 from reclf.tasks.grounding import centre_maps, find_items, heat_maps, study_numbers
 from reclf.tasks.grounding import measure as measure_maps
 from reclf.tasks.retrieval import gallery_ranks
 
-from .counterfactual_pairs import Pair, fact_tallies
+from .counterfactual_pairs import Pair, fact_ratios
 from .word_importance import DocumentFrequency, importance_auroc
 from .word_readings import Reading, read
 from .word_relations import is_hard, relation_triples, share_in_order, text_distance, vector_cosines
@@ -39,7 +39,7 @@ class Measure(NamedTuple):
     """A line of the table: what is measured, and what it must beat."""
 
     title: str
-    baselines: tuple[str | float, ...]  # names of tallies, or a number
+    baselines: tuple[str | float, ...]  # names of ratios, or a number
 
 
 MEASURES: dict[str, Measure] = {
@@ -87,7 +87,7 @@ class Material:
         plain = Phantom(
             None, data.split, data.image_size, seed=data.seed, hospital=data.hospital, devices=False
         )
-        pairs = {fact: list(minimal_pairs(data, n_pairs, fact)) for fact in FACTS}
+        pairs = {fact: list(counterfactual_pairs(data, n_pairs, fact)) for fact in FACTS}
         return cls(data.gallery(n_gallery), plain.gallery(n_gallery), pairs, frequency)
 
     @property
@@ -103,7 +103,7 @@ def word_frequency(data: Any, n: int) -> DocumentFrequency:
     return DocumentFrequency.of(first_reports(data, n))
 
 
-def benchmark(model: RECLF, material: Material, progress: str = "") -> dict[str, Tally]:
+def benchmark(model: RECLF, material: Material, progress: str = "") -> dict[str, StudyRatio]:
     """All measures of a model and their baselines, by name: those of MEASURES, and in detail
 
     - recall_at_5_global, ..._to_report: by score and direction; device_free_recall_at_5, ...
@@ -113,17 +113,17 @@ def benchmark(model: RECLF, material: Material, progress: str = "") -> dict[str,
     Plain names are by the combined score and both directions. Relations and importance are of each
     report's own image; a model without a graph or weights has no such measure.
     """
-    found: dict[str, Tally] = {}
+    found: dict[str, StudyRatio] = {}
     for prefix, name in GALLERIES.items():
         title = f"{progress} {name}" * bool(progress)
-        found |= recall_tallies(model, getattr(material, name), prefix, title)
-    facts = fact_tallies(model, material.pairs, progress)
+        found |= recall_ratios(model, getattr(material, name), prefix, title)
+    facts = fact_ratios(model, material.pairs, progress)
     for fact, by_score in facts.items():
         for score, by_direction in by_score.items():
-            for direction, tally in by_direction.items():
-                found[_name(f"{fact}_accuracy", score, direction)] = tally
+            for direction, ratio in by_direction.items():
+                found[_name(f"{fact}_accuracy", score, direction)] = ratio
     found |= _pointing(model, material.gallery)
-    found |= word_tallies(model, material.gallery, material.frequency)
+    found |= word_ratios(model, material.gallery, material.frequency)
     return found
 
 
@@ -141,9 +141,9 @@ def _name(measure: str, score: str, direction: str) -> str:
     return "_".join(part for part in parts if part)
 
 
-def recall_tallies(
+def recall_ratios(
     model: RECLF, studies: Sequence[Study], prefix: str = "", progress: str = ""
-) -> dict[str, Tally]:
+) -> dict[str, StudyRatio]:
     """recall_at_1, ... of a gallery of any data set, by score and direction, beside chance.
 
     Args:
@@ -153,32 +153,32 @@ def recall_tallies(
     found = {}
     for k in KS:
         name = f"{prefix}recall_at_{k}"
-        found[f"{name}_chance"] = Tally.of(recall_chance(right_answers, len(studies), k))
+        found[f"{name}_chance"] = StudyRatio.of(recall_chance(right_answers, len(studies), k))
         for score, by_direction in ranks.items():
             to_report, to_image = by_direction.hits(k)
             hits = {"both": (to_report + to_image) / 2, "to_report": to_report}
             for direction, values in (hits | {"to_image": to_image}).items():
-                found[_name(name, score, direction)] = Tally.of(values)
+                found[_name(name, score, direction)] = StudyRatio.of(values)
     return found
 
 
-def _pointing(model: RECLF, studies: Sequence[Study]) -> dict[str, Tally]:
+def _pointing(model: RECLF, studies: Sequence[Study]) -> dict[str, StudyRatio]:
     items = find_items(studies, "words")
     numbers = study_numbers(items)
     found = {}
     for where, maps in (("hit", heat_maps(model, items)), ("centre", centre_maps(items))):
         values = measure_maps(items, maps)
-        found[f"pointing_{where}"] = Tally.by_study(values["pointing"], numbers)
+        found[f"pointing_{where}"] = StudyRatio.by_study(values["pointing"], numbers)
         for name in ("cnr", "cnr_signed"):
             full = name if where == "hit" else f"{name}_centre"
-            found[full] = Tally.by_study(values[name], numbers)
+            found[full] = StudyRatio.by_study(values[name], numbers)
     area = np.array([item.mask.mean() for item in items])
-    return found | {"pointing_chance": Tally.by_study(area, numbers)}
+    return found | {"pointing_chance": StudyRatio.by_study(area, numbers)}
 
 
-def word_tallies(
+def word_ratios(
     model: RECLF, studies: Sequence[Study], frequency: DocumentFrequency
-) -> dict[str, Tally]:
+) -> dict[str, StudyRatio]:
     """Relations and importance within reports, and their baselines.
 
     Args:
@@ -213,7 +213,7 @@ def word_tallies(
         for suffix, matrix in edges.items():
             note(f"relation_auroc{suffix}", share_in_order(matrix, triples))
             note(f"relation_auroc_hard{suffix}", share_in_order(matrix, hard))
-    return {name: Tally.of(np.array(value)) for name, value in values.items()}
+    return {name: StudyRatio.of(np.array(value)) for name, value in values.items()}
 
 
 def _auroc(weights: np.ndarray, reading: Reading) -> float:
@@ -221,25 +221,28 @@ def _auroc(weights: np.ndarray, reading: Reading) -> float:
 
 
 def relation_result(
-    tallies: dict[str, Tally], random: dict[str, Tally], used: Sequence[bool], seed: int = 0
+    ratios: dict[str, StudyRatio],
+    random: dict[str, StudyRatio],
+    used: Sequence[bool],
+    seed: int = 0,
 ) -> dict[str, Any]:
     """What results/relations-<hospital>.json holds beside the protocol.
 
     Args:
-        tallies: of `benchmark`.
+        ratios: of `benchmark`.
         random: the same of the untrained twin.
         used: see `used_steps`.
 
     Returns:
-        Every tally by name with value, interval and n (those of MEASURES also where this model has
+        Every ratio by name with value, interval and n (those of MEASURES also where this model has
         none: None), the twin's values beside; value, interval, n and per_class are those of the
         minimal pairs, binding first.
     """
     result: dict[str, Any] = {}
-    for name in dict.fromkeys([*MEASURES, *tallies]):
+    for name in dict.fromkeys([*MEASURES, *ratios]):
         twin = random[name].value if name in random else None
-        if name in tallies:
-            result[name] = tallies[name].result(seed, random_encoder=twin)
+        if name in ratios:
+            result[name] = ratios[name].result(seed, random_encoder=twin)
         else:
             result[name] = {"value": None, "interval": None, "n": 0, "random_encoder": None}
     return {

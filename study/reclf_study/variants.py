@@ -4,13 +4,14 @@
 
 What SRM reads decides what it must beat. Read out from a learnt token (`read_out="token"`), it has
 the words and nothing else, and so has the plain mean of the local-matchings. Read out from the
-global matching (`"whole"`, SGRAF's), it has that matching too, and so has "mean + global node". A
+global matching (`"global"`, SGRAF's), it has that matching too, and so has "mean + global node". A
 difference to the other control mixes the relations with the global node. IRM reads the words, and
-with `include_whole` the global matching. With `overlap` SRM also sees where words look: `srm_blind`
-does not, neither on edges nor in messages. Stricter controls of that one have its messages,
-read-out and depth, but other edges: all alike (`srm_uniform`), by the place of words in the text
-(`srm_near`, what `nearness` and `boundary` say), or learnt without that start (`srm_level`). RECLF
-in parallel may train IRM with a loss of its own (`importance_loss`); `reclf_joint` does not.
+with `include_global` the global matching. With `overlap` SRM also reads the overlap of the words'
+attention; `srm_no_overlap` does not, neither on edges nor in messages. Stricter controls keep its
+messages, read-out and depth, but have other edges: uniform (`srm_uniform`), given by the distance
+of words in the text alone (`srm_distance_only`, the prior of `nearness` and `boundary`), or learnt
+without that prior (`srm_no_prior`). RECLF in parallel may train IRM with a separate loss
+(`importance_loss`); `reclf_joint` does not.
 """
 
 from typing import Any
@@ -37,13 +38,13 @@ _PLAIN_EDGES = {"nearness": 0.0, "boundary": 0.0, "overlap": 0.0}
 VARIANTS: dict[str, dict[str, Any]] = {
     "global": {"aggregator": "global"},
     "gloria": {"aggregator": "gloria"},
-    "mean": {"aggregator": "mean", "include_whole": False},
-    "mean_global": {"aggregator": "mean", "include_whole": True},
+    "mean": {"aggregator": "mean", "include_global": False},
+    "mean_global": {"aggregator": "mean", "include_global": True},
     "irm": {"aggregator": "irm"},
     "srm_uniform": {"aggregator": "reclf_study.variants:UniformSRM", **_PLAIN_EDGES},
-    "srm_near": {"aggregator": "reclf_study.variants:UniformSRM", "overlap": 0.0},
-    "srm_level": {"aggregator": "srm", **_PLAIN_EDGES},
-    "srm_blind": {"aggregator": "srm", "overlap": 0.0},
+    "srm_distance_only": {"aggregator": "reclf_study.variants:UniformSRM", "overlap": 0.0},
+    "srm_no_prior": {"aggregator": "srm", **_PLAIN_EDGES},
+    "srm_no_overlap": {"aggregator": "srm", "overlap": 0.0},
     "srm": {"aggregator": "srm"},
     "reclf": {"aggregator": "reclf", "composition": "parallel"},
     "reclf_joint": {"aggregator": "reclf", "composition": "parallel", "importance_loss": 0.0},
@@ -53,6 +54,12 @@ VARIANTS: dict[str, dict[str, Any]] = {
         "importance_loss": 0.0,  # its score is IRM's already
     },
 }
+# Names of version 0.1, in its result files and run folders.
+RENAMED = {
+    "srm_blind": "srm_no_overlap",
+    "srm_near": "srm_distance_only",
+    "srm_level": "srm_no_prior",
+}
 TITLES = {
     "global": "global only",
     "gloria": "GLoRIA",
@@ -60,14 +67,19 @@ TITLES = {
     "mean_global": "mean + global node",
     "irm": "IRM",
     "srm_uniform": "SRM with uniform edges",
-    "srm_near": "SRM with edges by place in the text",
-    "srm_level": "SRM without a start",
-    "srm_blind": "SRM without overlap",
+    "srm_distance_only": "SRM, edges by distance only",
+    "srm_no_prior": "SRM without a distance prior",
+    "srm_no_overlap": "SRM without overlap",
     "srm": "SRM",
     "reclf": "RECLF, parallel",
-    "reclf_joint": "RECLF, parallel, one loss",
-    "reclf_sequential": "RECLF, in sequence",
+    "reclf_joint": "RECLF, parallel, single loss",
+    "reclf_sequential": "RECLF, sequential",
 }
+
+
+def title(name: str) -> str:
+    """A variant's name in tables; names of version 0.1 are known."""
+    return TITLES[RENAMED.get(name, name)]
 
 
 def variant_config(name: str, config: RunConfig) -> RunConfig:
@@ -93,17 +105,17 @@ def distinct_variants(config: RunConfig) -> list[str]:
     options = config.model.aggregator_options
     alike = set() if options.get("importance_loss") else {"reclf_joint"}
     if not (options.get("nearness") or options.get("boundary")):
-        alike |= {"srm_near", "srm_level"}
+        alike |= {"srm_distance_only", "srm_no_prior"}
     if not options.get("overlap"):
-        alike |= {"srm_blind"}
+        alike |= {"srm_no_overlap"}
     return [name for name in VARIANTS if name not in alike]
 
 
-def reads_whole(model: ModelConfig) -> bool:
+def reads_global(model: ModelConfig) -> bool:
     """Whether the local score of a model sees the global matching."""
     options = model.aggregator_options
     semantic = model.aggregator in ("srm", "reclf", "reclf_study.variants:UniformSRM")
-    return bool(options.get("include_whole")) or (semantic and options.get("read_out") != "token")
+    return bool(options.get("include_global")) or (semantic and options.get("read_out") != "token")
 
 
 def control_of(name: str, config: RunConfig) -> str:
@@ -117,7 +129,7 @@ def control_of(name: str, config: RunConfig) -> str:
         raise ValueError("the global score alone is the last control; it has none itself")
     if name in ("gloria", "mean", "mean_global"):
         return "global"
-    return "mean_global" if reads_whole(variant_config(name, config).model) else "mean"
+    return "mean_global" if reads_global(variant_config(name, config).model) else "mean"
 
 
 def comparisons(names: list[str], config: RunConfig) -> list[tuple[str, str, str]]:
@@ -125,17 +137,17 @@ def comparisons(names: list[str], config: RunConfig) -> list[tuple[str, str, str
     asked = [(name, control_of(name, config), "control") for name in names if name != "global"]
     relational = [n for n in names if n in ("irm", "srm", "reclf", "reclf_sequential")]
     asked += [(n, c, "other control") for n in relational for c in ("mean", "mean_global")]
-    asked += [(n, "global", "words at all") for n in relational]
-    blind = "srm_blind" if config.model.aggregator_options.get("overlap") else "srm"
+    asked += [(n, "global", "uses word-level matchings") for n in relational]
+    blind = "srm_no_overlap" if config.model.aggregator_options.get("overlap") else "srm"
     asked += [
-        ("srm", "srm_blind", "where words look"),
+        ("srm", "srm_no_overlap", "overlap of attention"),
         (blind, "srm_uniform", "edges"),
-        (blind, "srm_near", "edges beyond distance"),
-        (blind, "srm_level", "a start from near words"),
-        ("reclf", "srm", "IRM beside SRM"),
-        ("reclf", "irm", "SRM beside IRM"),
-        ("reclf", "reclf_joint", "a loss of IRM's own"),
-        ("reclf_joint", "srm", "IRM beside SRM, one loss"),
+        (blind, "srm_distance_only", "edges beyond distance"),
+        (blind, "srm_no_prior", "the distance prior"),
+        ("reclf", "srm", "adding IRM to SRM"),
+        ("reclf", "irm", "adding SRM to IRM"),
+        ("reclf", "reclf_joint", "a separate loss for IRM"),
+        ("reclf_joint", "srm", "adding IRM to SRM (single loss)"),
         ("reclf_sequential", "reclf", "composition"),
         ("mean_global", "mean", "the global node"),
     ]

@@ -11,7 +11,7 @@ import numpy as np
 
 from reclf.data.reports import clean, split_words
 from reclf.data.study import Word
-from reclf.stats.metrics import auroc
+from reclf.stats.classification import auroc
 
 
 def importance_auroc(weights: np.ndarray, words: Sequence[Word]) -> float:

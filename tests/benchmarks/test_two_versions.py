@@ -19,9 +19,9 @@ def test_ratio_of_rounds(monkeypatch, tmp_path, capsys):
     for tree in trees:
         Path(tree).mkdir()
         Path(tree, "Makefile").touch()
-    ratio = two_versions.main([*trees, "--steps", "60", "--set", "data.twins={}"])
+    ratio = two_versions.main([*trees, "--steps", "60", "--set", "data.counterfactuals={}"])
     assert ratio == 1.8  # of 2.0, 1.5 and 1.8
-    assert seen == [("old", 60), ("new", 60, ["data.twins={}"])] * 3
+    assert seen == [("old", 60), ("new", 60, ["data.counterfactuals={}"])] * 3
     assert "after / before: 1.80 (1.50 to 2.00)" in capsys.readouterr().out
 
 

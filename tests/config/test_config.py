@@ -214,8 +214,18 @@ MODEL = ModelConfig(TOWER, TOWER)
         (MODEL, "max_tokens", 2, r"model\.max_tokens must be at least 3, got 2"),
         (DataConfig(), "workers", -1, r"data\.workers must not be negative"),
         (DataConfig(), "vocab_size", 49, r"data\.vocab_size must be at least 50"),
-        (DataConfig(), "twins", {"side": -0.1}, r"data\.twins\.side must be a share from 0 to 1"),
-        (DataConfig(), "twins", {"side": "half"}, r"data\.twins\.side must be a share .* 'half'"),
+        (
+            DataConfig(),
+            "counterfactuals",
+            {"side": -0.1},
+            r"counterfactuals\.side must be a share from 0",
+        ),
+        (
+            DataConfig(),
+            "counterfactuals",
+            {"side": "half"},
+            r"counterfactuals\.side must be a share .* 'half'",
+        ),
         (TrainConfig(), "max_minutes", 0.0, r"train\.max_minutes must be positive"),
         (TrainConfig(), "batch_size", 0, r"train\.batch_size must be positive"),
         (TrainConfig(), "batch_size", 1, r"train\.batch_size must be at least 2, got 1"),
@@ -241,15 +251,15 @@ def test_nonsense_is_refused_by_field_name(config, field, value, message):
         replace(config, **{field: value})
 
 
-def test_another_data_set_comes_without_the_twins_of_the_preset():
-    own = make_config("phantom_small").data.twins
+def test_another_data_set_comes_without_the_counterfactuals_of_the_preset():
+    own = make_config("phantom_small").data.counterfactuals
     assert own
-    assert make_config("phantom_small", **{"data.dataset": "phantom"}).data.twins == own
-    assert make_config("phantom_small", **{"data.dataset": "table"}).data.twins == {}
-    mine = {"data.dataset": "mine:Data", "data.twins": {"side": 0.1}}
-    assert make_config("phantom_small", **mine).data.twins == {"side": 0.1}
-    given = {"data.dataset": "table", "data.twins": '{"side": 0.1}'}
-    assert make_config("table_small", from_text=True, **given).data.twins == {"side": 0.1}
+    assert make_config("phantom_small", **{"data.dataset": "phantom"}).data.counterfactuals == own
+    assert make_config("phantom_small", **{"data.dataset": "table"}).data.counterfactuals == {}
+    mine = {"data.dataset": "mine:Data", "data.counterfactuals": {"side": 0.1}}
+    assert make_config("phantom_small", **mine).data.counterfactuals == {"side": 0.1}
+    given = {"data.dataset": "table", "data.counterfactuals": '{"side": 0.1}'}
+    assert make_config("table_small", from_text=True, **given).data.counterfactuals == {"side": 0.1}
 
 
 def test_another_aggregator_comes_with_the_options_that_it_takes():
@@ -285,3 +295,16 @@ def test_import_is_light():
         "print([name for name in heavy if name in sys.modules])"
     )
     assert run_python(code).strip() == "[]"
+
+
+def test_settings_of_version_0_1_are_read_by_their_present_names():
+    old = to_dict(make_config("phantom_small"))
+    old["data"]["twins"] = old["data"].pop("counterfactuals")
+    old["model"]["aggregator"] = "reclf.variants:UniformSRM"
+    old["model"]["aggregator_options"] = {"include_whole": True, "read_out": "whole", "steps": 3}
+    found = from_dict(RunConfig, old)
+    assert found.data.counterfactuals == {"binding": 0.25}
+    assert found.model.aggregator == "reclf_study.variants:UniformSRM"
+    options = {"include_global": True, "read_out": "global", "steps": 3}
+    assert found.model.aggregator_options == options
+    assert from_dict(ModelConfig, old["model"]) == found.model

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from reclf.data.batch import Collate, Pairs
+from reclf.data.collate import Collate, Pairs
 from reclf.data.study import Pair, Study
 from reclf.data.tokenization import train_tokenizer
 

@@ -11,7 +11,8 @@ from PIL import Image
 from pydicom.data import get_testdata_file
 from pydicom.uid import ExplicitVRLittleEndian
 
-from reclf.data.radiographs import FITS, ImageError, augment, fit, image_size, read_image, read_mask
+from reclf.data.augmentation import augment
+from reclf.data.radiographs import FITS, ImageError, fit, image_size, read_image, read_mask
 from reclf.data.study import Box
 
 H, W = 3, 5

@@ -7,8 +7,8 @@ import pytest
 
 from reclf.config import override
 from reclf.data.reports import split_words
-from reclf.datasets.counterfactuals import WithTwins
-from reclf.datasets.phantom import Phantom, minimal_pairs
+from reclf.datasets.counterfactuals import WithCounterfactuals
+from reclf.datasets.phantom import Phantom, counterfactual_pairs
 from reclf.pretrain import pretrain
 from reclf.runs.run import Run
 from reclf.training.presets import make_config
@@ -21,7 +21,7 @@ def same(one, other):
 
 
 def test_shares_are_kept_in_every_batch():
-    data = WithTwins(PHANTOM, {"binding": 0.375, "side": 0.125})
+    data = WithCounterfactuals(PHANTOM, {"binding": 0.375, "side": 0.125})
     for first in range(0, 3200, 32):
         facts = Counter(data.fact(index) for index in range(first, first + 32))
         assert abs(facts["binding"] - 12) <= 4
@@ -31,8 +31,8 @@ def test_shares_are_kept_in_every_batch():
     assert facts["side"] == pytest.approx(400, abs=8)
 
 
-def test_twins_stand_side_by_side_and_the_rest_is_as_it_was():
-    data = WithTwins(PHANTOM, {"binding": 0.5})
+def test_counterfactual_pairs_stay_together_and_the_rest_is_as_it_was():
+    data = WithCounterfactuals(PHANTOM, {"binding": 0.5})
     pairs = data.pairs(range(12))
     for number in range(6):
         one, other = pairs[2 * number : 2 * number + 2]
@@ -48,7 +48,7 @@ def test_twins_stand_side_by_side_and_the_rest_is_as_it_was():
 
 
 def test_a_study_depends_on_its_index_alone():
-    data = WithTwins(PHANTOM, {"binding": 0.3, "presence": 0.4})
+    data = WithCounterfactuals(PHANTOM, {"binding": 0.3, "presence": 0.4})
     forth = data.pairs(range(10))
     for index in (7, 2, 3, 0, 9):
         assert same(data[index], forth[index])
@@ -56,13 +56,13 @@ def test_a_study_depends_on_its_index_alone():
 
 
 @pytest.mark.parametrize("fact", Phantom.facts)
-def test_the_twin_is_that_of_the_minimal_pair(fact):
+def test_it_is_the_counterfactual_pair_of_the_benchmark(fact):
     data = Phantom(None, "train", 32, length=60)
-    one, other = data.twins(5, fact)
-    assert same(one, data.twins(5, fact)[0])
-    numbers = {data.twins(number, fact)[0].report for number in range(8)}
+    one, other = data.counterfactuals(5, fact)
+    assert same(one, data.counterfactuals(5, fact)[0])
+    numbers = {data.counterfactuals(number, fact)[0].report for number in range(8)}
     assert len(numbers) > 2
-    expected = next(p for p in minimal_pairs(data, 60, fact) if p[0].report == one.report)
+    expected = next(p for p in counterfactual_pairs(data, 60, fact) if p[0].report == one.report)
     assert same(one, expected[0])
     assert same(other, expected[1])
 
@@ -72,28 +72,28 @@ def test_a_split_without_such_a_fact():
     alone = Phantom(None, "train", 32, length=1)
     alone.case = lambda _: PHANTOM.case(index)
     with pytest.raises(ValueError, match="has a binding to change"):
-        alone.twins(0, "binding")
+        alone.counterfactuals(0, "binding")
 
 
 @pytest.mark.parametrize(
     ("data", "shares", "message"),
     [
-        ([1, 2], {"binding": 0.5}, "list cannot draw twins; of those here the phantom can"),
+        ([1, 2], {"binding": 0.5}, "list cannot draw counterfactual pairs; the phantom can"),
         (PHANTOM, {"bindings": 0.5}, "unknown fact 'bindings'; facts: binding, place"),
         (PHANTOM, {"binding": 0.6, "side": 0.5}, "sum to 1 at most"),
     ],
 )
 def test_what_cannot_be_is_refused(data, shares, message):
     with pytest.raises(ValueError, match=message):
-        WithTwins(data, shares)
+        WithCounterfactuals(data, shares)
 
 
-def test_a_training_with_twins(tmp_path):
+def test_a_training_with_counterfactuals(tmp_path):
     config = override(
         make_config("phantom_small"),
         {
             "model.image_size": 32,
-            "data.twins": {"binding": 0.5},
+            "data.counterfactuals": {"binding": 0.5},
             "data.workers": 0,
             "train.max_steps": 2,
             "train.batch_size": 4,
@@ -103,6 +103,6 @@ def test_a_training_with_twins(tmp_path):
     run = Run(tmp_path, config)
     pretrain(run, progress_bar=False)
     assert run.status["state"] == "trained"
-    wrong = override(config, {"data.twins": {"color": 0.5}})
+    wrong = override(config, {"data.counterfactuals": {"color": 0.5}})
     with pytest.raises(ValueError, match="unknown fact 'color'"):
         pretrain(Run(tmp_path / "wrong", wrong), progress_bar=False)

@@ -106,7 +106,7 @@ def test_training_reads_either_form(tmp_path, own_precision):
     make(tmp_path / "copy", "", "phantom", image_size=64, options=options, splits=("train", "val"))
     losses = []
     for name, data in (
-        ("raw", {"data.options": options, "data.twins": {}}),
+        ("raw", {"data.options": options, "data.counterfactuals": {}}),
         ("copy", {"data.dataset": "prepared", "data.root": str(tmp_path / "copy")}),
     ):
         run = Run(tmp_path / name / "run", make_config("phantom_small", **small, **data))

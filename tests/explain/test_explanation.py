@@ -88,7 +88,7 @@ def test_in_a_sequence_the_whole_pair_draws_in_the_last_step_but_one(make_model,
     assert three.caveat(2) == "what the whole pair draws here does not reach the score"
     one = explain(make_model("reclf", steps=1, **options), study)
     assert one.caveat() == "what the whole pair draws here does not reach the score"
-    whole = explain(make_model("reclf", steps=3, include_whole=True, **options), study)
+    whole = explain(make_model("reclf", steps=3, include_global=True, **options), study)
     assert whole.caveat() == ""
 
 

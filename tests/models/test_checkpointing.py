@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from reclf.models.checkpointing import recomputed
+from reclf.models.checkpointing import checkpointed
 
 
 @pytest.fixture
@@ -31,7 +31,7 @@ def test_gradients_with_dropout_and_a_value_that_has_none(inputs):
     plain, *_ = run(*inputs, None)
     after = torch.rand(1)
     torch.manual_seed(1)
-    again, name, positive = recomputed([module], run, *inputs, None)
+    again, name, positive = checkpointed([module], run, *inputs, None)
     assert torch.equal(torch.rand(1), after)
     torch.rand(7)  # what is drawn between must not matter
     assert (name, positive.dtype, positive.requires_grad) == ("a name", torch.bool, False)
@@ -48,7 +48,7 @@ def test_what_needs_no_gradient_gets_none(inputs):
     module = nn.Linear(4, 3)
     module.bias.requires_grad_(False)
     fixed = inputs[1].detach()
-    (found,) = recomputed([module], lambda a, b: (module(a * b),), inputs[0], fixed)
+    (found,) = checkpointed([module], lambda a, b: (module(a * b),), inputs[0], fixed)
     found.sum().backward()
     assert module.bias.grad is None
     assert fixed.grad is None
@@ -66,7 +66,7 @@ def test_autocast_is_that_of_the_forward_pass(inputs):
         return (result,)
 
     with torch.autocast("cpu", torch.bfloat16):
-        (again,) = recomputed([module], run, *inputs)
+        (again,) = checkpointed([module], run, *inputs)
         (plain,) = run(*inputs)
     expected = gradients(plain.float().sum(), module, inputs)
     found = gradients(again.float().sum(), module, inputs)
@@ -77,7 +77,7 @@ def test_autocast_is_that_of_the_forward_pass(inputs):
 def test_batch_statistics_are_updated_once(inputs):
     norms = [nn.BatchNorm1d(4) for _ in range(2)]
     norms[0](inputs[0]).sum().backward()
-    (found,) = recomputed([norms[1]], lambda a: (norms[1](a),), inputs[0])
+    (found,) = checkpointed([norms[1]], lambda a: (norms[1](a),), inputs[0])
     found.sum().backward()
     torch.testing.assert_close(norms[1].running_var, norms[0].running_var)
     assert norms[1].num_batches_tracked == 1
@@ -97,7 +97,7 @@ def test_a_chunk_is_freed_without_the_collector(inputs):
     gc.disable()
     try:
         for _ in range(3):
-            (found,) = recomputed([module], run, *inputs)
+            (found,) = checkpointed([module], run, *inputs)
             found.sum().backward()
             del found
         assert len(alive) == 6

@@ -126,7 +126,7 @@ def test_image_features(tiny, batch, image):
     regions, last = encoder.feature_maps(batch.pixels)
     pooled = last.mean((2, 3))
     torch.testing.assert_close(features.pooled, pooled)
-    torch.testing.assert_close(features.whole, encoder.project_whole(pooled))
+    torch.testing.assert_close(features.global_embedding, encoder.project_whole(pooled))
     code = place_code(4, 4, regions)
     for r in range(16):
         expected = encoder.project_regions(regions[:, :, r // 4, r % 4]) + encoder.place(code[r])
@@ -159,7 +159,7 @@ def test_images_do_not_see_each_other(tiny, batch):
         encoder = image_encoder(tiny(image, image_pooling="attention"))
         together, alone = encoder(batch.pixels), encoder(batch.pixels[2:3])
         torch.testing.assert_close(together.regions[2:3], alone.regions)
-        torch.testing.assert_close(together.whole[2:3], alone.whole)
+        torch.testing.assert_close(together.global_embedding[2:3], alone.global_embedding)
 
 
 def test_one_channel_is_shown_to_a_three_channel_tower(tiny, towers, batch):
@@ -219,7 +219,7 @@ def test_words_against_bare_bert(tiny, batch, source):
         length = int(batch.attention_mask[b].sum())
         hidden = plain(batch.input_ids[b : b + 1, :length], output_hidden_states=True).hidden_states
         whole = encoder.project_whole(hidden[-1][0].mean(0))
-        torch.testing.assert_close(features.whole[b], whole)
+        torch.testing.assert_close(features.global_embedding[b], whole)
         states = {"embedding": [0], "last": [5], "last_four": [2, 3, 4, 5]}[source]
         pieces = sum(hidden[k][0] for k in states)
         for w in range(5):
@@ -237,7 +237,7 @@ def test_padding_tokens_do_not_matter(tiny, batch):
     batch.input_ids = torch.where(batch.attention_mask.bool(), batch.input_ids, 7)
     changed = encode_text(encoder, batch)
     torch.testing.assert_close(changed.words, plain.words)
-    torch.testing.assert_close(changed.whole, plain.whole)
+    torch.testing.assert_close(changed.global_embedding, plain.global_embedding)
 
 
 def test_report_without_words_has_finite_gradients(tiny, make_batch):
@@ -245,7 +245,7 @@ def test_report_without_words_has_finite_gradients(tiny, make_batch):
     features = encode_text(encoder, make_batch((0, 0)))
     assert features.words.shape == (2, 1, 6)
     assert (features.words == 0).all()
-    (features.words.sum() + features.whole.sum()).backward()
+    (features.words.sum() + features.global_embedding.sum()).backward()
     assert all(p.grad is None or p.grad.isfinite().all() for p in encoder.parameters())
 
 
@@ -260,8 +260,8 @@ def test_frozen_towers_stay_as_they_are(tiny, batch, image):
     before = {name: value.clone() for name, value in both.state_dict().items()}
     optimizer = torch.optim.SGD(both.parameters(), lr=1.0, weight_decay=0.1)
     features = encoder(batch.pixels)
-    (features.whole.sum() + features.regions.sum()).backward()
-    encode_text(texts, batch).whole.sum().backward()
+    (features.global_embedding.sum() + features.regions.sum()).backward()
+    encode_text(texts, batch).global_embedding.sum().backward()
     optimizer.step()
     for name, value in both.state_dict().items():
         assert torch.equal(value, before[name]) == (".tower." in name or "project_words" in name)
@@ -270,7 +270,7 @@ def test_frozen_towers_stay_as_they_are(tiny, batch, image):
 def test_free_towers_learn_and_count(tiny, batch):
     encoder = image_encoder(tiny()).train()
     before = {name: value.clone() for name, value in encoder.tower.state_dict().items()}
-    encoder(batch.pixels).whole.sum().backward()
+    encoder(batch.pixels).global_embedding.sum().backward()
     after = encoder.tower.state_dict()
     statistics = [name for name in before if name.endswith("running_mean")]
     assert statistics
@@ -343,4 +343,6 @@ def test_plain_attention_is_for_autocast_on_a_cpu_alone(tiny, make_batch):
             half = model.encode_reports(batch)
     assert seen == [before, "eager"]
     assert config._attn_implementation == before != "eager"
-    torch.testing.assert_close(half.whole.float(), plain.whole, rtol=0.05, atol=0.05)
+    torch.testing.assert_close(
+        half.global_embedding.float(), plain.global_embedding, rtol=0.05, atol=0.05
+    )

@@ -159,7 +159,7 @@ def test_zero_words_have_finite_gradients(module, inputs):
 
 def test_global_matching(module):
     images, reports = torch.randn(A, 1, D).double(), torch.randn(1, C, D).double()
-    whole = module.match_whole(images, reports)
+    whole = module.match_global(images, reports)
     for a in range(A):
         for c in range(C):
             difference = (unit(images[a, 0]) - unit(reports[0, c])) ** 2

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from reclf.models.losses import contrastive_losses
-from reclf.models.parallel import Job, lanes, side_by_side
+from reclf.models.parallel import Job, parallel_threads, run_parallel
 from reclf.models.reclf import RECLF
 
 
@@ -46,8 +46,8 @@ def test_values_and_gradients_are_those_of_a_plain_loop(modules):
     weights = torch.randn(3, 5, 3)
     found = []
     for count in (1, 2, 3):
-        with lanes(count):
-            outputs = side_by_side(jobs)
+        with parallel_threads(count):
+            outputs = run_parallel(jobs)
         assert [some[2] for some in outputs] == ["a name"] * 3
         assert not any(some[1].requires_grad for some in outputs)
         loss = sum((some[0] * w).sum() for some, w in zip(outputs, weights, strict=True))
@@ -63,8 +63,8 @@ def test_what_needs_no_gradient_gets_none(modules):
     jobs, (a, b, c, *_) = jobs_of(modules)
     modules[0].bias.requires_grad_(False)
     b.requires_grad_(False)
-    with lanes(2):
-        outputs = side_by_side(jobs[:2])  # c has no part in them
+    with parallel_threads(2):
+        outputs = run_parallel(jobs[:2])  # c has no part in them
         outputs[0][0].sum().backward()  # and the other job none in the loss
     assert modules[0].bias.grad is None
     assert b.grad is None
@@ -76,21 +76,21 @@ def test_what_needs_no_gradient_gets_none(modules):
 def test_without_gradients_and_under_autocast_as_here(modules):
     seen = []
     jobs, _ = jobs_of(modules, seen)
-    with lanes(2), torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
-        outputs = side_by_side(jobs)
+    with parallel_threads(2), torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+        outputs = run_parallel(jobs)
     assert not outputs[0][0].requires_grad
     assert outputs[0][0].dtype == torch.bfloat16
     assert [graded for _, graded, _ in seen] == [False] * 3
-    with lanes(2):
-        assert side_by_side(jobs)[0][0].dtype == torch.float32
+    with parallel_threads(2):
+        assert run_parallel(jobs)[0][0].dtype == torch.float32
 
 
 def test_half_precision_has_the_gradients_of_a_plain_loop(modules):
     jobs, leaves = jobs_of(modules)
     found = []
     for count in (1, 2):
-        with lanes(count), torch.autocast("cpu", torch.bfloat16):
-            outputs = side_by_side(jobs)
+        with parallel_threads(count), torch.autocast("cpu", torch.bfloat16):
+            outputs = run_parallel(jobs)
         loss = sum(some[0].float().sum() for some in outputs)
         found.append(torch.autograd.grad(loss, leaves))
     torch.testing.assert_close(found[1], found[0], rtol=0.01, atol=0.01)
@@ -111,8 +111,8 @@ def test_one_after_the_other_where_the_order_shows(modules, part, training, asid
     seen = []
     jobs, _ = jobs_of(modules, seen)
     part.train(training)
-    with lanes(2):
-        side_by_side([job._replace(modules=[*job.modules, part]) for job in jobs[:2]])
+    with parallel_threads(2):
+        run_parallel([job._replace(modules=[*job.modules, part]) for job in jobs[:2]])
     assert (threading.get_ident() not in {thread for thread, _, _ in seen}) == aside
 
 
@@ -125,8 +125,8 @@ def test_a_norm_that_belongs_to_one_job_may_run_beside_another():
 
     other = nn.Linear(4, 4)
     jobs = [Job([m], lambda x, m=m: run(m, x), (torch.randn(5, 4),)) for m in (tower, other)]
-    with lanes(2):
-        side_by_side(jobs)
+    with parallel_threads(2):
+        run_parallel(jobs)
     assert threading.get_ident() not in seen
     assert int(tower.num_batches_tracked) == 1
 
@@ -140,12 +140,12 @@ def test_a_lane_has_no_lanes_of_its_own(modules):
 
     def outer(x):
         before = threading.get_ident()
-        side_by_side([Job([], inner, (x,)), Job([], inner, (x,))])
+        run_parallel([Job([], inner, (x,)), Job([], inner, (x,))])
         assert set(seen[-1:]) == {before}
         return (x,)
 
-    with lanes(2):
-        side_by_side([Job([], outer, (torch.ones(1),)), Job([], outer, (torch.ones(1),))])
+    with parallel_threads(2):
+        run_parallel([Job([], outer, (torch.ones(1),)), Job([], outer, (torch.ones(1),))])
     assert len(seen) == 4
 
 
@@ -153,8 +153,8 @@ def test_an_error_in_a_job_is_raised(modules):
     def fail(x):
         raise ValueError(f"no rows in {tuple(x.shape)}")
 
-    with lanes(2), pytest.raises(ValueError, match=r"no rows in \(3,\)"):
-        side_by_side([Job([], fail, (torch.ones(3),))] * 2)
+    with parallel_threads(2), pytest.raises(ValueError, match=r"no rows in \(3,\)"):
+        run_parallel([Job([], fail, (torch.ones(3),))] * 2)
 
 
 def test_a_graph_is_freed_by_its_backward_pass_which_happens_once(modules):
@@ -166,8 +166,8 @@ def test_a_graph_is_freed_by_its_backward_pass_which_happens_once(modules):
         return (module(product),)
 
     a, b = torch.randn(5, 4, requires_grad=True), torch.randn(5, 4)
-    with lanes(2):
-        first, second = side_by_side(
+    with parallel_threads(2):
+        first, second = run_parallel(
             [Job([m], lambda x, y, m=m: run(m, x, y), (a, b)) for m in modules]
         )
     loss = (first[0] + second[0]).sum()
@@ -179,14 +179,14 @@ def test_a_graph_is_freed_by_its_backward_pass_which_happens_once(modules):
 
 
 def _in_a_fork(queue):
-    with lanes(2):
-        outputs = side_by_side([Job([], lambda x: (x + 1,), (torch.ones(1),))] * 2)
+    with parallel_threads(2):
+        outputs = run_parallel([Job([], lambda x: (x + 1,), (torch.ones(1),))] * 2)
     queue.put([float(some[0]) for some in outputs])
 
 
 def test_a_fork_makes_lanes_of_its_own():
-    with lanes(2):
-        side_by_side([Job([], lambda x: (x,), (torch.ones(1),))] * 2)
+    with parallel_threads(2):
+        run_parallel([Job([], lambda x: (x,), (torch.ones(1),))] * 2)
     context = multiprocessing.get_context("fork")
     queue = context.Queue()
     child = context.Process(target=_in_a_fork, args=(queue,))
@@ -213,7 +213,7 @@ def test_a_model_has_the_same_loss_and_gradient_in_lanes(tiny, make_batch, how):
     for count in (1, 2):
         threads.clear()
         model.zero_grad()
-        with lanes(count):
+        with parallel_threads(count):
             losses = contrastive_losses(**model(batch, **how))
             sum(losses.values()).backward()
         assert (threading.get_ident() in threads) == (count == 1)

@@ -54,13 +54,13 @@ def test_score_equals_relate_pair_by_pair(tiny, make_batch, image, settings):
     for a in range(3):
         for b, count in enumerate((3, 0, 5, 1)):
             image_a = images._replace(
-                whole=images.whole[a : a + 1],
+                global_embedding=images.global_embedding[a : a + 1],
                 regions=images.regions[a : a + 1],
                 pooled=images.pooled[a : a + 1],
             )
             words = max(1, count)  # no padding
             text_b = texts._replace(
-                whole=texts.whole[b : b + 1],
+                global_embedding=texts.global_embedding[b : b + 1],
                 words=texts.words[b : b + 1, :words],
                 word_mask=texts.word_mask[b : b + 1, :words],
                 sentences=texts.sentences[b : b + 1, :words],
@@ -77,7 +77,7 @@ def test_score_equals_relate_pair_by_pair(tiny, make_batch, image, settings):
     pairs = torch.cartesian_prod(torch.arange(3), torch.arange(4)).T
     related, _ = model.relate(
         images._replace(
-            **{k: getattr(images, k)[pairs[0]] for k in ("whole", "regions", "pooled")}
+            **{k: getattr(images, k)[pairs[0]] for k in ("global_embedding", "regions", "pooled")}
         ),
         type(texts)(*(x[pairs[1]] for x in texts)),
     )
@@ -139,7 +139,9 @@ def test_global_logits_by_loop(tiny, batch):
     scores = model.score(images, texts)
     for a in range(4):
         for b in range(4):
-            cosine = torch.cosine_similarity(images.whole[a], texts.whole[b], dim=0)
+            cosine = torch.cosine_similarity(
+                images.global_embedding[a], texts.global_embedding[b], dim=0
+            )
             torch.testing.assert_close(scores.logits_global[a, b], 20 * cosine)
     torch.testing.assert_close(scores.logits, 0.5 * scores.logits_global + scores.logits_local)
 
@@ -238,7 +240,7 @@ def test_gather_joins_images_and_columns(tiny, make_batch):
     def gather(tensor, dim):
         if dim == 1:
             return tensor  # the columns of this process
-        which = "whole" if tensor.ndim == 2 else "regions"
+        which = "global_embedding" if tensor.ndim == 2 else "regions"
         return torch.cat([getattr(image, which) for image in images])
 
     columns = [model(part, gather=gather) for part in parts]

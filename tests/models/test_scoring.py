@@ -8,7 +8,7 @@ from reclf.models.losses import contrastive_losses
 from reclf.models.matchings import LocalMatchings
 from reclf.models.reclf import RECLF
 from reclf.models.relations.combined import RelationEnhanced
-from reclf.models.relations.graph_attention import draw_fused
+from reclf.models.relations.graph_attention import fused_attention
 from reclf.models.relations.pooling import Gloria
 from reclf.models.relations.semantic import SemanticStep
 from reclf.models.scoring import PairScorer
@@ -36,13 +36,18 @@ def same_gradients(fast, plain, leaves):
 def test_srm_and_irm_equal_the_loop_of_two_models(features, chunk, recompute):
     images, texts = features
     matchings = LocalMatchings(D, S, learn_attention_scale=True).double()
-    aggregator = RelationEnhanced(S, include_whole=True).double()
+    aggregator = RelationEnhanced(S, include_global=True).double()
     fast = PairScorer(matchings, aggregator, chunk, recompute).all_pairs(images, texts, COUNTS)
     plain = sgraf_logits(
-        matchings, aggregator, images.regions, images.whole, unpadded(texts), texts.whole
+        matchings,
+        aggregator,
+        images.regions,
+        images.global_embedding,
+        unpadded(texts),
+        texts.global_embedding,
     )
     torch.testing.assert_close(fast, plain)
-    leaves = [images.regions, images.whole, texts.words, texts.whole]
+    leaves = [images.regions, images.global_embedding, texts.words, texts.global_embedding]
     same_gradients(fast, plain, [*leaves, *matchings.parameters(), *aggregator.parameters()])
 
 
@@ -166,7 +171,7 @@ def test_the_fused_kernel_draws_the_same():
     mask = torch.arange(6) < torch.tensor([6, 1, 3, 5])[:, None]
     weight, bias = step.product()
     queries = nodes @ weight + bias
-    fused = draw_fused(queries, nodes, mask, step.scale)
+    fused = fused_attention(queries, nodes, mask, step.scale)
     plain = torch.stack(
         [
             (row @ own[there].T * step.scale).softmax(-1) @ own[there]
@@ -190,9 +195,11 @@ def test_bfloat16_keeps_the_order_of_scores(steps, least):
 
     torch.manual_seed(1)
     shapes = (12, 128), (12, 36, 128), (12, 30, 128)
-    whole, regions, words = (torch.randn(*shape) for shape in shapes)
-    images = ImageFeatures(whole, regions, whole, (6, 6))
-    texts = TextFeatures(whole, words, torch.ones(12, 30).bool(), torch.zeros(12, 30).long())
+    global_embeddings, regions, words = (torch.randn(*shape) for shape in shapes)
+    images = ImageFeatures(global_embeddings, regions, global_embeddings, (6, 6))
+    texts = TextFeatures(
+        global_embeddings, words, torch.ones(12, 30).bool(), torch.zeros(12, 30).long()
+    )
     scorer = PairScorer(LocalMatchings(128, 64), RelationEnhanced(64, steps=steps))
     with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
         low = scorer.all_pairs(*in_type(torch.bfloat16, images, texts), [30] * 12)

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from reclf.data.tokenization import rounded_up
+from reclf.data.batch import rounded_up
 from reclf.models.tiles import TILE_BYTES, hardest_pairs, pairs_at_a_time, tile_sides
 
 

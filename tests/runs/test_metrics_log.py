@@ -5,7 +5,7 @@ import os
 
 import pytest
 
-from reclf.runs.metrics_log import History
+from reclf.runs.metrics_log import MetricsLog
 
 
 @pytest.fixture
@@ -23,17 +23,17 @@ def steps(history):
 
 
 def test_it_reads_what_came_since(path):
-    history = History(path)
+    history = MetricsLog(path)
     assert steps(history) == []
     append(path, 10, 20)
     assert steps(history) == [10, 20]
     append(path, 30)
     assert steps(history) == [10, 20, 30]
-    assert steps(history) == [10, 20, 30] == steps(History(path))
+    assert steps(history) == [10, 20, 30] == steps(MetricsLog(path))
 
 
 def test_a_line_that_is_being_written_waits(path):
-    history = History(path)
+    history = MetricsLog(path)
     append(path, 10)
     append(path, 20, end="")
     assert steps(history) == [10]
@@ -44,7 +44,7 @@ def test_a_line_that_is_being_written_waits(path):
 
 
 def test_a_resumed_run_replaces_the_file(path, tmp_path):
-    history = History(path)
+    history = MetricsLog(path)
     append(path, 10, 20, 30, 40)
     assert steps(history) == [10, 20, 30, 40]
     # `Run.truncate_history` writes a new file; here it is as long as the old one again.

@@ -14,22 +14,22 @@ from sklearn.metrics import f1_score, roc_auc_score
 from torchmetrics.functional.classification import multilabel_auroc
 from torchmetrics.functional.retrieval import retrieval_precision
 
-from reclf.stats.metrics import (
-    THRESHOLDS,
+from reclf.stats.bootstrap import bootstrap_interval
+from reclf.stats.classification import (
     auroc,
-    bootstrap_interval,
-    contrast_to_noise,
-    dice_and_iou,
     f1_per_class,
-    iou_at_thresholds,
     macro_auroc,
     macro_auroc_interval,
     macro_f1,
-    pointing_hit,
-    precision_at_k,
-    rank_of_partner,
-    recall_chance,
 )
+from reclf.stats.maps import (
+    THRESHOLDS,
+    contrast_to_noise,
+    dice_and_iou,
+    iou_at_thresholds,
+    pointing_hit,
+)
+from reclf.stats.ranking import precision_at_k, rank_of_partner, recall_chance
 
 
 @pytest.fixture

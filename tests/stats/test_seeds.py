@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from reclf.stats.bootstrap import Ranking, Tally
-from reclf.stats.seeds import Draws, Estimate, mean_over_seeds, paired_difference
+from reclf.stats.per_study import Ranking, StudyRatio
+from reclf.stats.seeds import Estimate, Resampled, mean_over_seeds, paired_difference
 
 STUDIES = 120
 
@@ -13,7 +13,9 @@ def simulate(generator, over_seeds, over_studies, within, seeds=3):
     """Tallies of several seeds whose true mean is 0, with effects of seed, study and both."""
     common = over_studies * generator.normal(size=STUDIES)
     return [
-        Tally.of(over_seeds * generator.normal() + common + within * generator.normal(size=STUDIES))
+        StudyRatio.of(
+            over_seeds * generator.normal() + common + within * generator.normal(size=STUDIES)
+        )
         for _ in range(seeds)
     ]
 
@@ -34,7 +36,7 @@ def test_a_true_zero_is_seldom_excluded(over_seeds, over_studies, within):
     excluded = 0
     for _ in range(400):
         runs = simulate(generator, over_seeds, over_studies, within)
-        estimate = mean_over_seeds([Draws.of(run) for run in runs])
+        estimate = mean_over_seeds([Resampled.of(run) for run in runs])
         excluded += estimate.verdict == "real"
     assert excluded / 400 < 0.085  # 5 % and what 400 tries leave open
 
@@ -49,10 +51,10 @@ def test_drawing_seeds_with_replacement_would_exclude_it_often():
 
 
 def test_with_one_seed_it_is_the_bootstrap_over_studies():
-    tally = Tally.of(np.random.default_rng(1).normal(size=STUDIES))
-    estimate = mean_over_seeds([Draws.of(tally, 4)])
-    assert estimate.value == pytest.approx(tally.value)
-    low, high = tally.interval(4)
+    ratio = StudyRatio.of(np.random.default_rng(1).normal(size=STUDIES))
+    estimate = mean_over_seeds([Resampled.of(ratio, 4)])
+    assert estimate.value == pytest.approx(ratio.value)
+    low, high = ratio.interval(4)
     assert estimate.low == pytest.approx(low, abs=0.02)
     assert estimate.high == pytest.approx(high, abs=0.02)
 
@@ -61,7 +63,7 @@ def test_without_noise_over_studies_it_is_students_interval_over_seeds():
     from scipy.stats import t, ttest_1samp
 
     values = (0.2, 0.5, 0.35)
-    runs = [Draws.of(Tally.of(np.full(STUDIES, value))) for value in values]
+    runs = [Resampled.of(StudyRatio.of(np.full(STUDIES, value))) for value in values]
     estimate = mean_over_seeds(runs)
     expected = ttest_1samp(values, 0).confidence_interval(0.95)
     assert (estimate.low, estimate.high) == pytest.approx((expected.low, expected.high))
@@ -72,8 +74,13 @@ def test_without_noise_over_studies_it_is_students_interval_over_seeds():
 def test_pairing_takes_what_studies_share_out_of_a_difference():
     generator = np.random.default_rng(2)
     hard = generator.normal(size=STUDIES)  # some studies are hard for every run
-    runs = [Draws.of(Tally.of(hard + 0.05 + 0.01 * generator.normal(size=STUDIES))) for _ in "abc"]
-    controls = [Draws.of(Tally.of(hard + 0.01 * generator.normal(size=STUDIES))) for _ in "abc"]
+    runs = [
+        Resampled.of(StudyRatio.of(hard + 0.05 + 0.01 * generator.normal(size=STUDIES)))
+        for _ in "abc"
+    ]
+    controls = [
+        Resampled.of(StudyRatio.of(hard + 0.01 * generator.normal(size=STUDIES))) for _ in "abc"
+    ]
     difference = paired_difference(runs, controls)
     assert difference.verdict == "real"
     assert difference.low < 0.05 < difference.high
@@ -87,7 +94,7 @@ def test_a_ranking_is_a_macro_auroc_and_can_be_paired():
     labels = (generator.random((STUDIES, 2)) < 0.4).astype(float)
     good = Ranking(labels, labels + generator.normal(size=labels.shape))
     poor = Ranking(labels, generator.normal(size=labels.shape))
-    difference = paired_difference([Draws.of(good)] * 2, [Draws.of(poor)] * 2)
+    difference = paired_difference([Resampled.of(good)] * 2, [Resampled.of(poor)] * 2)
     assert difference.value == pytest.approx(good.value - poor.value)
     assert difference.low < difference.value < difference.high
     assert difference.verdict == "real"
@@ -113,10 +120,10 @@ def test_it_prints_as_a_signed_number_with_its_interval():
 
 
 def test_what_does_not_pair_up_is_refused():
-    one = Draws.of(Tally.of(np.ones(5)))
+    one = Resampled.of(StudyRatio.of(np.ones(5)))
     with pytest.raises(ValueError, match="2 runs and 1 controls do not pair up"):
         paired_difference([one, one], [one])
     with pytest.raises(ValueError, match="at least one run"):
         mean_over_seeds([])
     with pytest.raises(ValueError, match="says nothing about the measure"):
-        mean_over_seeds([Draws(float("nan"), 0, np.zeros(2000))])
+        mean_over_seeds([Resampled(float("nan"), 0, np.zeros(2000))])

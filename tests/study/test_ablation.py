@@ -12,13 +12,13 @@ from reclf.datasets.selection import open_split
 from reclf.models.reclf import RECLF
 from reclf.pretrain import make_model, make_tokenizer
 from reclf.runs.run import Run
-from reclf.stats.bootstrap import Ranking, Tally
+from reclf.stats.per_study import Ranking, StudyRatio
 from reclf.stats.seeds import Estimate
 from reclf.tasks.task_run import plain
 from reclf.training.presets import make_config
 from reclf_study import ablation as module
 from reclf_study.ablation import ABLATION_MEASURES, Ablation, find, plan, sentence, shareable
-from reclf_study.evaluation_suite import Exam, load_answers, save_answers
+from reclf_study.evaluation_suite import EvaluationSuite, load_results, save_results
 
 TINY = {
     "model.image_size": 32,
@@ -41,16 +41,16 @@ def config():
 
 
 @pytest.fixture(scope="module")
-def exam(config):
-    return Exam.draw(config, n_gallery=24, n_pairs=3, n_labelled=30)
+def suite(config):
+    return EvaluationSuite.draw(config, n_gallery=24, n_pairs=3, n_labelled=30)
 
 
 @pytest.fixture(scope="module")
-def finished(config, exam, tmp_path_factory):
+def finished(config, suite, tmp_path_factory):
     folder = tmp_path_factory.mktemp("ablation")
     done = Ablation(folder, config, ["global", "mean", "srm"], seeds=2, steps=3)
     said = []
-    done.complete(exam, said.append)
+    done.complete(suite, said.append)
     return done, said
 
 
@@ -87,15 +87,15 @@ def test_real_reports_are_asked_for_importance_by_the_lexicon(config, tmp_path):
     (tmp_path / "manifest.csv").write_text("\n".join(rows))
     settings = {"data.dataset": "table", "data.root": str(tmp_path), "data.options": {}}
     config = make_config("phantom_small", **{**TINY, **settings})
-    exam = Exam.draw(config, "val")
-    assert exam.material is None
-    assert exam.choices["words"].startswith("guessed by lexicon chest ")
-    assert exam.frequency.reports == 6
+    suite = EvaluationSuite.draw(config, "val")
+    assert suite.material is None
+    assert suite.choices["words"].startswith("guessed by lexicon chest ")
+    assert suite.frequency.reports == 6
     model = make_model(config.model, make_tokenizer(config, open_split(config, "train")), 0)
-    answers = exam.ask(model.eval())
-    assert answers["importance_auroc"].n == 4  # two of six reports state nothing
-    assert "importance_auroc_idf" in answers
-    assert not any(name.startswith("relation") for name in answers)
+    results = suite.evaluate(model.eval())
+    assert results["importance_auroc"].n == 4  # two of six reports state nothing
+    assert "importance_auroc_idf" in results
+    assert not any(name.startswith("relation") for name in results)
 
 
 def test_runs_share_steps_and_settings_and_come_seed_by_seed(finished):
@@ -110,17 +110,17 @@ def test_runs_share_steps_and_settings_and_come_seed_by_seed(finished):
         assert len(ablated.seconds(name)) == 2
 
 
-def test_a_finished_run_is_not_repeated(finished, exam, monkeypatch):
+def test_a_finished_run_is_not_repeated(finished, suite, monkeypatch):
     ablated, _ = finished
     monkeypatch.setattr(module, "pretrain", lambda *a, **k: pytest.fail("trained again"))
     again = Ablation(ablated.folder, ablated.config, ablated.names, 2, 3)
-    again.complete(exam, lambda line: pytest.fail(line))
-    for key, answers in ablated.answers.items():
-        for name, answer in answers.items():
-            assert again.answers[key][name].value == pytest.approx(answer.value, nan_ok=True)
+    again.complete(suite, lambda line: pytest.fail(line))
+    for key, results in ablated.results.items():
+        for name, result in results.items():
+            assert again.results[key][name].value == pytest.approx(result.value, nan_ok=True)
 
 
-def test_a_killed_run_goes_on_and_ends_like_an_uninterrupted_one(config, exam, tmp_path, finished):
+def test_a_killed_run_goes_on_and_ends_like_an_uninterrupted_one(config, suite, tmp_path, finished):
     ablated, _ = finished
     again = Ablation(tmp_path, config, ["srm"], 1, 3)
     run = Run(tmp_path / "srm-seed0", again.run_config("srm", 0))
@@ -131,8 +131,8 @@ def test_a_killed_run_goes_on_and_ends_like_an_uninterrupted_one(config, exam, t
     with pytest.raises(KeyboardInterrupt):
         module.pretrain(run, progress_bar=False, on_log=stop)
     assert run.status["state"] == "interrupted"
-    again.complete(exam, lambda line: None)
-    found, expected = again.answers["srm", 0], ablated.answers["srm", 0]
+    again.complete(suite, lambda line: None)
+    found, expected = again.results["srm", 0], ablated.results["srm", 0]
     assert found["recall_at_5"].value == expected["recall_at_5"].value
     np.testing.assert_array_equal(
         found["linear_probe_auroc"].scores, expected["linear_probe_auroc"].scores
@@ -141,35 +141,35 @@ def test_a_killed_run_goes_on_and_ends_like_an_uninterrupted_one(config, exam, t
 
 def test_other_questions_are_asked_again_without_training(finished, config, tmp_path):
     ablated, _ = finished
-    other = Exam.draw(config, split="val", n_gallery=6, n_pairs=2, n_labelled=12)
+    other = EvaluationSuite.draw(config, split="val", n_gallery=6, n_pairs=2, n_labelled=12)
     path = tmp_path / "answers.npz"
-    answers = other.ask(
+    results = other.evaluate(
         RECLF.from_pretrained(ablated.folder / "srm-seed0" / "checkpoints" / "best")
     )
-    save_answers(answers, path, other.key)
-    assert load_answers(path, "another key") is None
-    assert load_answers(tmp_path / "nothing.npz", other.key) is None
-    found = load_answers(path, other.key)
-    assert found.keys() == answers.keys()
+    save_results(results, path, other.key)
+    assert load_results(path, "another key") is None
+    assert load_results(tmp_path / "nothing.npz", other.key) is None
+    found = load_results(path, other.key)
+    assert found.keys() == results.keys()
     assert isinstance(found["zero_shot_auroc"], Ranking)
-    assert isinstance(found["recall_at_5"], Tally)
-    for name, answer in answers.items():
-        assert found[name].value == pytest.approx(answer.value, nan_ok=True)
+    assert isinstance(found["recall_at_5"], StudyRatio)
+    for name, result in results.items():
+        assert found[name].value == pytest.approx(result.value, nan_ok=True)
     assert other.choices["split"] == "val"
 
 
 def test_the_result_has_means_seeds_and_comparisons(finished):
     ablated, _ = finished
-    findings = find(ablated.answers, ablated.config)
+    findings = find(ablated.results, ablated.config)
     result = findings.result()
     assert json.dumps(plain(result), allow_nan=False)
     entry = result["srm"]["recall_at_5"]
-    values = [ablated.answers["srm", seed]["recall_at_5"].value for seed in range(2)]
+    values = [ablated.results["srm", seed]["recall_at_5"].value for seed in range(2)]
     assert entry["seeds"] == pytest.approx(values)
     assert entry["mean"] == pytest.approx(np.mean(values))
     assert entry["interval"][0] <= entry["mean"] <= entry["interval"][1]
     compared = result["comparisons"]["srm - mean"]
-    other = [ablated.answers["mean", seed]["recall_at_5"].value for seed in range(2)]
+    other = [ablated.results["mean", seed]["recall_at_5"].value for seed in range(2)]
     assert compared["difference"] == pytest.approx(np.mean(values) - np.mean(other))
     assert compared["seeds"] == pytest.approx(np.subtract(values, other))
     assert compared["question"] == "control"

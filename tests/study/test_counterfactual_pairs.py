@@ -3,14 +3,14 @@
 import numpy as np
 import pytest
 
-from reclf.datasets.phantom import Phantom, minimal_pairs
+from reclf.datasets.phantom import Phantom, counterfactual_pairs
 from reclf.models.inference import encode_images, encode_texts, score_all
-from reclf_study.counterfactual_pairs import comparisons_won, fact_tallies, score_pairs
+from reclf_study.counterfactual_pairs import comparisons_won, fact_ratios, score_pairs
 
 
 @pytest.fixture(scope="module")
 def pairs():
-    return list(minimal_pairs(Phantom(None, "test", 64), 5, "side"))
+    return list(counterfactual_pairs(Phantom(None, "test", 64), 5, "side"))
 
 
 def test_comparisons_by_hand():
@@ -71,6 +71,6 @@ def test_scores_are_those_of_the_whole_matrix(build, pairs, aggregator):
 
 
 def test_a_fact_without_pairs_is_left_out(model, pairs):
-    found = fact_tallies(model, {"side": pairs, "binding": []})
+    found = fact_ratios(model, {"side": pairs, "binding": []})
     assert found.keys() == {"side"}
     assert found["side"]["combined"]["both"].count.tolist() == [4] * 5

@@ -11,8 +11,8 @@ from reclf.tasks.grounding import Item
 from reclf_study.faithfulness_study import (
     CONTROLS,
     WORD_CONTROLS,
+    evaluate_case,
     judge,
-    judge_case,
     mean_curves,
     one_per_study,
     read_words,
@@ -32,7 +32,7 @@ def models(tiny):
 
 @pytest.fixture
 def judged(models):
-    return judge_case(*models, small_pairs.item(0), small_pairs.item(2), seed=4, **FEW)
+    return evaluate_case(*models, small_pairs.item(0), small_pairs.item(2), seed=4, **FEW)
 
 
 def test_controls_are_what_their_names_say(models, judged):
@@ -73,9 +73,9 @@ def test_word_weights_beside_what_the_score_loses(models, judged):
 def test_the_sanity_check_finds_a_method_that_does_not_care(models):
     model, untrained = models
     item, other = small_pairs.item(0), small_pairs.item(2)
-    same = judge_case(model, model, item, other, **FEW).same_as_random
+    same = evaluate_case(model, model, item, other, **FEW).same_as_random
     assert [same[name] for name in ("attention", "occlusion")] == pytest.approx([1, 1])
-    assert judge_case(model, untrained, item, other, **FEW).same_as_random["attention"] < 0.99
+    assert evaluate_case(model, untrained, item, other, **FEW).same_as_random["attention"] < 0.99
 
 
 def test_integrated_gradients_report_how_far_they_miss(judged):
@@ -85,7 +85,7 @@ def test_integrated_gradients_report_how_far_they_miss(judged):
 
 def test_a_model_without_a_local_logit_is_judged_by_the_global_one(tiny):
     models = [small_pairs.build(tiny, aggregator="global", seed=seed) for seed in (1, 2)]
-    judged = judge_case(*models, small_pairs.item(0), small_pairs.item(1, (0, 1)), **FEW)
+    judged = evaluate_case(*models, small_pairs.item(0), small_pairs.item(1, (0, 1)), **FEW)
     assert "grad_cam" in judged.maps["phrase"]
     assert "grad_cam" not in judged.maps["pair"]
     assert "importance" not in judged.words

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from reclf.datasets.phantom import Phantom, minimal_pairs
+from reclf.datasets.phantom import Phantom, counterfactual_pairs
 from reclf.datasets.phantom.case import KINDS
 from reclf_study.oracle import GRID, Oracle, Scene, draw_scenes, examine, train_oracle
 
@@ -29,7 +29,7 @@ def test_a_twin_has_the_same_words_on_other_places(scenes):
 
 
 def test_maps_are_where_the_masks_are():
-    ((study, _),) = minimal_pairs(Phantom(None, "test", 96), 1, "binding")
+    ((study, _),) = counterfactual_pairs(Phantom(None, "test", 96), 1, "binding")
     scene = Scene.of(study)
     cell = 96 // GRID
     for kind, mask in study.masks.items():

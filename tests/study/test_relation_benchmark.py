@@ -36,7 +36,7 @@ def two_steps(build):
 
 
 @pytest.fixture(scope="module")
-def tallies(two_steps, material):
+def ratios(two_steps, material):
     return benchmark(two_steps, material)
 
 
@@ -56,55 +56,55 @@ def test_frequencies_are_of_the_reports_that_training_reads():
     assert frequency.counts["the"] == sum("the " in report.lower() for report in reports)
 
 
-def test_it_measures_everything(tallies):
-    assert MEASURES.keys() <= tallies.keys()
+def test_it_measures_everything(ratios):
+    assert MEASURES.keys() <= ratios.keys()
     needed = {b for m in MEASURES.values() for b in m.baselines if isinstance(b, str)}
-    assert needed <= tallies.keys()
+    assert needed <= ratios.keys()
 
 
-def test_recall_is_that_of_the_retrieval_task(two_steps, material, tallies):
+def test_recall_is_that_of_the_retrieval_task(two_steps, material, ratios):
     for prefix, gallery in (("", material.gallery), ("device_free_", material.device_free)):
         tables = retrieval(two_steps, gallery)
         for k in (1, 5, 10):
             for score, suffix in (("combined", ""), ("global", "_global"), ("local", "_local")):
                 entry, name = tables[score][f"recall_at_{k}"], f"{prefix}recall_at_{k}"
-                assert tallies[name + suffix].value == pytest.approx(entry["value"])
-                assert tallies[name + suffix].interval() == pytest.approx(entry["interval"])
+                assert ratios[name + suffix].value == pytest.approx(entry["value"])
+                assert ratios[name + suffix].interval() == pytest.approx(entry["interval"])
                 for direction, key in (("report", "image_to_report"), ("image", "report_to_image")):
-                    found = tallies[f"{name}{suffix}_to_{direction}"].value
+                    found = ratios[f"{name}{suffix}_to_{direction}"].value
                     assert found == pytest.approx(entry[key])
-            assert tallies[f"{name}_chance"].value == pytest.approx(entry["chance"])
+            assert ratios[f"{name}_chance"].value == pytest.approx(entry["chance"])
 
 
-def test_minimal_pairs_are_by_score_and_direction(two_steps, material, tallies):
+def test_minimal_pairs_are_by_score_and_direction(two_steps, material, ratios):
     scores = score_pairs(two_steps, material.pairs["kind"])
     local = comparisons_won(scores["local"])
-    assert tallies["kind_accuracy_local_to_image"].value == local["to_image"].value
-    assert tallies["kind_accuracy_local"].value == local["both"].value
-    assert tallies["kind_accuracy"].value == comparisons_won(scores["combined"])["both"].value
+    assert ratios["kind_accuracy_local_to_image"].value == local["to_image"].value
+    assert ratios["kind_accuracy_local"].value == local["both"].value
+    assert ratios["kind_accuracy"].value == comparisons_won(scores["combined"])["both"].value
 
 
-def test_pointing_is_that_of_the_grounding_task(two_steps, material, tallies):
+def test_pointing_is_that_of_the_grounding_task(two_steps, material, ratios):
     items = find_items(material.gallery, "words")
     result = grounding_result(items, heat_maps(two_steps, items))
     for name, measure in (("pointing_hit", "pointing"), ("cnr_signed", "cnr_signed")):
         entry = result["measures"][measure]
-        assert tallies[name].value == pytest.approx(entry["value"])
-        assert tallies[name].interval() == pytest.approx(entry["interval"])
+        assert ratios[name].value == pytest.approx(entry["value"])
+        assert ratios[name].interval() == pytest.approx(entry["interval"])
     area = np.mean([item.mask.mean() for item in items])
-    assert tallies["pointing_chance"].value == pytest.approx(area)
+    assert ratios["pointing_chance"].value == pytest.approx(area)
 
 
-def test_relations_are_of_the_last_step_that_reaches_the_score(two_steps, material, tallies):
+def test_relations_are_of_the_last_step_that_reaches_the_score(two_steps, material, ratios):
     assert used_steps(two_steps) == [True, False]
     by_report = [
         share_in_order(reading.graph[0, 1:, 1:], relation_triples(reading.words))
         for reading in read(two_steps, material.gallery)
     ]
-    assert tallies["relation_auroc"].value == pytest.approx(np.nanmean(by_report))
-    assert tallies["relation_auroc_step1"].value == tallies["relation_auroc"].value
-    assert tallies["relation_auroc_step2"].value != tallies["relation_auroc"].value
-    assert tallies["relation_auroc_hard_text_distance"].value == 0
+    assert ratios["relation_auroc"].value == pytest.approx(np.nanmean(by_report))
+    assert ratios["relation_auroc_step1"].value == ratios["relation_auroc"].value
+    assert ratios["relation_auroc_step2"].value != ratios["relation_auroc"].value
+    assert ratios["relation_auroc_hard_text_distance"].value == 0
 
 
 @pytest.mark.parametrize(
@@ -116,7 +116,7 @@ def test_relations_are_of_the_last_step_that_reaches_the_score(two_steps, materi
         ("reclf", {"steps": 1, "composition": "sequential"}, [True], [False]),
         (
             "reclf",
-            {"steps": 2, "composition": "sequential", "include_whole": True},
+            {"steps": 2, "composition": "sequential", "include_global": True},
             [True, True],
             [True, True],
         ),
@@ -156,9 +156,9 @@ def test_which_edges_reach_the_score(build, studies, aggregator, options, expect
 
 def test_the_result_has_every_measure_even_where_the_model_has_none(build, material):
     model = build(aggregator="mean")
-    tallies = benchmark(model, material)
-    assert "relation_auroc" not in tallies
-    result = relation_result(tallies, tallies, used_steps(model))
+    ratios = benchmark(model, material)
+    assert "relation_auroc" not in ratios
+    result = relation_result(ratios, ratios, used_steps(model))
     assert result["relation_auroc"]["value"] is None
     assert result["importance_auroc"]["n"] == 0
     assert result["value"] == result["binding_accuracy"]["value"]

@@ -12,7 +12,7 @@ from reclf_study.variants import (
     comparisons,
     control_of,
     distinct_variants,
-    reads_whole,
+    reads_global,
     variant_config,
 )
 
@@ -25,9 +25,9 @@ def config():
 
 
 @pytest.fixture
-def whole():
+def global_node():
     return make_config(
-        "phantom_small", **{"model.aggregator_options": {"steps": 2, "read_out": "whole"}}
+        "phantom_small", **{"model.aggregator_options": {"steps": 2, "read_out": "global"}}
     )
 
 
@@ -60,9 +60,17 @@ def test_options_that_the_aggregator_takes_are_kept(config):
     assert variant_config("srm", config).model.aggregator_options == config.model.aggregator_options
     assert variant_config("srm_uniform", config).model.aggregator_options["steps"] == 2
     near = override(config, {"model.aggregator_options.nearness": 0.5})
-    for name, expected in (("srm", 0.5), ("srm_near", 0.5), ("srm_uniform", 0), ("srm_level", 0)):
+    for name, expected in (
+        ("srm", 0.5),
+        ("srm_distance_only", 0.5),
+        ("srm_uniform", 0),
+        ("srm_no_prior", 0),
+    ):
         assert variant_config(name, near).model.aggregator_options["nearness"] == expected
-    assert {*distinct_variants(near)} - {*distinct_variants(config)} == {"srm_near", "srm_level"}
+    assert {*distinct_variants(near)} - {*distinct_variants(config)} == {
+        "srm_distance_only",
+        "srm_no_prior",
+    }
     helped = override(config, {"model.aggregator_options.importance_loss": 0.5})
     assert {*distinct_variants(helped)} - {*distinct_variants(config)} == {"reclf_joint"}
     for name, expected in (("reclf", 0.5), ("reclf_joint", 0), ("reclf_sequential", 0)):
@@ -70,10 +78,15 @@ def test_options_that_the_aggregator_takes_are_kept(config):
         assert options["importance_loss"] == expected
     parted = override(config, {"model.aggregator_options.boundary": 0.5})
     assert distinct_variants(parted) == distinct_variants(near)
-    for name, expected in (("srm", 0.5), ("srm_near", 0.5), ("srm_uniform", 0), ("srm_level", 0)):
+    for name, expected in (
+        ("srm", 0.5),
+        ("srm_distance_only", 0.5),
+        ("srm_uniform", 0),
+        ("srm_no_prior", 0),
+    ):
         assert variant_config(name, parted).model.aggregator_options["boundary"] == expected
     seeing = override(config, {"model.aggregator_options.overlap": 2.0})
-    assert {*distinct_variants(seeing)} - {*distinct_variants(config)} == {"srm_blind"}
+    assert {*distinct_variants(seeing)} - {*distinct_variants(config)} == {"srm_no_overlap"}
     for name in VARIANTS:
         options = variant_config(name, seeing).model.aggregator_options
         expected = 2.0 if name in ("srm", "reclf", "reclf_joint", "reclf_sequential") else 0
@@ -84,15 +97,15 @@ def test_options_that_the_aggregator_takes_are_kept(config):
     assert sequential == kept | {"composition": "sequential", "importance_loss": 0.0}
 
 
-@pytest.mark.parametrize("settings", ["config", "whole"])
+@pytest.mark.parametrize("settings", ["config", "global_node"])
 @pytest.mark.parametrize("name", [name for name in VARIANTS if name != "global"])
 def test_reading_the_global_matching_is_what_the_score_depends_on(name, settings, pairs, request):
     variant = variant_config(name, request.getfixturevalue(settings))
     aggregator = make(variant).eval()
     before = aggregator(pairs).logits
-    other = Pairs(pairs.matchings, pairs.cosines, pairs.whole.flip(-1), pairs.word_mask)
+    other = Pairs(pairs.matchings, pairs.cosines, pairs.global_matching.flip(-1), pairs.word_mask)
     depends = bool((aggregator(other).logits - before).abs().max() > 1e-6)
-    assert depends == reads_whole(variant.model)
+    assert depends == reads_global(variant.model)
 
 
 def test_the_control_reads_what_the_variant_reads(config, whole):
@@ -125,10 +138,10 @@ def test_uniform_edges_are_uniform_and_stay_so(config, pairs):
 
 def test_edges_by_distance_alone_read_no_matching(config, pairs):
     near = override(config, {"model.aggregator_options.nearness": 0.5})
-    aggregator = make(variant_config("srm_near", near)).eval()
+    aggregator = make(variant_config("srm_distance_only", near)).eval()
     graph = aggregator(pairs).graph
     assert graph[0, 0, 1, 2] > 1.5 * graph[0, 0, 1, 3] > 0
-    other = Pairs(pairs.matchings.flip(-1), pairs.cosines, pairs.whole, pairs.word_mask)
+    other = Pairs(pairs.matchings.flip(-1), pairs.cosines, pairs.global_matching, pairs.word_mask)
     torch.testing.assert_close(aggregator(other).graph[:, 0], graph[:, 0])
 
 
@@ -139,14 +152,16 @@ def test_comparisons_ask_each_pair_once_and_only_what_was_trained(config):
     assert ("srm", "mean", "control") in asked
     assert ("srm", "mean_global", "other control") in asked
     assert ("srm", "srm_uniform", "edges") in asked
-    assert ("srm", "srm_near", "edges beyond distance") in asked
-    assert ("srm", "srm_blind", "where words look") in asked
+    assert ("srm", "srm_distance_only", "edges beyond distance") in asked
+    assert ("srm", "srm_no_overlap", "overlap of attention") in asked
     seeing = override(config, {"model.aggregator_options.overlap": 2.0})
     asked = comparisons(list(VARIANTS), seeing)
-    for control in ("uniform", "near", "level"):  # these see it no more than srm_blind does
-        assert any(line[:2] == ("srm_blind", f"srm_{control}") for line in asked)
+    for control in ("uniform", "near", "level"):  # these see it no more than srm_no_overlap does
+        assert any(line[:2] == ("srm_no_overlap", f"srm_{control}") for line in asked)
         assert not any(line[:2] == ("srm", f"srm_{control}") for line in asked)
-    assert comparisons(["global", "srm"], config) == [("srm", "global", "words at all")]
+    assert comparisons(["global", "srm"], config) == [
+        ("srm", "global", "uses word-level matchings")
+    ]
 
 
 def test_an_unknown_variant_is_refused_with_the_names(config):

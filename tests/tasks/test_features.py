@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from reclf.data.batch import Collate
+from reclf.data.collate import Collate
 from reclf.models.inference import (
     collate_for,
     encode_images,
@@ -40,7 +40,9 @@ def test_padding_does_not_change_text_features(model, studies):
     assert found.words.shape[1] >= max(counts)
     for i in (0, 4, 7):
         single = encode_texts(model, [reports[i]])
-        torch.testing.assert_close(found.whole[i], single.whole[0], rtol=1e-4, atol=1e-5)
+        torch.testing.assert_close(
+            found.global_embedding[i], single.global_embedding[0], rtol=1e-4, atol=1e-5
+        )
         torch.testing.assert_close(
             found.words[i, : counts[i]], single.words[0, : counts[i]], rtol=1e-4, atol=1e-5
         )

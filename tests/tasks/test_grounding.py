@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from reclf.data.region_grid import heat_in_pixels
 from reclf.data.study import Box, Study
 from reclf.models.inference import encode_texts, stack_images
-from reclf.stats.metrics import contrast_to_noise, iou_at_thresholds, pointing_hit
+from reclf.stats.maps import contrast_to_noise, iou_at_thresholds, pointing_hit
 from reclf.tasks.grounding import (
     MEASURES,
     Item,

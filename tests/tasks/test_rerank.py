@@ -9,7 +9,7 @@ import torch
 
 from reclf.models.inference import encode_images, encode_texts, score_all
 from reclf.models.recall import Ranks, report_keys
-from reclf.stats.metrics import rank_of_partner
+from reclf.stats.ranking import rank_of_partner
 from reclf.tasks import rerank as module
 from reclf.tasks.rerank import lost_recall, nearest, pair_scores, rerank, uses_faiss
 from reclf.tasks.retrieval import global_ranks, unit_vectors
@@ -24,7 +24,9 @@ def encoded(model, studies):
 
 def ranked(encoded):
     images, texts, keys = encoded
-    return global_ranks(unit_vectors(images.whole), unit_vectors(texts.whole), keys)
+    return global_ranks(
+        unit_vectors(images.global_embedding), unit_vectors(texts.global_embedding), keys
+    )
 
 
 def test_nearest_are_the_highest_products_best_first():
@@ -99,7 +101,9 @@ def test_a_shortlist_of_everything_loses_nothing(model, encoded):
 @pytest.mark.parametrize("shortlist", [1, 3])
 def test_a_shortlist_is_the_plain_loop(model, encoded, shortlist):
     images, texts, keys = encoded
-    by_whole = (unit_vectors(images.whole) @ unit_vectors(texts.whole).T).numpy()
+    by_whole = (
+        unit_vectors(images.global_embedding) @ unit_vectors(texts.global_embedding).T
+    ).numpy()
     combined = score_all(model, images, texts).logits.numpy()
     before = ranked(encoded)
     found = rerank(model, images, texts, keys, before, shortlist)

@@ -9,7 +9,7 @@ import torch
 from commands import run_python
 
 from reclf.models.recall import Ranks, recall_summary, recall_table, report_keys, same_report
-from reclf.stats.metrics import rank_of_partner
+from reclf.stats.ranking import rank_of_partner
 from reclf.tasks import retrieval as module
 from reclf.tasks.retrieval import (
     class_keys,

@@ -1,4 +1,4 @@
-"""A run under test: what is opened, the untrained twin, the cache, and what a result must say."""
+"""A run under test: what is opened, the untrained baseline, the cache, what a result must say."""
 
 import json
 import math
@@ -17,7 +17,7 @@ from reclf.models.reclf import RECLF
 from reclf.runs.run import Run
 from reclf.tasks.grounding import find_items
 from reclf.tasks.segmentation import collect_masks
-from reclf.tasks.task_run import Bench, format_value, model_hash, plain, random_twin
+from reclf.tasks.task_run import TaskRun, format_value, model_hash, plain, untrained_baseline
 
 KEYS = {"value", "interval", "n", "random_encoder", "chance", "per_class", "protocol"}
 PROTOCOL = {
@@ -52,44 +52,44 @@ def parameters(run, **given):
 
 
 @pytest.fixture
-def bench(run):
-    return Bench.open(parameters(run))
+def task_run(run):
+    return TaskRun.open(parameters(run))
 
 
-def test_an_empty_data_set_is_the_runs_own_with_its_options(bench):
-    assert (bench.dataset, bench.name, bench.split) == ("phantom", "phantom", "test")
-    assert len(bench.open_split()) == len(bench.open_split("train")) == 30
-    assert bench.open_split("train") is bench.open_split("train")
-    assert bench.checkpoint_step == 7
-    assert "checkpoint best of step 7, trained on 'phantom'" in str(bench)
+def test_an_empty_data_set_is_the_runs_own_with_its_options(task_run):
+    assert (task_run.dataset, task_run.name, task_run.split) == ("phantom", "phantom", "test")
+    assert len(task_run.open_split()) == len(task_run.open_split("train")) == 30
+    assert task_run.open_split("train") is task_run.open_split("train")
+    assert task_run.checkpoint_step == 7
+    assert "checkpoint best of step 7, trained on 'phantom'" in str(task_run)
 
 
-def test_labels_are_those_of_the_data_set_or_of_its_first_study(bench, studies):
-    assert bench.labels == list(bench.open_split().labels) == list(studies[0].labels)
-    bench.opened["test"] = studies[:2]  # a list knows of no labels
-    assert bench.labels == list(studies[0].labels)
-    assert bench.choose_labels([]) == bench.labels
-    assert bench.choose_labels(["nodule", "edema"]) == ["nodule", "edema"]
+def test_labels_are_those_of_the_data_set_or_of_its_first_study(task_run, studies):
+    assert task_run.labels == list(task_run.open_split().labels) == list(studies[0].labels)
+    task_run.opened["test"] = studies[:2]  # a list knows of no labels
+    assert task_run.labels == list(studies[0].labels)
+    assert task_run.choose_labels([]) == task_run.labels
+    assert task_run.choose_labels(["nodule", "edema"]) == ["nodule", "edema"]
     with pytest.raises(ValueError, match="phantom has no label Edema: its labels are consolida"):
-        bench.choose_labels(["nodule", "Edema"])
-    bench.opened["test"] = [replace(studies[0], labels={})]
+        task_run.choose_labels(["nodule", "Edema"])
+    task_run.opened["test"] = [replace(studies[0], labels={})]
     with pytest.raises(ValueError, match="its labels are none"):
-        bench.choose_labels([])
+        task_run.choose_labels([])
 
 
 def test_another_data_set_has_options_of_its_own(run, tmp_path):
     root = nih.write_tiny(tmp_path / "films")
-    bench = Bench.open(
+    task_run = TaskRun.open(
         parameters(run, dataset="nih", data_root=str(root), options={"boxes": False}, split="val")
     )
-    assert bench.options == {"boxes": False}
-    assert (bench.name, bench.split, bench.loader) == ("nih", "val", "nih")
-    assert bench.open_split().split == "val"
-    table = Bench.open(parameters(run, dataset="table", data_root=str(tmp_path / "Lungs")))
+    assert task_run.options == {"boxes": False}
+    assert (task_run.name, task_run.split, task_run.loader) == ("nih", "val", "nih")
+    assert task_run.open_split().split == "val"
+    table = TaskRun.open(parameters(run, dataset="table", data_root=str(tmp_path / "Lungs")))
     assert table.name == "lungs"
-    named = Bench.open(parameters(run, dataset="mine:Studies", name="hospital_b"))
+    named = TaskRun.open(parameters(run, dataset="mine:Studies", name="hospital_b"))
     assert named.name == "hospital_b"
-    assert Bench.open(parameters(run, dataset="mine:Studies")).name == "studies"
+    assert TaskRun.open(parameters(run, dataset="mine:Studies")).name == "studies"
 
 
 def test_the_runs_own_folder_is_known_by_any_path(model, tmp_path, monkeypatch):
@@ -102,44 +102,44 @@ def test_the_runs_own_folder_is_known_by_any_path(model, tmp_path, monkeypatch):
     run = Run(tmp_path / "run", replace(config, data=data))
     run.write_checkpoint("best", model.save_pretrained)
     for root in ("", "films", str(tmp_path / "films")):
-        bench = Bench.open(parameters(run, data_root=root))
-        assert bench.split == "val"
-        assert bench.options == {"boxes": False}
-        assert bench.root == str(tmp_path / "films")
+        task_run = TaskRun.open(parameters(run, data_root=root))
+        assert task_run.split == "val"
+        assert task_run.options == {"boxes": False}
+        assert task_run.root == str(tmp_path / "films")
 
 
 def test_a_run_without_a_checkpoint_says_so(run, tmp_path):
     with pytest.raises(FileNotFoundError, match=r"no run in .*nothing.*make pretrain"):
-        Bench.open(parameters(SimpleNamespace(folder=tmp_path / "nothing")))
+        TaskRun.open(parameters(SimpleNamespace(folder=tmp_path / "nothing")))
     empty = Run(tmp_path / "empty", run.config)
     with pytest.raises(FileNotFoundError, match=r"config\.json is missing.*checkpoints/best"):
-        Bench.open(parameters(empty))
+        TaskRun.open(parameters(empty))
 
 
-def test_the_twin_has_the_shape_and_none_of_the_weights(model):
+def test_the_untrained_baseline_has_the_shape_and_none_of_the_weights(model):
     state = torch.get_rng_state()
-    twin = random_twin(model, 5)
+    untrained = untrained_baseline(model, 5)
     assert torch.equal(torch.get_rng_state(), state)
-    assert not twin.training
-    mine, theirs = model.state_dict(), twin.state_dict()
+    assert not untrained.training
+    mine, theirs = model.state_dict(), untrained.state_dict()
     assert {name: value.shape for name, value in mine.items()} == {
         name: value.shape for name, value in theirs.items()
     }
     weights = [name for name in mine if mine[name].ndim > 1]
     assert all(not torch.equal(mine[name], theirs[name]) for name in weights)
-    again, other = random_twin(model, 5), random_twin(model, 6)
-    assert model_hash(again) == model_hash(twin) != model_hash(other)
+    again, other = untrained_baseline(model, 5), untrained_baseline(model, 6)
+    assert model_hash(again) == model_hash(untrained) != model_hash(other)
 
 
-def test_the_twin_of_a_pretrained_tower_is_untrained(model, tmp_path):
+def test_the_untrained_baseline_of_a_pretrained_tower_is_untrained(model, tmp_path):
     model.export_image_tower(tmp_path / "tower")
     config = replace(model.config, image_tower=TowerConfig(name=str(tmp_path / "tower")))
     loaded = RECLF(config, model.tokenizer)
     name = "image_encoder.tower.encoder.stages.0.layers.0.layer.0.convolution.weight"
     assert torch.equal(loaded.state_dict()[name], model.state_dict()[name])
-    twin = random_twin(loaded, 0)
-    assert not torch.equal(twin.state_dict()[name], model.state_dict()[name])
-    assert twin.config.image_tower.name == ""
+    untrained = untrained_baseline(loaded, 0)
+    assert not torch.equal(untrained.state_dict()[name], model.state_dict()[name])
+    assert untrained.config.image_tower.name == ""
 
 
 def test_the_hash_of_a_model_follows_weights_and_settings(model, build):
@@ -151,56 +151,56 @@ def test_the_hash_of_a_model_follows_weights_and_settings(model, build):
     assert len({before, model_hash(changed), model_hash(build(attention_scale=5.0))}) == 3
 
 
-def test_studies_are_drawn_by_the_seed_and_not_the_first_ones(run, bench):
-    data = bench.open_split()
-    chosen = bench.subset(data, 8).indices
+def test_studies_are_drawn_by_the_seed_and_not_the_first_ones(run, task_run):
+    data = task_run.open_split()
+    chosen = task_run.subset(data, 8).indices
     assert list(chosen) == sorted(set(chosen))
     assert list(chosen) != list(range(8))
-    assert chosen == bench.subset(data, 8).indices
-    assert chosen != Bench.open(parameters(run, seed=4)).subset(data, 8).indices
-    assert len(bench.subset(data, 0)) == len(bench.subset(data, 99)) == 30
-    assert len(bench.studies(8)) == 8
+    assert chosen == task_run.subset(data, 8).indices
+    assert chosen != TaskRun.open(parameters(run, seed=4)).subset(data, 8).indices
+    assert len(task_run.subset(data, 0)) == len(task_run.subset(data, 99)) == 30
+    assert len(task_run.studies(8)) == 8
     endless = load_dataset("phantom", "", "train", 64)
     with pytest.raises(ValueError, match="say how many to take, 0 takes all"):
-        bench.subset(endless, 0)
+        task_run.subset(endless, 0)
 
 
-def test_pooled_features_are_kept_by_model_and_data(bench, monkeypatch):
-    first = bench.pooled(6)
+def test_pooled_features_are_kept_by_model_and_data(task_run, monkeypatch):
+    first = task_run.pooled(6)
     assert set(first.features) == {"trained", "random"}
-    files = set((bench.run.folder / "cache").iterdir())
+    files = set((task_run.run.folder / "cache").iterdir())
 
     def refuse(*given):
         raise AssertionError("encoded again")
 
     monkeypatch.setattr(RECLF, "encode_images", refuse)
-    again = bench.pooled(6)
+    again = task_run.pooled(6)
     np.testing.assert_array_equal(again.features["trained"], first.features["trained"])
     monkeypatch.undo()
-    bench.pooled(5)
+    task_run.pooled(5)
     with torch.no_grad():
-        bench.model.log_logit_scale += 0.1
-    bench.pooled(6)
-    assert len(set((bench.run.folder / "cache").iterdir()) - files) == 2
-    monkeypatch.setattr(type(bench.open_split()), "fingerprint", None)
-    assert bench.cached("pooled", None, "x") is None  # it may change unseen
-    bench.pooled(6)
-    assert len(set((bench.run.folder / "cache").iterdir()) - files) == 2
+        task_run.model.log_logit_scale += 0.1
+    task_run.pooled(6)
+    assert len(set((task_run.run.folder / "cache").iterdir()) - files) == 2
+    monkeypatch.setattr(type(task_run.open_split()), "fingerprint", None)
+    assert task_run.cached("pooled", None, "x") is None  # it may change unseen
+    task_run.pooled(6)
+    assert len(set((task_run.run.folder / "cache").iterdir()) - files) == 2
 
 
-def test_a_protocol_has_every_shared_choice_and_a_hash_of_the_studies(bench):
-    protocol = bench.protocol(["a", "b"], seed_of_task=1, encoder="fine-tuned")
+def test_a_protocol_has_every_shared_choice_and_a_hash_of_the_studies(task_run):
+    protocol = task_run.protocol(["a", "b"], seed_of_task=1, encoder="fine-tuned")
     assert protocol.keys() == PROTOCOL | {"seed_of_task"}
     assert protocol["encoder"] == "fine-tuned"
     assert protocol["checkpoint_step"] == 7
     assert protocol["options"] == {"length": 30}
-    assert protocol["split_hash"] == bench.protocol(["a", "b"])["split_hash"]
-    assert protocol["split_hash"] != bench.protocol(["a", "c"])["split_hash"]
-    assert bench.protocol([])["encoder"] == "frozen"
+    assert protocol["split_hash"] == task_run.protocol(["a", "b"])["split_hash"]
+    assert protocol["split_hash"] != task_run.protocol(["a", "c"])["split_hash"]
+    assert task_run.protocol([])["encoder"] == "frozen"
 
 
-def test_a_result_has_its_seven_parts(bench):
-    path = bench.write("task", RESULT, bench.protocol(["a"]))
+def test_a_result_has_its_seven_parts(task_run):
+    path = task_run.write("task", RESULT, task_run.protocol(["a"]))
     assert path.name == "task-phantom.json"
     found = json.loads(path.read_text())
     assert found.keys() == KEYS
@@ -209,13 +209,13 @@ def test_a_result_has_its_seven_parts(bench):
     for name in RESULT:
         rest = {key: value for key, value in RESULT.items() if key != name}
         with pytest.raises(ValueError, match=rf"a result of 'task' must have \['{name}'\]"):
-            bench.write("task", rest, {})
+            task_run.write("task", rest, {})
 
 
-def test_a_result_without_a_number_is_refused_with_a_next_step(bench):
-    bench.require_value(RESULT)
+def test_a_result_without_a_number_is_refused_with_a_next_step(task_run):
+    task_run.require_value(RESULT)
     with pytest.raises(ValueError, match=r"3 studies of 'phantom', split 'test', give no number"):
-        bench.require_value({**RESULT, "value": math.nan})
+        task_run.require_value({**RESULT, "value": math.nan})
 
 
 def test_values_become_what_json_can_hold():
@@ -225,23 +225,23 @@ def test_values_become_what_json_can_hold():
     assert format_value({"value": 0.81249, "interval": [0.7, 0.9]}) == "0.812 (0.700 to 0.900)"
 
 
-def test_a_figure_goes_into_the_run(bench):
+def test_a_figure_goes_into_the_run(task_run):
     from matplotlib.figure import Figure
 
-    path = bench.save_figure("task", Figure((2, 1)))
-    assert path == bench.run.folder / "figures" / "task-phantom.png"
+    path = task_run.save_figure("task", Figure((2, 1)))
+    assert path == task_run.run.folder / "figures" / "task-phantom.png"
     assert path.read_bytes().startswith(b"\x89PNG")
     assert [p.name for p in path.parent.iterdir()] == ["task-phantom.png"]
 
 
-def test_a_prepared_copy_is_read_like_its_source(run, bench, tmp_path):
+def test_a_prepared_copy_is_read_like_its_source(run, task_run, tmp_path):
     options = {"length": 12}
     prepare(
         tmp_path, "phantom", "", image_size=64, options=options, processes=1, progress=False,
         splits=("train", "test"),
     )  # fmt: skip
-    copy = Bench.open(parameters(run, dataset="prepared", data_root=str(tmp_path)))
-    raw = Bench.open(parameters(run, options=options))
+    copy = TaskRun.open(parameters(run, dataset="prepared", data_root=str(tmp_path)))
+    raw = TaskRun.open(parameters(run, options=options))
     assert (copy.name, copy.loader, copy.split) == ("phantom", "phantom", "test")
     for split in ("train", "test"):
         mine, theirs = copy.pooled(5, split), raw.pooled(5, split)

@@ -18,7 +18,7 @@ import reclf.training.loop
 from reclf.config import DataConfig, RunConfig, TrainConfig, override
 from reclf.data.study import Study
 from reclf.data.tokenization import train_tokenizer
-from reclf.models.parallel import _LANES
+from reclf.models.parallel import _THREADS
 from reclf.models.reclf import RECLF
 from reclf.pretrain import make_model
 from reclf.runs.run import Run
@@ -291,7 +291,7 @@ def test_workers_get_cores_of_their_own(monkeypatch):
     for workers, expected in ((0, before), (1, max(1, before - 1)), (99, 1)):
         with cpu_threads(workers):
             assert torch.get_num_threads() == expected
-            assert _LANES.get() == before
+            assert _THREADS.get() == before
         assert torch.get_num_threads() == before
     monkeypatch.setenv("OMP_NUM_THREADS", "2")
     with cpu_threads(99):

@@ -83,7 +83,7 @@ def test_a_step_of_a_large_data_set_keeps_no_list_of_its_length():
 
 
 @pytest.mark.parametrize("length", [24, 25])
-def test_twins_stay_side_by_side_where_an_epoch_is_permuted(length):
+def test_counterfactual_pairs_stay_together_where_an_epoch_is_permuted(length):
     sampler = StepSampler(length, 4, together=2)
     order = [index for step in range(6) for index in sampler.indices(step)]
     assert order[::2] != sorted(order[::2])

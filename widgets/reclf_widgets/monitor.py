@@ -1,6 +1,6 @@
 """Watch a training: its curves and how long it will take, live in the notebook or as a picture.
 
-metrics.jsonl -> History -> charts (steps and values) -> static/monitor.js | plot_training
+metrics.jsonl -> MetricsLog -> charts (steps and values) -> static/monitor.js | plot_training
 """
 
 import json
@@ -15,7 +15,7 @@ import traitlets
 from IPython.display import display
 from matplotlib.figure import Figure
 
-from reclf.runs.metrics_log import History
+from reclf.runs.metrics_log import MetricsLog
 from reclf.runs.notebook import is_live
 
 from . import browser
@@ -53,7 +53,7 @@ class TrainingMonitor(StillWidget):
 
     def __init__(self, folder: str | Path, theme: str = "auto"):
         self.folder = Path(folder)
-        self._history = History(self.folder / "metrics.jsonl")
+        self._history = MetricsLog(self.folder / "metrics.jsonl")
         self._shown: Any = None
         self._sent = 0.0
         super().__init__(theme=theme)

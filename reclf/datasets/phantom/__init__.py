@@ -4,6 +4,6 @@ case -> anatomy, stock, devices, findings -> image, masks
 case -> words -> report -> report, what each word means
 """
 
-from .dataset import FACTS, Phantom, minimal_pair, minimal_pairs, phantom_gallery
+from .dataset import FACTS, Phantom, counterfactual_pair, counterfactual_pairs, phantom_gallery
 
-__all__ = ["FACTS", "Phantom", "minimal_pair", "minimal_pairs", "phantom_gallery"]
+__all__ = ["FACTS", "Phantom", "counterfactual_pair", "counterfactual_pairs", "phantom_gallery"]

@@ -30,7 +30,7 @@ from .counterfactuals import FACTS, counterfactuals
 from .image import FILMS, render
 from .report import Plan, plan_report, report_text, write_report
 
-__all__ = ["FACTS", "Phantom", "minimal_pair", "minimal_pairs", "phantom_gallery"]
+__all__ = ["FACTS", "Phantom", "counterfactual_pair", "counterfactual_pairs", "phantom_gallery"]
 
 _LENGTHS = {"train": 1_000_000, "val": 500, "test": 500}
 _MIN_SIZE = 32  # below it a mild nodule is less than two pixels wide
@@ -100,7 +100,7 @@ class Phantom:
         cases = [self.case(index) for index in indices]
         return [self._pair(case, plan_report(case)) for case in cases]
 
-    def twins(self, number: int, fact: str) -> tuple[Pair, Pair]:
+    def counterfactuals(self, number: int, fact: str) -> tuple[Pair, Pair]:
         """A study that has such a fact, and its counterfactual, as images and reports alone.
 
         Another number gives another study, nearly always: they are drawn, not counted.
@@ -216,7 +216,7 @@ def phantom_gallery(
     return data.gallery(n)
 
 
-def minimal_pair(data: Phantom, index: int, fact: str) -> tuple[Study, Study]:
+def counterfactual_pair(data: Phantom, index: int, fact: str) -> tuple[Study, Study]:
     """A study and its counterfactual, in which one fact is changed in image and report.
 
     The reports agree word for word outside the fact; anatomy, shapes, exposure and noise agree.
@@ -228,18 +228,18 @@ def minimal_pair(data: Phantom, index: int, fact: str) -> tuple[Study, Study]:
             "zone", "kind", "severity", or "presence" (a finding is dropped).
 
     Raises:
-        ValueError: if the study has no finding whose fact can be changed; see `minimal_pairs`.
+        ValueError: no finding of the study has a fact to change; see `counterfactual_pairs`.
     """
     pair = _studies(data, index, fact, same_split=False)
     if pair is None:
         raise ValueError(
             f"study {index} has no {fact} to change ({data.case(index).spec}); "
-            "minimal_pairs() looks for studies that have"
+            "counterfactual_pairs() looks for studies that have"
         )
     return pair
 
 
-def minimal_pairs(data: Phantom, n: int, fact: str) -> Iterator[tuple[Study, Study]]:
+def counterfactual_pairs(data: Phantom, n: int, fact: str) -> Iterator[tuple[Study, Study]]:
     """The first `n` counterfactual pairs of a split of which both studies belong to that split.
 
     The search goes on past `len(data)`, since the phantom has no end.

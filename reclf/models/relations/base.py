@@ -20,7 +20,7 @@ class Pairs:
 
     matchings: Tensor  # (N, W, S), unit length; padded words hold anything finite
     cosines: Tensor  # (N, W), cosine of each word with its attended region
-    whole: Tensor  # (N, S), the global matching
+    global_matching: Tensor  # (N, S)
     word_mask: Tensor  # bool (N, W), True where there is a word
     # int64 (C, W), the sentence of each word of C reports that N / C images meet in turn; or None
     sentences: Tensor | None = None
@@ -33,7 +33,7 @@ class Pairs:
     @cached_property
     def nodes(self) -> Tensor:
         """(N, 1 + W, S), the global matching before the local ones; formed once for SRM and IRM."""
-        return behind(self.whole, self.matchings)
+        return behind(self.global_matching, self.matchings)
 
     def __post_init__(self) -> None:
         if self.matchings.ndim != 3 or self.matchings.shape[:2] != self.word_mask.shape:

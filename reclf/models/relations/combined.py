@@ -26,7 +26,7 @@ class RelationEnhanced(Aggregator):
         dim: S.
         composition: "parallel" or "sequential".
         steps, scaled, residual, read_out, nearness, boundary, overlap: see `SemanticReasoning`.
-        norm, include_whole: see `ImportanceReasoning`.
+        norm, include_global: see `ImportanceReasoning`.
         importance_loss: weight of the contrast of IRM's own score, beside that of the mean. Without
             effect in a sequence, whose score is IRM's.
     """
@@ -40,12 +40,12 @@ class RelationEnhanced(Aggregator):
         steps: int = 3,
         scaled: bool = False,
         residual: bool = False,
-        read_out: str = "whole",
+        read_out: str = "global",
         nearness: float = 0.0,
         boundary: float = 0.0,
         overlap: float = 0.0,
         norm: str = "none",
-        include_whole: bool = False,
+        include_global: bool = False,
         importance_loss: float = 0.0,
     ):
         super().__init__(dim)
@@ -61,16 +61,16 @@ class RelationEnhanced(Aggregator):
             dim, steps, scaled, residual, read_out, nearness, boundary, overlap
         )
         self.reads_overlap = self.semantic.reads_overlap
-        self.importance = ImportanceReasoning(dim, norm, include_whole)
+        self.importance = ImportanceReasoning(dim, norm, include_global)
         self.importance_score = Scorer(dim)
         self.semantic_score = None if self.sequential else Scorer(dim)
 
     def last_read(self) -> LastRead:
-        """In a sequence IRM reads the words, and node 0 only with `include_whole`."""
+        """In a sequence IRM reads the words, and node 0 only with `include_global`."""
         one = self.semantic.last_read()
         if not self.sequential:
             return one
-        whole = one.whole if self.importance.include_whole else one.words
+        whole = one.whole if self.importance.include_global else one.words
         return LastRead(one.total, one.total - 1, whole)
 
     def prepare(self) -> list[Tensor]:
@@ -84,9 +84,9 @@ class RelationEnhanced(Aggregator):
                 nodes[:, 1:], pairs.word_mask, nodes[:, 0], pairs.padded
             )
             return Related(self.importance_score(pair), graph, weights)
-        shared = pairs.nodes if self.importance.include_whole else None
+        shared = pairs.nodes if self.importance.include_global else None
         pair, weights = self.importance(
-            pairs.matchings, pairs.word_mask, pairs.whole, pairs.padded, shared
+            pairs.matchings, pairs.word_mask, pairs.global_matching, pairs.padded, shared
         )
         own = self.importance_score(pair)
         logits = (self.semantic_score(nodes[:, 0]) + own) / 2

@@ -17,7 +17,7 @@ from torch.autograd.function import once_differentiable
 from reclf.models.matchings import as_given
 
 
-class Draw(torch.autograd.Function):
+class GraphAttention(torch.autograd.Function):
     """What the readers draw, E M (N, Q, S); E (N, Q, P); and agreement (N, Q), or None.
 
     E = softmax_row(scale (M weight + bias) M' + near + pull O), agreement_i = sum_j E_ij O_ij, for
@@ -103,14 +103,14 @@ class Draw(torch.autograd.Function):
         return grad_nodes, grad_weight, grad_bias, *others
 
 
-def draw_fused(
+def fused_attention(
     queries: Tensor,
     nodes: Tensor,
     mask: Tensor | None,
     scale: float,
     near: Tensor | None = None,
 ) -> Tensor:
-    """`Draw` without graph and overlap, by the attention kernels of a GPU."""
+    """`GraphAttention` without graph and overlap, by the attention kernels of a GPU."""
     heads = queries[:, None], nodes[:, None], nodes[:, None]
     mask = None if mask is None else mask[:, None, None]
     if near is not None:
@@ -122,7 +122,7 @@ def draw_fused(
     return F.scaled_dot_product_attention(*heads, attn_mask=mask, scale=scale)[:, 0]
 
 
-def apart(places: Tensor) -> Tensor:
+def pairwise_distances(places: Tensor) -> Tensor:
     """Distances (..., P, P) between words at places (..., W), with 0 from and to node 0."""
     places = places.float()
     return F.pad((places[..., :, None] - places[..., None, :]).abs(), (1, 0, 1, 0))

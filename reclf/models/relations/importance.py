@@ -29,15 +29,15 @@ class ImportanceReasoning(nn.Module):
         norm: "none"; "batch" (SGRAF: BatchNorm1d(1) over all words of all pairs in training, or
             of a chunk where pairs are done in chunks; running statistics in eval mode); "report"
             (standardise over the words of each pair).
-        include_whole: weigh the global matching as one more node (SGRAF does).
+        include_global: weigh the global matching as one more node (SGRAF does).
     """
 
-    def __init__(self, dim: int, norm: str = "none", include_whole: bool = False):
+    def __init__(self, dim: int, norm: str = "none", include_global: bool = False):
         super().__init__()
         if norm not in NORMS:
             raise ValueError(f"norm must be one of {NORMS}, got {norm!r}")
         self.kind = norm
-        self.include_whole = include_whole
+        self.include_global = include_global
         self.gate = nn.Linear(dim, 1)
         self.norm = _MaskedBatchNorm() if norm == "batch" else None
 
@@ -45,21 +45,21 @@ class ImportanceReasoning(nn.Module):
         self,
         matchings: Tensor,
         word_mask: Tensor,
-        whole: Tensor,
+        global_matching: Tensor,
         padded: bool = True,
         nodes: Tensor | None = None,
     ) -> tuple[Tensor, Tensor]:
         """Pair vectors (N, S) of unit length, and weights (N, W) over the words.
 
-        A report without words gives zeros (with `include_whole`, its global matching). The weights
-        sum to 1 over the words, or with `include_whole` to what the global matching leaves.
+        A report without words gives zeros (with `include_global`, its global matching). The weights
+        sum to 1 over the words, or with `include_global` to what the global matching leaves.
 
         Args:
-            nodes: whole before matchings, (N, 1 + W, S), where the caller has them.
+            nodes: the global matching before the others, (N, 1 + W, S), where the caller has them.
         """
         mask = word_mask
-        if self.include_whole:
-            nodes = behind(whole, matchings) if nodes is None else nodes
+        if self.include_global:
+            nodes = behind(global_matching, matchings) if nodes is None else nodes
             mask = F.pad(mask, (1, 0), value=True)
         else:
             nodes = matchings
@@ -73,7 +73,7 @@ class ImportanceReasoning(nn.Module):
             gates = self._normalise(at_least_float32(gate), mask).sigmoid() * mask
             weights = gates / gates.sum(-1, keepdim=True).clamp_min(1e-6)
             pair = unit(at_least_float32(weights[:, None].to(kind) @ nodes).squeeze(1))
-        return pair, weights[:, 1:] if self.include_whole else weights
+        return pair, weights[:, 1:] if self.include_global else weights
 
     def _normalise(self, values: Tensor, mask: Tensor) -> Tensor:
         if self.norm is not None:
@@ -127,11 +127,13 @@ class IRM(Aggregator):
 
     reads_cosines = False
 
-    def __init__(self, dim: int, norm: str = "none", include_whole: bool = False):
+    def __init__(self, dim: int, norm: str = "none", include_global: bool = False):
         super().__init__(dim)
-        self.importance = ImportanceReasoning(dim, norm, include_whole)
+        self.importance = ImportanceReasoning(dim, norm, include_global)
         self.score = Scorer(dim)
 
     def forward(self, pairs: Pairs) -> Related:
-        pair, weights = self.importance(pairs.matchings, pairs.word_mask, pairs.whole, pairs.padded)
+        pair, weights = self.importance(
+            pairs.matchings, pairs.word_mask, pairs.global_matching, pairs.padded
+        )
         return Related(self.score(pair), weights=weights)

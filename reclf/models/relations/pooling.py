@@ -46,22 +46,22 @@ class Gloria(Aggregator):
 
 
 class MeanPooling(Aggregator):
-    """Mean of the local-matchings; with `include_whole` plus the global matching.
+    """Mean of the local-matchings; with `include_global` plus the global matching.
 
-    SRM reads the global matching and the plain mean does not, so `include_whole=True` is the
+    SRM reads the global matching and the plain mean does not, so `include_global=True` is the
     control for SRM.
     """
 
     reads_cosines = False
 
-    def __init__(self, dim: int, include_whole: bool = False):
+    def __init__(self, dim: int, include_global: bool = False):
         super().__init__(dim)
-        self.include_whole = include_whole
+        self.include_global = include_global
         self.score = Scorer(dim)
 
     def forward(self, pairs: Pairs) -> Related:
         pair = masked_mean(pairs.matchings, pairs.word_mask)
-        return Related(self.score(pair + pairs.whole if self.include_whole else pair))
+        return Related(self.score(pair + pairs.global_matching if self.include_global else pair))
 
 
 class MaxPooling(Aggregator):

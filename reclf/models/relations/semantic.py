@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from reclf.models.matchings import as_given, at_least_float32
 
 from .base import Aggregator, LastRead, Pairs, Related, Scorer, behind
-from .graph_attention import Draw, apart, draw_fused
+from .graph_attention import GraphAttention, fused_attention, pairwise_distances
 
 
 class Product(NamedTuple):
@@ -78,9 +78,11 @@ class SemanticStep(nn.Module):
         """
         near = None
         if self.nearness is not None:
-            near = -self.nearness * apart(torch.arange(words, device=self.nearness.device))
+            near = -self.nearness * pairwise_distances(
+                torch.arange(words, device=self.nearness.device)
+            )
         if self.boundary is not None and sentences is not None:
-            between = -self.boundary * apart(sentences)
+            between = -self.boundary * pairwise_distances(sentences)
             near = between if near is None else near + between
         return near
 
@@ -119,9 +121,9 @@ class SemanticStep(nn.Module):
         seen = None if readers == 1 or self.pull is None else overlap
         if nodes_NPS.is_cuda and not with_graph and seen is None:
             queries = F.linear(reading, weight.T, bias)
-            drawn, graph = draw_fused(queries, nodes_NPS, mask_NP, self.scale, near), None
+            drawn, graph = fused_attention(queries, nodes_NPS, mask_NP, self.scale, near), None
         else:
-            drawn, graph, agreement = Draw.apply(
+            drawn, graph, agreement = GraphAttention.apply(
                 nodes_NPS, weight, bias, mask_NP, self.scale, readers, near, seen, self.pull
             )
         if readers == 1:
@@ -138,7 +140,7 @@ class SemanticStep(nn.Module):
         return (reading + message if self.residual else message), graph
 
 
-READ_OUTS = ("whole", "token")
+READ_OUTS = ("global", "token")
 
 
 def check_word_edges(steps: int, **options: float) -> None:
@@ -158,7 +160,7 @@ class SemanticReasoning(nn.Module):
         dim: S.
         steps: K.
         scaled, residual, nearness, boundary, overlap: see `SemanticStep`.
-        read_out: what node 0 starts as: "whole", the global matching (SGRAF), or "token", a learnt
+        read_out: what node 0 starts as: "global", the global matching (SGRAF), or "token", a learnt
             vector (ours). The global matching alone can solve the contrast, and then no word is
             read (LOG.md, 2026-11-24); a token has nothing but what it draws from the words.
     """
@@ -169,7 +171,7 @@ class SemanticReasoning(nn.Module):
         steps: int = 3,
         scaled: bool = False,
         residual: bool = False,
-        read_out: str = "whole",
+        read_out: str = "global",
         nearness: float = 0.0,
         boundary: float = 0.0,
         overlap: float = 0.0,
@@ -210,7 +212,7 @@ class SemanticReasoning(nn.Module):
         if self.token is None:
             nodes = pairs.nodes
         else:
-            nodes = behind(self.token.expand_as(pairs.whole), pairs.matchings)
+            nodes = behind(self.token.expand_as(pairs.global_matching), pairs.matchings)
         if pairs.overlap is None and self.reads_overlap:
             raise ValueError(
                 "SRM with the option `overlap` needs Pairs.overlap, how far two words look at the "
@@ -249,7 +251,7 @@ class SRM(Aggregator):
         steps: int = 3,
         scaled: bool = False,
         residual: bool = False,
-        read_out: str = "whole",
+        read_out: str = "global",
         nearness: float = 0.0,
         boundary: float = 0.0,
         overlap: float = 0.0,

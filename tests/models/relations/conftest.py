@@ -15,6 +15,6 @@ def pairs(request):
     return Pairs(
         matchings=torch.where(word_mask[..., None], matchings, 1e30).requires_grad_(),
         cosines=torch.zeros(len(counts), width),
-        whole=torch.randn(len(counts), dim, dtype=torch.float64, requires_grad=True),
+        global_matching=torch.randn(len(counts), dim, dtype=torch.float64, requires_grad=True),
         word_mask=word_mask,
     )

@@ -21,7 +21,7 @@ VARIANTS = {
         {"steps": 2, "composition": "sequential"},
         {"norm": "report", "residual": True, "scaled": True},
         {"steps": 1, "read_out": "token"},
-        {"norm": "batch", "include_whole": True, "importance_loss": 0.5},
+        {"norm": "batch", "include_global": True, "importance_loss": 0.5},
         {"steps": 2, "overlap": 2.0},
         {"steps": 2, "overlap": 2.0, "composition": "sequential"},
     ],
@@ -31,8 +31,8 @@ VARIANTS = {
         {"residual": True, "scaled": True},
         {"steps": 2, "overlap": 2.0},
     ],
-    "IRM": [{"norm": "batch"}, {"norm": "report"}, {"norm": "batch", "include_whole": True}],
-    "MeanPooling": [{"include_whole": True}],
+    "IRM": [{"norm": "batch"}, {"norm": "report"}, {"norm": "batch", "include_global": True}],
+    "MeanPooling": [{"include_global": True}],
     "Gloria": [{"aggregate": "mean"}],
 }
 
@@ -71,7 +71,7 @@ def make_pairs(dtype=torch.float32, padding=1e38, width=W, counts=COUNTS) -> Pai
     generator = torch.Generator().manual_seed(3)
     draw = lambda *shape: torch.randn(*shape, generator=generator, dtype=torch.float64)  # noqa: E731
     matchings = torch.nn.functional.normalize(draw(N, W, S), dim=-1)
-    whole = torch.nn.functional.normalize(draw(N, S), dim=-1)
+    global_matching = torch.nn.functional.normalize(draw(N, S), dim=-1)
     cosines = draw(N, W).tanh()
     known = draw(N, W, W).tanh()
     more = width - W
@@ -84,7 +84,7 @@ def make_pairs(dtype=torch.float32, padding=1e38, width=W, counts=COUNTS) -> Pai
     return Pairs(
         matchings=torch.where(word_mask[..., None], matchings, padding).to(dtype).requires_grad_(),
         cosines=torch.where(word_mask, cosines, padding).to(dtype).requires_grad_(),
-        whole=whole.to(dtype).requires_grad_(),
+        global_matching=global_matching.to(dtype).requires_grad_(),
         word_mask=word_mask,
         overlap=overlap.to(dtype).requires_grad_(),
     )
@@ -94,14 +94,14 @@ def take(pairs: Pairs, rows, words=slice(None)) -> Pairs:
     return Pairs(
         pairs.matchings[rows][:, words],
         pairs.cosines[rows][:, words],
-        pairs.whole[rows],
+        pairs.global_matching[rows],
         pairs.word_mask[rows][:, words],
         overlap=pairs.overlap[rows][:, words, words],
     )
 
 
 def gradients(logits, pairs, module):
-    inputs = [pairs.matchings, pairs.cosines, pairs.whole, pairs.overlap]
+    inputs = [pairs.matchings, pairs.cosines, pairs.global_matching, pairs.overlap]
     weight = torch.linspace(-1, 2, len(logits), dtype=logits.dtype)
     given = torch.autograd.grad(
         (logits * weight).sum(), [*inputs, *module.parameters()], allow_unused=True
@@ -164,7 +164,7 @@ def test_word_order_does_not_matter(aggregator, mode):
         Pairs(
             pairs.matchings[rows, order],
             pairs.cosines[rows, order],
-            pairs.whole,
+            pairs.global_matching,
             pairs.word_mask[rows, order],
             overlap=pairs.overlap[rows[..., None], order[:, :, None], order[:, None]],
         )
@@ -196,11 +196,11 @@ def test_gradients(aggregator, mode):
     aggregator.double().train(mode)
     pairs = make_pairs(torch.float64, padding=1.5)
 
-    def logits(matchings, cosines, whole, overlap):
-        given = Pairs(matchings, cosines, whole, pairs.word_mask, overlap=overlap)
+    def logits(matchings, cosines, global_matching, overlap):
+        given = Pairs(matchings, cosines, global_matching, pairs.word_mask, overlap=overlap)
         return aggregator(given).logits
 
-    inputs = (pairs.matchings, pairs.cosines, pairs.whole, pairs.overlap)
+    inputs = (pairs.matchings, pairs.cosines, pairs.global_matching, pairs.overlap)
     assert torch.autograd.gradcheck(logits, inputs)
     assert any(
         g is not None and g.abs().max() > 1e-6
@@ -226,7 +226,7 @@ def test_read_outs(aggregator):
         assert related.weights.shape == (N, W)
         assert (related.weights >= 0).all()
         total = related.weights.sum(-1)[has_words]
-        if not aggregator.importance.include_whole:
+        if not aggregator.importance.include_global:
             torch.testing.assert_close(total, torch.ones(3))
         assert (total <= 1 + 1e-6).all()
     if related.graph is not None:
@@ -247,7 +247,7 @@ def test_half_precision(aggregator, mode):
 
 def test_runs_on_meta(aggregator):
     pairs = make_pairs()
-    tensors = (pairs.matchings, pairs.cosines, pairs.whole, pairs.word_mask)
+    tensors = (pairs.matchings, pairs.cosines, pairs.global_matching, pairs.word_mask)
     overlap = pairs.overlap.detach().to("meta")
     pairs = Pairs(*(x.detach().to("meta") for x in tensors), overlap=overlap)
     pairs.cosines.requires_grad_()  # all that Gloria reads
@@ -296,7 +296,7 @@ def test_compositions_have_their_own_read_outs():
         make_aggregator("reclf", S, {"composition": "sequential"}),
     )
     nodes, _ = parallel.semantic(pairs)
-    pair, _ = parallel.importance(pairs.matchings, pairs.word_mask, pairs.whole)
+    pair, _ = parallel.importance(pairs.matchings, pairs.word_mask, pairs.global_matching)
     mean = (parallel.semantic_score(nodes[:, 0]) + parallel.importance_score(pair)) / 2
     torch.testing.assert_close(parallel(pairs).logits, mean)
     nodes, _ = sequential.semantic(pairs)
@@ -309,7 +309,7 @@ def test_importance_can_have_a_contrast_of_its_own():
     pairs = make_pairs()
     alone = make_aggregator("reclf", S, {"importance_loss": 0.5})
     assert alone.auxiliary_weight == 0.5
-    pair, _ = alone.importance(pairs.matchings, pairs.word_mask, pairs.whole)
+    pair, _ = alone.importance(pairs.matchings, pairs.word_mask, pairs.global_matching)
     torch.testing.assert_close(alone(pairs).auxiliary, alone.importance_score(pair))
     without = make_aggregator("reclf", S, {})
     assert without.auxiliary_weight == 0
@@ -350,7 +350,7 @@ def test_classes_by_import_string():
     refused = {
         ":SRM": 'must look like "module:Name"',
         "reclf.nowhere:SRM": r"cannot import 'reclf\.nowhere:SRM': No module named",
-        "reclf.models.relations:Missing": r"cannot import 'reclf\.relations:Missing'",
+        "reclf.models.relations:Missing": r"cannot import 'reclf\.models\.relations:Missing'",
         "__main__:Mine": "'Mine'; define it in a cell that runs before",
     }
     for spec, words in refused.items():

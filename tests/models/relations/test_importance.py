@@ -41,7 +41,7 @@ class AttentionFiltration(torch.nn.Module):
 
 
 def test_equals_sgraf_in_training_and_evaluation():
-    ours, theirs = ImportanceReasoning(S, "batch", include_whole=True), AttentionFiltration(S)
+    ours, theirs = ImportanceReasoning(S, "batch", include_global=True), AttentionFiltration(S)
     theirs.load_state_dict(ours.state_dict())
     for batch in range(3):
         nodes = torch.randn(N, 1 + W, S) + batch
@@ -57,7 +57,7 @@ def test_equals_sgraf_in_training_and_evaluation():
 
 
 def test_gradients_equal_sgraf():
-    ours, theirs = ImportanceReasoning(S, "batch", include_whole=True), AttentionFiltration(S)
+    ours, theirs = ImportanceReasoning(S, "batch", include_global=True), AttentionFiltration(S)
     with torch.no_grad():
         ours.norm.weight.fill_(1.5)
         ours.norm.bias.fill_(-0.5)
@@ -86,26 +86,26 @@ def test_by_hand():
 
 @torch.no_grad()
 def test_whole_by_hand():
-    irm = ImportanceReasoning(1, include_whole=True)
+    irm = ImportanceReasoning(1, include_global=True)
     irm.gate.weight.zero_()
     irm.gate.bias.zero_()
     # Equal gates for the global matching and two words: a third each, 2 + 1 + 3 > 0.
-    matchings, whole = torch.tensor([[[1.0], [3.0]]]), torch.tensor([[2.0]])
-    pair, weights = irm(matchings, torch.ones(1, 2).bool(), whole)
+    matchings, global_matching = torch.tensor([[[1.0], [3.0]]]), torch.tensor([[2.0]])
+    pair, weights = irm(matchings, torch.ones(1, 2).bool(), global_matching)
     torch.testing.assert_close(weights, torch.full((1, 2), 1 / 3))
     torch.testing.assert_close(pair, torch.ones(1, 1))
 
 
 @pytest.mark.parametrize("norm", ["none", "report"])
-@pytest.mark.parametrize("include_whole", [False, True])
-def test_equals_plain_loop_in_value_and_gradient(inputs, norm, include_whole):
-    matchings, word_mask, whole = inputs
-    irm = ImportanceReasoning(S, norm, include_whole).double()
-    pair, weights = irm(matchings, word_mask, whole)
+@pytest.mark.parametrize("include_global", [False, True])
+def test_equals_plain_loop_in_value_and_gradient(inputs, norm, include_global):
+    matchings, word_mask, global_matching = inputs
+    irm = ImportanceReasoning(S, norm, include_global).double()
+    pair, weights = irm(matchings, word_mask, global_matching)
     expected = []
     for n, count in enumerate(COUNTS):
         nodes = [*matchings[n, :count]]
-        nodes = [whole[n], *nodes] if include_whole else nodes
+        nodes = [global_matching[n], *nodes] if include_global else nodes
         if not nodes:
             expected.append(torch.zeros(S).double())
             continue
@@ -126,9 +126,9 @@ def test_equals_plain_loop_in_value_and_gradient(inputs, norm, include_whole):
 
 
 def test_batch_statistics_see_words_only(inputs):
-    matchings, word_mask, whole = inputs
+    matchings, word_mask, global_matching = inputs
     irm, reference = ImportanceReasoning(S, "batch").double(), torch.nn.BatchNorm1d(1).double()
-    _, weights = irm(matchings, word_mask, whole)
+    _, weights = irm(matchings, word_mask, global_matching)
     words = matchings[word_mask]  # (5 + 2, S), no padding
     gates = torch.sigmoid(reference(irm.gate(words))).squeeze(-1)
     expected = torch.cat([part / part.sum() for part in gates.split([5, 2])])
@@ -145,26 +145,28 @@ def test_batch_norm_survives_the_conversion_for_several_processes(inputs):
 
 
 def test_weights_sum_to_one_over_words(inputs):
-    matchings, word_mask, whole = inputs
+    matchings, word_mask, global_matching = inputs
     for norm in ("none", "batch", "report"):
-        _, weights = ImportanceReasoning(S, norm).double()(matchings, word_mask, whole)
+        _, weights = ImportanceReasoning(S, norm).double()(matchings, word_mask, global_matching)
         torch.testing.assert_close(weights.sum(-1), torch.tensor([1.0, 1.0, 0.0]).double())
         assert (weights[~word_mask] == 0).all()
 
 
 def test_report_without_words(inputs):
-    matchings, word_mask, whole = inputs
-    pair, _ = ImportanceReasoning(S).double()(matchings, word_mask, whole)
+    matchings, word_mask, global_matching = inputs
+    pair, _ = ImportanceReasoning(S).double()(matchings, word_mask, global_matching)
     assert (pair[2] == 0).all()
-    pair, _ = ImportanceReasoning(S, include_whole=True).double()(matchings, word_mask, whole)
-    torch.testing.assert_close(pair[2], whole[2] / whole[2].norm())
+    pair, _ = ImportanceReasoning(S, include_global=True).double()(
+        matchings, word_mask, global_matching
+    )
+    torch.testing.assert_close(pair[2], global_matching[2] / global_matching[2].norm())
 
 
 def test_irm_scores_the_weighted_sum(inputs):
-    matchings, word_mask, whole = inputs
+    matchings, word_mask, global_matching = inputs
     irm = IRM(S).double()
-    related = irm(Pairs(matchings, torch.zeros(N, W), whole, word_mask))
-    pair, weights = irm.importance(matchings, word_mask, whole)
+    related = irm(Pairs(matchings, torch.zeros(N, W), global_matching, word_mask))
+    pair, weights = irm.importance(matchings, word_mask, global_matching)
     torch.testing.assert_close(related.logits, 10 * (pair @ irm.score.read.weight[0]))
     torch.testing.assert_close(related.weights, weights)
 

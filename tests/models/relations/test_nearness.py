@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from reclf.models.relations import make_aggregator
-from reclf.models.relations.graph_attention import Draw, draw_fused
+from reclf.models.relations.graph_attention import GraphAttention, fused_attention
 from reclf.models.relations.semantic import SRM, SemanticReasoning, SemanticStep
 
 N, W, S, K = 3, 5, 6, 2
@@ -20,9 +20,11 @@ def near_reasoning(step, nodes, sentences):
         query = step.query.weight @ receiver + step.query.bias
         strength = []
         for j, sender in enumerate(nodes):
-            apart = 0 if 0 in (i, j) else abs(i - j)
+            pairwise_distances = 0 if 0 in (i, j) else abs(i - j)
             ends = 0 if 0 in (i, j) else int(abs(sentences[i - 1] - sentences[j - 1]))
-            lost = step.nearness * apart + (0 if step.boundary is None else step.boundary * ends)
+            lost = step.nearness * pairwise_distances + (
+                0 if step.boundary is None else step.boundary * ends
+            )
             key = step.key.weight @ sender + step.key.bias
             strength.append(query @ key * step.scale - lost)
         strength = torch.softmax(torch.stack(strength), 0)
@@ -44,12 +46,12 @@ def test_values_and_gradients_are_those_of_the_plain_loop(pairs, read_out_only, 
     nodes, graph = module(pairs, read_out_only)
     # A softmax does not see what all of its scores share, so key biases have no gradient.
     parameters = {n: p for n, p in module.named_parameters() if not n.endswith("key.bias")}
-    inputs = {"matchings": pairs.matchings, "whole": pairs.whole, **parameters}
+    inputs = {"matchings": pairs.matchings, "global_matching": pairs.global_matching, **parameters}
     found = torch.autograd.grad(nodes[:, 0].square().sum(), list(inputs.values()), **UNUSED)
 
     total, plain = 0.0, []
     for n, count in enumerate(COUNTS):
-        state = torch.cat([pairs.whole[n : n + 1], pairs.matchings[n, :count]])
+        state = torch.cat([pairs.global_matching[n : n + 1], pairs.matchings[n, :count]])
         edges = []
         for step in module.steps:
             state, one = near_reasoning(step, state, SENTENCES[n])
@@ -108,7 +110,7 @@ def draw_inputs(readers, each):
 @pytest.mark.parametrize("mask", [None, MASK])
 def test_gradients_are_those_of_finite_differences(mask, readers, each):
     def draw(nodes, weight, bias, near):
-        return Draw.apply(nodes, weight, bias, mask, 0.6, readers, near)[:2]
+        return GraphAttention.apply(nodes, weight, bias, mask, 0.6, readers, near)[:2]
 
     assert torch.autograd.gradcheck(draw, draw_inputs(readers, each))
 
@@ -118,15 +120,17 @@ def test_gradients_are_those_of_finite_differences(mask, readers, each):
 @pytest.mark.parametrize("mask", [None, MASK])
 def test_the_fused_way_draws_the_same(mask, readers, each):
     nodes, weight, bias, near = inputs = draw_inputs(readers, each)
-    fused = draw_fused(nodes[:, :readers] @ weight + bias, nodes, mask, 0.6, near)
+    fused = fused_attention(nodes[:, :readers] @ weight + bias, nodes, mask, 0.6, near)
     rows = []
     for n in range(2 * N):
         there = slice(None) if mask is None else mask[n]
         own, nears = nodes[n, there], (near[n % N] if each else near)[:, there]
-        for query, apart in zip(nodes[n, :readers] @ weight + bias, nears, strict=True):
-            rows.append((own @ query * 0.6 + apart).softmax(0) @ own)
+        for query, pairwise_distances in zip(
+            nodes[n, :readers] @ weight + bias, nears, strict=True
+        ):
+            rows.append((own @ query * 0.6 + pairwise_distances).softmax(0) @ own)
     plain = torch.stack(rows).view_as(fused)
-    drawn = Draw.apply(nodes, weight, bias, mask, 0.6, readers, near)[0]
+    drawn = GraphAttention.apply(nodes, weight, bias, mask, 0.6, readers, near)[0]
     pull = torch.randn_like(plain)
     expected = torch.autograd.grad((plain * pull).sum(), inputs)
     for way in (fused, drawn):

@@ -6,7 +6,7 @@ import torch
 from reclf.models.encoders import ImageFeatures
 from reclf.models.matchings import LocalMatchings, overlaps
 from reclf.models.relations import Aggregator, Pairs, Related, make_aggregator
-from reclf.models.relations.graph_attention import Draw
+from reclf.models.relations.graph_attention import GraphAttention
 from reclf.models.relations.semantic import SRM, SemanticReasoning
 from reclf.models.scoring import PairScorer
 
@@ -64,10 +64,10 @@ def test_gradients_of_drawing_are_those_of_finite_differences():
     inputs = [torch.randn(shape, dtype=torch.float64).requires_grad_() for shape in shapes]
 
     def draw(nodes, weight, bias, near, overlap, pull):
-        return Draw.apply(nodes, weight, bias, mask, 0.6, None, near, overlap, pull)
+        return GraphAttention.apply(nodes, weight, bias, mask, 0.6, None, near, overlap, pull)
 
     def bare(nodes, weight, bias, overlap, pull):
-        return Draw.apply(nodes, weight, bias, None, 1.0, None, None, overlap, pull)
+        return GraphAttention.apply(nodes, weight, bias, None, 1.0, None, None, overlap, pull)
 
     assert torch.autograd.gradcheck(draw, inputs)
     assert torch.autograd.gradcheck(bare, [*inputs[:3], *inputs[4:]])
@@ -106,7 +106,7 @@ def test_values_and_gradients_are_those_of_the_plain_loop(pairs, read_out_only):
     found = torch.autograd.grad(nodes[:, 0].square().sum(), list(inputs.values()), **unused)
     total = 0.0
     for n, count in enumerate(COUNTS):
-        state = torch.cat([pairs.whole[n : n + 1], pairs.matchings[n, :count]])
+        state = torch.cat([pairs.global_matching[n : n + 1], pairs.matchings[n, :count]])
         for k, step in enumerate(module.steps):
             state, edges = plain_step(step, state, pairs.overlap[n])
             if graph is not None:
@@ -142,7 +142,9 @@ def test_every_way_of_scoring_sees_the_same_overlap(features, name, options, att
         words = slice(max(1, COUNTS[n]))
         mask = texts.word_mask[n : n + 1, words]
         matched = matchings(images.regions[a : a + 1], texts.words[n : n + 1, words], mask)
-        whole = matchings.match_whole(images.whole[a : a + 1], texts.whole[n : n + 1])
+        whole = matchings.match_global(
+            images.global_embedding[a : a + 1], texts.global_embedding[n : n + 1]
+        )
         overlap = plain_overlaps(matched.attention[0])[None]
         pair = Pairs(matched.matchings, matched.cosines, whole, mask, overlap=overlap)
         return aggregator(pair).logits[0]
@@ -174,7 +176,9 @@ def test_every_way_of_scoring_sees_the_same_overlap(features, name, options, att
 def test_half_precision_is_near(features, dtype):
     images, texts = features
     images = ImageFeatures(*(part.float() for part in images[:3]), images.grid)
-    texts = texts._replace(whole=texts.whole.float(), words=texts.words.float())
+    texts = texts._replace(
+        global_embedding=texts.global_embedding.float(), words=texts.words.float()
+    )
     matchings, aggregator = LocalMatchings(D, S), SRM(S, steps=2, overlap=3.0)
 
     def score():

@@ -52,7 +52,7 @@ def test_equals_gloria_local_loss_in_value_and_gradient(aggregate):
     pairs = Pairs(
         matchings=matched.matchings.reshape(B * B, W, 3),
         cosines=matched.cosines.reshape(B * B, W),
-        whole=torch.zeros(B * B, 3),
+        global_matching=torch.zeros(B * B, 3),
         word_mask=word_mask.expand(B, B, W).reshape(B * B, W),
     )
     logits = gloria(pairs).logits.view(B, B)
@@ -80,7 +80,7 @@ def pairs():
             [[[0.0, 4.0], [2.0, 1.0], far], [[-1.0, -2.0], far, far], [far, far, far]]
         ),
         cosines=torch.tensor([[0.5, -0.5, 9e9], [1.0, 9e9, 9e9], [9e9, 9e9, 9e9]]),
-        whole=torch.tensor([[1.0, 0.0], [0.0, 1.0], [1.0, 1.0]]),
+        global_matching=torch.tensor([[1.0, 0.0], [0.0, 1.0], [1.0, 1.0]]),
         word_mask=torch.tensor([[1, 1, 0], [1, 0, 0], [0, 0, 0]]).bool(),
     )
 
@@ -96,7 +96,7 @@ def reading(aggregator):
 def test_mean_by_hand(pairs):
     logits = reading(MeanPooling(2))(pairs).logits
     torch.testing.assert_close(logits, torch.tensor([1.0 + 250.0, -1.0 - 200.0, 0.0]))
-    logits = reading(MeanPooling(2, include_whole=True))(pairs).logits
+    logits = reading(MeanPooling(2, include_global=True))(pairs).logits
     torch.testing.assert_close(logits, torch.tensor([2.0 + 250.0, -1.0 - 100.0, 101.0]))
 
 

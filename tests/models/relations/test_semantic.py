@@ -70,14 +70,18 @@ def test_scaled_divides_by_the_root_of_the_dimension(pairs):
         torch.testing.assert_close(plain(nodes, mask)[1], graph)
 
 
-@pytest.mark.parametrize("read_out", ["whole", "token"])
+@pytest.mark.parametrize("read_out", ["global", "token"])
 def test_equals_sgraf_in_value_and_gradient(pairs, read_out):
     srm = SRM(S, steps=K, read_out=read_out).double().eval()
-    leaves = [pairs.matchings, *srm.parameters(), *([pairs.whole] if read_out == "whole" else [])]
+    leaves = [
+        pairs.matchings,
+        *srm.parameters(),
+        *([pairs.global_matching] if read_out == "global" else []),
+    ]
     related = srm(pairs)
     expected = []
     for n, count in enumerate(COUNTS):
-        first = pairs.whole[n] if read_out == "whole" else srm.semantic.token
+        first = pairs.global_matching[n] if read_out == "global" else srm.semantic.token
         nodes = torch.cat([first[None], pairs.matchings[n, :count]])
         for k, step in enumerate(srm.semantic.steps):
             nodes, edges = sgraf_graph_reasoning(step, nodes)
@@ -95,7 +99,7 @@ def test_equals_sgraf_in_value_and_gradient(pairs, read_out):
 
 def test_equals_sgraf_to_float32_rounding(pairs):
     reasoning = SemanticReasoning(S, K)
-    whole, matchings = pairs.whole.detach().float(), pairs.matchings.detach().float()[:1]
+    whole, matchings = pairs.global_matching.detach().float(), pairs.matchings.detach().float()[:1]
     nodes = torch.cat([whole[0:1], matchings[0]])
     for step in reasoning.steps:
         nodes, _ = sgraf_graph_reasoning(step, nodes)
@@ -106,7 +110,7 @@ def test_equals_sgraf_to_float32_rounding(pairs):
 @pytest.mark.parametrize("options", [{}, {"residual": True}, {"scaled": True, "steps": 1}])
 def test_read_out_only_equals_the_full_computation(pairs, options):
     srm = SRM(S, **options).double()
-    leaves = [pairs.matchings, pairs.whole, *srm.parameters()]
+    leaves = [pairs.matchings, pairs.global_matching, *srm.parameters()]
     full, graph = srm.semantic(pairs)
     short, none = srm.semantic(pairs, read_out_only=True)
     assert none is None
@@ -146,12 +150,12 @@ def test_padded_rows_and_columns_of_the_graph_are_zero(pairs):
 
 def test_a_token_does_not_see_the_global_matching(pairs):
     srm = SRM(S, read_out="token").double()
-    other = Pairs(pairs.matchings, pairs.cosines, -pairs.whole, pairs.word_mask)
+    other = Pairs(pairs.matchings, pairs.cosines, -pairs.global_matching, pairs.word_mask)
     torch.testing.assert_close(srm(other).logits, srm(pairs).logits)
     assert "semantic.token" in srm.state_dict()
     assert "semantic.token" not in SRM(S).state_dict()
     with pytest.raises(
-        ValueError, match=r"read_out must be one of \('whole', 'token'\), got 'mean'"
+        ValueError, match=r"read_out must be one of \('global', 'token'\), got 'mean'"
     ):
         SemanticReasoning(S, read_out="mean")
 

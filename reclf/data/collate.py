@@ -1,0 +1,99 @@
+"""From studies, or image-report pairs, to a `Batch`.
+
+data set -> Study (numpy, text) -> collate -> Batch (tensors) -> model
+data set -> Pair (image, report) -> the same, for training, which reads nothing else
+"""
+
+import hashlib
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset
+from transformers import PreTrainedTokenizerBase
+
+from .batch import LENGTH_STEP, Batch, unit_range
+from .study import Pair, Study
+from .tokenization import encode_reports
+
+
+class Pairs(Dataset):
+    """The pairs of a data set, for a `DataLoader`.
+
+    Args:
+        data: map-style data set of studies. If it has `pairs(indices)`, a list of `Pair`, that is
+            used: it leaves out masks, labels and what else a `Study` has.
+    """
+
+    def __init__(self, data: Any):
+        self.data = data
+
+    def __len__(self) -> int:
+        return len(self.data)
+
+    def __getitem__(self, index: int) -> Pair:
+        return self.__getitems__([index])[0]
+
+    def __getitems__(self, indices: Sequence[int]) -> list[Pair]:
+        if hasattr(self.data, "pairs"):
+            return self.data.pairs(indices)
+        return [Pair(s.image, s.report) for s in (self.data[index] for index in indices)]
+
+
+class Collate:
+    """Turns studies or pairs into a `Batch`.
+
+    Args:
+        tokenizer: any fast tokenizer.
+        max_words, max_tokens: where reports are cut; `truncated` counts the cut ones.
+    """
+
+    def __init__(self, tokenizer: PreTrainedTokenizerBase, max_words: int, max_tokens: int):
+        self.tokenizer = tokenizer
+        self.max_words, self.max_tokens = max_words, max_tokens
+        self.truncated = 0
+
+    def __call__(self, studies: Sequence[Study | Pair]) -> Batch:
+        images = [study.image for study in studies]
+        shapes = {image.shape for image in images}
+        if len(shapes) != 1:
+            raise ValueError(f"images of one batch must have one shape, got {sorted(shapes)}")
+        if len({image.dtype for image in images}) == 1:
+            pixels = torch.from_numpy(np.stack(images))
+        else:  # 8 and 16 bits, as in a data set of PNG and DICOM files
+            pixels = torch.stack([unit_range(torch.from_numpy(np.array(i))) for i in images])
+        return self.texts([study.report for study in studies], pixels[:, None])
+
+    def texts(self, reports: list[str], pixels: Tensor | None = None) -> Batch:
+        """A batch of reports, with no images (pixels of no rows) unless given."""
+        encoded = encode_reports(
+            self.tokenizer,
+            reports,
+            max_words=self.max_words,
+            max_tokens=self.max_tokens,
+            multiple=LENGTH_STEP,
+        )
+        self.truncated += encoded.truncated
+        return Batch(
+            pixels=torch.empty(0, 1, 1, 1) if pixels is None else pixels,
+            input_ids=encoded.input_ids,
+            attention_mask=encoded.attention_mask,
+            word_ids=encoded.word_ids,
+            word_mask=encoded.word_mask,
+            sentences=encoded.sentences,
+            report_keys=torch.tensor([report_key(words) for words in encoded.words]),
+            word_counts=tuple(map(len, encoded.words)),
+        )
+
+    def words(self, report: str) -> list[str]:
+        """The words of a report that the model reads, in order."""
+        limits = {"max_words": self.max_words, "max_tokens": self.max_tokens}
+        return encode_reports(self.tokenizer, [report], **limits).words[0]
+
+
+def report_key(words: list[str]) -> int:
+    """A 63-bit number that is equal for reports with the same words, in any process."""
+    digest = hashlib.blake2b(" ".join(words).encode(), digest_size=8).digest()
+    return int.from_bytes(digest, "big") >> 1
