@@ -14,7 +14,7 @@ _HOMES = {
     "RECLF": "models.reclf",
     "Run": "runs.run",
     "Study": "data.study",
-    "load_dataset": "datasets.base",
+    "load_dataset": "datasets.registry",
     "make_config": "training.presets",
 }
 

@@ -24,9 +24,9 @@ from pydicom.uid import UID, ExplicitVRLittleEndian, JPEG2000Lossless
 from reclf.data.collate import Collate
 from reclf.data.radiographs import fit, read_fitted
 from reclf.data.tokenization import train_tokenizer
-from reclf.datasets.base import load_dataset
 from reclf.datasets.phantom import Phantom
 from reclf.datasets.prepare import prepare
+from reclf.datasets.registry import load_dataset
 
 LARGE = "jpeg_2500x2048"
 BATCH = 32

@@ -1,6 +1,6 @@
-"""What data sets on disk share: rows, their problems, reading with a cache, and finding a data set.
+"""What data sets on disk share: options, rows, their problems, and reading with a cache.
 
-    manifest -> list of Row -> check_rows -> FileStudies[index] -> Study
+    tables --Loader.read_rows--> list of Row -> check_rows -> FileStudies[index] -> Study
 
 A loader (`table.py`, `mimic_cxr.py`) turns its tables into rows and nothing else; whatever goes
 wrong is found here, once, before anything trains on a shortened table. A row is cheap: no pixel is
@@ -8,53 +8,26 @@ read before a study is asked for.
 """
 
 import hashlib
-import importlib
 import inspect
 import os
-import pkgutil
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
-from difflib import get_close_matches
+from dataclasses import dataclass, field, replace
+from inspect import Parameter
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from reclf import datasets
-from reclf.config.import_strings import import_object
 from reclf.data.radiographs import FITS, Frame, ImageError, image_size, read_fitted, read_mask
 from reclf.data.reports import clean, split_words
 from reclf.data.study import Box, Pair, Study
 
 from .masks import FilledBoxes, RunLengths
 from .problems import DataProblems, describe, refuse_missing_split
-
-SPLITS = ("train", "val", "test")
-_SPLIT_NAMES = {
-    "training": "train", "validate": "val", "validation": "val", "valid": "val", "dev": "val",
-    "testing": "test",
-}  # fmt: skip
-
-
-def split_name(text: str) -> str:
-    """The project's name of a split: "validate", "Valid" and "dev" are "val"."""
-    name = text.strip().lower()
-    return _SPLIT_NAMES.get(name, name)
-
-
-def split_of_patient(patient_id: str) -> str:
-    """train, val or test (80/10/10) by a hash of the patient: no seed, the same on every machine
-    and unchanged for old patients when new ones come."""
-    digest = hashlib.blake2b(patient_id.encode(), digest_size=8).digest()
-    tenth = int.from_bytes(digest, "big") % 10
-    return "train" if tenth < 8 else SPLITS[tenth - 7]
-
-
-def val_of_patient(patient_id: str) -> str:
-    """train or val (90/10) by the same hash, for releases that have a test set and no val."""
-    return "val" if split_of_patient(patient_id) == "val" else "train"
+from .splits import split_name
 
 
 @dataclass(frozen=True)
@@ -68,7 +41,7 @@ class Row:
     patient_id: str
     split: str
     image: Path
-    report: str
+    report: str = ""
     labels: Mapping[str, float] = field(default_factory=dict)
     masks: Mapping[str, Path | RunLengths | FilledBoxes] = field(default_factory=dict)
     boxes: tuple[Box, ...] = ()
@@ -153,20 +126,46 @@ def _is_inside(box: Box, height: int, width: int) -> bool:
     )
 
 
+@dataclass(frozen=True, kw_only=True)
+class LoaderOptions:
+    """The options that every data set of files has; each loader may have other defaults.
+
+    Attributes:
+        fit: "pad", "crop" or "stretch", see `radiographs.read_fitted`.
+        own_max: see `radiographs.read_image`.
+        cache: "memory" keeps every image after its first reading, as float16 at `image_size` (32
+            kB each at 128 pixels; each worker process has its own); None reads every time.
+        on_problem: "refuse" raises `DataProblems`; "skip" leaves the rows out, with a warning.
+        headers: open every image and read its header beforehand, minutes for a large release; off,
+            only the presence of files is checked.
+    """
+
+    fit: str = "pad"
+    own_max: bool = False
+    cache: str | None = None
+    on_problem: str = "refuse"
+    headers: bool = True
+
+    def __post_init__(self) -> None:
+        for option, value, allowed in [
+            ("fit", self.fit, FITS),
+            ("cache", self.cache, ("memory", None)),
+            ("on_problem", self.on_problem, ("refuse", "skip")),
+        ]:
+            if value not in allowed:
+                raise ValueError(f"{option} must be one of {allowed}, got {value!r}")
+
+
 class FileStudies:
-    """Studies whose images are files; what a loader of a data set on disk inherits.
+    """Studies whose images are files.
 
     Args:
         name: of the data set, for messages and run folders.
         split: the one wanted.
         rows: of all splits.
         image_size: side of the square images, in pixels.
-        fit: "pad", "crop" or "stretch", see `imaging.fit`.
-        own_max: see `imaging.read_image`.
-        cache: "memory" keeps every image after its first reading, as float16 at `image_size` (32
-            kB each at 128 pixels; each worker process has its own); None reads every time.
-        on_problem: "refuse" raises `DataProblems`; "skip" leaves the rows out, with a warning.
-        reports, headers: see `check_rows`.
+        options: how images are read, and what is done about problems.
+        reports: whether a report without words is a problem.
 
     Attributes:
         labels: names of the labels.
@@ -186,30 +185,19 @@ class FileStudies:
         split: str,
         rows: Sequence[Row],
         image_size: int,
+        options: LoaderOptions,
         *,
-        fit: str = "pad",
-        own_max: bool = False,
-        cache: str | None = None,
-        on_problem: str = "refuse",
         reports: bool = True,
-        headers: bool = True,
     ):
-        for option, value, allowed in [
-            ("fit", fit, FITS),
-            ("cache", cache, ("memory", None)),
-            ("on_problem", on_problem, ("refuse", "skip")),
-        ]:
-            if value not in allowed:
-                raise ValueError(f"{option} must be one of {allowed}, got {value!r}")
         self.split_counts = refuse_missing_split(name, split, (row.split for row in rows))
-        self.rows, self.problems = check_rows(rows, split, reports=reports, headers=headers)
-        if self.problems and on_problem == "refuse":
+        self.rows, self.problems = check_rows(rows, split, reports=reports, headers=options.headers)
+        if self.problems and options.on_problem == "refuse":
             advice = 'Correct these, or leave the rows out with the option on_problem="skip".'
             raise DataProblems(name, self.problems, advice)
         if not self.rows:
             raise DataProblems(name, self.problems, f"No study of split {split!r} is left.")
         if self.problems:
-            total = sum(row.split == split for row in rows)
+            total = self.split_counts[split]
             warnings.warn(
                 f"{name}, split {split!r}: {total - len(self.rows)} of {total} studies left out.\n"
                 + describe(self.problems),
@@ -217,9 +205,10 @@ class FileStudies:
             )
         self.name, self.split = name, split
         self.labels = tuple(self.rows[0].labels)
-        self.image_size, self.fit, self.own_max = image_size, fit, own_max
-        self._cache: dict[int, tuple[np.ndarray, Frame]] | None = {} if cache else None
-        self.fingerprint = _fingerprint(self.rows, (split, image_size, fit, own_max))
+        self.image_size, self.fit, self.own_max = image_size, options.fit, options.own_max
+        self._cache: dict[int, tuple[np.ndarray, Frame]] | None = {} if options.cache else None
+        how = (split, image_size, options.fit, options.own_max)
+        self.fingerprint = _fingerprint(self.rows, how)
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -280,6 +269,54 @@ class FileStudies:
         return frame.from_original(mask)
 
 
+class Loader(FileStudies, ABC):
+    """A data set on disk, as a module of this package reads it: `read_rows` is all that it writes.
+
+    The keyword-only parameters of `read_rows` are the data set's own options. With the shared ones
+    they are the signature of the class, from which `load_dataset` and help() read them.
+
+    Args:
+        root: folder of the data set.
+        split: "train", "val" or "test"; "validate", "valid" and "dev" are "val".
+        image_size: side of the square images, in pixels.
+        options: own ones, and those of `LoaderOptions`.
+
+    Attributes:
+        title: of the data set, for its name in messages.
+        defaults: of the shared options.
+        with_reports: whether a study should have a report.
+    """
+
+    title = "data set"
+    defaults = LoaderOptions()
+    with_reports = True
+
+    def __init__(
+        self, root: str | Path, split: str = "train", image_size: int = 224, **options: Any
+    ):
+        shared = {name: options.pop(name) for name in vars(self.defaults) if name in options}
+        chosen = replace(self.defaults, **shared)
+        root, self.split = Path(root), split_name(split)
+        self.name = f"{self.title} in {root}"
+        rows = list(self.read_rows(root, **options))
+        super().__init__(self.name, self.split, rows, image_size, chosen, reports=self.with_reports)
+
+    @abstractmethod
+    def read_rows(self, root: Path, *args: Any, **options: Any) -> Iterable[Row]:
+        """The rows of all splits, in the order of the tables. `self.split` is the one wanted, for
+        a data set that can save the work for the others."""
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        _, *parameters = inspect.signature(cls.__init__).parameters.values()  # without self
+        if parameters and parameters[-1].kind is Parameter.VAR_KEYWORD:  # **options
+            own = inspect.signature(cls.read_rows).parameters.values()
+            shared = inspect.signature(LoaderOptions).parameters.values()
+            parameters[-1:] = [p for p in own if p.kind is Parameter.KEYWORD_ONLY]
+            parameters += [p.replace(default=getattr(cls.defaults, p.name)) for p in shared]
+        cls.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+
+
 def _fingerprint(rows: Sequence[Row], options: tuple) -> str:
     digest = hashlib.blake2b(repr(options).encode(), digest_size=8)
     for row in rows:
@@ -288,60 +325,3 @@ def _fingerprint(rows: Sequence[Row], options: tuple) -> str:
         content = (row.study_id, row.patient_id, row.report, dict(row.labels), files, row.boxes)
         digest.update(repr(content).encode())
     return digest.hexdigest()
-
-
-def load_dataset(
-    spec: str, root: str | Path = "", split: str = "train", image_size: int = 224, **options: Any
-) -> Any:
-    """Make a data set by name.
-
-    Args:
-        spec: a module of this package ("phantom", "table", "mimic_cxr"), or "module:Class" for one
-            of your own ("__main__:MyStudies" for a class of the notebook).
-        root: folder of the data set; a relative one starts at the current directory.
-        options: further arguments of the class.
-
-    Raises:
-        ValueError: unknown data set, or unknown option; both lists the valid ones.
-    """
-    made_by = _find_class(spec)
-    parameters = inspect.signature(made_by).parameters
-    valid = [name for name in parameters if name not in ("root", "split", "image_size")]
-    if not any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
-        for name in options:
-            if name not in valid:
-                near = get_close_matches(name, parameters, n=1)
-                hint = f"; did you mean {near[0]!r}?" if near else "."
-                raise ValueError(
-                    f"data set {spec!r} has no option {name!r}{hint} Its options: "
-                    f"{', '.join(valid) or 'none'}"
-                )
-    return made_by(root=root, split=split, image_size=image_size, **options)
-
-
-def _find_class(spec: str) -> Callable[..., Any]:
-    if ":" in spec:
-        return import_object(spec, "data.dataset")
-    names = [info.name for info in pkgutil.iter_modules(datasets.__path__)]
-    found = _class_of(spec) if spec in names else None
-    if found is None:
-        valid = [name for name in names if _class_of(name)]
-        raise ValueError(
-            f"unknown data set {spec!r}; known: {', '.join(valid)}, or your own as 'module:Class'"
-        )
-    return found
-
-
-def _class_of(name: str) -> type | None:
-    """The one data set class that a module of this package defines, None for a helper module."""
-    module = importlib.import_module(f"{datasets.__name__}.{name}")
-    classes = [
-        item
-        for item in vars(module).values()
-        if isinstance(item, type)
-        and item.__module__.startswith(module.__name__)
-        and hasattr(item, "__getitem__")
-        # what `load_dataset` passes; FileStudies, which needs rows, is no data set by itself
-        and {"root", "split", "image_size"} <= inspect.signature(item).parameters.keys()
-    ]
-    return classes[0] if len(classes) == 1 else None

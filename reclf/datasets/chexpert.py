@@ -19,16 +19,18 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from .base import FileStudies, Row, val_of_patient
+from .base import Loader, LoaderOptions, Row
 from .labels import CHEXPERT_LABELS, COMPETITION_LABELS, blank_value, label_rows, uncertain_values
 from .parts import Part, find_parts, read_list, read_table
 from .problems import DataProblems
+from .splits import val_of_patient
 from .tiny import draw_chest, write_image
 
 # How data_check recognises the layout: patterns that must all match -> options of the class.
@@ -42,14 +44,13 @@ _TABLES = {
 }
 
 
-class CheXpert(FileStudies):
+class CheXpert(Loader):
     """One study per image; several images of an examination are several studies.
 
     Args:
         root: folder that holds train.csv.
         split: "train", "val", "test", or "5x200" for the images of the gallery, labelled with the
             five competition classes.
-        image_size: side of the square images, in pixels.
         splits: "official": train.csv, valid.csv, and the test set of 500 studies. "probe", as
             published linear probes divide it: train.csv by patient into train and val (90/10), and
             valid.csv as test.
@@ -61,18 +62,18 @@ class CheXpert(FileStudies):
             per line, or a gallery's JSON.
         gallery: a JSON of `make_5x200`, relative to the root. Its patients are left out of train
             and val if the file is there; "" leaves nobody out.
-        fit, cache, on_problem: see `base.FileStudies`.
-        headers: open every image's header beforehand, minutes for the whole release.
 
     Attributes:
         gallery_hash: of the gallery in use, "" without one.
     """
 
-    def __init__(
+    title = "CheXpert"
+    defaults = LoaderOptions(headers=False)
+    with_reports = False
+
+    def read_rows(
         self,
-        root: str | Path,
-        split: str = "train",
-        image_size: int = 224,
+        root: Path,
         *,
         splits: str = "official",
         views: Sequence[str] = ("Frontal",),
@@ -80,44 +81,27 @@ class CheXpert(FileStudies):
         blank: str = "nan",
         exclude_patients: Sequence[str] | str | Path = (),
         gallery: str = GALLERY,
-        fit: str = "pad",
-        cache: str | None = None,
-        on_problem: str = "refuse",
-        headers: bool = False,
-    ):
-        root = Path(root)
+    ) -> list[Row]:
         if splits not in ("official", "probe"):
             raise ValueError(f"splits must be 'official' or 'probe', got {splits!r}")
         values = uncertain_values(uncertain), blank_value(blank)
         chosen: dict[str, Any] = {"hash": "", "patients": [], "images": []}
-        if gallery and ((root / gallery).is_file() or split == "5x200"):
+        if gallery and ((root / gallery).is_file() or self.split == "5x200"):
             chosen = read_5x200(root / gallery)
         self.gallery_hash = chosen["hash"]
         left_out = _patients(root, exclude_patients) | set(chosen["patients"])
-
-        if split == "5x200":
-            rows = [_gallery_row(root, item) for item in chosen["images"]]
-        else:
-            train, valid = (_read(root, key, views) for key in ("train", "valid"))
-            self.view_counts = Counter(train.attrs["views"]) + Counter(valid.attrs["views"])
-            rows = _rows(root, train, values, "train", left_out)
-            if splits == "probe":
-                rows = _resplit(rows) + _rows(root, valid, values, "test")
-            else:
-                rows += _rows(root, valid, values, "val", left_out)
-                if split == "test":
-                    rows += _rows(root, _read(root, "test", views), values, "test")
-        super().__init__(
-            f"CheXpert in {root}",
-            "val" if split in ("valid", "validate") else split,
-            rows,
-            image_size,
-            fit=fit,
-            cache=cache,
-            on_problem=on_problem,
-            reports=False,
-            headers=headers,
-        )
+        if self.split == "5x200":
+            return [_gallery_row(root, item) for item in chosen["images"]]
+        train, valid = (_read(root, key, views) for key in ("train", "valid"))
+        self.view_counts = Counter(train.attrs["views"]) + Counter(valid.attrs["views"])
+        rows = _rows(root, train, values, "train", left_out)
+        if splits == "probe":
+            rows = [replace(row, split=val_of_patient(row.patient_id)) for row in rows]
+            return rows + _rows(root, valid, values, "test")
+        rows += _rows(root, valid, values, "val", left_out)
+        if self.split == "test":
+            rows += _rows(root, _read(root, "test", views), values, "test")
+        return rows
 
 
 def _read(root: Path, key: str, views: Sequence[str]) -> pd.DataFrame:
@@ -168,25 +152,17 @@ def _rows(
     labels = label_rows(table, *values, table.attrs["where"])
     columns = zip(table["Path"], table["patient"], table["Frontal/Lateral"], labels, strict=True)
     return [
-        Row(path, patient, split, root / path, "", of_row, meta={"view": view})
+        Row(path, patient, split, root / path, labels=of_row, meta={"view": view})
         for path, patient, view, of_row in columns
         if patient not in left_out
     ]
-
-
-def _resplit(rows: Sequence[Row]) -> list[Row]:
-    return [
-        Row(r.study_id, r.patient_id, val_of_patient(r.patient_id), r.image, "", r.labels,
-            meta=r.meta)
-        for r in rows
-    ]  # fmt: skip
 
 
 def _gallery_row(root: Path, item: Mapping[str, str]) -> Row:
     labels = {name: float(name == item["class"]) for name in COMPETITION_LABELS}
     path = item["path"]
     meta = {"class": item["class"], "view": "Frontal"}
-    return Row(path, path.split("/")[1], "5x200", root / path, "", labels, meta=meta)
+    return Row(path, path.split("/")[1], "5x200", root / path, labels=labels, meta=meta)
 
 
 def _patients(root: Path, given: Sequence[str] | str | Path) -> set[str]:
@@ -289,18 +265,12 @@ def write_tiny(root: str | Path) -> Path:
         for view in ("frontal", "lateral") if folder == "train" else ("frontal",):
             path = f"{folder}/{patient}/study1/view{1 + (view == 'lateral')}_{view}.jpg"
             write_image(root / path, draw_chest(number, lateral=view == "lateral"))
-            rows.append(
-                {
-                    "Path": f"CheXpert-v1.0-small/{path}",
-                    "Sex": "Female",
-                    "Age": 40 + number,
-                    "Frontal/Lateral": view.capitalize(),
-                    "AP/PA": "PA" if view == "frontal" else "",
-                    **dict.fromkeys(CHEXPERT_LABELS, ""),
-                    **given,
-                }
-            )
-    table = pd.DataFrame(rows)
+            labels = dict.fromkeys(CHEXPERT_LABELS, "") | given
+            seen = view.capitalize(), "PA" if view == "frontal" else ""
+            path = f"CheXpert-v1.0-small/{path}"
+            rows.append((path, "Female", 40 + number, *seen, *labels.values()))
+    columns = ["Path", "Sex", "Age", "Frontal/Lateral", "AP/PA", *CHEXPERT_LABELS]
+    table = pd.DataFrame(rows, columns=columns)
     for name in ("train", "valid"):
         part = table[table["Path"].str.contains(f"/{name}/")]
         part.to_csv(root / f"{name}.csv", index=False)

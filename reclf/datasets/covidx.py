@@ -10,13 +10,15 @@ https://www.kaggle.com/datasets/andyczhao/covidx-cxr2 (CXR-4), or made by
 https://github.com/lindawangg/COVID-Net (9A).
 """
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pandas as pd
 
-from .base import FileStudies, Row, split_name, val_of_patient
+from .base import Loader, LoaderOptions, Row
 from .parts import Part, find_parts, read_list
 from .problems import DataProblems
+from .splits import val_of_patient
 from .tiny import draw_chest, write_image
 
 FILES: dict[tuple[str, ...], dict] = {
@@ -34,66 +36,41 @@ _LISTS = {
 }
 
 
-class Covidx(FileStudies):
+class Covidx(Loader):
     """One study per image.
 
     Args:
-        root: folder with the lists.
-        split: "train", "val" or "test". Version 9A has no val: a tenth of the patients of train.
-        image_size: side of the square images, in pixels.
+        split: version 9A has no val: a tenth of the patients of train.
         version: "9A" or "CXR-4".
-        fit, cache, on_problem: see `base.FileStudies`. Some lists repeat lines, which is a
-            "duplicate study": "skip" leaves the repetition out.
-        headers: open every image's header beforehand, a minute or two.
+        on_problem: some lists repeat lines, which is a "duplicate study": "skip" leaves the
+            repetition out.
 
     Labels: 9A has normal, pneumonia and COVID-19, of which one is 1; CXR-4 has COVID-19.
     Study.meta has the class as in the list, and the source of the image.
     """
 
-    def __init__(
-        self,
-        root: str | Path,
-        split: str = "train",
-        image_size: int = 224,
-        *,
-        version: str = "9A",
-        fit: str = "pad",
-        cache: str | None = None,
-        on_problem: str = "refuse",
-        headers: bool = False,
-    ):
-        root = Path(root)
+    title = "COVIDx"
+    defaults = LoaderOptions(headers=False)
+    with_reports = False
+
+    def read_rows(self, root: Path, *, version: str = "9A") -> Iterator[Row]:
         if version not in CLASSES:
             raise ValueError(f"version must be one of {', '.join(CLASSES)}, got {version!r}")
+        self.name = f"COVIDx {version} in {root}"
         parts = {key: Part((name,), _SOURCE[version]) for key, name in _LISTS[version].items()}
         folders = {f"{key}/": Part((key,), _SOURCE[version]) for key in parts}
         paths = find_parts(f"COVIDx {version}", root, parts | folders)
-        rows = []
         for key in parts:
+            own_val = key == "train" and "val" not in parts
             for patient, name, kind, source in _read(paths[key], CLASSES[version]):
-                own_val = key == "train" and "val" not in parts
-                rows.append(
-                    Row(
-                        study_id=f"{key}/{name}",
-                        patient_id=patient,
-                        split=val_of_patient(patient) if own_val else key,
-                        image=root / key / name,
-                        report="",
-                        labels=_labels(kind, version),
-                        meta={"class": kind, "source": source},
-                    )
+                yield Row(
+                    study_id=f"{key}/{name}",
+                    patient_id=patient,
+                    split=val_of_patient(patient) if own_val else key,
+                    image=root / key / name,
+                    labels=_labels(kind, version),
+                    meta={"class": kind, "source": source},
                 )
-        super().__init__(
-            f"COVIDx {version} in {root}",
-            split_name(split),
-            rows,
-            image_size,
-            fit=fit,
-            cache=cache,
-            on_problem=on_problem,
-            reports=False,
-            headers=headers,
-        )
 
 
 def _labels(kind: str, version: str) -> dict[str, float]:

@@ -7,9 +7,7 @@ would meet. Each loader's FILES say by which files its layout is recognised.
 """
 
 import hashlib
-import importlib
 import os
-import pkgutil
 import warnings
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -22,15 +20,16 @@ import numpy as np
 import pandas as pd
 from tqdm.auto import tqdm
 
-from reclf import datasets
 from reclf.data.collate import report_key
 from reclf.data.radiographs import ImageError
 from reclf.data.reports import clean, split_words
 from reclf.data.study import Study
 
-from .base import SPLITS, FileStudies, Row, load_dataset
+from .base import FileStudies, LoaderOptions, Row
 from .prepare import read_recipe
 from .problems import DataProblems, MissingSplit
+from .registry import import_module, load_dataset, module_names
+from .splits import SPLITS
 
 IMAGE_ENDINGS = (".png", ".jpg", ".jpeg", ".dcm", ".dicom")
 VIEW_COLUMNS = ("view", "ViewPosition", "View Position", "projection", "Frontal/Lateral")
@@ -129,12 +128,8 @@ def recognize(root: str | Path) -> tuple[str, dict[str, Any]]:
 
 def _known() -> dict[str, Mapping[tuple[str, ...], Mapping[str, Any]]]:
     """Loader -> patterns of files that must all be there -> options."""
-    known = {}
-    for info in pkgutil.iter_modules(datasets.__path__):
-        module = importlib.import_module(f"{datasets.__name__}.{info.name}")
-        if files := getattr(module, "FILES", None):
-            known[info.name] = files
-    return known
+    files = {name: getattr(import_module(name), "FILES", {}) for name in module_names()}
+    return {name: layouts for name, layouts in files.items() if layouts}
 
 
 def _matches(root: Path) -> dict[str, dict[str, Any]]:
@@ -245,10 +240,11 @@ def _load(check: DataCheck, root: Path, split: str) -> Any:
             size = read_recipe(root).image_size if check.layout == "prepared" else _SIZE
             return load_dataset(check.layout, root, split, size, **options)
         rows = [
-            Row(str(path.relative_to(root)), "", "train", path, "")  # nobody is known
+            Row(str(path.relative_to(root)), "", "train", path)  # nobody is known
             for path in sorted(_image_files(root))
         ]
-        return FileStudies(str(root), split, rows, _SIZE, on_problem="skip", reports=False)
+        skip = LoaderOptions(on_problem="skip")
+        return FileStudies(str(root), split, rows, _SIZE, skip, reports=False)
 
 
 def _look(data: Any, index: int) -> tuple[Any, Any, Any, tuple[str, str] | None]:

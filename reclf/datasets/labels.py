@@ -6,6 +6,7 @@ every loader that has them; NaN, no information, unless told.
 
 import math
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import pandas as pd
 
@@ -29,7 +30,6 @@ GLORIA_UNCERTAIN = {
     "Edema": "one",
     "Pleural Effusion": "one",
 }
-_CELLS = {"1": "1", "0": "0", "-1": "-1", "": "", "nan": ""}
 _VALUES = {"nan": math.nan, "zero": 0.0, "one": 1.0}
 
 
@@ -59,25 +59,43 @@ def blank_value(blank: str) -> float:
 
 
 def label_rows(
-    table: pd.DataFrame, uncertain: Mapping[str, float], blank: float, where: str
+    table: pd.DataFrame,
+    uncertain: Mapping[str, float | None],
+    blank: float,
+    where: str,
+    *,
+    kind: str = "cell that is no label",
+    advice: str = "A label is 1, 0, -1 for uncertain, or empty.",
 ) -> list[dict[str, float]]:
     """label -> 1, 0 or NaN for every row of a table of text.
 
     Args:
-        uncertain: label (a column) -> what -1 becomes.
+        uncertain: label (a column) -> what -1 becomes; None where -1 is no label.
         blank: what an empty cell becomes.
-        where: the table's name, for the error that lists every cell that is no label.
+        where, kind, advice: for the error that lists every cell that is no label.
     """
-    columns, wrong = [], []
+    rows: list[dict[str, float]] = [{} for _ in range(len(table))]
+    wrong = []
     for name, of_uncertain in uncertain.items():
-        values = {}
+        values: dict[Any, float] = {}
         for cell, count in table[name].value_counts().items():
-            known = _CELLS.get(str(cell).strip().lower().removesuffix(".0"))
-            if known is None:
+            number = _number(str(cell))
+            known = {-1.0: of_uncertain, 0.0: 0.0, 1.0: 1.0}
+            value = blank if math.isnan(number) else known.get(number)
+            if value is None:
                 wrong.append(f"{name} = {cell!r} in {count} rows")
-            values[cell] = {"-1": of_uncertain, "": blank}.get(known or "", float(known or "nan"))
-        columns.append([values[cell] for cell in table[name]])
+            else:
+                values[cell] = value
+        for row, cell in zip(rows, table[name], strict=True):
+            row[name] = values.get(cell, math.nan)
     if wrong:
-        advice = "A label is 1, 0, -1 for uncertain, or empty."
-        raise DataProblems(where, {"cell that is no label": wrong}, advice)
-    return [dict(zip(uncertain, row, strict=True)) for row in zip(*columns, strict=True)]
+        raise DataProblems(where, {kind: wrong}, advice)
+    return rows
+
+
+def _number(cell: str) -> float:
+    """NaN for an empty cell, infinity for one that is no number."""
+    try:
+        return float(cell.strip() or "nan")
+    except ValueError:
+        return math.inf

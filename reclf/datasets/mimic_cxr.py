@@ -16,33 +16,38 @@ The official split is kept: train, validate (here "val") and test are never merg
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
 
 from reclf.data.reports import pick_sections, sections
 
-from .base import FileStudies, Row, split_name
+from .base import Loader, LoaderOptions, Row
 from .labels import CHEXPERT_LABELS, label_rows, uncertain_values
-from .parts import read_table
+from .parts import Part, find_parts, read_table
 from .problems import DataProblems
+from .splits import split_name
 from .tiny import draw_chest, write_image
 
 FILES: dict[tuple[str, ...], dict] = {("mimic-cxr-2.0.0-metadata.csv*",): {}}
 LABELS = tuple(sorted(CHEXPERT_LABELS))
-_JPG_PROJECT = "comes with MIMIC-CXR-JPG, https://physionet.org/content/mimic-cxr-jpg/"
-_REPORT_PROJECT = "mimic-cxr-reports.zip of MIMIC-CXR, https://physionet.org/content/mimic-cxr/"
+_JPG_PROJECT = "with MIMIC-CXR-JPG, https://physionet.org/content/mimic-cxr-jpg/"
+_REPORTS = Part(
+    ("mimic_cxr_sectioned.csv",),
+    "in mimic-cxr-reports.zip of MIMIC-CXR, https://physionet.org/content/mimic-cxr/ "
+    "[option reports_root]",
+    called="reports (mimic_cxr_sectioned.csv, or files/p../p.../s....txt)",
+)
 
 
-class MimicCxr(FileStudies):
+class MimicCxr(Loader):
     """One study per image; two frontal images of an examination are two studies with one report.
 
     Args:
         root: folder of MIMIC-CXR-JPG.
-        split: "train", "val" or "test".
-        image_size: side of the square images, in pixels.
         reports_root: folder with mimic_cxr_sectioned.csv, or with the unpacked reports; None
             looks in the root.
         views: values of ViewPosition to keep; ("PA", "AP") are the frontal ones.
@@ -51,19 +56,18 @@ class MimicCxr(FileStudies):
         labels: "chexpert", "negbio", or None for no labels.
         uncertain: what the value -1 becomes: "nan", "zero", "one", or label -> one of these; a
             label that is not named there becomes NaN.
-        fit, cache, on_problem: see `base.FileStudies`. About one study in a hundred of the real
-            release has no text in findings, impression or last paragraph: "skip" leaves them out.
-        headers: open every image's header beforehand, minutes for the whole release; off, only
-            the presence of files is checked.
+        on_problem: about one study in a hundred of the real release has no text in findings,
+            impression or last paragraph: "skip" leaves them out.
 
     Study.study_id is the dicom_id; Study.meta has study_id and ViewPosition.
     """
 
-    def __init__(
+    title = "MIMIC-CXR"
+    defaults = LoaderOptions(headers=False)
+
+    def read_rows(
         self,
-        root: str | Path,
-        split: str = "train",
-        image_size: int = 224,
+        root: Path,
         *,
         reports_root: str | Path | None = None,
         views: Sequence[str] = ("PA", "AP"),
@@ -71,18 +75,12 @@ class MimicCxr(FileStudies):
         how: str = "join",
         labels: str | None = "chexpert",
         uncertain: str | Mapping[str, str] = "nan",
-        fit: str = "pad",
-        cache: str | None = None,
-        on_problem: str = "refuse",
-        headers: bool = False,
-    ):
-        root = Path(root)
-        reports_root = root if reports_root is None else Path(reports_root)
+    ) -> Iterator[Row]:
         if labels not in ("chexpert", "negbio", None):
             raise ValueError(f"labels must be 'chexpert', 'negbio' or None, got {labels!r}")
         uncertain_of = uncertain_values(uncertain, LABELS)
         kinds = ["metadata", "split", *([labels] if labels else [])]
-        paths = _find_parts(root, reports_root, kinds)
+        paths = _find_parts(root, root if reports_root is None else Path(reports_root), kinds)
 
         keys = ["subject_id", "study_id"]
         metadata = read_table(paths["metadata"], ["dicom_id", *keys, "ViewPosition"])
@@ -95,72 +93,39 @@ class MimicCxr(FileStudies):
             label_table = read_table(paths[labels], [*keys, *LABELS])
             # A study that the labeller did not see has no row: its labels are NaN.
             table = table.merge(label_table[[*keys, *LABELS]], on=keys, how="left")
-        names = LABELS if labels else ()
-        split = split_name(split)
         table["split"] = table["split"].map(split_name)
-        reports = _read_reports(paths["reports"], table[table["split"] == split], sections, how)
+        wanted = table[table["split"] == self.split]
+        reports = _read_reports(paths["reports"], wanted, sections, how)
 
         table = table.fillna("")
-        where = str(paths[labels]) if labels else ""
-        label_list = label_rows(
-            table[list(names)], {n: uncertain_of[n] for n in names}, math.nan, where
-        )
-        rows = []
-        for number, record in enumerate(table.to_dict("records")):
+        values = uncertain_of if labels else {}
+        label_list = label_rows(table, values, math.nan, str(paths[labels or "metadata"]))
+        for record, row_labels in zip(table.to_dict("records"), label_list, strict=True):
             subject, study = record["subject_id"], record["study_id"]
             folder = root / "files" / f"p{subject[:2]}" / f"p{subject}" / f"s{study}"
-            rows.append(
-                Row(
-                    study_id=record["dicom_id"],
-                    patient_id=subject,
-                    split=record["split"],
-                    image=folder / f"{record['dicom_id']}.jpg",
-                    report=reports.get(study, ""),
-                    labels=label_list[number] if names else {},
-                    meta={"study_id": f"s{study}", "ViewPosition": record["ViewPosition"]},
-                )
+            yield Row(
+                study_id=record["dicom_id"],
+                patient_id=subject,
+                split=record["split"],
+                image=folder / f"{record['dicom_id']}.jpg",
+                report=reports.get(study, ""),
+                labels=row_labels,
+                meta={"study_id": f"s{study}", "ViewPosition": record["ViewPosition"]},
             )
-        super().__init__(
-            f"MIMIC-CXR in {root}",
-            split,
-            rows,
-            image_size,
-            fit=fit,
-            cache=cache,
-            on_problem=on_problem,
-            headers=headers,
-        )
 
 
 def _find_parts(root: Path, reports_root: Path, kinds: Sequence[str]) -> dict[str, Path]:
     """Path of each table, and under "reports" the sectioned table or the folder of text files."""
-    found: dict[str, Path] = {}
-    missing: dict[str, list[str]] = {}
+    parts = {}
     for kind in kinds:
         name = f"mimic-cxr-2.0.0-{kind}.csv"
-        there = [path for path in (root / name, root / f"{name}.gz") if path.is_file()]
-        if there:
-            found[kind] = there[0]
-        else:
-            missing[f"missing {name} (or .csv.gz)"] = [f"not in {root}; it {_JPG_PROJECT}"]
-    if not (root / "files").is_dir():
-        missing["missing images files/"] = [f"not in {root}; it {_JPG_PROJECT}"]
-    sectioned = [reports_root / f"mimic_cxr_sectioned.csv{end}" for end in ("", ".gz")]
-    there = [path for path in sectioned if path.is_file()]
-    if there:
-        found["reports"] = there[0]
+        parts[kind] = Part((name,), _JPG_PROJECT, called=f"{name} (or .csv.gz)")
+    parts["images"] = Part(("files",), _JPG_PROJECT, called="images files/")
+    reports = replace(_REPORTS, root=reports_root)
     # Not the folder but a text file in it, for the images lie in a folder files/ as well.
-    elif next(reports_root.glob("files/p*/p*/s*.txt"), None):
-        found["reports"] = reports_root / "files"
-    else:
-        missing["missing reports (mimic_cxr_sectioned.csv, or files/p../p.../s....txt)"] = [
-            f"not in {reports_root} [option reports_root]; get {_REPORT_PROJECT}"
-        ]
-    if missing:
-        raise DataProblems(
-            "MIMIC-CXR", missing, "Give the folder that holds these, or write_tiny(root) to try."
-        )
-    return found
+    if reports.find(root) or not next(reports_root.glob("files/p*/p*/s*.txt"), None):
+        parts["reports"] = reports
+    return {"reports": reports_root / "files", **find_parts("MIMIC-CXR", root, parts)}
 
 
 def _refuse_unknown(
@@ -241,32 +206,22 @@ def write_tiny(root: str | Path, *, gz: bool = False, sectioned: bool = False) -
             dicom_id = f"{number:08x}-{position.lower()}"
             pixels = draw_chest(number, lateral=position == "LATERAL")
             write_image(folder / f"s{study}" / f"{dicom_id}.jpg", pixels)
-            images.append(
-                {
-                    "dicom_id": dicom_id,
-                    "subject_id": subject,
-                    "study_id": study,
-                    "ViewPosition": position,
-                    "Rows": pixels.shape[0],
-                    "Columns": pixels.shape[1],
-                    "split": split,
-                }
-            )
+            images.append((dicom_id, subject, study, position, *pixels.shape, split))
         labels.append({"subject_id": subject, "study_id": study, **dict.fromkeys(LABELS), **given})
         full = f"FINAL REPORT\n EXAMINATION: CHEST ({view})\n\n {text}\n"
         reports.append({"study": f"s{study}", **sections(full)})
         if not sectioned:
             (folder / f"s{study}.txt").write_text(full, encoding="utf-8")
 
-    end = ".csv.gz" if gz else ".csv"
-    table = pd.DataFrame(images)
-    table.drop(columns="split").to_csv(root / f"mimic-cxr-2.0.0-metadata{end}", index=False)
-    table[["dicom_id", "study_id", "subject_id", "split"]].to_csv(
-        root / f"mimic-cxr-2.0.0-split{end}", index=False
-    )
-    for labeller in ("chexpert", "negbio"):
-        path = root / f"mimic-cxr-2.0.0-{labeller}{end}"
-        pd.DataFrame(labels, dtype=object).to_csv(path, index=False)
+    columns = ["dicom_id", "subject_id", "study_id", "ViewPosition", "Rows", "Columns", "split"]
+    table, labelled = pd.DataFrame(images, columns=columns), pd.DataFrame(labels, dtype=object)
+    for kind, part in {
+        "metadata": table.drop(columns="split"),
+        "split": table[["dicom_id", "study_id", "subject_id", "split"]],
+        "chexpert": labelled,
+        "negbio": labelled,
+    }.items():
+        part.to_csv(root / f"mimic-cxr-2.0.0-{kind}.csv{'.gz' if gz else ''}", index=False)
     if sectioned:
         columns = ["study", "impression", "findings", "last_paragraph", "comparison"]
         pd.DataFrame(reports, columns=columns).to_csv(root / "mimic_cxr_sectioned.csv", index=False)

@@ -9,7 +9,10 @@ with a credentialed account. A phrase may have several boxes, a row each: they a
 Boxes are in pixels of the original image; on smaller copies of the images they are scaled.
 """
 
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -17,11 +20,12 @@ from reclf.data.radiographs import ImageError
 from reclf.data.radiographs import image_size as size_of_file
 from reclf.data.study import Box
 
-from .base import FileStudies, Row, split_name
+from .base import Loader, Row
 from .masks import FilledBoxes
 from .parts import Part, find_parts, read_table
 from .problems import DataProblems
-from .tiny import draw_chest, write_image
+from .splits import split_name
+from .tiny import draw_chest, write_image, write_table
 
 FILES: dict[tuple[str, ...], dict] = {("MS_CXR_Local_Alignment_*.csv",): {}}
 CATEGORIES = (
@@ -41,17 +45,14 @@ _IMAGES = Part(
 )
 
 
-class MsCxr(FileStudies):
+class MsCxr(Loader):
     """One study per phrase of an image: the phrase as its report, its boxes, and their union as a
     mask that is called like the category.
 
     Args:
-        root: folder of the table.
         split: v1.1.0 has train, val and test; earlier versions have "test" alone. These are not
             the splits of MIMIC-CXR: leave the patients out of pre-training (`patients`).
-        image_size: side of the square images, in pixels.
         mimic_root: folder of MIMIC-CXR-JPG; None takes the root.
-        fit, cache, on_problem: see `base.FileStudies`.
         headers: check that every box lies inside its image.
 
     Labels: 1 for the category of the phrase, NaN for the others, which nobody judged. Study.meta
@@ -61,60 +62,43 @@ class MsCxr(FileStudies):
         patients: of all splits, to be left out of training.
     """
 
+    title = "MS-CXR"
+
     def __init__(
-        self,
-        root: str | Path,
-        split: str = "test",
-        image_size: int = 224,
-        *,
-        mimic_root: str | Path | None = None,
-        fit: str = "pad",
-        cache: str | None = None,
-        on_problem: str = "refuse",
-        headers: bool = True,
+        self, root: str | Path, split: str = "test", image_size: int = 224, **options: Any
     ):
-        root = Path(root)
+        super().__init__(root, split, image_size, **options)
+
+    def read_rows(self, root: Path, *, mimic_root: str | Path | None = None) -> Iterator[Row]:
         mimic_root = root if mimic_root is None else Path(mimic_root)
-        paths = find_parts("MS-CXR", root, {"table": _TABLE})
-        find_parts("MS-CXR", mimic_root, {"images": _IMAGES})
-        table = read_table(paths["table"], _COLUMNS)
+        parts = {"table": _TABLE, "images": replace(_IMAGES, root=mimic_root)}
+        path_of_table = find_parts(self.title, root, parts)["table"]
+        table = read_table(path_of_table, _COLUMNS)
         if "split" not in table:
             table["split"] = "test"
         if unknown := sorted(set(table["category_name"]) - set(CATEGORIES)):
             advice = f"The categories are: {', '.join(CATEGORIES)}."
-            raise DataProblems(str(paths["table"]), {"unknown category": unknown}, advice)
+            raise DataProblems(str(path_of_table), {"unknown category": unknown}, advice)
 
-        rows = []
+        subjects = {Path(path).parent.parent.name for path in table["path"]}
+        self.patients = sorted(subject.removeprefix("p") for subject in subjects)
         keys = ["dicom_id", "category_name", "label_text"]
         number_of: dict[str, int] = {}
         for (image, category, phrase), part in table.groupby(keys, sort=False):
             number_of[image] = number_of.get(image, -1) + 1
             path = mimic_root / part["path"].iloc[0]
             boxes = _boxes(part, category, path)
-            rows.append(
-                Row(
-                    study_id=f"{image}-{number_of[image]}",
-                    patient_id=path.parent.parent.name.removeprefix("p"),
-                    split=split_name(part["split"].iloc[0]),
-                    image=path,
-                    report=phrase,
-                    labels={name: 1.0 if name == category else float("nan") for name in CATEGORIES},
-                    masks={category: FilledBoxes(boxes)},
-                    boxes=boxes,
-                    meta={"dicom_id": image, "category": category},
-                )
+            yield Row(
+                study_id=f"{image}-{number_of[image]}",
+                patient_id=path.parent.parent.name.removeprefix("p"),
+                split=split_name(part["split"].iloc[0]),
+                image=path,
+                report=phrase,
+                labels={name: 1.0 if name == category else float("nan") for name in CATEGORIES},
+                masks={category: FilledBoxes(boxes)},
+                boxes=boxes,
+                meta={"dicom_id": image, "category": category},
             )
-        self.patients = sorted({row.patient_id for row in rows})
-        super().__init__(
-            f"MS-CXR in {root}",
-            split_name(split),
-            rows,
-            image_size,
-            fit=fit,
-            cache=cache,
-            on_problem=on_problem,
-            headers=headers,
-        )
 
 
 def _boxes(part: pd.DataFrame, category: str, path: Path) -> tuple[Box, ...]:
@@ -147,6 +131,6 @@ def write_tiny(root: str | Path) -> Path:
             kind = (number + phrase) % 3
             for box in [(60, 70, 30, 40), (10, 80, 20.5, 30)][: 1 + (number + phrase == 0)]:
                 rows.append((image, categories[kind], phrases[kind], path, *box, 100, 120, split))
-    table = pd.DataFrame(rows, columns=[*_COLUMNS, "split"])
-    table.to_csv(root / "MS_CXR_Local_Alignment_v1.1.0.csv", index=False)
+    columns = ",".join([*_COLUMNS, "split"])
+    write_table(root / "MS_CXR_Local_Alignment_v1.1.0.csv", columns, rows)
     return root

@@ -10,16 +10,16 @@ say "Infiltration": here both are Infiltration. Two splits are in use: the offic
 70/10/20 by REFERS, MRM and BenchX, which a split_file brings in; their numbers do not compare.
 """
 
+from collections.abc import Iterator
 from pathlib import Path
-
-import pandas as pd
 
 from reclf.data.study import Box
 
-from .base import FileStudies, Row, val_of_patient
-from .parts import Part, find_parts, read_list, read_split_file, read_table
+from .base import Loader, LoaderOptions, Row
+from .parts import Part, boxes_by_image, find_parts, read_list, read_split_file, read_table
 from .problems import DataProblems
-from .tiny import draw_chest, write_image
+from .splits import val_of_patient
+from .tiny import draw_chest, write_image, write_table
 
 FILES: dict[tuple[str, ...], dict] = {("Data_Entry_2017*.csv*",): {}}
 LABELS = (
@@ -35,44 +35,37 @@ _LISTS = {
 }
 
 
-class Nih(FileStudies):
+class Nih(Loader):
     """One study per image; a patient has one or many.
 
     Args:
-        root: folder of the tables.
-        split: "train", "val" or "test". The official lists have no val: here it is a tenth of the
-            patients of train_val_list.txt.
-        image_size: side of the square images, in pixels.
+        split: the official lists have no val: here it is a tenth of the patients of
+            train_val_list.txt.
         views: values of View Position to keep; the release has only these two.
         split_file: CSV with columns image (00000001_000.png) and split, relative to the root,
             instead of the official lists.
         boxes: read BBox_List_2017.csv; off, it need not be there. A study without boxes was not
             looked at: it may still show what its labels say.
-        fit, cache, on_problem: see `base.FileStudies`.
-        headers: open every image's header beforehand, a few minutes; without it, boxes on images
-            of another size than 1024 x 1024 go unnoticed.
+        headers: without it, boxes on images of another size than 1024 x 1024 go unnoticed.
 
     An image "No Finding" has 0 for all labels. The labels were mined from reports, and are wrong
     for about one in ten.
     """
 
-    def __init__(
+    title = "NIH ChestX-ray14"
+    defaults = LoaderOptions(headers=False)
+    with_reports = False
+
+    def read_rows(
         self,
-        root: str | Path,
-        split: str = "train",
-        image_size: int = 224,
+        root: Path,
         *,
         views: tuple[str, ...] | list[str] = ("PA", "AP"),
         split_file: str | None = None,
         boxes: bool = True,
-        fit: str = "pad",
-        cache: str | None = None,
-        on_problem: str = "refuse",
-        headers: bool = False,
-    ):
-        root = Path(root)
+    ) -> Iterator[Row]:
         parts = {"table": _TABLE, **({"boxes": _BOXES} if boxes else {})}
-        paths = find_parts("NIH ChestX-ray14", root, parts | ({} if split_file else _LISTS))
+        paths = find_parts(self.title, root, parts | ({} if split_file else _LISTS))
         columns = ["Image Index", "Finding Labels", "Patient ID", "View Position"]
         table = read_table(paths["table"], columns)[columns]
         self.view_counts = table["View Position"].value_counts().to_dict()
@@ -82,46 +75,29 @@ class Nih(FileStudies):
             advice = f"The labels are: {', '.join(LABELS)}."
             raise DataProblems(str(paths["table"]), {"unknown label": sorted(unknown)}, advice)
         boxes_of = _boxes(paths["boxes"]) if boxes else {}
-        official = {} if split_file else _official(paths)
-        split_of = read_split_file(root, split_file, lambda image: official.get(image, ""))
-        files = _files(root)
-
-        rows = []
-        for (image, _, patient, view), found in zip(
-            table.itertuples(index=False), findings, strict=True
-        ):
-            where = split_of(image)
-            rows.append(
-                Row(
-                    study_id=image.removesuffix(".png"),
-                    patient_id=patient,
-                    split=where if where != "train_val" else val_of_patient(patient),
-                    image=files.get(image, root / "images" / image),
-                    report="",
-                    labels={name: float(name in found) for name in LABELS},
-                    boxes=tuple(boxes_of.get(image, ())),
-                    meta={"view": view},
-                )
-            )
-        if split_file is None and (without := [row.study_id for row in rows if not row.split]):
+        official: dict[str, str] = {}
+        if not split_file:
+            official = dict.fromkeys(read_list(paths["train"]), "train_val")
+            official |= dict.fromkeys(read_list(paths["test"]), "test")
+        split_of = read_split_file(root, split_file, official.__getitem__)
+        without = table.loc[~table["Image Index"].isin(official), "Image Index"]
+        if not split_file and len(without):
+            names = list(without.str.removesuffix(".png"))
             advice = "Table and lists must be of one release; a list of your own is a split_file."
-            raise DataProblems(str(root), {"image in neither official list": without}, advice)
-        super().__init__(
-            f"NIH ChestX-ray14 in {root}",
-            split,
-            rows,
-            image_size,
-            fit=fit,
-            cache=cache,
-            on_problem=on_problem,
-            reports=False,
-            headers=headers,
-        )
-
-
-def _official(paths: dict[str, Path]) -> dict[str, str]:
-    train, test = read_list(paths["train"]), read_list(paths["test"])
-    return dict.fromkeys(train, "train_val") | dict.fromkeys(test, "test")
+            raise DataProblems(str(root), {"image in neither official list": names}, advice)
+        files = _files(root)
+        records = table.itertuples(index=False)
+        for (image, _, patient, view), found in zip(records, findings, strict=True):
+            where = split_of(image)
+            yield Row(
+                study_id=image.removesuffix(".png"),
+                patient_id=patient,
+                split=where if where != "train_val" else val_of_patient(patient),
+                image=files.get(image, root / "images" / image),
+                labels={name: float(name in found) for name in LABELS},
+                boxes=boxes_of.get(image, ()),
+                meta={"view": view},
+            )
 
 
 def _files(root: Path) -> dict[str, Path]:
@@ -131,22 +107,11 @@ def _files(root: Path) -> dict[str, Path]:
     return {path.name: path for path in root.glob("images_*/images/*.png")}
 
 
-def _boxes(path: Path) -> dict[str, list[Box]]:
+def _boxes(path: Path) -> dict[str, tuple[Box, ...]]:
     """Image Index -> its boxes. The last header cells are "Bbox [x", "y", "w", "h]"."""
-    table = read_table(path, ["Image Index", "Finding Label"])
-    boxes: dict[str, list[Box]] = {}
-    wrong = []
-    for image, label, *sides in table.iloc[:, :6].itertuples(index=False):
-        try:
-            x, y, width, height = map(float, sides)
-        except ValueError:
-            wrong.append(f"{image}: {sides}")
-            continue
-        name = "Infiltration" if label == "Infiltrate" else label
-        boxes.setdefault(image, []).append(Box(name, x, y, width, height))
-    if wrong:
-        raise DataProblems(str(path), {"box that is not four numbers": wrong}, "See the release.")
-    return boxes
+    table = read_table(path, ["Image Index", "Finding Label"]).iloc[:, :6]
+    table = table.replace({"Finding Label": {"Infiltrate": "Infiltration"}})
+    return boxes_by_image(table.itertuples(index=False), path, "See the release.")
 
 
 def write_tiny(root: str | Path) -> Path:
@@ -165,16 +130,12 @@ def write_tiny(root: str | Path) -> Path:
         "Image Index,Finding Labels,Follow-up #,Patient ID,Patient Age,Patient Gender,"
         "View Position,OriginalImage[Width,Height],OriginalImagePixelSpacing[x,y]"
     )
-    text = "\n".join([names, *(",".join(map(str, row)) for row in rows)])
-    (root / "Data_Entry_2017_v2020.csv").write_text(text + "\n")
+    write_table(root / "Data_Entry_2017_v2020.csv", names, rows)
     for name, lines in lists.items():
         (root / name).write_text(lines)
-    boxes = pd.DataFrame(
-        [
-            ("00000001_000.png", "Infiltrate", 16, 32.5, 40, 20, "", "", ""),
-            ("00000001_000.png", "Effusion", 80, 90, 30, 38, "", "", ""),
-        ],
-        columns=["Image Index", "Finding Label", "Bbox [x", "y", "w", "h]", "", "", ""],
-    )
-    boxes.to_csv(root / "BBox_List_2017.csv", index=False)
+    boxes = [
+        ("00000001_000.png", "Infiltrate", 16, 32.5, 40, 20, "", "", ""),
+        ("00000001_000.png", "Effusion", 80, 90, 30, 38, "", "", ""),
+    ]
+    write_table(root / "BBox_List_2017.csv", "Image Index,Finding Label,Bbox [x,y,w,h],,,", boxes)
     return root

@@ -25,10 +25,11 @@ import pandas as pd
 
 from reclf.data.reports import pick_sections
 
-from .base import FileStudies, Row, split_name, split_of_patient
+from .base import Loader, Row
 from .parts import Part, find_parts, read_table
 from .problems import DataProblems
-from .tiny import draw_chest, write_image
+from .splits import split_of_patient
+from .tiny import draw_chest, write_image, write_table
 
 FILES: dict[tuple[str, ...], dict] = {
     ("NLMCXR_png",): {},
@@ -82,13 +83,12 @@ class OpenIReport:
     images: tuple[str, ...]
 
 
-class OpenI(FileStudies):
+class OpenI(Loader):
     """One study per frontal image; the examination stands for the patient, whom nothing names.
 
     Args:
         root: folder of the images.
-        split: "train", "val" or "test", 80/10/10 by a hash of the examination.
-        image_size: side of the square images, in pixels.
+        split: 80/10/10 by a hash of the examination.
         reports: folder of XML files, the archive, or a torchxrayvision wheel; None looks in the
             root.
         views: "frontal" keeps the images that the table of views calls PA (made by torchxrayvision
@@ -96,30 +96,23 @@ class OpenI(FileStudies):
             of each examination; "all" takes every image.
         sections: of the report, in the order wanted.
         how: "join", "first" or "longest", see `reports.pick_sections`.
-        fit, cache, on_problem: see `base.FileStudies`. 28 reports have neither findings nor
-            impression: "skip" leaves them out.
-        headers: open every image's header beforehand.
+        on_problem: 28 reports have neither findings nor impression: "skip" leaves them out.
 
     Labels: 1 or 0 by the MeSH terms that readers gave, NaN where nobody indexed the report. Study
     .meta has the number of the examination, the terms, and the indication.
     """
 
-    def __init__(
+    title = "Open-I"
+
+    def read_rows(
         self,
-        root: str | Path,
-        split: str = "train",
-        image_size: int = 224,
+        root: Path,
         *,
         reports: str | Path | None = None,
         views: str = "frontal",
         sections: Sequence[str] = ("findings", "impression"),
         how: str = "join",
-        fit: str = "pad",
-        cache: str | None = None,
-        on_problem: str = "refuse",
-        headers: bool = True,
-    ):
-        root = Path(root)
+    ) -> Iterator[Row]:
         if views not in ("frontal", "first", "all"):
             raise ValueError(f"views must be 'frontal', 'first' or 'all', got {views!r}")
         parts = {"images": _IMAGES}
@@ -128,14 +121,12 @@ class OpenI(FileStudies):
         in_wheel = reports is not None and Path(reports).suffix == ".whl"
         if views == "frontal" and not in_wheel:
             parts["views"] = _VIEWS
-        paths = find_parts("Open-I", root, parts)
+        paths = find_parts(self.title, root, parts)
         folder = paths["images"] if paths["images"].is_dir() else root
         source = paths.get("reports") or root / str(reports)
         frontal = set()
         if views == "frontal":
             frontal = _frontal(source if in_wheel else paths["views"])
-
-        rows = []
         for report in read_reports(source):
             text = pick_sections(report.sections, sections, how)
             labels = mesh_labels(report.major)
@@ -144,22 +135,11 @@ class OpenI(FileStudies):
                 "mesh": list(report.major),
                 "indication": report.sections.get("indication", ""),
             }
-            kept = report.images[:1] if views == "first" else report.images
-            for image in kept:
+            where = split_of_patient(report.number)
+            for image in report.images[:1] if views == "first" else report.images:
                 if views != "frontal" or image in frontal:
-                    where = split_of_patient(report.number)
                     path = folder / f"{image}.png"
-                    rows.append(Row(image, report.number, where, path, text, labels, meta=meta))
-        super().__init__(
-            f"Open-I in {root}",
-            split_name(split),
-            rows,
-            image_size,
-            fit=fit,
-            cache=cache,
-            on_problem=on_problem,
-            headers=headers,
-        )
+                    yield Row(image, report.number, where, path, text, labels, meta=meta)
 
 
 def read_reports(source: str | Path) -> list[OpenIReport]:
@@ -290,8 +270,7 @@ def write_tiny(root: str | Path, *, archive: bool = False) -> Path:
             pixels = draw_chest(number, lateral=view == "L")
             write_image(root / "NLMCXR_png" / f"{image}.png", pixels)
             views.append((image, view))
-    table = pd.DataFrame(views, columns=["imageid", "tsne-view"])
-    table.to_csv(root / "nlmcxr_tsne_pa.csv.gz", index=False)
+    write_table(root / "nlmcxr_tsne_pa.csv.gz", "imageid,tsne-view", views)
     if archive:
         with tarfile.open(root / "NLMCXR_reports.tgz", "w:gz") as packed:
             packed.add(folder, "ecgen-radiology")

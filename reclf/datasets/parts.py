@@ -3,14 +3,16 @@
 Part(names, source) -> find_parts -> path of each, or one error with everything that is missing
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 
-from .base import split_name
+from reclf.data.study import Box
+
 from .problems import DataProblems, refuse_missing_columns
+from .splits import split_name
 
 _COMPRESSED = ("", ".gz", ".zip")  # what pandas reads as it is
 
@@ -24,12 +26,17 @@ class Part:
             with "*" gives the last match by name, so that v1.1.0 comes before v1.0.0. A table may
             be compressed (.gz, .zip).
         source: where it comes from, for the error.
+        root: its folder; None for that of the data set.
+        called: what the error calls it; "" for its names.
     """
 
     names: tuple[str, ...]
     source: str
+    root: Path | None = None
+    called: str = ""
 
     def find(self, root: Path) -> Path | None:
+        root = self.root or root
         for name in self.names:
             ends = _COMPRESSED if name.endswith((".csv", ".txt")) else ("",)
             for path in (found for end in ends for found in sorted(root.glob(name + end))[-1:]):
@@ -42,7 +49,9 @@ def find_parts(name: str, root: Path, parts: Mapping[str, Part]) -> dict[str, Pa
     where it comes from."""
     found = {key: part.find(root) for key, part in parts.items()}
     missing = {
-        f"missing {' or '.join(part.names)}": [f"not in {root.absolute()}; it comes {part.source}"]
+        f"missing {part.called or ' or '.join(part.names)}": [
+            f"not in {(part.root or root).absolute()}; it comes {part.source}"
+        ]
         for key, part in parts.items()
         if found[key] is None
     }
@@ -90,3 +99,26 @@ def read_split_file(
         twice = table.loc[table["image"].duplicated(), "image"]
         raise DataProblems(str(path), {"image listed twice": list(twice)}, "Keep one line of each.")
     return lambda image: splits.get(image, "")
+
+
+def boxes_by_image(
+    rows: Iterable[Sequence[str]], where: Path, advice: str
+) -> dict[str, tuple[Box, ...]]:
+    """Image -> its boxes, in the order of the rows.
+
+    Args:
+        rows: image, label, x, y, width, height: text, in pixels of the file.
+        where, advice: for the error that lists every box that is not four numbers.
+    """
+    boxes: dict[str, tuple[Box, ...]] = {}
+    wrong = []
+    for image, label, *sides in rows:
+        try:
+            x, y, width, height = map(float, sides)
+        except ValueError:
+            wrong.append(f"{image}: {sides}")
+            continue
+        boxes[image] = (*boxes.get(image, ()), Box(label, x, y, width, height))
+    if wrong:
+        raise DataProblems(str(where), {"box that is not four numbers": wrong}, advice)
+    return boxes

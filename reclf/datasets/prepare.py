@@ -32,8 +32,9 @@ from tqdm.auto import tqdm
 from reclf.data.radiographs import ImageError
 
 from .arrow_schema import FEATURES, pack
-from .base import SPLITS, load_dataset
 from .problems import MissingSplit
+from .registry import load_dataset
+from .splits import SPLITS
 
 FORMAT = 1  # of the files; another number is refused, not guessed at
 RECIPE = "prepared.json"

@@ -24,8 +24,9 @@ from reclf.data.study import Pair, Study
 
 from . import prepare
 from .arrow_schema import unpack
-from .base import load_dataset, split_name
 from .problems import DataProblems, refuse_missing_split
+from .registry import load_dataset
+from .splits import split_name
 
 FILES: dict[tuple[str, ...], dict] = {(prepare.RECIPE,): {}}
 

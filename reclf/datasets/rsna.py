@@ -10,20 +10,23 @@ labels of its test images with the data, so that all three splits here come from
 images. They are NIH ChestX-ray14 images: keep them apart from a model trained on those.
 """
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pandas as pd
 
 from reclf.data.study import Box
 
-from .base import FileStudies, Row, split_of_patient
+from .base import Loader, LoaderOptions, Row
 from .masks import FilledBoxes
 from .parts import Part, find_parts, read_split_file, read_table
 from .problems import DataProblems
-from .tiny import draw_chest, write_image
+from .splits import split_of_patient
+from .tiny import draw_chest, write_image, write_table
 
 FILES: dict[tuple[str, ...], dict] = {("stage_2_train_labels.csv*",): {}}
 OPACITY, NORMAL, OTHER = CLASSES = ("Lung Opacity", "Normal", "No Lung Opacity / Not Normal")
+_COLUMNS = ["patientId", "x", "y", "width", "height", "Target"]
 _SOURCE = "with the challenge, https://www.kaggle.com/c/rsna-pneumonia-detection-challenge/data"
 _PARTS = {
     "labels": Part(("stage_2_train_labels.csv",), _SOURCE),
@@ -32,94 +35,68 @@ _PARTS = {
 }
 
 
-class Rsna(FileStudies):
+class Rsna(Loader):
     """One study per image; boxes and their filled union as a mask, both called "Pneumonia".
 
     A study without pneumonia has an empty mask, for the readers looked and marked nothing.
 
     Args:
-        root: folder of the challenge's files.
-        split: "train", "val" or "test", 80/10/10 by a hash of patientId unless split_file says.
-        image_size: side of the square images, in pixels.
+        split: 80/10/10 by a hash of patientId unless split_file says.
         labels: "target" for one label, Pneumonia; "detailed" for the three classes.
         negatives: "all", or "normal" to leave out "No Lung Opacity / Not Normal": the choice moves
             a zero-shot AUROC by several points, and decides whether 26,684 or 14,863 are left.
         split_file: CSV with columns image (patientId) and split, relative to the root.
-        fit, cache, on_problem: see `base.FileStudies`.
-        headers: open every image's header beforehand, about a minute.
 
     Study.meta has the detailed class.
     """
 
-    def __init__(
+    title = "RSNA Pneumonia"
+    defaults = LoaderOptions(headers=False)
+    with_reports = False
+
+    def read_rows(
         self,
-        root: str | Path,
-        split: str = "train",
-        image_size: int = 224,
+        root: Path,
         *,
         labels: str = "target",
         negatives: str = "all",
         split_file: str | None = None,
-        fit: str = "pad",
-        cache: str | None = None,
-        on_problem: str = "refuse",
-        headers: bool = False,
-    ):
-        root = Path(root)
+    ) -> Iterator[Row]:
         for option, value, allowed in [
             ("labels", labels, ("target", "detailed")),
             ("negatives", negatives, ("all", "normal")),
         ]:
             if value not in allowed:
                 raise ValueError(f"{option} must be one of {allowed}, got {value!r}")
-        paths = find_parts("RSNA Pneumonia", root, _PARTS)
-        columns = ["patientId", "x", "y", "width", "height", "Target"]
-        table = read_table(paths["labels"], columns)
+        paths = find_parts(self.title, root, _PARTS)
+        table = read_table(paths["labels"], _COLUMNS)
         info = read_table(paths["classes"], ["patientId", "class"])
         class_of = dict(zip(info["patientId"], info["class"], strict=True))
         boxes = _boxes(table, class_of, paths["labels"])
         split_of = read_split_file(root, split_file, split_of_patient)
-
-        rows = []
         for patient, marked in boxes.items():
             kind = class_of[patient]
             if kind == OTHER and negatives == "normal":
                 continue
             target = {"Pneumonia": float(bool(marked))}
             detailed = {name: float(name == kind) for name in CLASSES}
-            rows.append(
-                Row(
-                    study_id=patient,
-                    patient_id=patient,
-                    split=split_of(patient),
-                    image=paths["images"] / f"{patient}.dcm",
-                    report="",
-                    labels=target if labels == "target" else detailed,
-                    masks={"Pneumonia": FilledBoxes(marked)},
-                    boxes=marked,
-                    meta={"class": kind},
-                )
+            yield Row(
+                study_id=patient,
+                patient_id=patient,
+                split=split_of(patient),
+                image=paths["images"] / f"{patient}.dcm",
+                labels=target if labels == "target" else detailed,
+                masks={"Pneumonia": FilledBoxes(marked)},
+                boxes=marked,
+                meta={"class": kind},
             )
-        super().__init__(
-            f"RSNA Pneumonia in {root}",
-            split,
-            rows,
-            image_size,
-            fit=fit,
-            cache=cache,
-            on_problem=on_problem,
-            reports=False,
-            headers=headers,
-        )
 
 
 def _boxes(table: pd.DataFrame, class_of: dict[str, str], path: Path) -> dict[str, tuple[Box, ...]]:
     """patientId -> its boxes, from rows that must agree with Target and the detailed class."""
     boxes: dict[str, list[Box]] = {}
     wrong: dict[str, list[str]] = {}
-    for patient, x, y, width, height, target in table[
-        ["patientId", "x", "y", "width", "height", "Target"]
-    ].itertuples(index=False):
+    for patient, x, y, width, height, target in table[_COLUMNS].itertuples(index=False):
         marked = boxes.setdefault(patient, [])
         if (target == "1") != bool(x):
             wrong.setdefault("Target that does not fit the box", []).append(patient)
@@ -149,9 +126,6 @@ def write_tiny(root: str | Path) -> Path:
             target = int(kind == OPACITY)
             labels.append((patient, x, y, width, height, target))
             classes.append((patient, kind))  # the real table repeats a patient per box, too
-    columns = ["patientId", "x", "y", "width", "height", "Target"]
-    pd.DataFrame(labels, columns=columns).to_csv(root / "stage_2_train_labels.csv", index=False)
-    pd.DataFrame(classes, columns=["patientId", "class"]).to_csv(
-        root / "stage_2_detailed_class_info.csv", index=False
-    )
+    write_table(root / "stage_2_train_labels.csv", ",".join(_COLUMNS), labels)
+    write_table(root / "stage_2_detailed_class_info.csv", "patientId,class", classes)
     return root

@@ -5,7 +5,7 @@ from typing import Any
 from reclf.config import RunConfig
 from reclf.data.study import Study
 
-from .base import load_dataset
+from .registry import load_dataset
 
 
 def open_split(config: RunConfig, split: str) -> Any:

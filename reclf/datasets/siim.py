@@ -11,17 +11,19 @@ https://www.kaggle.com/c/siim-acr-pneumothorax-segmentation (stage 1: the Cloud 
 The two stages name the same images differently: never mix their tables and folders.
 """
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pydicom
 
-from .base import FileStudies, Row, split_of_patient
+from .base import Loader, LoaderOptions, Row
 from .masks import RunLengths
 from .parts import Part, find_parts, read_split_file, read_table
 from .problems import DataProblems
-from .tiny import draw_chest, write_image
+from .splits import split_of_patient
+from .tiny import draw_chest, write_image, write_table
 
 FILES: dict[tuple[str, ...], dict] = {
     ("*train-rle*.csv*",): {"stage": 1},
@@ -43,73 +45,51 @@ _STAGES = {
 }
 
 
-class Siim(FileStudies):
+class Siim(Loader):
     """One study per image, with the label and the mask "Pneumothorax"; empty for negatives.
 
     Args:
-        root: folder of the challenge's files.
-        split: "train", "val" or "test", 80/10/10 by a hash of the patient unless split_file says.
-        image_size: side of the square images, in pixels.
+        split: 80/10/10 by a hash of the patient unless split_file says.
         stage: 1 or 2, which files are read.
         patients: "image" takes every image as a patient of its own (the tables name none);
             "header" reads PatientID of every DICOM file, about a minute.
         split_file: CSV with columns image (ImageId) and split, relative to the root. Not every
             published list is sound: those of MRM and MaCo have 494 of 1,904 test images in train.
-        fit, cache, on_problem: see `base.FileStudies`. A few images of the table are not in the
-            folders: "skip" leaves them out.
-        headers: open every image's header beforehand.
+        on_problem: a few images of the table are not in the folders: "skip" leaves them out.
     """
 
-    def __init__(
+    title = "SIIM-ACR Pneumothorax"
+    defaults = LoaderOptions(headers=False)
+    with_reports = False
+
+    def read_rows(
         self,
-        root: str | Path,
-        split: str = "train",
-        image_size: int = 224,
+        root: Path,
         *,
         stage: int = 1,
         patients: str = "image",
         split_file: str | None = None,
-        fit: str = "pad",
-        cache: str | None = None,
-        on_problem: str = "refuse",
-        headers: bool = False,
-    ):
-        root = Path(root)
+    ) -> Iterator[Row]:
         if stage not in _STAGES:
             raise ValueError(f"stage must be 1 or 2, got {stage!r}")
         if patients not in ("image", "header"):
             raise ValueError(f"patients must be 'image' or 'header', got {patients!r}")
-        paths = find_parts(f"SIIM-ACR Pneumothorax, stage {stage}", root, _STAGES[stage])
+        paths = find_parts(f"{self.title}, stage {stage}", root, _STAGES[stage])
         runs = _runs(read_table(paths["table"], ["ImageId", "EncodedPixels"]), paths["table"])
         files = {path.stem: path for path in paths["images"].rglob("*.dcm")}
         by_image = split_file is not None
         split_of = read_split_file(root, split_file, split_of_patient)
-        rows = []
         for image, masks in runs.items():
             path = files.get(image, paths["images"] / f"{image}.dcm")
             patient = _patient(path) if patients == "header" and image in files else image
-            rows.append(
-                Row(
-                    study_id=image,
-                    patient_id=patient,
-                    split=split_of(image if by_image else patient),
-                    image=path,
-                    report="",
-                    labels={"Pneumothorax": float(bool(masks))},
-                    masks={"Pneumothorax": RunLengths(masks)},
-                )
+            yield Row(
+                study_id=image,
+                patient_id=patient,
+                split=split_of(image if by_image else patient),
+                image=path,
+                labels={"Pneumothorax": float(bool(masks))},
+                masks={"Pneumothorax": RunLengths(masks)},
             )
-        super().__init__(
-            f"SIIM-ACR Pneumothorax in {root}",
-            split,
-            rows,
-            image_size,
-            fit=fit,
-            cache=cache,
-            on_problem=on_problem,
-            reports=False,
-            headers=headers,
-        )
 
 
 def _patient(path: Path) -> str:
@@ -158,6 +138,5 @@ def write_tiny(root: str | Path) -> Path:
             rows.append((image, " " + encode_runs(mask)))
         if not regions:
             rows.append((image, " -1"))
-    table = pd.DataFrame(rows, columns=["ImageId", " EncodedPixels"])
-    table.to_csv(root / "train-rle.csv", index=False)
+    write_table(root / "train-rle.csv", "ImageId, EncodedPixels", rows)
     return root

@@ -8,7 +8,7 @@ listed before the first image is used, see `base.check_rows`.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,21 +16,21 @@ import pandas as pd
 
 from reclf.data.study import Box
 
-from .base import FileStudies, Row, split_name, split_of_patient
-from .problems import DataProblems, refuse_missing_columns
+from .base import Loader, Row
+from .labels import label_rows
+from .parts import boxes_by_image
+from .problems import refuse_missing_columns
+from .splits import split_name, split_of_patient
 
 FILES: dict[tuple[str, ...], dict] = {("manifest.csv",): {}}
 BOX_COLUMNS = ("x", "y", "width", "height", "label")
 
 
-class Table(FileStudies):
+class Table(Loader):
     """Studies of a manifest.
 
     Args:
-        root: folder of the data set.
-        split: "train", "val" or "test", or a name of your own in the split column; "valid",
-            "validate", "dev" in the manifest are "val".
-        image_size: side of the square images, in pixels.
+        split: "train", "val" or "test", or a name of your own in the split column.
         manifest: CSV or Parquet file, relative to the root.
         image_column: paths of the images, relative to the root.
         report_column: None when there are no reports.
@@ -49,17 +49,13 @@ class Table(FileStudies):
             boxes in the manifest, which may then repeat an image, if box_columns are given.
         box_columns: names for x, y, width, height (pixels of the file) and label. A row without
             x holds no box.
-        fit, own_max, cache, on_problem: see `base.FileStudies`.
-        headers: open every image's header beforehand; off, only its presence is checked.
 
     Study.meta keeps the remaining columns, as text when the manifest is CSV.
     """
 
-    def __init__(
+    def read_rows(
         self,
-        root: str | Path,
-        split: str = "train",
-        image_size: int = 224,
+        root: Path,
         *,
         manifest: str = "manifest.csv",
         image_column: str = "image",
@@ -73,14 +69,9 @@ class Table(FileStudies):
         mask_columns: Sequence[str] = (),
         box_file: str | None = None,
         box_columns: Sequence[str] | None = None,
-        fit: str = "pad",
-        own_max: bool = False,
-        cache: str | None = None,
-        on_problem: str = "refuse",
-        headers: bool = True,
-    ):
-        root = Path(root)
+    ) -> Iterator[Row]:
         path = root / manifest
+        self.name, self.with_reports = str(path), report_column is not None
         table = _read(path)
         if label_columns is None:
             label_columns = "labels" if "labels" in table.columns else ()
@@ -107,7 +98,7 @@ class Table(FileStudies):
                 wanted[column] = option
         refuse_missing_columns(str(path), list(table.columns), wanted)
 
-        boxes_of: dict[str, list[Box]] = {}
+        boxes_of: dict[str, tuple[Box, ...]] = {}
         if box_file is not None:
             box_path = root / box_file
             box_table = _read(box_path)
@@ -123,41 +114,33 @@ class Table(FileStudies):
             cells = [_names(record[label_columns], label_separator) for record in records]
             labels = _labels_of_names(cells, empty_labels)
         else:
-            labels = _labels_of_columns(records, names, path)
-        rows = []
+            labels = label_rows(
+                table[names].map(_text),
+                dict.fromkeys(names),
+                math.nan,
+                str(path),
+                kind="label that is not 1, 0 or empty",
+                advice="Write 1, 0, or nothing where there is no information.",
+            )
         for record, row_labels in zip(records, labels, strict=True):
             image = _text(record[image_column])
             patient = image if patient_column is None else _text(record[patient_column])
             masks = {name: _text(record[name]) for name in mask_columns}
-            rows.append(
-                Row(
-                    study_id=image if id_column is None else _text(record[id_column]),
-                    patient_id=patient,
-                    split=(
-                        split_of_patient(patient)
-                        if split_column is None
-                        else split_name(_text(record[split_column]))
-                    ),
-                    image=root / image,
-                    report="" if report_column is None else _text(record[report_column]),
-                    labels=row_labels,
-                    masks={name: root / mask for name, mask in masks.items() if mask},
-                    boxes=tuple(boxes_of.get(image, ())),
-                    meta={key: value for key, value in record.items() if key not in wanted},
-                )
+            yield Row(
+                study_id=image if id_column is None else _text(record[id_column]),
+                patient_id=patient,
+                split=(
+                    split_of_patient(patient)
+                    if split_column is None
+                    else split_name(_text(record[split_column]))
+                ),
+                image=root / image,
+                report="" if report_column is None else _text(record[report_column]),
+                labels=row_labels,
+                masks={name: root / mask for name, mask in masks.items() if mask},
+                boxes=boxes_of.get(image, ()),
+                meta={key: value for key, value in record.items() if key not in wanted},
             )
-        super().__init__(
-            str(path),
-            split_name(split),
-            rows,
-            image_size,
-            fit=fit,
-            own_max=own_max,
-            cache=cache,
-            on_problem=on_problem,
-            reports=report_column is not None,
-            headers=headers,
-        )
 
 
 def _read(path: Path) -> pd.DataFrame:
@@ -191,47 +174,11 @@ def _labels_of_names(cells: Sequence[set[str]], empty: str) -> list[dict[str, fl
     return [{name: 1.0 if name in cell else absent[bool(cell)] for name in known} for cell in cells]
 
 
-def _labels_of_columns(
-    records: Sequence[Mapping[Any, Any]], names: Sequence[str], path: Path
-) -> list[dict[str, float]]:
-    wrong: dict[str, int] = {}
-    labels = []
-    for record in records:
-        values = {}
-        for name in names:
-            text = _text(record[name]).lower()
-            try:
-                values[name] = float(text or "nan")
-            except ValueError:
-                values[name] = math.inf
-            if values[name] not in (0.0, 1.0) and not math.isnan(values[name]):
-                found = f"{name} = {text!r}"
-                wrong[found] = wrong.get(found, 0) + 1
-        labels.append(values)
-    if wrong:
-        examples = [f"{found} in {count} rows" for found, count in wrong.items()]
-        advice = "Write 1, 0, or nothing where there is no information."
-        raise DataProblems(str(path), {"label that is not 1, 0 or empty": examples}, advice)
-    return labels
-
-
 def _boxes(
     table: pd.DataFrame, image_column: str, columns: Sequence[str], path: Path
-) -> dict[str, list[Box]]:
-    boxes: dict[str, list[Box]] = {}
-    wrong = []
-    for record in table.to_dict("records"):
-        image, label = _text(record[image_column]), _text(record[columns[4]])
-        sides = [_text(record[column]) for column in columns[:4]]
-        if sides[0].lower() in ("", "nan"):
-            continue
-        try:
-            x, y, width, height = map(float, sides)
-        except ValueError:
-            wrong.append(f"{image}: {sides}")
-            continue
-        boxes.setdefault(image, []).append(Box(label, x, y, width, height))
-    if wrong:
-        advice = f"Columns {', '.join(columns[:4])} must hold pixels of the file."
-        raise DataProblems(str(path), {"box that is not four numbers": wrong}, advice)
-    return boxes
+) -> dict[str, tuple[Box, ...]]:
+    *sides, label = columns
+    rows = table[[image_column, label, *sides]].map(_text)
+    rows = rows[~rows[sides[0]].str.lower().isin(["", "nan"])]
+    advice = f"Columns {', '.join(sides)} must hold pixels of the file."
+    return boxes_by_image(rows.itertuples(index=False), path, advice)

@@ -1,8 +1,11 @@
 """Made-up radiographs for `write_tiny` of the loaders. Nothing in them is of a person."""
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pandas as pd
 import pydicom
 from PIL import Image
 from pydicom.dataset import FileDataset, FileMetaDataset
@@ -38,6 +41,17 @@ def write_image(path: Path, pixels: np.ndarray) -> Path:
     else:
         Image.fromarray(pixels).save(path, quality=95)  # PNG has no quality and ignores it
     return path
+
+
+def write_table(path: Path, columns: str, rows: Sequence[Sequence[Any]]) -> None:
+    """Write a CSV; folders are made.
+
+    Args:
+        columns: the header line.
+        rows: with a cell per column.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pd.DataFrame(rows, columns=columns.split(",")).to_csv(path, index=False)
 
 
 def _write_dicom(path: Path, pixels: np.ndarray) -> None:

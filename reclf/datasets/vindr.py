@@ -11,7 +11,7 @@ seventeen radiologists read each image, and `agreement` says how many must have 
 Patients are not named: every image is a patient of its own here, which nobody outside can check.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -19,9 +19,10 @@ import pandas as pd
 
 from reclf.data.study import Box
 
-from .base import FileStudies, Row, split_name, val_of_patient
+from .base import Loader, LoaderOptions, Row
 from .parts import Part, find_parts, read_table
 from .problems import DataProblems
+from .splits import val_of_patient
 from .tiny import draw_chest, write_image
 
 FILES: dict[tuple[str, ...], dict] = {("annotations/image_labels_train.csv*",): {}}
@@ -30,35 +31,23 @@ _SPELT = {"Other disease": "Other diseases"}  # the two tables differ
 _SIDES = ["x_min", "y_min", "x_max", "y_max"]
 
 
-class VinDr(FileStudies):
+class VinDr(Loader):
     """One study per image.
 
     Args:
-        root: folder of the release.
-        split: "train", "val" or "test". The release has no val: here it is a tenth of train.
-        image_size: side of the square images, in pixels.
+        split: the release has no val: here it is a tenth of train.
         agreement: readers (1 to 3) who must have seen a finding for its label to be 1 and its
             boxes to be kept; 2 is the majority. Test is a consensus already.
-        fit, cache, on_problem: see `base.FileStudies`.
-        headers: open every image's header beforehand, minutes for the whole release.
 
     Every reader's box of a finding that is kept stays: one lesion may have three boxes, which
     overlap. Study.labels has the columns of the table, "No finding" among them.
     """
 
-    def __init__(
-        self,
-        root: str | Path,
-        split: str = "train",
-        image_size: int = 224,
-        *,
-        agreement: int = 2,
-        fit: str = "pad",
-        cache: str | None = None,
-        on_problem: str = "refuse",
-        headers: bool = False,
-    ):
-        root = Path(root)
+    title = "VinDr-CXR"
+    defaults = LoaderOptions(headers=False)
+    with_reports = False
+
+    def read_rows(self, root: Path, *, agreement: int = 2) -> Iterator[Row]:
         if agreement not in (1, 2, 3):
             raise ValueError(f"agreement must be 1, 2 or 3 readers, got {agreement!r}")
         parts = {}
@@ -66,37 +55,21 @@ class VinDr(FileStudies):
             parts[key] = Part((key,), _SOURCE)
             for kind in ("image_labels", "annotations"):
                 parts[f"{kind}_{key}"] = Part((f"annotations/{kind}_{key}.csv",), _SOURCE)
-        paths = find_parts("VinDr-CXR", root, parts)
-        rows: list[Row] = []
+        paths = find_parts(self.title, root, parts)
         names: list[str] = []
         for key, needed in (("train", agreement), ("test", 1)):
             counts = _counts(paths[f"image_labels_{key}"], names)
             names = list(counts.columns)
             boxes = _boxes(paths[f"annotations_{key}"], counts, needed)
-            seen = counts.to_numpy() >= needed
-            rows += [
-                Row(
-                    study_id=str(image),
-                    patient_id=str(image),
-                    split=val_of_patient(str(image)) if key == "train" else "test",
+            for image, seen in zip(counts.index, counts.to_numpy() >= needed, strict=True):
+                yield Row(
+                    study_id=image,
+                    patient_id=image,
+                    split=val_of_patient(image) if key == "train" else "test",
                     image=paths[key] / f"{image}.dicom",
-                    report="",
-                    labels=dict(zip(names, map(float, seen[number]), strict=True)),
-                    boxes=tuple(boxes.get(str(image), ())),
+                    labels=dict(zip(names, map(float, seen), strict=True)),
+                    boxes=tuple(boxes.get(image, ())),
                 )
-                for number, image in enumerate(counts.index)
-            ]
-        super().__init__(
-            f"VinDr-CXR in {root}",
-            split_name(split),
-            rows,
-            image_size,
-            fit=fit,
-            cache=cache,
-            on_problem=on_problem,
-            reports=False,
-            headers=headers,
-        )
 
 
 def _counts(path: Path, names: Sequence[str]) -> pd.DataFrame:

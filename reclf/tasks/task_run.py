@@ -20,7 +20,7 @@ from torch.utils.data import Subset
 
 from reclf.config import TowerConfig
 from reclf.data.study import Study
-from reclf.datasets.base import load_dataset
+from reclf.datasets.registry import load_dataset
 from reclf.datasets.selection import gallery
 from reclf.models.reclf import RECLF
 from reclf.runs.files import write_atomically

@@ -18,8 +18,8 @@ import numpy as np
 from reclf.config import RunConfig
 from reclf.data.lexicon import load_lexicon
 from reclf.data.study import Study
-from reclf.datasets.base import load_dataset
 from reclf.datasets.phantom import Phantom
+from reclf.datasets.registry import load_dataset
 from reclf.datasets.selection import gallery, open_split
 from reclf.models.inference import encode_images
 from reclf.models.reclf import RECLF

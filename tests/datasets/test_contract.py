@@ -13,7 +13,7 @@ import pytest
 from reclf import datasets
 from reclf.data.radiographs import Frame
 from reclf.data.study import Study
-from reclf.datasets.base import load_dataset
+from reclf.datasets.registry import load_dataset
 
 SIZE = 32
 SPLITS = ("train", "val", "test")

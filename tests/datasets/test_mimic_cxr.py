@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from reclf.datasets.base import load_dataset
 from reclf.datasets.mimic_cxr import LABELS, MimicCxr, write_tiny
 from reclf.datasets.problems import DataProblems
+from reclf.datasets.registry import load_dataset
 
 SIZE = 24
 

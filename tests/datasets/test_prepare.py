@@ -18,9 +18,9 @@ from accelerate.state import AcceleratorState
 from reclf.data.study import Study
 from reclf.datasets import mimic_cxr, ms_cxr, nih, rsna, siim, vindr
 from reclf.datasets.arrow_schema import pack, unpack
-from reclf.datasets.base import load_dataset
 from reclf.datasets.prepare import StaleCopy, _write_shard, prepare, read_recipe, shard_path
 from reclf.datasets.problems import DataProblems
+from reclf.datasets.registry import load_dataset
 from reclf.datasets.tiny import draw_chest, write_image
 from reclf.pretrain import pretrain
 from reclf.runs.run import Run

@@ -10,8 +10,9 @@ import pytest
 from PIL import Image
 
 from reclf.data.study import Box
-from reclf.datasets.base import load_dataset, split_of_patient
 from reclf.datasets.problems import DataProblems
+from reclf.datasets.registry import load_dataset
+from reclf.datasets.splits import split_of_patient
 from reclf.datasets.table import Table
 
 SIZE = 16

@@ -4,7 +4,7 @@ import pytest
 from notebook_runs import papermill
 
 from reclf.datasets import rsna
-from reclf.datasets.base import load_dataset
+from reclf.datasets.registry import load_dataset
 
 
 @pytest.mark.slow

@@ -11,8 +11,8 @@ import torch
 
 from reclf.config import RunConfig, TowerConfig
 from reclf.datasets import nih
-from reclf.datasets.base import load_dataset
 from reclf.datasets.prepare import prepare
+from reclf.datasets.registry import load_dataset
 from reclf.models.reclf import RECLF
 from reclf.runs.run import Run
 from reclf.tasks.grounding import find_items

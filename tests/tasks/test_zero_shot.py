@@ -10,7 +10,7 @@ import pytest
 
 from reclf import datasets
 from reclf.datasets import open_i
-from reclf.datasets.base import load_dataset
+from reclf.datasets.registry import load_dataset
 from reclf.models.inference import encode_images, encode_texts, score_all
 from reclf.tasks.zero_shot import (
     POLARITIES,
