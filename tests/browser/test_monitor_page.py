@@ -14,7 +14,7 @@ def traits(steps, theme="auto"):
     records = [
         {
             "step": step, "total_steps": 100, "global_loss": 3.4 * 0.99**step, "local_loss": 3.0,
-            "loss": 6.0, "seconds": 0.5 * step, "studies_per_second": 64.0,
+            "loss": 3.0 + 3.4 * 0.99**step, "seconds": 0.5 * step, "studies_per_second": 64.0,
         }
         for step in steps
     ]  # fmt: skip
@@ -58,7 +58,8 @@ def test_curves_grow_and_fall_with_the_numbers(open_monitor):
     flat = points(page, "relation-enhanced")
     assert {y for _, y in flat} == {flat[0][1]}
     assert page.locator("circle").count() == 11  # few points are marked: 5 + 5, and one check
-    assert "step 50 of 100 · loss 6.000 · 64 studies/s · 0.4 min left" in page.inner_text("header")
+    parts = "loss 5.057 = global 2.057 + relation-enhanced 3.000"
+    assert f"step 50 of 100 · {parts} · 64 studies/s · 0.4 min left" in page.inner_text("header")
     page.evaluate("values => window.put(values)", traits(range(10, 110, 10)))
     page.locator(".reclf-monitor[data-step='100']").wait_for()
     assert len(points(page, "global")) == 10

@@ -87,15 +87,42 @@ def test_long_curves_are_thinned_and_keep_their_ends():
     assert line["y"][7] == records[line["x"][7] - 1]["global_loss"]
 
 
+def test_the_auxiliary_loss_has_a_curve_so_that_the_parts_add_up_to_the_loss():
+    one = record(10, auxiliary_loss=0.5, loss=6.4)
+    losses = charts_of([one], {"name": "chance", "y": 3.0})[0]
+    assert [line["name"] for line in losses["lines"]] == [
+        "global",
+        "relation-enhanced",
+        "auxiliary",
+    ]
+    assert sum(line["y"][0] for line in losses["lines"]) == pytest.approx(one["loss"])
+    assert losses["guide"]["name"] == "chance (not of auxiliary)"
+    assert sum(progress_of([one])["parts"].values()) == pytest.approx(one["loss"])
+
+
+def test_a_record_over_few_steps_draws_no_spike():
+    # Saved at step 17 and at the end, 41: windows of 10, 7, 3, 10, 10 and 1 steps.
+    losses = {10: 3.0, 17: 2.0, 20: 4.0, 30: 2.0, 40: 2.0, 41: 9.0}
+    records = [record(step, global_loss=value) for step, value in losses.items()]
+    records.insert(2, check(17))
+    line = charts_of(records)[0]["lines"][0]
+    assert line["x"] == [10, 17, 20, 30, 40, 41]
+    at_17, at_20 = (10 * 3 + 7 * 2) / 17, (7 * 2 + 3 * 4) / 10
+    assert line["y"] == pytest.approx([3.0, at_17, at_20, 2.0, 2.0, (10 * 2 + 9) / 11])
+
+
 def test_the_time_left_is_at_the_pace_so_far():
     # 25 steps took 12.5 s, so 75 more take 37.5 s
     assert progress_of([record(25), check(25)])["left"] == pytest.approx(37.5)
     assert sentence(progress_of([record(25)])) == (
-        "step 25 of 100, loss 5.750, 64 studies/s, 0.6 min left"
+        "step 25 of 100, loss 5.750 = global 2.750 + relation-enhanced 3.000, 64 studies/s, "
+        "0.6 min left"
     )
-    assert sentence(progress_of([record(100)])) == "step 100 of 100, loss 5.000, 64 studies/s"
+    assert sentence(progress_of([record(100)])) == (
+        "step 100 of 100, loss 5.000 = global 2.000 + relation-enhanced 3.000, 64 studies/s"
+    )
     # planned by time: how many steps there will be is not known at first
-    assert sentence(progress_of([record(10, total=0)])) == "step 10, loss 5.900, 64 studies/s"
+    assert sentence(progress_of([record(10, total=0)])).startswith("step 10, loss 5.900 =")
     assert sentence(progress_of([check(5)])) == "no step yet"
 
 

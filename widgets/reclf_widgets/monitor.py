@@ -26,11 +26,21 @@ from .still import StillWidget
 POINTS = 400  # drawn of each curve; a screen shows no more
 PAUSE = 0.5  # seconds between two messages to the browser
 LINE_EVERY = 50  # steps between two printed lines where nobody watches
+LOSSES = {  # name in metrics.jsonl -> name for people; the loss is their sum
+    "global_loss": "global",
+    "local_loss": "relation-enhanced",
+    "auxiliary_loss": "auxiliary",
+}
 CURVES = {  # chart -> name in metrics.jsonl -> name for people
-    "InfoNCE loss": {"global_loss": "global", "local_loss": "relation-enhanced"},
+    "InfoNCE loss": LOSSES,
     "recall@5, validation": {"val_recall_at_5": "combined", "val_global_recall_at_5": "global"},
 }
-COLORS = {"global": RELATION, "relation-enhanced": SELECTED, "combined": SELECTED}
+COLORS = {
+    "global": RELATION,
+    "relation-enhanced": SELECTED,
+    "combined": SELECTED,
+    "auxiliary": "#009E73",
+}
 
 
 class TrainingMonitor(StillWidget):
@@ -133,18 +143,49 @@ def charts_of(
     charts = []
     for title, curves in CURVES.items():
         lines = []
+        points = full_windows(records) if curves is LOSSES else records
         for key, name in curves.items():
-            known = [(r["step"], r[key]) for r in records if r.get(key) is not None]
+            known = [(r["step"], r[key]) for r in points if r.get(key) is not None]
             chosen = np.linspace(0, len(known) - 1, min(len(known), POINTS)).round().astype(int)
             if known:
                 steps, values = zip(*(known[i] for i in chosen), strict=True)
                 lines.append(
                     {"name": name, "color": COLORS[name], "x": list(steps), "y": list(values)}
                 )
-        is_loss = title == next(iter(CURVES))
-        guide, top = (chance, None) if is_loss else (None, 1)
+        guide, top = (chance, None) if curves is LOSSES else (None, 1)
+        if guide and any(line["name"] == "auxiliary" for line in lines):
+            guide = guide | {"name": f"{guide['name']} (not of auxiliary)"}  # which has a weight
         charts.append({"title": title, "lines": lines, "guide": guide, "top": top})
     return charts
+
+
+def full_windows(records: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The records with losses, each averaged over at least a usual number of steps.
+
+    A record is the mean over the steps since the one before. At the end of a run, or where it was
+    saved in between, these are few, and the mean of few batches looks like a spike. Such a record
+    is averaged with those before it, weighted by their steps, until the window is full.
+
+    Args:
+        records: of metrics.jsonl, from the first step on.
+    """
+    logged = [record for record in records if "loss" in record]
+    if not logged:
+        return []
+    counts = np.diff([0, *(record["step"] for record in logged)])
+    usual = np.median(counts)
+    found = []
+    for end in range(1, len(logged) + 1):
+        start = end - 1
+        while start > 0 and counts[start:end].sum() < usual:
+            start -= 1
+        losses = {
+            key: float(np.average([r[key] for r in logged[start:end]], weights=counts[start:end]))
+            for key in LOSSES
+            if all(key in r for r in logged[start:end])
+        }
+        found.append(logged[end - 1] | losses)
+    return found
 
 
 def progress_of(records: list[dict[str, Any]]) -> dict[str, Any]:
@@ -160,19 +201,24 @@ def progress_of(records: list[dict[str, Any]]) -> dict[str, Any]:
         "step": step,
         "total": total,
         "loss": last["loss"],
+        "parts": {name: last[key] for key, name in LOSSES.items() if key in last},
         "left": left,
         "studies_per_second": rate,
     }
 
 
 def sentence(progress: dict[str, Any]) -> str:
-    """ "step 50 of 900, loss 3.102, 98 studies/s, 4.1 min left"."""
+    """ "step 50 of 900, loss 3.6 = global 2.1 + relation-enhanced 1.5, 98 studies/s, 4 min left".
+
+    The parts of the loss are those that were logged.
+    """
     if not progress:
         return "no step yet"
     total = f" of {progress['total']}" if progress["left"] is not None else ""
     left = f", {progress['left'] / 60:.1f} min left" if progress["left"] else ""
+    parts = " + ".join(f"{name} {value:.3f}" for name, value in progress["parts"].items())
     return (
-        f"step {progress['step']}{total}, loss {progress['loss']:.3f}, "
+        f"step {progress['step']}{total}, loss {progress['loss']:.3f} = {parts}, "
         f"{progress['studies_per_second']:.0f} studies/s{left}"
     )
 
