@@ -59,7 +59,7 @@ class ModelConfig:
     image_mean: float = 0.5
     """Subtracted from pixel values in [0, 1] before the tower."""
     image_std: float = 0.25
-    """Divides the centred pixel values."""
+    """Divides the centered pixel values."""
     region_stage: int = 3
     """Stage of the backbone whose feature map gives the regions (1-4); a ViT gives its patches."""
     region_position: bool = True

@@ -275,16 +275,16 @@ def _apply_voi(values: np.ndarray, dataset: pydicom.Dataset) -> np.ndarray | Non
     if tables := dataset.get("VOILUTSequence"):
         bits = int(tables[0].LUTDescriptor[2])
         return apply_voi(values, dataset, index=0) / float(2**bits - 1)
-    centre, width = _first(dataset.get("WindowCenter")), _first(dataset.get("WindowWidth"))
+    center, width = _first(dataset.get("WindowCenter")), _first(dataset.get("WindowWidth"))
     function = dataset.get("VOILUTFunction", "LINEAR")
-    if centre is None or width is None or width <= (1 if function == "LINEAR" else 0):
+    if center is None or width is None or width <= (1 if function == "LINEAR" else 0):
         return None
     if function == "SIGMOID":
         # Beyond 80 the result is 0 to float32 rounding, and exp would warn of overflow.
-        return 1 / (1 + np.exp(np.clip(-4 * (values - np.float32(centre)) / width, -80, 80)))
+        return 1 / (1 + np.exp(np.clip(-4 * (values - np.float32(center)) / width, -80, 80)))
     if function == "LINEAR":
-        centre, width = centre - 0.5, width - 1
-    return np.clip((values - np.float32(centre)) / np.float32(width) + 0.5, 0, 1)
+        center, width = center - 0.5, width - 1
+    return np.clip((values - np.float32(center)) / np.float32(width) + 0.5, 0, 1)
 
 
 def _first(value) -> float | None:

@@ -23,7 +23,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from reclf.data.region_grid import cell_of_pixel, filled, sum_in_cells, without_cells
+from reclf.data.region_grid import filled, region_of_pixel, sum_in_regions, without_regions
 
 from .pair_score import CHUNK, PairScore, as_numpy
 
@@ -81,7 +81,7 @@ def integrated_gradients(score: PairScore, fill: str = "blur", steps: int = 32) 
     """Integrated gradients (Sundararajan et al., ICML 2017) on pixels: pixels, regions, delta.
 
     Args:
-        fill: where the path starts, see `cells.filled`.
+        fill: where the path starts, see `region_grid.filled`.
         steps: points on the path.
     """
     from captum.attr import IntegratedGradients
@@ -94,7 +94,7 @@ def integrated_gradients(score: PairScore, fill: str = "blur", steps: int = 32) 
         return_convergence_delta=True,
     )
     pixels = as_numpy(found)[0, 0]
-    regions = sum_in_cells(pixels, score.grid, score.centre)
+    regions = sum_in_regions(pixels, score.grid, score.center)
     return Attribution(
         "integrated_gradients", score.target, regions, pixels=pixels, delta=delta.item()
     )
@@ -130,17 +130,17 @@ def feature_ablation(score: PairScore, fill: str = "blur") -> Attribution:
     `words` is None for the cosine of chosen words, which ends where the word does.
 
     Args:
-        fill: what stands in the place of a region, see `cells.filled`.
+        fill: what stands in the place of a region, see `region_grid.filled`.
     """
     from captum.attr import FeatureAblation
 
     pixels = score.batch.pixels
-    cells = cell_of_pixel(score.image.shape, score.grid, score.centre)
+    regions_of_pixels = region_of_pixel(score.image.shape, score.grid, score.center)
     with torch.no_grad():
         found = FeatureAblation(score.of_pixels).attribute(
             pixels,
             baselines=_filled(score, fill),
-            feature_mask=torch.as_tensor(cells, device=pixels.device)[None, None],
+            feature_mask=torch.as_tensor(regions_of_pixels, device=pixels.device)[None, None],
             perturbations_per_eval=CHUNK,
         )
         words = None
@@ -149,8 +149,8 @@ def feature_ablation(score: PairScore, fill: str = "blur") -> Attribution:
             words = FeatureAblation(score.of_kept_words).attribute(
                 keep, baselines=0, perturbations_per_eval=CHUNK
             )
-    # Every pixel holds the drop of its cell.
-    regions = sum_in_cells(as_numpy(found)[0, 0], score.grid, score.centre, mean=True)
+    # Every pixel holds the drop of its region.
+    regions = sum_in_regions(as_numpy(found)[0, 0], score.grid, score.center, mean=True)
     words = None if words is None else as_numpy(words)[0]
     return Attribution("feature_ablation", score.target, regions, words)
 
@@ -158,18 +158,18 @@ def feature_ablation(score: PairScore, fill: str = "blur") -> Attribution:
 def occlusion(score: PairScore, fill: str = "blur", window: float = 2.0) -> Attribution:
     """Occlusion (Zeiler and Fergus, ECCV 2014) by a sliding window: pixels, regions.
 
-    Where windows overlap, captum takes the mean of their drops. At the border a window of two cells
-    never hides the outer cell without the inner one, so that both look alike.
+    Where windows overlap, captum takes the mean of their drops. At the border a window of two
+    regions never hides the outer region without the inner one, so that both look alike.
 
     Args:
-        fill: what the window shows, see `cells.filled`.
-        window: its side in cells of the region grid; it moves by half of that.
+        fill: what the window shows, see `region_grid.filled`.
+        window: its side in regions; it moves by half of that.
     """
     from captum.attr import Occlusion
 
     sides = [
-        max(1, round(window * n / cells))
-        for n, cells in zip(score.image.shape, score.grid, strict=True)
+        max(1, round(window * n / count))
+        for n, count in zip(score.image.shape, score.grid, strict=True)
     ]
     strides = [max(1, side // 2) for side in sides]
     with torch.no_grad():
@@ -181,7 +181,7 @@ def occlusion(score: PairScore, fill: str = "blur", window: float = 2.0) -> Attr
             perturbations_per_eval=CHUNK,
         )
     pixels = as_numpy(found)[0, 0]
-    regions = sum_in_cells(pixels, score.grid, score.centre, mean=True)
+    regions = sum_in_regions(pixels, score.grid, score.center, mean=True)
     return Attribution("occlusion", score.target, regions, pixels=pixels)
 
 
@@ -192,7 +192,9 @@ def region_word_ablation(score: PairScore, fill: str = "blur") -> np.ndarray:
         float32 (W, h, w).
     """
     keep = ~np.eye(score.grid[0] * score.grid[1], dtype=bool)
-    changed = without_cells(score.image, filled(score.image, fill), keep, score.grid, score.centre)
+    changed = without_regions(
+        score.image, filled(score.image, fill), keep, score.grid, score.center
+    )
     whole = score.batch.pixels
     with torch.no_grad():
         images = torch.from_numpy(changed).split(CHUNK)

@@ -47,7 +47,7 @@ class Explanation:
     masks: dict[str, np.ndarray] = field(default_factory=dict)  # bool (H, W_px), where known
     word_types: list[str] | None = None  # W, of batches.WORD_TYPES
     word_findings: list[int] | None = None  # W, finding instance or -1, where known
-    centre: float = MIDDLE  # place in its block of pixels, models.receptive_field
+    center: float = MIDDLE  # place in its block of pixels, models.receptive_field
     # Last SRM step in which what words (the whole pair) draw reaches the score; None for no step,
     # -1 for the last one or where it is not known. See `relations.base.LastRead`.
     word_step: int | None = -1
@@ -77,9 +77,9 @@ class Explanation:
         """Attention on the pixels of the image: float32 (W, H, W_px), each map sums to 1.
 
         Args:
-            smooth: see `cells.heat_in_pixels`.
+            smooth: see `region_grid.heat_in_pixels`.
         """
-        pixels = heat_in_pixels(self.attention, self.image.shape, self.centre, smooth)
+        pixels = heat_in_pixels(self.attention, self.image.shape, self.center, smooth)
         return pixels / np.maximum(pixels.sum((1, 2), keepdims=True), 1e-12)
 
     def relations(self, step: int = -1) -> np.ndarray | None:
@@ -177,6 +177,8 @@ class Explanation:
                 raise ValueError(
                     f"{path} has another format than {FORMAT}; explain the study again"
                 )
+            if "centre" in header:  # written before version 0.2
+                header["center"] = header.pop("centre")
             masks = {n.removeprefix("mask/"): arrays[n] for n in arrays if n.startswith("mask/")}
             return cls(
                 image=arrays["image"],
@@ -254,7 +256,7 @@ def explain(
         masks=dict(study.masks),
         word_types=[word.type for word in typed],
         word_findings=None if truth is None else [word.finding for word in truth],
-        centre=model.image_encoder.centre(batch.pixels.shape[-1], images.grid[1]),
+        center=model.image_encoder.center(batch.pixels.shape[-1], images.grid[1]),
         word_step=-1 if last is None else last.words,
         whole_step=-1 if last is None else last.whole,
         provenance={

@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from scipy.stats import spearmanr
 
-from reclf.data.region_grid import MIDDLE, filled, heat_in_pixels, without_cells
+from reclf.data.region_grid import MIDDLE, filled, heat_in_pixels, without_regions
 from reclf.stats.maps import contrast_to_noise, pointing_hit
 
 from .pair_score import CHUNK, PairScore
@@ -41,9 +41,9 @@ class CellScore:
         score: pixels (B, 1, H, W_px) to scores (B,), e.g. `PairScore.of_pixels`.
         image: float (H, W_px) in [0, 1].
         grid: (h, w).
-        fill: what hidden regions show, "blur" or "mean"; see `cells.filled`.
+        fill: what hidden regions show, "blur" or "mean"; see `region_grid.filled`.
         device: where `score` wants its images.
-        centre: where in its block of pixels a region looks, see `reclf.data.region_grid`.
+        center: where in its block of pixels a region looks, see `reclf.data.region_grid`.
     """
 
     def __init__(
@@ -53,16 +53,16 @@ class CellScore:
         grid: tuple[int, int],
         fill: str = "blur",
         device: torch.device | str = "cpu",
-        centre: float = MIDDLE,
+        center: float = MIDDLE,
     ):
-        self.score, self.grid, self.device, self.centre = score, grid, device, centre
+        self.score, self.grid, self.device, self.center = score, grid, device, center
         self.image, self.fill = np.asarray(image, dtype=np.float32), filled(image, fill)
         self._known: dict[bytes, float] = {}
 
     @classmethod
     def of(cls, pair: PairScore, fill: str = "blur") -> CellScore:
         """The regions of a pair."""
-        return cls(pair.of_pixels, pair.image, pair.grid, fill, pair.model.device, pair.centre)
+        return cls(pair.of_pixels, pair.image, pair.grid, fill, pair.model.device, pair.center)
 
     def __call__(self, keep: np.ndarray) -> np.ndarray:
         """Scores, float (B,), with the regions where `keep`, bool (B, R), is True."""
@@ -70,7 +70,7 @@ class CellScore:
         new = list({name: i for i, name in enumerate(names) if name not in self._known}.values())
         for start in range(0, len(new), CHUNK):
             chosen = new[start : start + CHUNK]
-            images = without_cells(self.image, self.fill, keep[chosen], self.grid, self.centre)
+            images = without_regions(self.image, self.fill, keep[chosen], self.grid, self.center)
             with torch.no_grad():
                 found = self.score(torch.from_numpy(images).to(self.device))
             values = found.float().cpu().tolist()
@@ -189,7 +189,7 @@ def measure(
         "infidelity": infidelity(cells, heat, samples, seed),
     }
     if mask is not None and mask.any():
-        pixels = heat_in_pixels(heat, mask.shape, cells.centre)
+        pixels = heat_in_pixels(heat, mask.shape, cells.center)
         values["pointing"] = pointing_hit(pixels, mask)
         values["cnr"] = contrast_to_noise(pixels, mask, signed=True)
     return values

@@ -74,7 +74,7 @@ class PairScore:
             self._texts = model.encode_reports(self.batch)
         self.grid = self._images.grid
         # where in its block of pixels a region looks, see `reclf.data.region_grid`
-        self.centre = model.image_encoder.centre(self.image.shape[1], self.grid[1])
+        self.center = model.image_encoder.center(self.image.shape[1], self.grid[1])
 
     @property
     def value(self) -> float:

@@ -25,7 +25,7 @@ from transformers.models.auto.modeling_auto import (
 
 from reclf.config import ModelConfig, TowerConfig, check
 
-from .receptive_field import first_centre
+from .receptive_field import receptive_field_center
 
 
 class ImageFeatures(NamedTuple):
@@ -99,12 +99,12 @@ class ImageEncoder(nn.Module):
         regions = self.region_map(regions.mT.unflatten(2, (height, width))).flatten(2).mT
         return ImageFeatures(self.project_whole(pooled), regions, pooled, (height, width))
 
-    def centre(self, size: int, cells: int) -> float:
-        """Where in its block of pixels a region is centred, of so many on a side of the image.
+    def center(self, size: int, regions: int) -> float:
+        """Where in its block of pixels a region is centered, of so many on a side of the image.
 
         0.5 is the middle; for a ResNet it is near the corner (`reclf.models.receptive_field`).
         """
-        return first_centre(self.feature_maps, self.tower, size, cells)
+        return receptive_field_center(self.feature_maps, self.tower, size, regions)
 
     def train(self, mode: bool = True):
         super().train(mode)
@@ -131,7 +131,7 @@ PLACE_DIM = 4 * PLACE_WAVES  # sine and cosine of each wave, down and across
 
 
 def place_code(height: int, width: int, like: Tensor) -> Tensor:
-    """Sine code (h * w, PLACE_DIM) of the cell centres in [0, 1]^2, whatever the size of the grid.
+    """Sine code (h * w, PLACE_DIM) of the cell centers in [0, 1]^2, whatever the size of the grid.
 
     A convolution cannot tell the left lung from the right one but through its zero padding, and
     reports speak of sides and zones.

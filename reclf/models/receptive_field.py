@@ -1,12 +1,12 @@
-"""Where the regions of an image tower look: the pixel that each is centred on.
+"""Where the regions of an image tower look: the pixel that each is centered on.
 
-    tower --one blank image--> layers that reduce the size --kernel, stride, padding--> first centre
+    tower --one blank image--> layers that reduce the size --kernel, stride, padding--> first center
 
 A region is often drawn as its block of pixels, region i of stride s over i * s to (i + 1) * s. That
 is where a ViT's patch lies. The layers of a ResNet, with odd kernels and padding on both sides, are
-centred on pixel i * s, the corner of that block: its maps drawn as blocks lie half a region too low
-and too far right. (Ours; with 16 pixels a region that is most of a nodule.) With the centre found
-here `reclf.data.region_grid` lays regions on pixels.
+centered on pixel i * s, the corner of that block: its maps drawn as blocks lie half a region too
+low and too far right. (Ours; with 16 pixels a region that is most of a nodule.) With the center
+found here `reclf.data.region_grid` places regions on pixels.
 """
 
 from collections.abc import Callable
@@ -18,18 +18,20 @@ from torch import Tensor, nn
 from reclf.data.region_grid import MIDDLE
 
 
-def first_centre(run: Callable[[Tensor], Any], tower: nn.Module, size: int, cells: int) -> float:
-    """Where the first region is centred, in regions from the edge of the image: 0.5 is its middle.
+def receptive_field_center(
+    run: Callable[[Tensor], Any], tower: nn.Module, size: int, regions: int
+) -> float:
+    """Where the first region is centered, in regions from the edge of the image: 0.5 is its middle.
 
     Of square images and symmetric layers, so that one number serves both axes. The layers are those
     that a blank image passes; of parallel ones that reduce the same size, the first counts.
 
     Args:
         run: takes (1, 1, size, size) through the tower.
-        cells: regions on a side.
+        regions: regions on a side.
 
     Returns:
-        The centre, or MIDDLE where the layers do not account for the number of regions (a tower
+        The center, or MIDDLE where the layers do not account for the number of regions (a tower
         that merges patches without convolutions).
     """
     seen: dict[int, tuple[int, float, int]] = {}  # size before -> size after, shift, stride
@@ -57,10 +59,10 @@ def first_centre(run: Callable[[Tensor], Any], tower: nn.Module, size: int, cell
         for hook in hooks:
             hook.remove()
     at, jump, here = 0.0, 1, size
-    while here != cells and here in seen:
+    while here != regions and here in seen:
         here, shift, stride = seen[here]
         at, jump = at + shift * jump, jump * stride
-    return (at + 0.5) / jump if here == cells and jump == size // cells else MIDDLE
+    return (at + 0.5) / jump if here == regions and jump == size // regions else MIDDLE
 
 
 def _first(value: Any) -> Any:

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from reclf.data.region_grid import centre_prior, heat_in_pixels
+from reclf.data.region_grid import center_prior, heat_in_pixels
 from reclf.data.study import Box, Study
 from reclf.models.inference import collate_for, stack_images
 from reclf.models.reclf import RECLF
@@ -98,7 +98,7 @@ def heat_maps(
         heat: "score" is the word's logit for each region over the attention scale, up to a
             constant of the map (for cosine attention that is the cosine); "attention" its softmax.
             The maps of the words of a phrase are averaged, then interpolated between the places
-            that the regions are centred on (`reclf.models.receptive_field`).
+            that the regions are centered on (`reclf.models.receptive_field`).
     """
     if heat not in HEATS:
         raise ValueError(f"heat must be one of {', '.join(HEATS)}, got {heat!r}")
@@ -118,14 +118,14 @@ def heat_maps(
         weights = _phrase_weights(spoken[rows], batch.word_mask)
         cells = torch.einsum("bw,bwr->br", weights, values).unflatten(1, images.grid)
         shape = pixels.shape[2:]
-        centre = model.image_encoder.centre(shape[1], images.grid[1])
-        maps.append(heat_in_pixels(cells.float().cpu().numpy(), shape, centre, smooth=True))
+        center = model.image_encoder.center(shape[1], images.grid[1])
+        maps.append(heat_in_pixels(cells.float().cpu().numpy(), shape, center, smooth=True))
     return np.concatenate(maps)
 
 
 def centre_maps(items: Sequence[Item]) -> np.ndarray:
     """The same bump in the middle of every image, float32 (n, H, W)."""
-    bump = centre_prior(items[0].mask.shape)
+    bump = center_prior(items[0].mask.shape)
     return np.broadcast_to(bump, (len(items), *bump.shape))
 
 
@@ -260,7 +260,7 @@ def _places(study: Study) -> dict[str, np.ndarray]:
 
 
 def box_mask(box: Box, shape: tuple[int, ...]) -> np.ndarray:
-    """bool (H, W): pixels whose centre lies in the box."""
+    """bool (H, W): pixels whose center lies in the box."""
     y, x = np.arange(shape[0]) + 0.5, np.arange(shape[1]) + 0.5
     rows = (box.y <= y) & (y < box.y + box.height)
     columns = (box.x <= x) & (x < box.x + box.width)

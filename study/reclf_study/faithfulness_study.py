@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from reclf.data.region_grid import centre_prior, random_map
+from reclf.data.region_grid import center_prior, random_map
 from reclf.explain.attribution import (
     REGION_METHODS,
     Attribution,
@@ -108,7 +108,7 @@ def evaluate_case(
         model, random_model: trained, and an untrained one of the same shape.
         item: what is looked at.
         other: an item of another study, for the shuffled report.
-        fill: what hidden regions show, see `cells.filled`.
+        fill: what hidden regions show, see `region_grid.filled`.
         steps, samples: see `faithfulness.curves` and `faithfulness.infidelity`.
         gradient_steps: of integrated gradients.
         seed: of the random map, of ties and of the hidden regions.
@@ -133,7 +133,7 @@ def evaluate_case(
             }
         judged.deltas.append(_missed(found["integrated_gradients"]))
         maps["random map"] = random_map(score.grid, seed)
-        maps["centre prior"] = centre_prior(score.grid, centre=score.centre)
+        maps["centre prior"] = center_prior(score.grid, center=score.center)
         maps["shuffled report"] = _regions(attention(score_of(model, item, target, other)))
         maps["randomised weights"] = _regions(attention(untrained))
         cells = CellScore.of(score, fill)

@@ -9,7 +9,7 @@ from steering import point_at, select, shown, wait_for
 
 from reclf_widgets import ImportanceView, MatchingExplorer, MatchingView, RelationGraphView, reading
 
-# The saturation of every region's centre on the canvas, row by row.
+# The saturation of every region's center on the canvas, row by row.
 SATURATION = """([rows, columns]) => {
   const canvas = document.querySelector("[data-testid=image]");
   const [width, height] = canvas.dataset.tile.split(" ").map(Number);

@@ -43,7 +43,7 @@ def planted(study):
     return SimpleNamespace(
         of_pixels=lambda pixels: pixels[:, 0, 16:32, 32:48].sum((1, 2)),
         of_kept_words=lambda keep: 3 * keep[:, 1] - keep[:, 0],
-        image=image, grid=(4, 4), centre=0.5, target="local", words=["left", "effusion"],
+        image=image, grid=(4, 4), center=0.5, target="local", words=["left", "effusion"],
         batch=SimpleNamespace(pixels=torch.tensor(image)[None, None]),
     )  # fmt: skip
 
@@ -56,7 +56,7 @@ def without(image, rows, columns, fill="blur"):
 
 
 def cell(r, image="resnet"):
-    """The pixels of a region: those of a ResNet are centred on pixels 0, 16, 32 and 48."""
+    """The pixels of a region: those of a ResNet are centered on pixels 0, 16, 32 and 48."""
     edges = [0, 9, 25, 41, 64] if image == "resnet" else [0, 16, 32, 48, 64]
     return tuple(slice(edges[k], edges[k + 1]) for k in divmod(r, 4))
 

@@ -138,7 +138,7 @@ def test_saved_and_loaded_is_equal(make_model, study, tmp_path):
         "scores",
         "word_types",
         "word_findings",
-        "centre",
+        "center",
         "word_step",
         "whole_step",
     ):
@@ -152,14 +152,17 @@ def test_an_old_file_has_regions_in_the_middle_of_their_blocks(make_model, study
     with np.load(tmp_path / "e.npz") as arrays:
         kept = dict(arrays)
     header = json.loads(str(kept.pop("header")))
-    assert header.pop("centre") == e.centre == 0.5 / 16
+    assert header.pop("center") == e.center == 0.5 / 16
     np.savez_compressed(tmp_path / "old.npz", header=np.array(json.dumps(header)), **kept)
-    assert Explanation.load(tmp_path / "old.npz").centre == 0.5
+    assert Explanation.load(tmp_path / "old.npz").center == 0.5
+    header["centre"] = 0.25  # the name of the field until version 0.2
+    np.savez_compressed(tmp_path / "old.npz", header=np.array(json.dumps(header)), **kept)
+    assert Explanation.load(tmp_path / "old.npz").center == 0.25
 
 
 def test_it_says_where_the_regions_of_the_model_look(make_model, study):
-    assert explain(make_model(), study).centre == 0.5 / 16
-    assert explain(make_model(image="vit"), study).centre == 0.5
+    assert explain(make_model(), study).center == 0.5 / 16
+    assert explain(make_model(image="vit"), study).center == 0.5
 
 
 def test_attention_in_pixels_is_registered_on_the_image(make_model, study):
@@ -174,13 +177,13 @@ def test_attention_in_pixels_is_registered_on_the_image(make_model, study):
 def test_attention_of_a_resnet_lies_around_the_corners_of_its_blocks(make_model, study):
     e = explain(make_model(), study)
     pixels, smooth = e.attention_in_pixels(), e.attention_in_pixels(smooth=True)
-    # cell (row 1, column 2) is nearest to pixels 9-24 down and 25-40 across, centred on (16, 32)
+    # cell (row 1, column 2) is nearest to pixels 9-24 down and 25-40 across, centered on (16, 32)
     sides = np.array([9, 16, 16, 23])
     total = (e.attention[0] * sides[:, None] * sides).sum()
     np.testing.assert_allclose(pixels[0, 9:25, 25:41], e.attention[0, 1, 2] / total, rtol=1e-5)
-    at_centres = smooth[:, ::16, ::16]
+    at_centers = smooth[:, ::16, ::16]
     np.testing.assert_allclose(
-        at_centres / at_centres.sum((1, 2), keepdims=True), e.attention, rtol=1e-5
+        at_centers / at_centers.sum((1, 2), keepdims=True), e.attention, rtol=1e-5
     )
     np.testing.assert_allclose(smooth.sum((1, 2)), 1, rtol=1e-5)
 

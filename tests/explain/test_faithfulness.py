@@ -18,7 +18,7 @@ from reclf.explain.faithfulness import (
 from reclf.explain.pair_score import PairScore
 
 GAINS = np.array([[1.0, 4, 2], [3, 0, -2]])  # what each region adds to the score; sums to 8
-EDGES = (0, 9, 25, 41, 64)  # of a ResNet's regions, centred on pixels 0, 16, 32 and 48
+EDGES = (0, 9, 25, 41, 64)  # of a ResNet's regions, centered on pixels 0, 16, 32 and 48
 
 
 @pytest.fixture
@@ -161,9 +161,9 @@ def test_measures_of_one_map(cells):
 
 
 def test_a_map_is_measured_where_its_regions_look():
-    """Centred at their corners, the two rows have 1 and 3 pixels, the columns 1, 2 and 3."""
+    """Centered at their corners, the two rows have 1 and 3 pixels, the columns 1, 2 and 3."""
     cells = small_pairs.Additive(GAINS)
-    cells.centre = 0.0
+    cells.center = 0.0
     mask = np.zeros((4, 6), dtype=bool)
     mask[0, 1:3] = True  # all of the strongest region
     values = measure(cells, GAINS, mask)

@@ -43,9 +43,9 @@ def test_the_cosine_of_a_phrase_is_the_mean_of_its_words(model, study):
     )
 
 
-@pytest.mark.parametrize(("image", "centre"), [("resnet", 0.5 / 16), ("vit", 0.5)])
-def test_it_knows_where_regions_look(tiny, study, image, centre):
-    assert pair(small_pairs.build(tiny, image), study).centre == centre
+@pytest.mark.parametrize(("image", "center"), [("resnet", 0.5 / 16), ("vit", 0.5)])
+def test_it_knows_where_regions_look(tiny, study, image, center):
+    assert pair(small_pairs.build(tiny, image), study).center == center
 
 
 @pytest.mark.parametrize("image", ["resnet", "vit"])

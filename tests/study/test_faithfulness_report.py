@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from small_pairs import Additive
 
-from reclf.data.region_grid import centre_prior, random_map
+from reclf.data.region_grid import center_prior, random_map
 from reclf.explain.faithfulness import MEASURES, measure
 from reclf_study.faithfulness_report import (
     FEWEST,
@@ -90,7 +90,7 @@ def test_on_planted_scores_the_true_map_is_trusted_and_a_blind_one_is_not():
     for seed in range(12):
         random = np.random.default_rng(seed)
         gains = random.random((4, 5))
-        place = (random.integers(4), random.choice([0, 4]))  # off the centre
+        place = (random.integers(4), random.choice([0, 4]))  # off the center
         gains[place] += 4
         mask = np.zeros((4, 5), dtype=bool)
         mask[place] = True
@@ -99,7 +99,7 @@ def test_on_planted_scores_the_true_map_is_trusted_and_a_blind_one_is_not():
             "true": gains,
             "blind": random.random((4, 5)),
             "random map": random_map((4, 5), 100 + seed),
-            "centre prior": centre_prior((4, 5)),
+            "centre prior": center_prior((4, 5)),
         }
         mask = np.kron(mask, np.ones((2, 2), dtype=bool))
         rows.append({name: measure(cells, heat, mask) for name, heat in maps.items()})

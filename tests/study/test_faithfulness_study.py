@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import small_pairs
 
-from reclf.data.region_grid import centre_prior, random_map
+from reclf.data.region_grid import center_prior, random_map
 from reclf.explain.attribution import attention, feature_ablation
 from reclf.explain.faithfulness import MEASURES, CellScore, curves, measure, rank_correlation
 from reclf.tasks.grounding import Item
@@ -42,7 +42,7 @@ def test_controls_are_what_their_names_say(models, judged):
         maps = judged.maps[target]
         assert maps.keys() == METHODS | set(CONTROLS)
         np.testing.assert_array_equal(maps["random map"], random_map((4, 4), 4))
-        np.testing.assert_array_equal(maps["centre prior"], centre_prior((4, 4), centre=0.5 / 16))
+        np.testing.assert_array_equal(maps["centre prior"], center_prior((4, 4), center=0.5 / 16))
         of = attention(score_of(model, item, target, other)).regions
         np.testing.assert_array_equal(maps["shuffled report"], of)
         of = attention(score_of(untrained, item, target)).regions

@@ -105,7 +105,7 @@ def test_a_map_is_the_plain_loop_over_single_pairs(build, items, attention):
         words = item.words or range(int(texts.word_mask.sum()))
         weights = model.relate(images, texts)[1].attention[0]
         cells = torch.stack([weights[word] for word in words]).mean(0).view(1, *images.grid)
-        # A region of the ResNet is centred half a pixel from the corner of its 16 x 16 pixels.
+        # A region of the ResNet is centered half a pixel from the corner of its 16 x 16 pixels.
         expected = heat_in_pixels(cells.numpy(), (64, 64), 0.5 / 16, smooth=True)[0]
         np.testing.assert_allclose(attended, expected, atol=1e-5)
         if attention == "cosine":
@@ -170,11 +170,11 @@ def test_noise_is_chance(model, items):
     assert maps.shape == (len(items), 64, 64)
     assert (maps == noise_maps(model, items, seed=4)).all()
     assert (maps != noise_maps(model, items, seed=5)).any()
-    for y, x in ((0, 0), (1, 3)):  # a cell's centre lies between its two middle pixels
+    for y, x in ((0, 0), (1, 3)):  # a cell's center lies between its two middle pixels
         corner = maps[0, 16 * y + 7 : 16 * y + 9, 16 * x + 7 : 16 * x + 9]
         assert np.ptp(corner) < 0.1
     cells = np.random.default_rng(4).random((len(items), 1, 4, 4), dtype=np.float32)
-    assert maps[2, 0, 0] == cells[2, 0, 0, 0]  # beyond the outermost centres nothing changes
+    assert maps[2, 0, 0] == cells[2, 0, 0, 0]  # beyond the outermost centers nothing changes
     many = [make_item(str(i), mask=box_mask(Box("", 2, 1, 4, 3), (6, 8))) for i in range(400)]
     noise = np.random.default_rng(0).random((400, 6, 8))
     assert grounding_result(many, noise)["value"] == pytest.approx(0.25, abs=0.06)

@@ -99,8 +99,8 @@ def test_what_does_not_belong_together_is_refused():
         CaseSet({"a": [sample()], "b": [sample(report="Clear both lungs")]})
     with pytest.raises(ValueError, match="another region grid"):
         CaseSet({"a": [sample()], "b": [sample(grid=(4, 5))]})
-    with pytest.raises(ValueError, match=r"another centre of regions than a \(0\.25 and 0\.5\)"):
-        CaseSet({"a": [sample()], "b": [sample(centre=0.25)]})
+    with pytest.raises(ValueError, match=r"another center of regions than a \(0\.25 and 0\.5\)"):
+        CaseSet({"a": [sample()], "b": [sample(center=0.25)]})
 
 
 def test_disagreement_is_total_variation_between_maps():

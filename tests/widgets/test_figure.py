@@ -162,10 +162,10 @@ def test_letters_that_are_not_shown_are_not_explained():
 
 @pytest.mark.parametrize("smooth", [False, True])
 def test_maps_lie_where_the_regions_look(smooth):
-    """Centred at their corners, regions of 16 pixels are highest at pixels 0, 16, 32."""
+    """Centered at their corners, regions of 16 pixels are highest at pixels 0, 16, 32."""
     cells = np.zeros((9, 6, 5), dtype=np.float32)
     cells[:, 2, 3] = 1
-    one = sample(attention=cells, centre=0.5 / 16)
+    one = sample(attention=cells, center=0.5 / 16)
     drawn = plot_matchings(one, ["effusion"], smooth=smooth).axes[1]
     heat = np.asarray(drawn.get_images()[1].get_array())[..., 3] / 0.75
     rows, columns = np.nonzero(heat > 0.999)
@@ -191,8 +191,8 @@ def test_refusals_name_the_reason():
         plot_importance(bare)
     with pytest.raises(ValueError, match="a difference needs two models, got 1"):
         plot_matchings(bare, difference=True)
-    with pytest.raises(ValueError, match=r"look at the same places, got centres 0\.5 and 0\.25"):
-        plot_matchings({"a": bare, "b": sample(centre=0.25)}, difference=True)
+    with pytest.raises(ValueError, match=r"look at the same places, got centers 0\.5 and 0\.25"):
+        plot_matchings({"a": bare, "b": sample(center=0.25)}, difference=True)
     with pytest.raises(ValueError, match="'b' explains other words than 'a'"):
         plot_matchings({"a": sample(), "b": sample(report="Another one.")})
     with pytest.raises(ValueError, match=r"not 'x\.jpg'"):

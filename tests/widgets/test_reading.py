@@ -45,12 +45,12 @@ def test_mass_and_pointing_by_hand():
     mask = np.zeros((4, 6), dtype=bool)
     mask[:2, 1:4] = True  # right half of region (0, 0), all of region (0, 1)
     assert reading.mass_inside(cells, mask) == pytest.approx(0.5 * 0.5 + 0.2)
-    assert reading.points_inside(cells, mask)  # the centre of region (0, 0) is pixel (1, 1)
+    assert reading.points_inside(cells, mask)  # the center of region (0, 0) is pixel (1, 1)
     assert not reading.points_inside(cells.T[::-1, ::-1].T, mask)
 
 
-def test_mass_and_pointing_of_regions_centred_at_their_corners():
-    """Regions of 4 pixels centred on pixels 0 and 4: their blocks are 3 and 5 pixels long."""
+def test_mass_and_pointing_of_regions_centered_at_their_corners():
+    """Regions of 4 pixels centered on pixels 0 and 4: their blocks are 3 and 5 pixels long."""
     cells = np.array([[0.5, 0.2], [0.2, 0.1]])
     mask = np.zeros((8, 8), dtype=bool)
     mask[:4, :4] = True  # region (0, 0), a row and a column beside it, and pixel (3, 3)
@@ -61,16 +61,16 @@ def test_mass_and_pointing_of_regions_centred_at_their_corners():
     corner[0, 0] = corner[4, 4] = True
     assert reading.points_inside(cells, corner, 0.5 / 4)
     assert not reading.points_inside(cells, corner)  # pixel (2, 2)
-    assert reading.centres(corner, (2, 2), 0.5 / 4).tolist() == [[True, False], [False, True]]
+    assert reading.centers(corner, (2, 2), 0.5 / 4).tolist() == [[True, False], [False, True]]
 
 
-@pytest.mark.parametrize("centre", [0.5, 0.5 / 16])
-def test_mass_inside_equals_attention_in_pixels(centre):
-    one = sample(centre=centre)
+@pytest.mark.parametrize("center", [0.5, 0.5 / 16])
+def test_mass_inside_equals_attention_in_pixels(center):
+    one = sample(center=center)
     pixels = one.attention_in_pixels()
     for name, mask in one.masks.items():
         expected = (pixels[2] * mask).sum()
-        found = reading.mass_inside(one.attention[2], mask, centre)
+        found = reading.mass_inside(one.attention[2], mask, center)
         assert found == pytest.approx(expected, rel=1e-4)
         assert name in ("pleural_effusion", "cardiomegaly")
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from reclf.data.region_grid import sum_in_cells
+from reclf.data.region_grid import sum_in_regions
 from reclf.explain import Explanation
 
 from . import reading
@@ -77,7 +77,7 @@ class CaseSet:
             The readable part, and the arrays: image uint8 (H, W_px), attention (M, W, R), graph
             (K, 1 + W, 1 + W) of each model that has one, importance (M, W) with zeros for those
             without, coverage (1 + 2 * masks, R): pixels of each region, and for each mask those
-            inside, and 1 where the region's centre is.
+            inside, and 1 where the region's center is.
         """
         shown = self.shown(index)
         models = list(shown.values())
@@ -91,7 +91,7 @@ class CaseSet:
             "report": first.report,
             "shape": list(first.image.shape),
             "grid": list(first.attention.shape[1:]),
-            "centre": first.centre,
+            "center": first.center,
             "pieces": pieces,
             "rest": rest,
             "types": first.word_types,
@@ -109,10 +109,10 @@ class CaseSet:
             "caveats": [_caveats(one) for one in models],
             "weighs": [one.importance is not None for one in models],
         }
-        grid, centre = first.attention.shape[1:], first.centre
-        covered = [sum_in_cells(np.ones_like(first.image), grid, centre)]
+        grid, center = first.attention.shape[1:], first.center
+        covered = [sum_in_regions(np.ones_like(first.image), grid, center)]
         for mask in first.masks.values():
-            covered += [sum_in_cells(mask, grid, centre), reading.centres(mask, grid, centre)]
+            covered += [sum_in_regions(mask, grid, center), reading.centers(mask, grid, center)]
         nothing = np.zeros(len(first.words))
         arrays = {
             "image": (np.clip(first.image, 0, 1) * 255).round().astype(np.uint8).tobytes(),
@@ -180,7 +180,7 @@ def _check_pair(explained: Mapping[str, Explanation]) -> None:
             ("words", first.words, one.words),
             ("image size", first.image.shape, one.image.shape),
             ("region grid", first.attention.shape[1:], one.attention.shape[1:]),
-            ("centre of regions", first.centre, one.centre),
+            ("center of regions", first.center, one.center),
         ):
             if ours != theirs:
                 raise ValueError(

@@ -96,7 +96,7 @@ def plot_matchings(
         masks: outline what is known to be there, solid for the word's own finding.
         difference: with two models, a third row: first minus second.
         scale: colours reach their end at the maximum of each "word", or of the "case".
-        smooth: interpolate between the centres of regions; by default a region stays a block.
+        smooth: interpolate between the centers of regions; by default a region stays a block.
         opacity: of the strongest region; the others in proportion to their value.
         window, level: of the radiograph, in its units of [0, 1].
         colors: "viridis", "inferno" or "oranges".
@@ -109,10 +109,10 @@ def plot_matchings(
         raise ValueError(f"scale must be word or case in print, got {scale!r}")
     if difference and len(models) != 2:
         raise ValueError(f"a difference needs two models, got {len(models)}")
-    if difference and shown[0].centre != shown[1].centre:
+    if difference and shown[0].center != shown[1].center:
         raise ValueError(
-            "a difference needs models whose regions look at the same places, got centres "
-            f"{shown[0].centre} and {shown[1].centre}"
+            "a difference needs models whose regions look at the same places, got centers "
+            f"{shown[0].center} and {shown[1].center}"
         )
     height, width_px = shown[0].image.shape
     rows = len(models) + difference
@@ -175,7 +175,7 @@ def _lay(axis, one: Explanation, share: np.ndarray, smooth, opacity, colors, end
     Returns:
         What a colour bar shows.
     """
-    pixels = heat_in_pixels(share, one.image.shape, one.centre, smooth)
+    pixels = heat_in_pixels(share, one.image.shape, one.center, smooth)
     mappable = matplotlib.cm.ScalarMappable(Normalize(*ends), colors)
     painted = mappable.to_rgba(pixels)
     painted[..., 3] = opacity * np.abs(pixels)
@@ -245,6 +245,6 @@ def _inside(explanation: Explanation, word: int) -> str:
     if name is None:
         return ""
     cells = reading.region_map(explanation, word)
-    place = explanation.masks[name], explanation.centre
+    place = explanation.masks[name], explanation.center
     hit = "hit" if reading.points_inside(cells, *place) else "miss"
     return f"{reading.mass_inside(cells, *place):.0%} inside, {hit}"

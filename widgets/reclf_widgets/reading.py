@@ -3,8 +3,8 @@
     Explanation -> numbers that figures and widgets show, so that both show the same
 
 Shape letters: W = words, h, w = region grid, K = SRM steps, H, W_px = image size. A word index of
--1 stands for the whole pair: node 0 of the relation graph, and the mean map of all words. `centre`
-is where in its block of pixels a region looks (`Explanation.centre`).
+-1 stands for the whole pair: node 0 of the relation graph, and the mean map of all words. `center`
+is where in its block of pixels a region looks (`Explanation.center`).
 """
 
 from collections.abc import Sequence
@@ -112,22 +112,22 @@ def report_pieces(report: str, words: Sequence[str]) -> tuple[list[tuple[str, st
     return pieces, report[position:]
 
 
-def mass_inside(cells: np.ndarray, mask: np.ndarray, centre: float = MIDDLE) -> float:
+def mass_inside(cells: np.ndarray, mask: np.ndarray, center: float = MIDDLE) -> float:
     """Share of a map (h, w), laid on the pixels, that falls inside a mask (H, W_px)."""
-    pixels = heat_in_pixels(cells, mask.shape, centre)
+    pixels = heat_in_pixels(cells, mask.shape, center)
     total = float(pixels.sum())
     return float(pixels[mask].sum() / total) if total else float("nan")
 
 
-def points_inside(cells: np.ndarray, mask: np.ndarray, centre: float = MIDDLE) -> bool:
-    """Pointing game: the centre of the strongest region lies inside the mask."""
-    return bool(centres(mask, cells.shape, centre).flat[int(cells.argmax())])
+def points_inside(cells: np.ndarray, mask: np.ndarray, center: float = MIDDLE) -> bool:
+    """Pointing game: the center of the strongest region lies inside the mask."""
+    return bool(centers(mask, cells.shape, center).flat[int(cells.argmax())])
 
 
-def centres(mask: np.ndarray, grid: tuple[int, int], centre: float = MIDDLE) -> np.ndarray:
-    """The mask at the pixel that each region is centred on, bool (h, w)."""
+def centers(mask: np.ndarray, grid: tuple[int, int], center: float = MIDDLE) -> np.ndarray:
+    """The mask at the pixel that each region is centered on, bool (h, w)."""
     rows, columns = (
-        np.clip((np.arange(n) + centre) * size / n, 0, size - 1).astype(int)
+        np.clip((np.arange(n) + center) * size / n, 0, size - 1).astype(int)
         for n, size in zip(grid, mask.shape, strict=True)
     )
     return mask[np.ix_(rows, columns)]

@@ -80,9 +80,9 @@ class ImportanceReasoning(nn.Module):
             return self.norm(values, mask)
         if self.kind == "report":
             count = mask.sum(-1, keepdim=True).clamp_min(1)
-            centred = (values - (values * mask).sum(-1, keepdim=True) / count) * mask
-            variance = centred.square().sum(-1, keepdim=True) / count
-            return centred / (variance + 1e-5).sqrt()
+            centered = (values - (values * mask).sum(-1, keepdim=True) / count) * mask
+            variance = centered.square().sum(-1, keepdim=True) / count
+            return centered / (variance + 1e-5).sqrt()
         return values
 
 

@@ -9,7 +9,7 @@ class Case {
     this.info = info;
     [this.height, this.width] = info.shape;
     [this.rows, this.columns] = info.grid;
-    this.centre = info.centre; // where in its block a region looks: 0.5 is the middle
+    this.center = info.center; // where in its block a region looks: 0.5 is the middle
     this.words = info.pieces.map(([, word]) => word);
     this.count = this.words.length;
     this.regions = this.rows * this.columns;
@@ -107,17 +107,17 @@ class Case {
     return this.tops.get(graph);
   }
 
-  // The region whose centre is nearest to a point, given in shares of width and height.
+  // The region whose center is nearest to a point, given in shares of width and height.
   nearest(x, y) {
-    const along = (share, count) => clamp(Math.ceil(share * count - this.centre - 0.5), 0, count - 1);
+    const along = (share, count) => clamp(Math.ceil(share * count - this.center - 0.5), 0, count - 1);
     return along(y, this.rows) * this.columns + along(x, this.columns);
   }
 
   // Where the block of a region begins and ends, in shares of width and height.
   block(region) {
     const along = (place, count) => [
-      place > 0 ? (place - 0.5 + this.centre) / count : 0,
-      place < count - 1 ? (place + 0.5 + this.centre) / count : 1];
+      place > 0 ? (place - 0.5 + this.center) / count : 0,
+      place < count - 1 ? (place + 0.5 + this.center) / count : 1];
     const [left, right] = along(region % this.columns, this.columns);
     const [top, bottom] = along(Math.floor(region / this.columns), this.rows);
     return { left, right, top, bottom };

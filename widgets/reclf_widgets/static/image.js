@@ -80,7 +80,7 @@ function imagePanel(app) {
     context.imageSmoothingEnabled = true;
     context.drawImage(data.grey(get("window"), get("level")), tile.x, tile.y, width, height);
     const colors = tables[tile.difference ? COLORS.length : COLORS.indexOf(get("colors"))], opacity = get("opacity");
-    // The outermost regions stand twice, so that shifted to its centres the map still fills the tile.
+    // The outermost regions stand twice, so that shifted to its centers the map still fills the tile.
     const columns = data.columns + 2, rows = data.rows + 2;
     const heat = painting(columns, rows, (target) => {
       for (let t = 0; t < target.length; t++) {
@@ -90,7 +90,7 @@ function imagePanel(app) {
         target[t] = (colors[entry] & 0xffffff) | (Math.round(255 * opacity * Math.abs(share)) << 24);
       }
     });
-    const w = width / data.columns, h = height / data.rows, shift = data.centre - 1.5;
+    const w = width / data.columns, h = height / data.rows, shift = data.center - 1.5;
     context.save();
     context.beginPath(); context.rect(tile.x, tile.y, width, height); context.clip();
     context.imageSmoothingEnabled = get("smooth");

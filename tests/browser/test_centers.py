@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sample_explanations import sample
 
-from reclf.data.region_grid import cell_of_pixel
+from reclf.data.region_grid import region_of_pixel
 from reclf_widgets import MatchingExplorer, reading
 
 SHAPE, GRID = (96, 80), (6, 5)  # 16 pixels a region
@@ -34,34 +34,34 @@ COLOURS = """() => {
 }"""
 
 
-def hot(region, centre):
+def hot(region, center):
     """An explanation of which every word looks at one region."""
     cells = np.zeros((9, GRID[0] * GRID[1]), dtype=np.float32)
     cells[:, region] = 1
-    return sample(size=SHAPE, attention=cells.reshape(9, *GRID), grid=GRID, centre=centre)
+    return sample(size=SHAPE, attention=cells.reshape(9, *GRID), grid=GRID, center=center)
 
 
-def edge(place, cells, centre):
+def edge(place, cells, center):
     """Where a block begins, as a share of the side; the first and the last reach the edges."""
-    return 0 if place == 0 else 1 if place == cells else (place - 0.5 + centre) / cells
+    return 0 if place == 0 else 1 if place == cells else (place - 0.5 + center) / cells
 
 
-@pytest.mark.parametrize("centre", [0.5, 0.5 / 16, 0.8])
-def test_the_region_under_the_pointer_is_the_nearest(open_page, tmp_path, centre):
-    explorer = MatchingExplorer([sample(size=SHAPE, grid=GRID, centre=centre)])
+@pytest.mark.parametrize("center", [0.5, 0.5 / 16, 0.8])
+def test_the_region_under_the_pointer_is_the_nearest(open_page, tmp_path, center):
+    explorer = MatchingExplorer([sample(size=SHAPE, grid=GRID, center=center)])
     page = open_page(explorer.to_html(tmp_path / "page.html"))
-    cells = cell_of_pixel(SHAPE, GRID, centre)
+    cells = region_of_pixel(SHAPE, GRID, center)
     for k, (row, column) in enumerate(page.evaluate(REGIONS, list(SHAPE))):
-        if k % 16 == 8 and centre == 0.5 / 16:  # as near to two regions
+        if k % 16 == 8 and center == 0.5 / 16:  # as near to two regions
             continue
         assert row * GRID[1] + column == cells[k, k]
     assert page.problems == []
 
 
-@pytest.mark.parametrize("centre", [0.5, 0.5 / 16])
+@pytest.mark.parametrize("center", [0.5, 0.5 / 16])
 @pytest.mark.parametrize("region", [0, 13, 29])
-def test_a_block_is_painted_around_the_centre_of_its_region(open_page, tmp_path, region, centre):
-    explorer = MatchingExplorer([hot(region, centre)], masks=False, opacity=1.0)
+def test_a_block_is_painted_around_the_center_of_its_region(open_page, tmp_path, region, center):
+    explorer = MatchingExplorer([hot(region, center)], masks=False, opacity=1.0)
     page = open_page(explorer.to_html(tmp_path / "page.html"))
     saturation, width = page.evaluate(COLOURS)
     painted = np.reshape(saturation, (-1, width)) > 40
@@ -69,26 +69,26 @@ def test_a_block_is_painted_around_the_centre_of_its_region(open_page, tmp_path,
         divmod(region, GRID[1]), GRID, (painted.any(1), painted.any(0)), strict=True
     ):
         found = np.flatnonzero(lines)
-        begins, ends = (edge(p, cells, centre) * lines.size for p in (place, place + 1))
+        begins, ends = (edge(p, cells, center) * lines.size for p in (place, place + 1))
         assert (found[0], found[-1] + 1) == pytest.approx((begins, ends), abs=1.01)
 
 
-@pytest.mark.parametrize("centre", [0.5, 0.5 / 16])
-def test_a_smooth_map_is_strongest_at_the_centre_of_its_region(open_page, tmp_path, centre):
-    explorer = MatchingExplorer([hot(13, centre)], masks=False, opacity=1.0, smooth=True)
+@pytest.mark.parametrize("center", [0.5, 0.5 / 16])
+def test_a_smooth_map_is_strongest_at_the_center_of_its_region(open_page, tmp_path, center):
+    explorer = MatchingExplorer([hot(13, center)], masks=False, opacity=1.0, smooth=True)
     page = open_page(explorer.to_html(tmp_path / "page.html"))
     saturation, width = page.evaluate(COLOURS)
     painted = np.reshape(saturation, (-1, width))
     middle = np.argwhere(painted > painted.max() - 4).mean(0)
-    expected = [(p + centre) / c * n for p, c, n in zip((2, 3), GRID, painted.shape, strict=True)]
+    expected = [(p + center) / c * n for p, c, n in zip((2, 3), GRID, painted.shape, strict=True)]
     assert middle + 0.5 == pytest.approx(expected, abs=0.02 * width)
 
 
 def test_what_lies_inside_is_what_python_says(open_page, tmp_path):
-    explorer = MatchingExplorer([sample(size=SHAPE, grid=GRID, centre=0.5 / 16)], word=2)
+    explorer = MatchingExplorer([sample(size=SHAPE, grid=GRID, center=0.5 / 16)], word=2)
     page = open_page(explorer.to_html(tmp_path / "page.html"))
     one = explorer.explanation
-    place = one.attention[2], one.masks["pleural_effusion"], one.centre
+    place = one.attention[2], one.masks["pleural_effusion"], one.center
     hit = "hit" if reading.points_inside(*place) else "miss"
     text = page.get_by_test_id("readout").inner_text()
     assert (
