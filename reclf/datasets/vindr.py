@@ -23,7 +23,7 @@ from .base import Loader, LoaderOptions, Row
 from .parts import Part, find_parts, read_table
 from .problems import DataProblems
 from .splits import val_of_patient
-from .tiny import draw_chest, write_image
+from .tiny import draw_chest, write_image, write_table
 
 FILES: dict[tuple[str, ...], dict] = {("annotations/image_labels_train.csv*",): {}}
 _SOURCE = "with VinDr-CXR, https://physionet.org/content/vindr-cxr/1.0.0/"
@@ -119,27 +119,26 @@ def write_tiny(root: str | Path) -> Path:
     for key, count in (("train", 20), ("test", 6)):
         labels: list[tuple] = []
         boxes: list[tuple] = []
+        ids = ["image_id", "rad_id"] if key == "train" else ["image_id"]
         for number in range(count):
             image = f"{key}{number:028x}"
             pixels = draw_chest(number + 100 * (key == "test"), 130, 110).astype(np.uint16)
             write_image(root / key / f"{image}.dicom", pixels * 16)
             for reader in range(3 if key == "train" else 1):
+                name = (image, f"R{reader + 1}")[: len(ids)]
                 heart, mass = int(number % 4 > reader), int(number % 2 == 1 and reader == 0)
                 given = [heart, mass, 0, int(not heart and not mass)]
-                labels.append((image, f"R{reader + 1}", *given))
+                labels.append((*name, *given))
                 if heart:
-                    boxes.append((image, f"R{reader + 1}", names[0], 30 + reader, 60, 90, 100.5))
+                    boxes.append((*name, names[0], 30 + reader, 60, 90, 100.5))
                 if mass:
-                    boxes.append((image, f"R{reader + 1}", names[1], 10, 20, 30, 45))
+                    boxes.append((*name, names[1], 10, 20, 30, 45))
                 if given[3]:
-                    boxes.append((image, f"R{reader + 1}", names[3], "", "", "", ""))
-        drop = ["rad_id"] if key == "test" else []
-        folder = root / "annotations"
-        folder.mkdir(parents=True, exist_ok=True)
+                    boxes.append((*name, names[3], "", "", "", ""))
         # "Other disease" in one of the tables, as in the release
         spelt = [n if key == "train" else n.replace("diseases", "disease") for n in names]
-        table = pd.DataFrame(labels, columns=["image_id", "rad_id", *spelt]).drop(columns=drop)
-        table.to_csv(folder / f"image_labels_{key}.csv", index=False)
-        table = pd.DataFrame(boxes, columns=["image_id", "rad_id", "class_name", *_SIDES])
-        table.drop(columns=drop).to_csv(folder / f"annotations_{key}.csv", index=False)
+        folder = root / "annotations"
+        write_table(folder / f"image_labels_{key}.csv", ",".join([*ids, *spelt]), labels)
+        columns = ",".join([*ids, "class_name", *_SIDES])
+        write_table(folder / f"annotations_{key}.csv", columns, boxes)
     return root
