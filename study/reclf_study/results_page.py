@@ -4,15 +4,16 @@
     <!-- end of results -->               for pretrain.json, benchmark.json, ablation.json,
                                           and a copy of another one, ablation-<name>.json
     <!-- results: relations -->            one table of all relations-*.json
-    ![...](notebooks/images/segmentation-phantom.png)    figures/segmentation-phantom.png, smaller
+    <!-- results: headline -->             one row of each task on the phantom
+    ![...](images/segmentation-phantom.png)    figures/segmentation-phantom.png, smaller
 
-So that nobody copies numbers by hand: python -m reclf_study.results_page README.md runs/first ...
+So that nobody copies numbers by hand: python -m reclf_study.results_page docs/results.md runs/first
 """
 
 import argparse
 import json
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,13 @@ _OWN_TABLES: dict[str, Callable[[Any], str]] = {
     "pretrain": overview.as_markdown,
 }
 _JOINT_TABLES: dict[str, Callable[[Any], str]] = {"relations": relation_table.as_markdown}
+_HEADLINE = (
+    "zero-shot, macro AUROC",
+    "linear probe, macro AUROC, 1 %",
+    "segmentation, Dice, 10 %",
+    "retrieval, recall@5, shortlist",
+    "grounding, pointing game |",
+)
 WIDTHS, COLORS = (760, 640, 540, 440), 96  # of pictures
 MOST_BYTES = 150_000
 
@@ -57,6 +65,8 @@ def update(path: Path, folders: Sequence[str | Path]) -> dict[str, list[str]]:
         name = match[2]
         joint = _JOINT_TABLES.get(name)
         parts = [n for n in results if (n.startswith(f"{name}-") if joint else n == name)]
+        if name == "headline":
+            joint, parts = headline, [n for n in results if n.endswith("-phantom")]
         if not parts:
             done["left"].append(name)
             return match[0]
@@ -78,6 +88,12 @@ def update(path: Path, folders: Sequence[str | Path]) -> dict[str, list[str]]:
     return done
 
 
+def headline(results: Mapping[str, Any]) -> str:
+    """One row of each task, of results by the name of their file."""
+    rows = table(results).splitlines()
+    return "\n".join(rows[:2] + [row for what in _HEADLINE for row in rows if f"| {what}" in row])
+
+
 def shrink(source: Path, target: Path) -> None:
     """A copy in COLORS colors, as wide as one of WIDTHS and MOST_BYTES allow."""
     with Image.open(source) as picture:
@@ -95,7 +111,7 @@ def shrink(source: Path, target: Path) -> None:
 def main(arguments: list[str] | None = None) -> None:
     """Bring the tables and pictures of a text up to date."""
     parser = argparse.ArgumentParser(prog="python -m reclf_study.results_page", description=__doc__)
-    parser.add_argument("text", type=Path, help="such as README.md")
+    parser.add_argument("text", type=Path, help="such as docs/results.md")
     parser.add_argument("run", nargs="+", help="folder of a run, such as runs/first")
     given = parser.parse_args(arguments)
     for what, names in update(given.text, given.run).items():

@@ -1,4 +1,4 @@
-"""Take the screenshots of widgets/README.md, with the browser of the tests.
+"""Take the screenshots of docs/explorer.md, with the browser of the tests.
 
 python tests/browser/take_screenshots.py runs/first/explanations runs/plain/explanations
 """
@@ -22,7 +22,7 @@ from reclf_widgets import (
     TrainingMonitor,
 )
 
-IMAGES = Path(__file__).parents[2] / "widgets" / "images"
+IMAGES = Path(__file__).parents[2] / "docs" / "images"
 SCALE = 0.7
 GREY_STEP = 8  # the noise of radiographs would cost a few hundred kB; colours stay exact
 

@@ -1,4 +1,4 @@
-"""The README's cell with `notebook_launcher`: two CPU processes, forked from a kernel."""
+"""The cell of docs/training.md with `notebook_launcher`: two CPU processes, forked from a kernel."""
 
 import json
 import math
@@ -13,12 +13,12 @@ from notebook_runs import papermill
 from reclf.runs.run import Run
 from reclf_widgets import TrainingMonitor
 
-README = Path(__file__).parents[2] / "README.md"
+PAGE = Path(__file__).parents[2] / "docs" / "training.md"
 LAUNCH = "notebook_launcher(main, args=(arguments,), num_processes=2"
 
 
-def cell_of_the_readme():
-    cells = re.findall(r"```python\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
+def cell_of_the_page():
+    cells = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
     (cell,) = [cell for cell in cells if LAUNCH in cell]
     return cell
 
@@ -30,8 +30,8 @@ def free_port():
 
 
 @pytest.mark.slow
-def test_the_cell_of_the_readme_trains_on_two_processes(tmp_path):
-    cell = cell_of_the_readme().replace(LAUNCH, f'{LAUNCH}, use_port="{free_port()}"')
+def test_the_cell_of_the_page_trains_on_two_processes(tmp_path):
+    cell = cell_of_the_page().replace(LAUNCH, f'{LAUNCH}, use_port="{free_port()}"')
     # A kernel that has computed with threads is forked all the same.
     used = "import torch; print(torch.rand(10**6).exp().sum())"
     cells = [nbformat.v4.new_code_cell(source) for source in (used, cell)]

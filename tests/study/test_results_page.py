@@ -5,10 +5,15 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
+
 from reclf.stats.tables import short
 from reclf_study import relation_table
 from reclf_study import results_page as readme
 from reclf_study.ablation_table import as_markdown
+
+
+ROOT = Path(__file__).parents[2]
 
 
 def entry(key, value, low, high, **more):
@@ -133,14 +138,29 @@ def test_a_text_gets_the_tables_of_ablation_and_benchmark(tmp_path):
     assert "947 steps in 290 s, 104 studies/s." in written
 
 
-def test_the_tables_of_the_readme_are_those_of_the_results_beside_the_notebooks(tmp_path):
-    root = Path(__file__).parents[2]
-    text = tmp_path / "README.md"
-    text.write_text((root / "README.md").read_text(encoding="utf-8"), encoding="utf-8")
-    done = readme.update(text, [root / "notebooks"])
-    assert {"ablation", "benchmark", "pretrain", "relations"} < {*done["tables"]}
+@pytest.mark.parametrize(
+    ("page", "tables"),
+    [
+        ("README.md", {"headline"}),
+        ("docs/results.md", {"ablation", "benchmark", "pretrain", "relations"}),
+    ],
+)
+def test_the_tables_of_a_page_are_those_of_the_results_beside_the_notebooks(tmp_path, page, tables):
+    written = (ROOT / page).read_text(encoding="utf-8")
+    text = tmp_path / "page.md"
+    text.write_text(written, encoding="utf-8")
+    done = readme.update(text, [ROOT / "notebooks"])
+    assert tables <= {*done["tables"]}
     assert done["left"] == []
-    assert text.read_text(encoding="utf-8") == (root / "README.md").read_text(encoding="utf-8")
+    assert text.read_text(encoding="utf-8") == written
+
+
+def test_the_headline_is_one_row_of_each_task():
+    rows = (ROOT / "README.md").read_text(encoding="utf-8").splitlines()
+    begin, end = (rows.index(f"<!-- {mark} -->") for mark in ("results: headline", "end of results"))
+    table = [row for row in rows[begin:end] if row.startswith("|")][2:]
+    tasks = [row.removeprefix("| ").partition(",")[0] for row in table]
+    assert tasks == ["zero-shot", "linear probe", "segmentation", "retrieval", "grounding"]
 
 
 def estimates(found) -> Iterator[str]:
@@ -156,12 +176,12 @@ def estimates(found) -> Iterator[str]:
             yield from estimates(part)
 
 
-def test_sentences_of_the_readme_quote_the_results_beside_the_notebooks():
-    root = Path(__file__).parents[2]
+def test_sentences_quote_the_results_beside_the_notebooks():
     known: set[str] = set()
-    for path in (root / "notebooks" / "results").glob("*.json"):
+    for path in (ROOT / "notebooks" / "results").glob("*.json"):
         known |= {*estimates(json.loads(path.read_text(encoding="utf-8")))}
-    lines = (root / "README.md").read_text(encoding="utf-8").splitlines()
+    pages = (ROOT / name for name in ("README.md", "docs/results.md"))
+    lines = "\n".join(page.read_text(encoding="utf-8") for page in pages).splitlines()
     text = " ".join(" ".join(line for line in lines if not line.startswith("|")).split())
     quoted = re.findall(r"[+-]?\d?\.\d+ \[[+-]?\d?\.\d+, [+-]?\d?\.\d+\]", text)
     assert quoted
