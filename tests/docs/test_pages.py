@@ -60,7 +60,6 @@ def test_notebooks_exist_and_have_the_parameters_named(page):
             continue
         known = papermill.inspect_notebook(ROOT / line.split()[1])
         given = re.findall(r" -p (\w+) ", line) + re.findall(r" -y '(\w+):", line)
-        assert given
         assert set(given) <= known.keys(), line
 
 

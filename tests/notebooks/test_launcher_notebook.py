@@ -1,4 +1,4 @@
-"""The cell of docs/training.md with `notebook_launcher`: two CPU processes, forked from a kernel."""
+"""The `notebook_launcher` cell of docs/training.md: two CPU processes, forked from a kernel."""
 
 import json
 import math

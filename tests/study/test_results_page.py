@@ -12,7 +12,6 @@ from reclf_study import relation_table
 from reclf_study import results_page as readme
 from reclf_study.ablation_table import as_markdown
 
-
 ROOT = Path(__file__).parents[2]
 
 
@@ -157,7 +156,9 @@ def test_the_tables_of_a_page_are_those_of_the_results_beside_the_notebooks(tmp_
 
 def test_the_headline_is_one_row_of_each_task():
     rows = (ROOT / "README.md").read_text(encoding="utf-8").splitlines()
-    begin, end = (rows.index(f"<!-- {mark} -->") for mark in ("results: headline", "end of results"))
+    begin, end = (
+        rows.index(f"<!-- {mark} -->") for mark in ("results: headline", "end of results")
+    )
     table = [row for row in rows[begin:end] if row.startswith("|")][2:]
     tasks = [row.removeprefix("| ").partition(",")[0] for row in table]
     assert tasks == ["zero-shot", "linear probe", "segmentation", "retrieval", "grounding"]

@@ -9,7 +9,9 @@ PAGE = Path(__file__).parents[2] / "docs" / "settings.md"
 
 def test_the_page_is_generated_from_the_dataclasses():
     command = "python -m reclf_study.settings_page docs/settings.md"
-    assert PAGE.read_text(encoding="utf-8") == page(), f"settings or presets changed: run `{command}`"
+    assert PAGE.read_text(encoding="utf-8") == page(), (
+        f"settings or presets changed: run `{command}`"
+    )
 
 
 def test_every_setting_has_a_row_with_its_default_and_meaning():
