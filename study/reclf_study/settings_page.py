@@ -1,0 +1,119 @@
+"""All settings and presets as a page in Markdown, read from the dataclasses and their docstrings.
+
+    dataclass fields, the string under each field, presets -> tables -> docs/settings.md
+
+python -m reclf_study.settings_page docs/settings.md
+"""
+
+import argparse
+import ast
+import dataclasses
+import inspect
+import json
+import typing
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from reclf.config import RunConfig
+from reclf.stats.tables import markdown
+from reclf.training.presets import PRESETS
+
+HEAD = """# Settings and presets
+
+Generated from `reclf/config/settings.py` and `reclf/training/presets.py` by
+`python -m reclf_study.settings_page docs/settings.md`; a test compares them. Do not edit this page.
+
+A setting is named by its dotted path: `-p overrides '{"train.batch_size": 16}'` in a notebook,
+`--set train.batch_size=16` on the command line of `python -m reclf.pretrain`. Dicts and lists are
+JSON on the command line. An unknown name, a wrong type or a value out of range stops the run before
+it starts.
+"""
+
+
+def page() -> str:
+    """The whole page."""
+    parts = [HEAD]
+    for section in dataclasses.fields(RunConfig):
+        cls = typing.get_type_hints(RunConfig)[section.name]
+        rows = [("setting", "type", "default", "meaning"), ("---",) * 4, *_rows(cls, section.name)]
+        parts.append(f"## {section.name}\n\n{_first_line(cls)}\n\n{markdown(rows)}\n")
+    parts.append(f"## Presets\n\n{_presets()}")
+    return "\n".join(parts)
+
+
+def _rows(cls: type, path: str) -> Iterator[tuple[str, str, str, str]]:
+    hints, meanings = typing.get_type_hints(cls), _field_docstrings(cls)
+    for field in dataclasses.fields(cls):
+        kind, name = hints[field.name], f"{path}.{field.name}"
+        if dataclasses.is_dataclass(kind):
+            for inner, *rest in _rows(typing.cast(type, kind), name):
+                yield inner, rest[0], rest[1], rest[2]
+            continue
+        default = "required"
+        if field.default is not dataclasses.MISSING:
+            default = _code(field.default)
+        elif field.default_factory is not dataclasses.MISSING:
+            default = _code(field.default_factory())
+        shown = getattr(kind, "__name__", str(kind)) if not typing.get_args(kind) else str(kind)
+        yield f"`{name}`", shown.replace("typing.", ""), default, _cell(meanings[field.name])
+
+
+def _field_docstrings(cls: type) -> dict[str, str]:
+    """Name of a field -> the string that stands under it.
+
+    Raises:
+        KeyError: later, where a field has none.
+    """
+    (tree,) = ast.parse(inspect.getsource(cls)).body
+    assert isinstance(tree, ast.ClassDef)
+    found = {}
+    for field, below in zip(tree.body, tree.body[1:], strict=False):
+        if isinstance(field, ast.AnnAssign) and isinstance(below, ast.Expr):
+            text = ast.literal_eval(below.value)
+            found[ast.unparse(field.target)] = " ".join(text.split())
+    return found
+
+
+def _presets() -> str:
+    """Every setting in which two presets differ, and one preset from the default."""
+    flat = {name: dict(_flat(dataclasses.asdict(make()))) for name, make in PRESETS.items()}
+    about = [f"- `{name}`: {_first_line(make)}" for name, make in PRESETS.items()]
+    rows = [("setting", *(f"`{name}`" for name in flat)), ("---",) * (1 + len(flat))]
+    for path in next(iter(flat.values())):
+        values = [settings[path] for settings in flat.values()]
+        if any(value != values[0] for value in values):
+            rows.append((f"`{path}`", *map(_code, values)))
+    said = "Settings in which presets differ; all others are alike, or the defaults above:"
+    return "\n".join(about) + f"\n\n{said}\n\n{markdown(rows)}\n"
+
+
+def _flat(values: dict[str, Any], path: str = "") -> Iterator[tuple[str, Any]]:
+    for name, value in values.items():
+        if isinstance(value, dict) and (not path or name.endswith("_tower")):
+            yield from _flat(value, f"{path}{name}.")
+        else:
+            yield f"{path}{name}", value
+
+
+def _code(value: Any) -> str:
+    return _cell(f"`{json.dumps(value)}`")
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|")
+
+
+def _first_line(item: Any) -> str:
+    return (inspect.getdoc(item) or "").partition("\n")[0]
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Write the page."""
+    parser = argparse.ArgumentParser(prog="python -m reclf_study.settings_page")
+    parser.add_argument("path", type=Path, help="such as docs/settings.md")
+    parser.parse_args(arguments).path.write_text(page(), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
