@@ -25,6 +25,7 @@ from reclf.datasets.phantom.case import KINDS
 from reclf.models.encoders import PLACE_DIM, place_code
 from reclf.models.matchings import LocalMatchings, Matched, overlaps
 from reclf.models.relations import Aggregator, Pairs, Related, make_aggregator
+from reclf.models.relations.options import SRMOptions
 from reclf.models.relations.semantic import SemanticStep
 from reclf.stats.per_study import StudyRatio
 
@@ -169,7 +170,7 @@ class _TrueStep(SemanticStep):
 
     def __init__(self, step: nn.Module):
         old = cast(SemanticStep, step)
-        super().__init__(old.query.in_features, residual=old.residual)
+        super().__init__(old.query.in_features, SRMOptions(residual=old.residual))
         self.load_state_dict(old.state_dict(), strict=False)
         self.scale = old.scale
 

@@ -9,6 +9,7 @@ from reclf.models.matchings import LocalMatchings
 from reclf.models.reclf import RECLF
 from reclf.models.relations.combined import RelationEnhanced
 from reclf.models.relations.graph_attention import fused_attention
+from reclf.models.relations.options import SRMOptions
 from reclf.models.relations.pooling import Gloria
 from reclf.models.relations.semantic import SemanticStep
 from reclf.models.scoring import PairScorer
@@ -166,7 +167,7 @@ def test_running_statistics_are_updated_once(tiny, make_batch):
 
 def test_the_fused_kernel_draws_the_same():
     """What a GPU runs in training; torch's kernel on the CPU computes the same function."""
-    step = SemanticStep(S, scaled=True).double()
+    step = SemanticStep(S, SRMOptions(scaled=True)).double()
     nodes = torch.randn(4, 6, S, dtype=torch.float64, requires_grad=True)
     mask = torch.arange(6) < torch.tensor([6, 1, 3, 5])[:, None]
     weight, bias = step.product()

@@ -1,6 +1,8 @@
 """Aggregators: what folds the local-matchings of an image-report pair into one score."""
 
+import dataclasses
 import inspect
+from difflib import get_close_matches
 from typing import Any
 
 from reclf.config.import_strings import import_object
@@ -8,6 +10,7 @@ from reclf.config.import_strings import import_object
 from .base import Aggregator, Pairs, Related
 from .combined import RelationEnhanced
 from .importance import IRM
+from .options import SRMOptions
 from .pooling import GlobalOnly, Gloria, MaxPooling, MeanPooling
 from .semantic import SRM
 
@@ -16,6 +19,7 @@ __all__ = [
     "Aggregator",
     "Pairs",
     "Related",
+    "SRMOptions",
     "make_aggregator",
     "options_for",
     "options_of",
@@ -44,7 +48,9 @@ def make_aggregator(name: str, dim: int, options: dict[str, Any]) -> Aggregator:
     try:
         aggregator = cls(dim, **options)
     except TypeError as error:
-        raise ValueError(f"model.aggregator_options do not fit {name!r}: {error}") from error
+        raise ValueError(
+            f"model.aggregator_options do not fit {name!r}: {_unknown(name, options) or error}"
+        ) from error
     if aggregator.cosines_only and aggregator.reads_overlap:
         raise ValueError(
             f"{name!r} has cosines_only and reads_overlap: what reads the overlap of words reads "
@@ -64,6 +70,8 @@ def options_of(name: str) -> set[str]:
     for cls in (c for c in _class_of(name).__mro__ if "__init__" in vars(c)):
         parameters = inspect.signature(cls).parameters.values()
         taken |= {p.name for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)}
+        if fields := vars(cls).get("options_type"):
+            taken |= {field.name for field in dataclasses.fields(fields)}
         if all(p.kind != p.VAR_KEYWORD for p in parameters):
             break  # nothing is passed on to a parent
     return taken - {"dim"}
@@ -73,6 +81,17 @@ def options_for(name: str, options: dict[str, Any]) -> dict[str, Any]:
     """Those of another aggregator's options that this one takes too."""
     taken = options_of(name)
     return {key: value for key, value in options.items() if key in taken}
+
+
+def _unknown(name: str, options: dict[str, Any]) -> str:
+    """What is wrong with the first option that an aggregator does not take; empty if none is."""
+    valid = sorted(options_of(name))
+    for option in options:
+        if option not in valid:
+            near = get_close_matches(option, valid, n=1)
+            hint = f"; did you mean {near[0]!r}?" if near else "."
+            return f"no option {option!r}{hint} Its options: {', '.join(valid) or 'none'}"
+    return ""
 
 
 def _class_of(name: str) -> type[Aggregator]:

@@ -84,7 +84,8 @@ class Aggregator(nn.Module):
     the matchings, and `reads_cosines = False` that it does not read them; with
     `reads_overlap = True` it is given `pairs.overlap`. With an `auxiliary_weight` above 0 training
     contrasts `Related.auxiliary` too, with that share of lambda (`train.local_weight`). Options of
-    a preset's own aggregator are given to another one that has an argument of the same name.
+    a preset's own aggregator are given to another one that has an argument of the same name; a
+    class whose `**options` are the fields of a dataclass names it in `options_type`.
     """
 
     uses_matchings = True
@@ -92,6 +93,7 @@ class Aggregator(nn.Module):
     reads_cosines = True
     reads_overlap = False
     auxiliary_weight = 0.0
+    options_type: type | None = None
 
     def __init__(self, dim: int):
         super().__init__()

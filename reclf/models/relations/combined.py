@@ -10,11 +10,14 @@ which then teaches IRM little; SGRAF trains its two models each with a loss of i
 `importance_loss` gives IRM's score some of that beside the joint one (ours; LOG.md).
 """
 
+from typing import Any
+
 from torch import Tensor
 
 from .base import Aggregator, LastRead, Pairs, Related, Scorer
 from .importance import ImportanceReasoning
-from .semantic import SemanticReasoning, check_word_edges
+from .options import SRMOptions
+from .semantic import SemanticReasoning
 
 COMPOSITIONS = ("parallel", "sequential")
 
@@ -25,28 +28,23 @@ class RelationEnhanced(Aggregator):
     Args:
         dim: S.
         composition: "parallel" or "sequential".
-        steps, scaled, residual, read_out, nearness, boundary, overlap: see `SemanticReasoning`.
         norm, include_global: see `ImportanceReasoning`.
         importance_loss: weight of the contrast of IRM's own score, beside that of the mean. Without
             effect in a sequence, whose score is IRM's.
+        options: the fields of `SRMOptions`.
     """
 
     reads_cosines = False
+    options_type = SRMOptions
 
     def __init__(
         self,
         dim: int,
         composition: str = "parallel",
-        steps: int = 3,
-        scaled: bool = False,
-        residual: bool = False,
-        read_out: str = "global",
-        nearness: float = 0.0,
-        boundary: float = 0.0,
-        overlap: float = 0.0,
         norm: str = "none",
         include_global: bool = False,
         importance_loss: float = 0.0,
+        **options: Any,
     ):
         super().__init__(dim)
         if composition not in COMPOSITIONS:
@@ -55,11 +53,10 @@ class RelationEnhanced(Aggregator):
             raise ValueError(f"importance_loss must be a number from 0 on, got {importance_loss!r}")
         self.sequential = composition == "sequential"
         self.auxiliary_weight = 0.0 if self.sequential else float(importance_loss)
-        if not self.sequential:  # IRM reads the words
-            check_word_edges(steps, nearness=nearness, boundary=boundary, overlap=overlap)
-        self.semantic = SemanticReasoning(
-            dim, steps, scaled, residual, read_out, nearness, boundary, overlap
-        )
+        given = SRMOptions(**options)
+        if not self.sequential:  # in a sequence IRM reads the words
+            given.check_word_edges()
+        self.semantic = SemanticReasoning(dim, given)
         self.reads_overlap = self.semantic.reads_overlap
         self.importance = ImportanceReasoning(dim, norm, include_global)
         self.importance_score = Scorer(dim)

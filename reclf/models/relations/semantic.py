@@ -10,7 +10,7 @@ Shape letters: N = image-report pairs, W = words, P = 1 + W nodes, S = matching 
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple, cast
+from typing import Any, NamedTuple, cast
 
 import torch
 import torch.nn.functional as F
@@ -20,6 +20,7 @@ from reclf.models.matchings import as_given, at_least_float32
 
 from .base import Aggregator, LastRead, Pairs, Related, Scorer, behind
 from .graph_attention import GraphAttention, fused_attention, pairwise_distances
+from .options import SGRAF, SRMOptions
 
 
 class Product(NamedTuple):
@@ -34,42 +35,24 @@ class Product(NamedTuple):
 
 
 class SemanticStep(nn.Module):
-    """One step: every node draws on all nodes of its report, "effusion" on "left".
+    """One step: every node attends to all nodes of its report, "effusion" to "left".
 
     Args:
         dim: S.
-        scaled: divide the edge scores by sqrt(S) before the softmax.
-        residual: add the message to the node instead of replacing it (ours).
-        nearness: at the start, what a word loses of its edge score for each word in between (ours);
-            0 leaves the step without, and SGRAF's. Matchings hardly tell which "left" belongs to
-            which finding, and edges that are level teach nothing (LOG.md, 2026-11-25).
-        boundary: the same for each end of a sentence in between.
-        overlap: at the start, what an edge gains where both words look at the same regions, times
-            their `Pairs.overlap` (ours); 0 leaves the step without. The message is also told how
-            far the word looks where the words that it draws on look: whether "left" and its
-            "effusion" are at one place is a matter of the image, and no single matching tells it
-            (LOG.md, 2026-11-28).
+        options: all but `steps` and `read_out` are read.
     """
 
-    def __init__(
-        self,
-        dim: int,
-        scaled: bool = False,
-        residual: bool = False,
-        nearness: float = 0.0,
-        boundary: float = 0.0,
-        overlap: float = 0.0,
-    ):
+    def __init__(self, dim: int, options: SRMOptions = SGRAF):
         super().__init__()
         self.query = nn.Linear(dim, dim)
         self.key = nn.Linear(dim, dim)
         self.update = nn.Linear(dim, dim)
-        self.scale = dim**-0.5 if scaled else 1.0
-        self.residual = residual
-        self.nearness = nn.Parameter(torch.tensor(float(nearness))) if nearness else None
-        self.boundary = nn.Parameter(torch.tensor(float(boundary))) if boundary else None
-        self.pull = nn.Parameter(torch.tensor(float(overlap))) if overlap else None
-        self.agreement = nn.Parameter(torch.randn(dim) * dim**-0.5) if overlap else None
+        self.scale = dim**-0.5 if options.scaled else 1.0
+        self.residual = options.residual
+        self.nearness = _start(options.nearness)
+        self.boundary = _start(options.boundary)
+        self.pull = _start(options.overlap)
+        self.agreement = nn.Parameter(torch.randn(dim) * dim**-0.5) if options.overlap else None
 
     def near(self, words: int, sentences: Tensor | None) -> Tensor | None:
         """What is added to the edge scores, (P, P), or (C, P, P) by the sentences (C, W) of words.
@@ -140,17 +123,9 @@ class SemanticStep(nn.Module):
         return (reading + message if self.residual else message), graph
 
 
-READ_OUTS = ("global", "token")
-
-
-def check_word_edges(steps: int, **options: float) -> None:
-    """Refuse what shapes the edges between words where node 0 alone is updated."""
-    for name, value in options.items():
-        if value and steps < 2:
-            raise ValueError(
-                f"{name} {value} has no effect with steps={steps}: the only step updates node 0, "
-                f"for which all words are alike; use steps of 2 or more, or {name} 0"
-            )
+def _start(value: float) -> nn.Parameter | None:
+    """A learned scalar that starts at a value; None for 0, which leaves its term out."""
+    return nn.Parameter(torch.tensor(float(value))) if value else None
 
 
 class SemanticReasoning(nn.Module):
@@ -158,34 +133,15 @@ class SemanticReasoning(nn.Module):
 
     Args:
         dim: S.
-        steps: K.
-        scaled, residual, nearness, boundary, overlap: see `SemanticStep`.
-        read_out: what node 0 starts as: "global", the global matching (SGRAF), or "token", a learnt
-            vector (ours). The global matching alone can solve the contrast, and then no word is
-            read (LOG.md, 2026-11-24); a token has nothing but what it draws from the words.
+        options: of the steps and of node 0.
     """
 
-    def __init__(
-        self,
-        dim: int,
-        steps: int = 3,
-        scaled: bool = False,
-        residual: bool = False,
-        read_out: str = "global",
-        nearness: float = 0.0,
-        boundary: float = 0.0,
-        overlap: float = 0.0,
-    ):
+    def __init__(self, dim: int, options: SRMOptions = SGRAF):
         super().__init__()
-        if steps < 1:
-            raise ValueError(f"steps must be at least 1, got {steps}")
-        if read_out not in READ_OUTS:
-            raise ValueError(f"read_out must be one of {READ_OUTS}, got {read_out!r}")
-        self.token = nn.Parameter(torch.randn(dim) * dim**-0.5) if read_out == "token" else None
-        self.reads_overlap = bool(overlap)
-        self.steps = nn.ModuleList(
-            SemanticStep(dim, scaled, residual, nearness, boundary, overlap) for _ in range(steps)
-        )
+        is_token = options.read_out == "token"
+        self.token = nn.Parameter(torch.randn(dim) * dim**-0.5) if is_token else None
+        self.reads_overlap = bool(options.overlap)
+        self.steps = nn.ModuleList(SemanticStep(dim, options) for _ in range(options.steps))
 
     def last_read(self) -> LastRead:
         """Where node 0 alone is read out: the last step moves words into it, and no word."""
@@ -241,26 +197,21 @@ class SemanticReasoning(nn.Module):
 
 
 class SRM(Aggregator):
-    """SRM alone: the score is read from node 0 after K steps (SGRAF's SGR)."""
+    """SRM alone: the score is read from node 0 after K steps (SGRAF's SGR).
+
+    Args:
+        dim: S.
+        options: the fields of `SRMOptions`.
+    """
 
     reads_cosines = False
+    options_type = SRMOptions
 
-    def __init__(
-        self,
-        dim: int,
-        steps: int = 3,
-        scaled: bool = False,
-        residual: bool = False,
-        read_out: str = "global",
-        nearness: float = 0.0,
-        boundary: float = 0.0,
-        overlap: float = 0.0,
-    ):
+    def __init__(self, dim: int, **options: Any):
         super().__init__(dim)
-        check_word_edges(steps, nearness=nearness, boundary=boundary, overlap=overlap)
-        self.semantic = SemanticReasoning(
-            dim, steps, scaled, residual, read_out, nearness, boundary, overlap
-        )
+        given = SRMOptions(**options)
+        given.check_word_edges()
+        self.semantic = SemanticReasoning(dim, given)
         self.reads_overlap = self.semantic.reads_overlap
         self.score = Scorer(dim)
 

@@ -285,6 +285,11 @@ def test_make_aggregator():
         make_aggregator("SRM", S, {})
     with pytest.raises(ValueError, match=r"aggregator_options do not fit 'srm': .*'step'"):
         make_aggregator("srm", S, {"step": 2})
+    unknown = r"no option 'step'; did you mean 'steps'\? Its options: boundary, nearness, "
+    with pytest.raises(ValueError, match=unknown):
+        make_aggregator("srm", S, {"step": 2})
+    with pytest.raises(ValueError, match=r"'global': no option 'steps'\. Its options: none"):
+        make_aggregator("global", S, {"steps": 2})
     with pytest.raises(ValueError, match="composition must be one of"):
         make_aggregator("reclf", S, {"composition": "serial"})
 
@@ -357,6 +362,6 @@ def test_classes_by_import_string():
         with pytest.raises(ValueError, match=words):
             make_aggregator(spec, S, {})
     with pytest.raises(
-        TypeError, match=r"must be a subclass of reclf\.relations\.base\.Aggregator"
+        TypeError, match=r"must be a subclass of reclf\.models\.relations\.base\.Aggregator"
     ):
         make_aggregator("reclf.models.relations:Pairs", S, {})

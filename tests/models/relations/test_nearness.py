@@ -6,6 +6,7 @@ import torch
 
 from reclf.models.relations import make_aggregator
 from reclf.models.relations.graph_attention import GraphAttention, fused_attention
+from reclf.models.relations.options import SRMOptions
 from reclf.models.relations.semantic import SRM, SemanticReasoning, SemanticStep
 
 N, W, S, K = 3, 5, 6, 2
@@ -42,7 +43,9 @@ UNUSED = {"allow_unused": True, "materialize_grads": True}
 @pytest.mark.parametrize("read_out_only", [False, True])
 def test_values_and_gradients_are_those_of_the_plain_loop(pairs, read_out_only, boundary):
     pairs.sentences = SENTENCES
-    module = SemanticReasoning(S, K, scaled=True, nearness=0.7, boundary=boundary).double()
+    module = SemanticReasoning(
+        S, SRMOptions(steps=K, scaled=True, nearness=0.7, boundary=boundary)
+    ).double()
     nodes, graph = module(pairs, read_out_only)
     # A softmax does not see what all of its scores share, so key biases have no gradient.
     parameters = {n: p for n, p in module.named_parameters() if not n.endswith("key.bias")}
@@ -73,7 +76,7 @@ def test_values_and_gradients_are_those_of_the_plain_loop(pairs, read_out_only, 
 
 @torch.no_grad()
 def test_edges_by_hand():
-    step = SemanticStep(2, nearness=1.0)
+    step = SemanticStep(2, SRMOptions(nearness=1.0))
     for linear in (step.query, step.key):
         linear.weight.zero_()
         linear.bias.zero_()
@@ -81,7 +84,7 @@ def test_edges_by_hand():
     row = torch.tensor([0.0, -1.0, 0.0, -1.0]).softmax(0)  # node 0, and two words one away
     torch.testing.assert_close(graph[0, 2], row)
     torch.testing.assert_close(graph[0, 0], torch.full((4,), 0.25))
-    step = SemanticStep(2, boundary=1.0)
+    step = SemanticStep(2, SRMOptions(boundary=1.0))
     for linear in (step.query, step.key):
         linear.weight.zero_()
         linear.bias.zero_()

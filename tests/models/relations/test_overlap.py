@@ -7,6 +7,7 @@ from reclf.models.encoders import ImageFeatures
 from reclf.models.matchings import LocalMatchings, overlaps
 from reclf.models.relations import Aggregator, Pairs, Related, make_aggregator
 from reclf.models.relations.graph_attention import GraphAttention
+from reclf.models.relations.options import SRMOptions
 from reclf.models.relations.semantic import SRM, SemanticReasoning
 from reclf.models.scoring import PairScorer
 
@@ -98,7 +99,7 @@ def plain_step(step, nodes, overlap):
 @pytest.mark.parametrize("read_out_only", [False, True])
 def test_values_and_gradients_are_those_of_the_plain_loop(pairs, read_out_only):
     pairs.overlap = torch.randn(N, W, W, dtype=torch.float64).tanh().requires_grad_()
-    module = SemanticReasoning(S, K, scaled=True, overlap=0.7).double()
+    module = SemanticReasoning(S, SRMOptions(steps=K, scaled=True, overlap=0.7)).double()
     nodes, graph = module(pairs, read_out_only)
     parameters = {n: p for n, p in module.named_parameters() if not n.endswith("key.bias")}
     inputs = {"matchings": pairs.matchings, "overlap": pairs.overlap, **parameters}
@@ -238,7 +239,10 @@ def test_without_it_nothing_changes_and_what_has_no_effect_is_refused(pairs):
     assert not plain.reads_overlap
     assert plain.state_dict().keys() == SRM(S).state_dict().keys()
     added = {f"semantic.steps.{k}.{n}" for k in range(2) for n in ("pull", "agreement")}
-    assert SRM(S, 2, overlap=1.0).state_dict().keys() - SRM(S, 2).state_dict().keys() == added
+    assert (
+        SRM(S, steps=2, overlap=1.0).state_dict().keys() - SRM(S, steps=2).state_dict().keys()
+        == added
+    )
     for name in ("srm", "reclf"):
         with pytest.raises(ValueError, match=r"overlap 0.5 has no effect with steps=1"):
             make_aggregator(name, S, {"steps": 1, "overlap": 0.5})

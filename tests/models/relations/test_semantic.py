@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from reclf.models.relations import Pairs
+from reclf.models.relations.options import SRMOptions
 from reclf.models.relations.semantic import SRM, SemanticReasoning, SemanticStep
 
 N, W, S, K = 3, 4, 6, 3
@@ -60,7 +61,7 @@ def test_edges_by_hand():
 
 
 def test_scaled_divides_by_the_root_of_the_dimension(pairs):
-    plain, scaled = SemanticStep(S).double(), SemanticStep(S, scaled=True).double()
+    plain, scaled = SemanticStep(S).double(), SemanticStep(S, SRMOptions(scaled=True)).double()
     scaled.load_state_dict(plain.state_dict())
     nodes, mask = pairs.matchings[:1], pairs.word_mask[:1]
     with torch.no_grad():
@@ -98,7 +99,7 @@ def test_equals_sgraf_in_value_and_gradient(pairs, read_out):
 
 
 def test_equals_sgraf_to_float32_rounding(pairs):
-    reasoning = SemanticReasoning(S, K)
+    reasoning = SemanticReasoning(S, SRMOptions(steps=K))
     whole, matchings = pairs.global_matching.detach().float(), pairs.matchings.detach().float()[:1]
     nodes = torch.cat([whole[0:1], matchings[0]])
     for step in reasoning.steps:
@@ -136,7 +137,7 @@ def test_training_and_evaluation_score_alike(pairs):
 
 
 def test_steps_do_not_share_weights():
-    steps = SemanticReasoning(S, 2).steps
+    steps = SemanticReasoning(S, SRMOptions(steps=2)).steps
     assert not torch.equal(steps[0].update.weight, steps[1].update.weight)
 
 
@@ -157,9 +158,22 @@ def test_a_token_does_not_see_the_global_matching(pairs):
     with pytest.raises(
         ValueError, match=r"read_out must be one of \('global', 'token'\), got 'mean'"
     ):
-        SemanticReasoning(S, read_out="mean")
+        SRMOptions(read_out="mean")
 
 
 def test_at_least_one_step():
     with pytest.raises(ValueError, match="steps must be at least 1, got 0"):
-        SemanticReasoning(S, steps=0)
+        SRMOptions(steps=0)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"steps": 1.5}, "steps must be at least 1, got 1.5"),
+        ({"scaled": "yes"}, "scaled must be true or false, got 'yes'"),
+        ({"overlap": float("nan")}, "overlap must be a finite number, got nan"),
+    ],
+)
+def test_options_that_make_no_sense_are_refused(wrong, message):
+    with pytest.raises(ValueError, match=message):
+        SRM(S, **wrong)
