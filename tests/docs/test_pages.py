@@ -73,3 +73,10 @@ def test_files_named_exist(page):
     """Paths of code in this repository; `encoders.py` alone is a short form in a table."""
     found = re.findall(r"`((?:reclf|study|benchmarks|widgets|tests)/[\w/]+\.\w+)`", read(page))
     assert [name for name in found if not (ROOT / name).is_file()] == []
+
+
+@pytest.mark.parametrize("page", CURRENT, ids=str)
+def test_documents_use_the_terms_of_the_field(page):
+    text = " ".join(read(page).split()).lower()
+    for phrase in ("told apart", "draws on", "put here by", "words at all", "of before"):
+        assert phrase not in text
