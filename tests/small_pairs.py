@@ -5,9 +5,9 @@ import torch
 
 from reclf.data.study import Study
 from reclf.data.tokenization import train_tokenizer
-from reclf.explain.faithfulness import CellScore
 from reclf.models.reclf import RECLF
 from reclf.tasks.grounding import Item
+from reclf_study.faithfulness_measures import CellScore
 
 REPORTS = ("Small left effusion.", "No nodule", "large right effusion")
 

@@ -4,7 +4,7 @@
 
 The score is the local logit of the pair, the global or combined one, or the cosine of chosen words
 with what they attend to; all come through `RECLF.relate`. Attention says where a word looked, which
-need not be what the score rests on; `reclf.explain.faithfulness` measures that.
+need not be what the score rests on; `reclf_study.faithfulness_measures` measures that.
 
 The methods are captum's (Kokhlikyan et al., arXiv:2009.07896), and captum is imported when a method
 is called. Grad-CAM hooks `image_encoder.region_map`, which is (B, D, h, w) for every backbone:

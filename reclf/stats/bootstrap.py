@@ -1,8 +1,40 @@
-"""The percentile bootstrap: what a number would have been on other studies of the same kind."""
+"""The percentile bootstrap: what a number would have been on other studies of the same kind.
 
-from collections.abc import Callable, Mapping
+    n, seed --resample--> rows (resamples, n) --statistic--> values --percentiles--> interval
+
+`scipy.stats.bootstrap` gives NaN as soon as one resample has no value (an AUROC of one class), and
+has no weights, by which the ratios of a benchmark share their resamples.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
 
 import numpy as np
+
+RESAMPLES = 2000
+
+
+def resample(n: int, seed: int = 0, resamples: int = RESAMPLES) -> Iterator[np.ndarray]:
+    """Rows int (n,) of n studies drawn with replacement, once per resample.
+
+    Equal n and seed give equal resamples, so that differences between measures are paired.
+    """
+    generator = np.random.default_rng(seed)
+    return (generator.integers(0, n, n) for _ in range(resamples))
+
+
+def resample_weights(n: int, seed: int = 0, resamples: int = RESAMPLES) -> np.ndarray:
+    """The same resamples by how often each study is drawn: int (resamples, n)."""
+    return np.array([np.bincount(rows, minlength=n) for rows in resample(n, seed, resamples)])
+
+
+def percentiles(values: np.ndarray, level: float = 0.95) -> tuple[float, float]:
+    """Lower and upper end of the middle `level` of values (resamples,); NaN is left out."""
+    known = values[~np.isnan(values)]
+    if len(known) == 0:
+        return float("nan"), float("nan")
+    tail = (1 - level) / 2
+    lower, upper = np.quantile(known, [tail, 1 - tail])
+    return float(lower), float(upper)
 
 
 def bootstrap_interval(
@@ -10,7 +42,7 @@ def bootstrap_interval(
     statistic: Callable = np.mean,
     *,
     seed: int = 0,
-    resamples: int = 2000,
+    resamples: int = RESAMPLES,
     level: float = 0.95,
 ) -> tuple[float, float]:
     """Percentile bootstrap interval of a statistic over the first axis.
@@ -23,24 +55,12 @@ def bootstrap_interval(
     Returns:
         Lower and upper end.
     """
-    together = values if isinstance(values, Mapping) else {"": values}
-    counts = {len(array) for array in together.values()}
+    arrays = values if isinstance(values, Mapping) else {"": values}
+    counts = {len(array) for array in arrays.values()}
     if len(counts) != 1 or 0 in counts:
         raise ValueError(f"values must have one length above 0, got lengths {sorted(counts)}")
-    n = counts.pop()
-    generator = np.random.default_rng(seed)
     results = []
-    for _ in range(resamples):
-        chosen = generator.integers(0, n, n)
-        picked = {name: array[chosen] for name, array in together.items()}
-        results.append(statistic(picked[""]) if "" in picked else statistic(**picked))
-    return quantiles(np.asarray(results, dtype=float), level)
-
-
-def quantiles(results: np.ndarray, level: float) -> tuple[float, float]:
-    known = results[~np.isnan(results)]
-    if len(known) == 0:
-        return float("nan"), float("nan")
-    tail = (1 - level) / 2
-    lower, upper = np.quantile(known, [tail, 1 - tail])
-    return float(lower), float(upper)
+    for rows in resample(counts.pop(), seed, resamples):
+        drawn = {name: array[rows] for name, array in arrays.items()}
+        results.append(statistic(drawn[""]) if "" in drawn else statistic(**drawn))
+    return percentiles(np.asarray(results, dtype=float), level)

@@ -6,7 +6,7 @@ bootstrap.
 
 import numpy as np
 
-from .bootstrap import quantiles
+from .bootstrap import percentiles, resample_weights
 
 
 def auroc(labels: np.ndarray, scores: np.ndarray) -> float:
@@ -46,10 +46,8 @@ def macro_auroc_interval(
 
     A resample is a weight per study, so the scores are sorted once.
     """
-    n = len(labels)
-    generator = np.random.default_rng(seed)
-    drawn = [np.bincount(generator.integers(0, n, n), minlength=n) for _ in range(resamples)]
-    return quantiles(resampled_macro_auroc(labels, scores, np.array(drawn)), level)
+    weights = resample_weights(len(labels), seed, resamples)
+    return percentiles(resampled_macro_auroc(labels, scores, weights), level)
 
 
 def resampled_macro_auroc(

@@ -14,9 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from .classification import macro_auroc, resampled_macro_auroc
-
-RESAMPLES = 2000
+from .bootstrap import percentiles, resample_weights
+from .estimate import Estimate
 
 
 @dataclass(frozen=True)
@@ -68,42 +67,23 @@ class StudyRatio:
     def resampled(self, seed: int = 0) -> np.ndarray:
         """The value in each of RESAMPLES bootstrap resamples of the studies; NaN for 0 of 0.
 
-        Tallies of equal n and seed are resampled alike, so their differences are paired.
+        Ratios of equal n and seed are resampled alike, so their differences are paired.
         """
-        weights = _weights(len(self.total), seed)
+        weights = study_weights(len(self.total), seed)
         with np.errstate(invalid="ignore"):
             return (weights @ self.total) / (weights @ self.count)
 
     def interval(self, seed: int = 0) -> tuple[float, float]:
         """95 % percentile interval over the resamples: what `bootstrap_interval` gives."""
-        lower, upper = np.nanquantile(self.resampled(seed), [0.025, 0.975])
-        return float(lower), float(upper)
+        return percentiles(self.resampled(seed))
 
-    def result(self, seed: int = 0, **more: Any) -> dict[str, Any]:
+    def estimate(self, seed: int = 0) -> Estimate:
+        """Value, interval and n."""
+        return Estimate(self.value, self.interval(seed) if self.n else None, self.n)
+
+    def result(self, seed: int = 0) -> dict[str, Any]:
         """value, interval and n, as result files hold them; None where nothing is said."""
-        if not self.n:
-            return {"value": None, "interval": None, "n": 0, **more}
-        return {"value": self.value, "interval": list(self.interval(seed)), "n": self.n, **more}
-
-
-@dataclass(frozen=True)
-class Ranking:
-    """Labels and scores of n studies, whose value is the macro AUROC."""
-
-    labels: np.ndarray  # float (n, names), 1, 0 or NaN = no information
-    scores: np.ndarray  # float (n, names)
-
-    @property
-    def value(self) -> float:
-        return macro_auroc(self.labels, self.scores)
-
-    @property
-    def n(self) -> int:
-        return len(self.labels)
-
-    def resampled(self, seed: int = 0) -> np.ndarray:
-        """As `StudyRatio.resampled`."""
-        return resampled_macro_auroc(self.labels, self.scores, _weights(self.n, seed))
+        return self.estimate(seed).result()
 
 
 def share(total: np.ndarray, count: np.ndarray) -> float:
@@ -112,11 +92,9 @@ def share(total: np.ndarray, count: np.ndarray) -> float:
 
 
 @lru_cache(maxsize=8)
-def _weights(n: int, seed: int) -> np.ndarray:
+def study_weights(n: int, seed: int) -> np.ndarray:
     """How often each of n studies is drawn in each resample, float (RESAMPLES, n).
 
-    A resample is a row of weights, so all ratios of a benchmark share one matrix.
+    All ratios of a benchmark share one matrix.
     """
-    generator = np.random.default_rng(seed)
-    drawn = [np.bincount(generator.integers(0, n, n), minlength=n) for _ in range(RESAMPLES)]
-    return np.array(drawn, dtype=float)
+    return resample_weights(n, seed).astype(float)

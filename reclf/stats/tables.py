@@ -1,20 +1,22 @@
 """Numbers and tables as text: one form of a number, one form of a table, everywhere."""
 
 from collections.abc import Iterable, Sequence
+from math import isnan
 
 
-def markdown(rows: Iterable[Sequence[str]]) -> str:
-    """Rows of cells as a table in Markdown."""
-    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+def markdown(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A table in Markdown from cells of text."""
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 def short(value: float | None, sign: str = "") -> str:
-    """Three decimals without a leading zero; nothing where there is no number.
+    """Three decimals without a leading zero; nothing where there is no number (None, NaN).
 
     Args:
         sign: "+" to write it before positive numbers too.
     """
-    if value is None:
+    if value is None or isnan(value):
         return ""
     text = f"{value:{sign}.3f}"
     return text.replace("0.", ".", 1) if text.lstrip("+-").startswith("0.") else text

@@ -5,7 +5,7 @@
 The task notebooks measure each of these in full; here the point is one table after one command.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +14,6 @@ import numpy as np
 from reclf.data.study import Study
 from reclf.models.inference import encode_images
 from reclf.models.reclf import RECLF
-from reclf.stats.tables import markdown, short
 
 from .linear_probe import label_matrix, linear_probe
 from .retrieval import retrieval
@@ -32,7 +31,7 @@ class Overview:
     retrieval: dict[str, Any]
     zero_shot: dict[str, Any] | None
     linear_probe: dict[str, Any] | None
-    linear_probe_random: dict[str, Any] | None
+    linear_probe_untrained: dict[str, Any] | None
 
     def summary(self) -> dict[str, Any]:
         """One number per name; None where the data set has no labels."""
@@ -49,13 +48,13 @@ class Overview:
             "n_gallery": combined["n"],
             "zero_shot_auroc": value(self.zero_shot),
             "linear_probe_auroc_1pct": value(self.linear_probe),
-            "linear_probe_auroc_1pct_random": value(self.linear_probe_random),
+            "linear_probe_auroc_1pct_untrained": value(self.linear_probe_untrained),
         }
 
 
 def overview(
     model: RECLF,
-    random_model: RECLF,
+    untrained: RECLF,
     gallery: Sequence[Study],
     test: Sequence[Study],
     train_set: Any,
@@ -65,7 +64,7 @@ def overview(
 
     Args:
         model: the trained model.
-        random_model: untrained, of the same shape: the row that makes the probe readable.
+        untrained: untrained, of the same shape: the row that makes the probe readable.
         gallery: distinct studies for retrieval.
         test: studies for zero-shot and the probe; those with labels count.
         train_set: where the probe's labelled studies come from.
@@ -88,35 +87,7 @@ def overview(
         recall,
         zero_shot(model, images, labels, prompts_for(names)),
         probe(model, images.pooled.numpy()),
-        probe(random_model, encode_images(random_model, test).pooled.numpy()),
-    )
-
-
-def as_markdown(result: Mapping[str, Any]) -> str:
-    """What results/pretrain.json says, as a table in Markdown; empty cells are not known."""
-    low, high = map(short, result["recall_at_5_interval"])
-    chance = short(result["recall_at_5_chance"])
-    lines = [
-        ("", "trained", "untrained encoder", "chance"),
-        ("---",) * 4,
-        (
-            f"retrieval recall@5 of {result['n_gallery']}, mean of both directions",
-            f"{short(result['recall_at_5'])} [{low}, {high}]",
-            "",
-            chance,
-        ),
-        ("the same by the global score alone", short(result["recall_at_5_global"]), "", chance),
-        (
-            "linear probe at 1 % labels, macro AUROC",
-            short(result["linear_probe_auroc_1pct"]),
-            short(result["linear_probe_auroc_1pct_random"]),
-            short(0.5),
-        ),
-        ("zero-shot, macro AUROC", short(result["zero_shot_auroc"]), "", short(0.5)),
-    ]
-    return (
-        f"{markdown(lines)}\n\n{result['steps']} steps in {result['train_seconds']:.0f} s, "
-        f"{result['studies_per_second']:.0f} studies/s."
+        probe(untrained, encode_images(untrained, test).pooled.numpy()),
     )
 
 

@@ -6,15 +6,15 @@ Nothing is computed here: every number was written by a task notebook, with its 
 """
 
 import argparse
-import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from reclf.stats.estimate import Estimate
 from reclf.stats.tables import markdown, short
 
-from .task_run import REQUIRED
+from .results import REQUIRED, read_result
 
 HEADER = ("task", "data", "n", "trained encoder", "random encoder", "chance")
 _METRICS = {"auroc": "macro AUROC", "accuracy": "accuracy", "macro_f1": "macro F1"}
@@ -43,7 +43,7 @@ def lines_of(task: str, result: Mapping[str, Any]) -> list[Line]:
     if make is None:
         metric = result["protocol"].get("metric", "")
         what = f"{task}, {metric}".rstrip(", ")
-        return [Line(what, result, result["random_encoder"], result["chance"])]
+        return [Line(what, result, result["untrained_baseline"], result["chance"])]
     return list(make(task, result))
 
 
@@ -51,7 +51,7 @@ def _zero_shot(task: str, result: Mapping[str, Any]) -> Iterator[Line]:
     choices = result["protocol"]
     pooling = choices["pooling"].partition(":")[0]
     for metric, name in _METRICS.items():
-        mine, theirs = (result[key][metric] for key in ("metrics", "metrics_random_encoder"))
+        mine, theirs = (result[key][metric] for key in ("metrics", "metrics_untrained_baseline"))
         what = f"zero-shot, {name} ({choices['score']} score, {pooling})"
         yield Line(what, mine, theirs, mine["chance"])
 
@@ -92,7 +92,7 @@ def _grounding(task: str, result: Mapping[str, Any]) -> Iterator[Line]:
     controls, noise = result["controls"], result["controls"]["noise"]["measures"]
     exact = {"pointing": result["area"], "cnr_signed": 0.0}
     for measure, name in _MEASURES.items():
-        mine, theirs = (r["measures"][measure] for r in (result, result["random_encoder"]))
+        mine, theirs = (r["measures"][measure] for r in (result, result["untrained_baseline"]))
         chance = exact.get(measure, noise[measure]["value"])
         yield Line(f"grounding, {name}", {**mine, "n": result["n"]}, theirs, chance)
     measure = result["metric"]
@@ -123,7 +123,7 @@ def results_of(folder: str | Path) -> dict[str, dict[str, Any]]:
     """
     found = {}
     for path in (Path(folder) / "results").glob("*-*.json"):
-        result = json.loads(path.read_text(encoding="utf-8"))
+        result = read_result(path)
         if set(REQUIRED) <= result.keys():
             found[path.stem] = result
     if not found:
@@ -136,14 +136,14 @@ def results_of(folder: str | Path) -> dict[str, dict[str, Any]]:
 
 def table(results: Mapping[str, Mapping[str, Any]]) -> str:
     """The results as a table in Markdown."""
-    rows = [HEADER, ("---",) * len(HEADER)]
+    rows = []
     for stem, result in results.items():
         task, _, data = stem.partition("-")
         for line in lines_of(task, result):
             n = line.trained.get("n", result["n"])
             numbers = _cell(line.trained), _cell(line.random), short(line.chance)
             rows.append((line.what, data, f"{n:,}", *numbers))
-    return markdown(rows)
+    return markdown(HEADER, rows)
 
 
 def _place(stem: str) -> tuple[str, int]:
@@ -154,12 +154,7 @@ def _place(stem: str) -> tuple[str, int]:
 
 def _cell(result: Mapping[str, Any] | None) -> str:
     """ ".678 [.633, .727]", as far as it is known."""
-    if result is None:
-        return ""
-    value = short(result["value"])
-    if not result.get("interval"):
-        return value
-    return f"{value} [{', '.join(map(short, result['interval']))}]"
+    return "" if result is None else str(Estimate.of(result))
 
 
 def main(arguments: list[str] | None = None) -> None:

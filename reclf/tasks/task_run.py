@@ -1,9 +1,9 @@
-"""What every task notebook starts and ends with: a run opened, a random twin, a result written.
+"""What every task notebook starts and ends with: opening a run, writing a result.
 
-    run folder -> TaskRun: model, untrained twin, data set -> task -> results/<task>-<name>.json
+    run folder -> TaskRun: model, untrained baseline, data set -> task -> results/<task>-<name>.json
 
-A number from a trained encoder says little without the same number from an untrained one of the
-same shape, and none can be repeated without the choices behind it: `TaskRun` keeps both together.
+A number of a trained encoder needs the same number of an untrained one of the same shape beside it,
+and the choices that it depends on: `TaskRun` keeps all three together.
 """
 
 import hashlib
@@ -29,10 +29,10 @@ from reclf.runs.progress import track
 from reclf.runs.run import Run
 
 from .features import Pooled, pooled_features
+from .results import REQUIRED, plain, present_names
 
-REQUIRED = ("value", "interval", "n", "random_encoder", "chance", "per_class")
 FIGURE_DPI = 80
-RANDOM_SEED = 10_007  # added to the seed, so that the twin is not the trained model's first step
+BASELINE_SEED = 10_007  # added to the seed: not the weights that the trained model began with
 
 
 @dataclass
@@ -84,7 +84,7 @@ class TaskRun:
         dataset = p.dataset or own.dataset
         return cls(
             run=run,
-            models={"trained": model, "random": untrained_baseline(model, p.seed + RANDOM_SEED)},
+            models={"trained": model, "random": untrained_baseline(model, p.seed + BASELINE_SEED)},
             dataset=dataset,
             root=own_root if is_own else root,
             options={**(own.options if is_own else {}), **p.options},
@@ -203,9 +203,9 @@ class TaskRun:
             "batch_norm": "eval: running statistics of the checkpoint; of the random encoder: as "
             "initialised, mean 0 and variance 1",
             "image_size": config.image_size,
-            "image_normalisation": {"mean": config.image_mean, "std": config.image_std},
+            "image_normalization": {"mean": config.image_mean, "std": config.image_std},
             "precision": "float32",
-            "random_encoder_seed": self.seed + RANDOM_SEED,
+            "untrained_baseline_seed": self.seed + BASELINE_SEED,
             "interval": "95 %, percentile bootstrap over studies",
             "seed": self.seed,
             **choices,
@@ -226,10 +226,10 @@ class TaskRun:
         Raises:
             ValueError: a part that every result has is missing.
         """
-        missing = [name for name in REQUIRED if name not in result]
+        values = present_names(plain({**result, "protocol": protocol}))
+        missing = [name for name in REQUIRED if name not in values]
         if missing:
             raise ValueError(f"a result of {task!r} must have {missing}")
-        values = plain({**result, "protocol": dict(protocol)})
         return self.run.write_result(f"{task}-{self.name}", values)
 
     def save_figure(self, task: str, figure: Any) -> Path:
@@ -268,8 +268,8 @@ def untrained_baseline(model: RECLF, seed: int) -> RECLF:
     )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        twin = RECLF(config, model.tokenizer)
-    return twin.to(model.device).eval()
+        baseline = RECLF(config, model.tokenizer)
+    return baseline.to(model.device).eval()
 
 
 def model_hash(model: RECLF) -> str:
@@ -284,25 +284,6 @@ def model_hash(model: RECLF) -> str:
 def short_hash(*texts: str) -> str:
     """16 hexadecimal digits of a list of texts."""
     return hashlib.blake2b("\n".join(texts).encode(), digest_size=8).hexdigest()
-
-
-def plain(value: Any) -> Any:
-    """The value as JSON can hold it: numpy gone, NaN None, keys text."""
-    if isinstance(value, Mapping):
-        return {str(name): plain(item) for name, item in value.items()}
-    if isinstance(value, list | tuple | set | np.ndarray):
-        return [plain(item) for item in value]
-    if isinstance(value, np.generic):
-        value = value.item()
-    if isinstance(value, float) and math.isnan(value):
-        return None
-    return str(value) if isinstance(value, Path) else value
-
-
-def format_value(result: Mapping[str, Any]) -> str:
-    """ "0.812 (0.790 to 0.834)" from a value and its interval."""
-    low, high = result["interval"]
-    return f"{result['value']:.3f} ({low:.3f} to {high:.3f})"
 
 
 def _short_name(dataset: str, root: str) -> str:

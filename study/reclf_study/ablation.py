@@ -22,10 +22,11 @@ from reclf.config import RunConfig, override
 from reclf.pretrain import pretrain
 from reclf.runs.files import write_json
 from reclf.runs.run import Run
-from reclf.stats.seeds import Estimate, Resampled, mean_over_seeds, paired_difference
+from reclf.stats.estimate import Estimate
 
 from .evaluation_suite import EvaluationSuite, StudyResults, load_results, save_results
 from .relation_benchmark import MEASURES
+from .seeds import Resampled, mean_over_seeds, paired_difference
 from .variants import RENAMED, TITLES, comparisons, variant_config
 
 SPEED_STEPS = 40  # of the first run, the second half of which is timed
@@ -164,17 +165,17 @@ class Ablation:
 
 
 @dataclass(frozen=True)
-class Findings:
-    """What the answers of an ablation say."""
+class AblationSummary:
+    """Means, paired differences and verdicts over the runs of an ablation."""
 
     means: dict[str, dict[str, Estimate]]  # variant -> measure -> over seeds
     differences: dict[str, dict[str, Estimate]]  # "srm - mean" -> measure -> paired
     questions: dict[str, str]  # "srm - mean" -> what it asks
-    baselines: dict[str, dict[str, float]]  # measure -> baseline -> value, of the first run's exam
+    baselines: dict[str, dict[str, float]]  # measure -> baseline -> value, of the first run's suite
 
     @property
     def verdicts(self) -> dict[str, list[str]]:
-        """Comparison -> a sentence for each judged measure, as the intervals say."""
+        """Comparison -> a sentence for each of VERDICT_MEASURES, as the intervals say."""
         return {
             pair: [
                 sentence(pair, measure, by_measure[measure])
@@ -210,13 +211,13 @@ class Findings:
         }
 
 
-def find(
+def summarize(
     results: Mapping[tuple[str, int], StudyResults], config: RunConfig, seed: int = 0
-) -> Findings:
-    """Means and paired differences of the answers of runs.
+) -> AblationSummary:
+    """Means and paired differences of the results of runs.
 
     Args:
-        answers: (variant, seed) -> answers, every variant with the same seeds.
+        results: (variant, seed) -> results, every variant with the same seeds.
         config: of the ablation, which decides what controls what.
         seed: of the resamples.
     """
@@ -232,7 +233,7 @@ def find(
                 row[measure] = [Resampled.of(run, seed) for run in known]
     asked = comparisons(names, config)
     some = next(iter(results.values()))
-    return Findings(
+    return AblationSummary(
         means={
             name: {measure: mean_over_seeds(runs) for measure, runs in row.items()}
             for name, row in draws.items()
@@ -269,10 +270,10 @@ def shareable(settings: Any) -> Any:
 
 
 def sentence(pair: str, measure: str, estimate: Estimate) -> str:
-    """ "SRM over mean + global node: recall@5 +0.030 [+0.010, +0.050], real" """
+    """ "SRM over mean + global node: recall@5 +.030 [+.010, +.050], real" """
     name, _, control = pair.partition(" - ")
     verdict = estimate.verdict
     if verdict == "real" and estimate.value < 0:
         verdict = "real, and worse"
     title = ABLATION_MEASURES[measure]
-    return f"{TITLES[name]} over {TITLES[control]}: {title} {estimate}, {verdict}"
+    return f"{TITLES[name]} over {TITLES[control]}: {title} {estimate:+}, {verdict}"

@@ -6,7 +6,8 @@ results/ablation.json -> means with intervals | differences with verdicts
 from collections.abc import Mapping
 from typing import Any
 
-from reclf.stats.tables import markdown, short
+from reclf.stats.estimate import Estimate
+from reclf.stats.tables import markdown
 
 from .ablation import ABLATION_MEASURES
 from .relation_table import named_baselines
@@ -41,42 +42,32 @@ def means(result: Mapping[str, Any]) -> str:
     rows = {name: row for name, row in result.items() if name not in _OTHERS}
     columns = [measure for measure in SHOWN if any(measure in row for row in rows.values())]
     lines = [
-        ["", *(ABLATION_MEASURES[measure] for measure in columns)],
-        ["---"] * (1 + len(columns)),
-        *(
-            [title(name), *(_estimate(row.get(measure), "mean") for measure in columns)]
-            for name, row in rows.items()
-        ),
-        ["baselines", *(_baselines(result["baselines"].get(m, {}), m) for m in columns)],
+        [title(name), *(_estimate(row.get(measure)) for measure in columns)]
+        for name, row in rows.items()
     ]
-    return markdown(lines)
+    lines.append(["baselines", *(_baselines(result["baselines"].get(m, {}), m) for m in columns)])
+    return markdown(["", *(ABLATION_MEASURES[measure] for measure in columns)], lines)
 
 
 def differences(result: Mapping[str, Any]) -> str:
     """A row for every comparison; what is not shown is in parentheses."""
     compared = result["comparisons"].values()
     columns = [m for m in COMPARED if any(m in entry["measures"] for entry in compared)]
-    lines = [
-        ["", "what it asks", *(ABLATION_MEASURES[measure] for measure in columns)],
-        ["---"] * (2 + len(columns)),
-    ]
+    lines = []
     for pair, entry in result["comparisons"].items():
         name, _, control = pair.partition(" - ")
         cells = []
         for measure in columns:
             found = entry["measures"].get(measure)
-            cell = _estimate(found, "difference", sign="+")
+            cell = _estimate(found, "+")
             real = found is None or found["verdict"] == "real"
             cells.append(cell if real else f"({cell})")
         lines.append([f"{title(name)} over {title(control)}", entry["question"], *cells])
-    return markdown(lines)
+    return markdown(["", "what it asks", *(ABLATION_MEASURES[m] for m in columns)], lines)
 
 
-def _estimate(found: Mapping[str, Any] | None, key: str, sign: str = "") -> str:
-    if found is None:
-        return ""
-    low, high = (short(value, sign) for value in found["interval"])
-    return f"{short(found[key], sign)} [{low}, {high}]"
+def _estimate(found: Mapping[str, Any] | None, sign: str = "") -> str:
+    return "" if found is None else format(Estimate.of(found), sign)
 
 
 def _baselines(found: Mapping[str, float], measure: str) -> str:

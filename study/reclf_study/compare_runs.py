@@ -1,37 +1,26 @@
-"""Runs side by side: every results/*.json that they share, or the reason why it cannot be shared.
+"""Results of several runs in one table, or the reason why they cannot be compared.
 
-    run folders --> results by file --protocols agree?--> one table per file, settings that differ
+    run folders --> results by file --equal protocols?--> one table per file, settings that differ
 
-Two numbers may stand in one table only if they answer one question: the same studies, prompts,
+Two numbers may stand in one table only if they were evaluated alike: the same studies, prompts,
 pooling, image size. Each results file states its choices ("protocol"), and files whose choices
-differ are refused by name. What may differ is what is compared: the model, and what it learnt from.
+differ are refused by name. What may differ is what is compared: the model and its training data.
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from glob import glob
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from reclf.config import to_dict
 from reclf.runs.run import Run
+from reclf.stats.estimate import Estimate
+from reclf.tasks.results import read_result
 
-# Of a protocol: what a run is, not how it was asked.
+# Of a protocol: what the run is, not how it was evaluated.
 OF_THE_RUN = ("checkpoint_step", "checkpoint_hash", "trained_on")
 NOT_STATED = "not stated"
-
-
-class Number(NamedTuple):
-    """One measure of one run."""
-
-    value: float
-    interval: tuple[float, float] | None = None
-
-    def __str__(self) -> str:
-        if self.interval is None:
-            return f"{self.value:.3f}"
-        return f"{self.value:.3f} [{self.interval[0]:.3f}, {self.interval[1]:.3f}]"
 
 
 def find_runs(pattern: str) -> tuple[list[Run], list[Path]]:
@@ -68,8 +57,7 @@ def read_results(runs: Sequence[Run], patterns: Sequence[str] = ("*",)) -> dict[
     for run in runs:
         paths = {p for pattern in patterns for p in run.folder.glob(f"results/{pattern}.json")}
         for path in sorted(paths):
-            content = json.loads(path.read_text(encoding="utf-8"))
-            found.setdefault(path.stem, {})[run.folder.name] = content
+            found.setdefault(path.stem, {})[run.folder.name] = read_result(path)
     if not found:
         raise FileNotFoundError(
             f"none of {len(runs)} runs has a results file like {' or '.join(patterns)}"
@@ -78,9 +66,9 @@ def read_results(runs: Sequence[Run], patterns: Sequence[str] = ("*",)) -> dict[
 
 
 def protocol_of(run: Run, content: Mapping[str, Any]) -> dict[str, Any]:
-    """How a result was asked for: its protocol, by dotted name.
+    """How a result was evaluated: its protocol, by dotted name.
 
-    The pretrain notebook's file has none; what its run's settings say of the data stands in.
+    The pretrain notebook's file has none; the settings of its run stand in.
     """
     if "protocol" in content:
         return flat(content["protocol"])
@@ -119,18 +107,18 @@ def disagreements(
     return found
 
 
-def numbers_of(content: Mapping[str, Any]) -> dict[str, Number]:
+def numbers_of(content: Mapping[str, Any]) -> dict[str, Estimate]:
     """Every measure of a result by dotted name, with its interval where it has one.
 
     A dict with "value" is one measure; a bare number at the top is one too, with its interval
     beside it as <name>_interval. Missing values (null) are left out.
     """
-    found: dict[str, Number] = {}
+    found: dict[str, Estimate] = {}
 
     def walk(node: Mapping[str, Any], path: str) -> None:
         value, interval = node.get("value"), node.get("interval")
         if value is not None and _is_number(value):
-            found[path or "value"] = Number(value, tuple(interval) if interval else None)
+            found[path or "value"] = Estimate(value, interval and tuple(interval))
         for name, part in node.items():
             if isinstance(part, Mapping) and name != "protocol":
                 walk(part, f"{path}.{name}" if path else name)
@@ -139,7 +127,7 @@ def numbers_of(content: Mapping[str, Any]) -> dict[str, Number]:
     for name, value in content.items():
         if _is_number(value) and name not in ("value", "chance", "n"):
             interval = content.get(f"{name}_interval")
-            found[name] = Number(value, tuple(interval) if interval else None)
+            found[name] = Estimate(value, interval and tuple(interval))
     return found
 
 
@@ -161,7 +149,7 @@ class Comparison:
     """
 
     runs: list[str]
-    numbers: dict[str, dict[str, dict[str, Number]]]
+    numbers: dict[str, dict[str, dict[str, Estimate]]]
     settings: dict[str, dict[str, Any]]
 
     @classmethod
@@ -186,7 +174,7 @@ class Comparison:
         if problems:
             lines = "\n  ".join(problems)
             raise ValueError(
-                f"these results were asked for differently and cannot be compared:\n  {lines}\n"
+                f"these results were evaluated differently and cannot be compared:\n  {lines}\n"
                 "Evaluate them again alike, leave a run or a results file out, or name choices "
                 """that may differ: -p allow '["image_size"]'"""
             )
@@ -225,7 +213,7 @@ class Comparison:
             "results": {
                 name: {
                     measure: {
-                        run: {"value": n.value, "interval": n.interval and list(n.interval)}
+                        run: {"value": n.value, "interval": n.result()["interval"]}
                         for run in self.runs
                         if (n := self.numbers[name].get(run, {}).get(measure)) is not None
                     }

@@ -24,13 +24,14 @@ from reclf.datasets.selection import gallery, open_split
 from reclf.models.inference import encode_images
 from reclf.models.reclf import RECLF
 from reclf.runs.files import write_atomically
-from reclf.stats.per_study import Ranking, StudyRatio
+from reclf.stats.per_study import StudyRatio
 from reclf.tasks.linear_probe import label_matrix, probe_scores
 from reclf.tasks.overview import few_labelled
 from reclf.tasks.task_run import short_hash
 from reclf.tasks.zero_shot import prompts_for, score_prompts
 
-from .relation_benchmark import Material, benchmark, recall_ratios, word_frequency, word_ratios
+from .relation_benchmark import BenchmarkData, benchmark, recall_ratios, word_frequency, word_ratios
+from .seeds import Ranking
 from .word_importance import DocumentFrequency
 
 StudyResults = dict[str, StudyRatio | Ranking]
@@ -43,8 +44,8 @@ class EvaluationSuite:
     """Studies of one split, drawn once for all runs.
 
     Attributes:
-        gallery: for retrieval; with `material`, its gallery.
-        material: of the relation benchmark, where the data set is the phantom.
+        gallery: for retrieval; with `benchmark_data`, its gallery.
+        benchmark_data: of the relation benchmark, where the data set is the phantom.
         frequency: of words in training reports.
         labelled: studies for zero-shot and the linear probe; none where there are no labels.
         few, other: training studies that the probe learns from, and chooses its strength by.
@@ -53,7 +54,7 @@ class EvaluationSuite:
     """
 
     gallery: Sequence[Study]
-    material: Material | None
+    benchmark_data: BenchmarkData | None
     frequency: DocumentFrequency
     labelled: Sequence[Study]
     few: Sequence[Study]
@@ -85,10 +86,10 @@ class EvaluationSuite:
             options["seed"] = phantom_seed
         test_set = load_dataset(data.dataset, data.root, split, config.model.image_size, **options)
         frequency = word_frequency(train_set, TRAINING_REPORTS)
-        material, lexicon, words = None, load_lexicon(), "of the data set"
+        relations, lexicon, words = None, load_lexicon(), "of the data set"
         if isinstance(test_set, Phantom):
-            material = Material.draw(test_set, n_gallery, n_pairs, frequency)
-            shown = material.gallery
+            relations = BenchmarkData.draw(test_set, n_gallery, n_pairs, frequency)
+            shown = relations.gallery
         else:
             shown = gallery(test_set, n_gallery)
             if any(study.words is None for study in shown):
@@ -97,7 +98,7 @@ class EvaluationSuite:
         names = tuple(getattr(train_set, "labels", ()))
         labelled = [test_set[i] for i in range(min(n_labelled, len(test_set)))] if names else []
         few, other = few_labelled(train_set) if names else ([], [])
-        ids = [*(material.ids if material else [study.study_id for study in shown])]
+        ids = [*(relations.ids if relations else [study.study_id for study in shown])]
         ids += [study.study_id for study in (*labelled, *few, *other)]
         choices = {
             "measured": MEASURED,
@@ -105,9 +106,9 @@ class EvaluationSuite:
             "split": split,
             "split_hash": short_hash(*ids),
             "data_fingerprint": getattr(test_set, "fingerprint", None),
-            "phantom_seed": phantom_seed if material else None,
+            "phantom_seed": phantom_seed if relations else None,
             "gallery": len(shown),
-            "pairs": {k: len(v) for k, v in material.pairs.items()} if material else None,
+            "pairs": {k: len(v) for k, v in relations.pairs.items()} if relations else None,
             "labelled": len(labelled),
             "image_size": config.model.image_size,
             "prompts": "sentences made from the label names; mean of all, positive minus negative",
@@ -117,7 +118,7 @@ class EvaluationSuite:
             "ties": "count half",
             "words": words,
         }
-        return cls(shown, material, frequency, labelled, few, other, names, choices)
+        return cls(shown, relations, frequency, labelled, few, other, names, choices)
 
     @property
     def key(self) -> str:
@@ -129,8 +130,8 @@ class EvaluationSuite:
         of what the words allow (a lexicon's: importance); zero_shot_auroc and linear_probe_auroc
         where there are labels."""
         results: StudyResults = {}
-        if self.material is not None:
-            results |= benchmark(model, self.material)
+        if self.benchmark_data is not None:
+            results |= benchmark(model, self.benchmark_data)
         else:
             results |= recall_ratios(model, self.gallery)
             words = word_ratios(model, self.gallery, self.frequency)

@@ -1,12 +1,12 @@
-"""Maps of many cases, measured beside controls that know nothing of them.
+"""Attribution maps of many cases, compared with controls that do not depend on the case.
 
     items (study, phrase, mask) --attention, captum, controls--> maps --faithfulness--> measures
 
 A measure of a map says little alone: a picture has its subject in the middle, and a score falls
-with whatever region is hidden. Every map is therefore held against a random map, a centre prior,
+with whatever region is hidden. Every map is therefore compared with a random map, a centre prior,
 the attention of another report on the same image, and the attention of a model with random weights
 (the sanity check of Adebayo et al., NeurIPS 2018). The choice of controls is ours;
-`reclf_study.faithfulness_report` says what comes of it.
+`reclf_study.faithfulness_report` states what follows.
 
 Two scores are explained: of a "phrase", the mean cosine of its words with what they attend to, and
 of the "pair", the local logit (the global one where the model has no local one).
@@ -26,21 +26,22 @@ from reclf.explain.attribution import (
     attention,
     integrated_gradients_words,
 )
-from reclf.explain.faithfulness import MEASURES, CellScore, curves, measure, rank_correlation
 from reclf.explain.pair_score import PairScore
 from reclf.models.inference import collate_for
 from reclf.models.reclf import RECLF
 from reclf.runs.progress import track
 from reclf.tasks.grounding import Item, shuffled
 
-CONTROLS = ("random map", "centre prior", "shuffled report", "randomised weights")
-WORD_CONTROLS = ("random order", "word length", "randomised weights")
+from .faithfulness_measures import MEASURES, CellScore, curves, measure, rank_correlation
+
+CONTROLS = ("random map", "centre prior", "shuffled report", "randomized weights")
+WORD_CONTROLS = ("random order", "word length", "randomized weights")
 TARGETS = ("phrase", "pair")
 
 
 @dataclass
-class CaseResult:
-    """What one case gave."""
+class CaseEvaluation:
+    """Maps and measures of one case."""
 
     maps: dict[str, dict[str, np.ndarray]] = field(default_factory=dict)  # target, map -> (h, w)
     measures: dict[str, dict[str, dict[str, float]]] = field(default_factory=dict)  # and measure
@@ -101,7 +102,7 @@ def evaluate_case(
     samples: int = 32,
     gradient_steps: int = 16,
     seed: int = 0,
-) -> CaseResult:
+) -> CaseEvaluation:
     """Maps of one case by attention, captum's methods and controls, and their measures.
 
     Args:
@@ -113,42 +114,42 @@ def evaluate_case(
         gradient_steps: of integrated gradients.
         seed: of the random map, of ties and of the hidden regions.
     """
-    judged = CaseResult()
+    result = CaseEvaluation()
     for target in TARGETS:
         score, untrained = (score_of(one, item, target) for one in (model, random_model))
         found = _attributions(score, fill, gradient_steps)
         maps = {name: _regions(one) for name, one in found.items()}
         if target == "phrase":
-            counterfactuals = _attributions(untrained, fill, gradient_steps)
-            judged.same_as_random = {
+            untrained_maps = _attributions(untrained, fill, gradient_steps)
+            result.same_as_random = {
                 name: rank_correlation(maps[name], _regions(twin))
-                for name, twin in counterfactuals.items()
+                for name, twin in untrained_maps.items()
             }
         elif (drops := found["feature_ablation"].words) is not None:
-            judged.words = _word_weights(drops, score, untrained, gradient_steps, seed)
-            judged.word_measures = {
+            result.words = _word_weights(drops, score, untrained, gradient_steps, seed)
+            result.word_measures = {
                 name: rank_correlation(weights, drops)
-                for name, weights in judged.words.items()
+                for name, weights in result.words.items()
                 if weights is not drops
             }
-        judged.deltas.append(_missed(found["integrated_gradients"]))
+        result.deltas.append(_missed(found["integrated_gradients"]))
         maps["random map"] = random_map(score.grid, seed)
         maps["centre prior"] = center_prior(score.grid, center=score.center)
         maps["shuffled report"] = _regions(attention(score_of(model, item, target, other)))
-        maps["randomised weights"] = _regions(attention(untrained))
+        maps["randomized weights"] = _regions(attention(untrained))
         cells = CellScore.of(score, fill)
-        judged.maps[target], judged.scores[target] = maps, cells
-        judged.measures[target] = {
+        result.maps[target], result.scores[target] = maps, cells
+        result.measures[target] = {
             name: measure(cells, heat, item.mask, steps, samples, seed)
             for name, heat in maps.items()
         }
-    return judged
+    return result
 
 
-def judge(
+def evaluate_cases(
     model: RECLF, random_model: RECLF, items: Sequence[Item], seed: int = 0, **options
-) -> list[CaseResult]:
-    """`evaluate_case` for every item, each beside one of another study.
+) -> list[CaseEvaluation]:
+    """`evaluate_case` for every item, each with an item of another study as its shuffled report.
 
     Raises:
         ValueError: items of fewer than two studies.
@@ -160,36 +161,36 @@ def judge(
     ]
 
 
-def stack(judged: Sequence[CaseResult], target: str) -> dict[str, dict[str, np.ndarray]]:
+def measure_values(
+    cases: Sequence[CaseEvaluation], target: str
+) -> dict[str, dict[str, np.ndarray]]:
     """map -> measure -> float (n,), one value per case."""
-    names = judged[0].measures[target]
+    names = cases[0].measures[target]
     return {
-        name: {
-            kind: np.array([j.measures[target][name][kind] for j in judged]) for kind in MEASURES
-        }
+        name: {kind: np.array([c.measures[target][name][kind] for c in cases]) for kind in MEASURES}
         for name in names
     }
 
 
-def stack_words(judged: Sequence[CaseResult]) -> dict[str, np.ndarray]:
+def word_correlations(cases: Sequence[CaseEvaluation]) -> dict[str, np.ndarray]:
     """Kind of word weight -> rank correlation with the drops, float (n,); the controls last."""
-    names = {name for j in judged for name in j.word_measures}
+    names = {name for c in cases for name in c.word_measures}
     return {
-        name: np.array([j.word_measures.get(name, np.nan) for j in judged])
+        name: np.array([c.word_measures.get(name, np.nan) for c in cases])
         for name in sorted(names, key=lambda name: (name in WORD_CONTROLS, name))
     }
 
 
 def mean_curves(
-    judged: Sequence[CaseResult], target: str, steps: int = 13, seed: int = 0
+    cases: Sequence[CaseEvaluation], target: str, steps: int = 13, seed: int = 0
 ) -> dict[str, dict[str, np.ndarray]]:
     """map -> "fractions", "insertion", "deletion" -> mean over cases; no new scores are needed
-    when `steps` and `seed` are those of `judge`."""
+    when `steps` and `seed` are those of `evaluate_cases`."""
     means = {}
-    for name in judged[0].maps[target]:
+    for name in cases[0].maps[target]:
         found = [
-            curves(j.scores[target], j.maps[target][name], steps, seed + i)
-            for i, j in enumerate(judged)
+            curves(c.scores[target], c.maps[target][name], steps, seed + i)
+            for i, c in enumerate(cases)
         ]
         means[name] = {
             part: np.mean([getattr(one, part) for one in found], axis=0)
@@ -215,11 +216,11 @@ def _attributions(score: PairScore, fill: str, gradient_steps: int) -> dict[str,
 def _word_weights(
     drops: np.ndarray, score: PairScore, untrained: PairScore, steps: int, seed: int
 ) -> dict[str, np.ndarray]:
-    """What the score loses without each word (W,), and weights that may or may not foretell it."""
+    """What the score loses without each word (W,), and weights that may or may not predict it."""
     words = {"drop without the word": drops}
-    importance, unlearnt = score.attention()[1], untrained.attention()[1]
-    if importance is not None and unlearnt is not None:
-        words |= {"importance": importance, "randomised weights": unlearnt}
+    importance, untrained_weights = score.attention()[1], untrained.attention()[1]
+    if importance is not None and untrained_weights is not None:
+        words |= {"importance": importance, "randomized weights": untrained_weights}
     gradients = integrated_gradients_words(score, steps).words
     assert gradients is not None
     words["integrated_gradients"] = gradients

@@ -19,6 +19,7 @@ from reclf.datasets.phantom import FACTS, Phantom, counterfactual_pairs
 from reclf.datasets.selection import first_reports
 from reclf.models.recall import KS
 from reclf.models.reclf import RECLF
+from reclf.stats.estimate import Estimate
 from reclf.stats.per_study import StudyRatio
 from reclf.stats.ranking import recall_chance
 from reclf.tasks.grounding import centre_maps, find_items, heat_maps, study_numbers
@@ -68,7 +69,7 @@ MEASURES: dict[str, Measure] = {
 
 
 @dataclass(frozen=True)
-class Material:
+class BenchmarkData:
     """What the benchmark shows to a model; drawn once, shown to several."""
 
     gallery: list[Study]  # distinct specifications; their words and places are read too
@@ -103,7 +104,7 @@ def word_frequency(data: Any, n: int) -> DocumentFrequency:
     return DocumentFrequency.of(first_reports(data, n))
 
 
-def benchmark(model: RECLF, material: Material, progress: str = "") -> dict[str, StudyRatio]:
+def benchmark(model: RECLF, data: BenchmarkData, progress: str = "") -> dict[str, StudyRatio]:
     """All measures of a model and their baselines, by name: those of MEASURES, and in detail
 
     - recall_at_5_global, ..._to_report: by score and direction; device_free_recall_at_5, ...
@@ -116,14 +117,14 @@ def benchmark(model: RECLF, material: Material, progress: str = "") -> dict[str,
     found: dict[str, StudyRatio] = {}
     for prefix, name in GALLERIES.items():
         title = f"{progress} {name}" * bool(progress)
-        found |= recall_ratios(model, getattr(material, name), prefix, title)
-    facts = fact_ratios(model, material.pairs, progress)
+        found |= recall_ratios(model, getattr(data, name), prefix, title)
+    facts = fact_ratios(model, data.pairs, progress)
     for fact, by_score in facts.items():
         for score, by_direction in by_score.items():
             for direction, ratio in by_direction.items():
                 found[_name(f"{fact}_accuracy", score, direction)] = ratio
-    found |= _pointing(model, material.gallery)
-    found |= word_ratios(model, material.gallery, material.frequency)
+    found |= _pointing(model, data.gallery)
+    found |= word_ratios(model, data.gallery, data.frequency)
     return found
 
 
@@ -222,7 +223,7 @@ def _auroc(weights: np.ndarray, reading: Reading) -> float:
 
 def relation_result(
     ratios: dict[str, StudyRatio],
-    random: dict[str, StudyRatio],
+    untrained: dict[str, StudyRatio],
     used: Sequence[bool],
     seed: int = 0,
 ) -> dict[str, Any]:
@@ -230,24 +231,22 @@ def relation_result(
 
     Args:
         ratios: of `benchmark`.
-        random: the same of the untrained twin.
+        untrained: the same of the untrained baseline.
         used: see `used_steps`.
 
     Returns:
-        Every ratio by name with value, interval and n (those of MEASURES also where this model has
-        none: None), the twin's values beside; value, interval, n and per_class are those of the
-        minimal pairs, binding first.
+        Every ratio by name with value, interval, n and the untrained baseline's value (those of
+        MEASURES also where this model has none: None); value, interval, n and per_class are those
+        of the minimal pairs, binding first.
     """
     result: dict[str, Any] = {}
     for name in dict.fromkeys([*MEASURES, *ratios]):
-        twin = random[name].value if name in random else None
-        if name in ratios:
-            result[name] = ratios[name].result(seed, random_encoder=twin)
-        else:
-            result[name] = {"value": None, "interval": None, "n": 0, "random_encoder": None}
+        found = ratios[name].result(seed) if name in ratios else Estimate(float("nan")).result()
+        baseline = untrained[name].value if name in ratios and name in untrained else None
+        result[name] = {**found, "untrained_baseline": baseline}
     return {
         **{name: result["binding_accuracy"][name] for name in ("value", "interval", "n")},
-        "random_encoder": random["binding_accuracy"].result(seed),
+        "untrained_baseline": untrained["binding_accuracy"].result(seed),
         "metric": "binding accuracy, both directions, by the combined score",
         "chance": 0.5,
         "per_class": {fact: result[f"{fact}_accuracy"]["value"] for fact in FACTS},

@@ -6,6 +6,7 @@ results/relations-<hospital>.json -> what was measured, and what it must beat
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from reclf.stats.estimate import Estimate
 from reclf.stats.tables import markdown, short
 
 from .relation_benchmark import MEASURES
@@ -30,12 +31,10 @@ def as_markdown(results: Mapping[str, Mapping[str, Any]]) -> str:
     hospitals = sorted(results)
     first = results[hospitals[0]]
     shown = [name for name in SHOWN if first[name]["value"] is not None]
-    lines = [
+    return markdown(
         ["", *hospitals, f"baselines, {hospitals[0]}"],
-        ["---"] * (2 + len(hospitals)),
-        *([MEASURES[name].title, *_cells(results, hospitals, name)] for name in shown),
-    ]
-    return markdown(lines)
+        ([MEASURES[name].title, *_cells(results, hospitals, name)] for name in shown),
+    )
 
 
 def _cells(
@@ -45,13 +44,8 @@ def _cells(
     baselines = {
         str(b): first[b]["value"] if isinstance(b, str) else b for b in MEASURES[name].baselines
     }
-    cells = [_value(results[hospital][name]) for hospital in hospitals]
+    cells = [str(Estimate.of(results[hospital][name])) for hospital in hospitals]
     return [*cells, named_baselines(baselines, name)]
-
-
-def _value(found: Mapping[str, Any]) -> str:
-    low, high = (short(value) for value in found["interval"])
-    return f"{short(found['value'])} [{low}, {high}]"
 
 
 def named_baselines(baselines: Mapping[str, float], measure: str) -> str:

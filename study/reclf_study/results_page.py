@@ -11,7 +11,6 @@ So that nobody copies numbers by hand: python -m reclf_study.results_page docs/r
 """
 
 import argparse
-import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -19,18 +18,18 @@ from typing import Any
 
 from PIL import Image
 
-from reclf.tasks import overview
+from reclf.tasks.results import read_result
 from reclf.tasks.scoreboard import table
 from reclf_benchmarks import bars
 
-from . import ablation_table, relation_table
+from . import ablation_table, pretrain_table, relation_table
 
 _TABLE = re.compile(r"(<!-- results: ([\w-]+) -->\n).*?(<!-- end of results -->)", re.DOTALL)
 _PICTURE = re.compile(r"!\[[^\]]*\]\(([^)]*?([\w-]+)\.png)\)")
 _OWN_TABLES: dict[str, Callable[[Any], str]] = {
     "ablation": ablation_table.as_markdown,
     "benchmark": bars.as_markdown,
-    "pretrain": overview.as_markdown,
+    "pretrain": pretrain_table.as_markdown,
 }
 _JOINT_TABLES: dict[str, Callable[[Any], str]] = {"relations": relation_table.as_markdown}
 _HEADLINE = (
@@ -71,7 +70,7 @@ def update(path: Path, folders: Sequence[str | Path]) -> dict[str, list[str]]:
             done["left"].append(name)
             return match[0]
         done["tables"].append(name)
-        found = {n: json.loads(results[n].read_text(encoding="utf-8")) for n in parts}
+        found = {n: read_result(results[n]) for n in parts}
         own = _OWN_TABLES.get(name.partition("-")[0])
         if joint:
             made = joint({n.removeprefix(f"{name}-"): found[n] for n in found})

@@ -18,7 +18,7 @@ KEYS = {
     "recall_at_5_chance",
     "zero_shot_auroc",
     "linear_probe_auroc_1pct",
-    "linear_probe_auroc_1pct_random",
+    "linear_probe_auroc_1pct_untrained",
     "train_seconds",
     "studies_per_second",
     "n_gallery",

@@ -8,7 +8,7 @@ from reclf.runs.run import Run
 from reclf.tasks.scoreboard import lines_of
 
 TINY = {"model.image_size": 64, "data.options": {"length": 30}}
-PARTS = {"value", "interval", "n", "random_encoder", "chance", "per_class", "protocol"}
+PARTS = {"value", "interval", "n", "untrained_baseline", "chance", "per_class", "protocol"}
 SHARED = {
     "split", "split_hash", "checkpoint_step", "encoder", "batch_norm", "image_size",
     "image_normalisation", "metric", "seed",
@@ -60,7 +60,7 @@ def test_a_run_goes_in_and_a_result_and_a_figure_come_out(folder, task):
     assert result["protocol"].keys() >= SHARED | choices
     assert result["protocol"]["checkpoint_step"] == 3
     assert result["protocol"]["encoder"] == ("fine-tuned" if task == "fine_tune" else "frozen")
-    assert result["random_encoder"].keys() >= {"value", "interval", "n"}
+    assert result["untrained_baseline"].keys() >= {"value", "interval", "n"}
     assert 0 <= result["value"] <= 1
     assert 0 < result["chance"] < 1
     assert result["per_class"]

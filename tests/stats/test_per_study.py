@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from reclf.stats.bootstrap import bootstrap_interval
-from reclf.stats.per_study import RESAMPLES, StudyRatio, share
+from reclf.stats.bootstrap import RESAMPLES, bootstrap_interval
+from reclf.stats.per_study import StudyRatio, share
 
 
 @pytest.fixture
@@ -37,7 +37,7 @@ def test_the_interval_is_that_of_the_plain_bootstrap(ratio):
     assert low < ratio.value < high
 
 
-def test_resamples_of_two_tallies_are_paired(ratio):
+def test_resamples_of_two_ratios_are_paired(ratio):
     shifted = StudyRatio(ratio.total + 0.1 * ratio.count, ratio.count)
     difference = shifted.resampled(1) - ratio.resampled(1)
     assert len(difference) == RESAMPLES
@@ -45,18 +45,17 @@ def test_resamples_of_two_tallies_are_paired(ratio):
     assert np.ptp(shifted.resampled(1) - ratio.resampled(2)) > 0.1
 
 
-def test_a_tally_of_nothing_says_nothing():
+def test_a_ratio_of_nothing_says_nothing():
     empty = StudyRatio.of(np.array([np.nan, np.nan]))
     assert np.isnan(empty.value)
     assert empty.result() == {"value": None, "interval": None, "n": 0}
 
 
 def test_one_that_says_something_comes_with_interval_and_n(ratio):
-    result = ratio.result(5, chance=0.5)
+    result = ratio.result(5)
     assert result["value"] == ratio.value
     assert result["interval"] == list(ratio.interval(5))
     assert result["n"] == ratio.n
-    assert result["chance"] == 0.5
 
 
 def test_nan_and_uneven_lengths_are_refused():

@@ -12,12 +12,12 @@ from reclf.datasets.selection import open_split
 from reclf.models.reclf import RECLF
 from reclf.pretrain import make_model, make_tokenizer
 from reclf.runs.run import Run
+from reclf.stats.estimate import Estimate
 from reclf.stats.per_study import Ranking, StudyRatio
-from reclf.stats.seeds import Estimate
-from reclf.tasks.task_run import plain
+from reclf.tasks.results import plain
 from reclf.training.presets import make_config
 from reclf_study import ablation as module
-from reclf_study.ablation import ABLATION_MEASURES, Ablation, find, plan, sentence, shareable
+from reclf_study.ablation import ABLATION_MEASURES, Ablation, plan, sentence, shareable, summarize
 from reclf_study.evaluation_suite import EvaluationSuite, load_results, save_results
 
 TINY = {
@@ -160,8 +160,8 @@ def test_other_questions_are_asked_again_without_training(finished, config, tmp_
 
 def test_the_result_has_means_seeds_and_comparisons(finished):
     ablated, _ = finished
-    findings = find(ablated.results, ablated.config)
-    result = findings.result()
+    summary = summarize(ablated.results, ablated.config)
+    result = summary.result()
     assert json.dumps(plain(result), allow_nan=False)
     entry = result["srm"]["recall_at_5"]
     values = [ablated.results["srm", seed]["recall_at_5"].value for seed in range(2)]
@@ -178,15 +178,16 @@ def test_the_result_has_means_seeds_and_comparisons(finished):
     assert "relation_auroc" not in compared["measures"]
     assert result["baselines"]["relation_auroc"]["relation_auroc_text_distance"] > 0.6
     assert set(result["srm"]) <= set(ABLATION_MEASURES)
-    assert all(line.startswith("SRM over mean: ") for line in findings.verdicts["srm - mean"])
+    assert all(line.startswith("SRM over mean: ") for line in summary.verdicts["srm - mean"])
 
 
 def test_verdicts_follow_from_the_intervals():
-    def say(*numbers):
-        return sentence("srm - mean_global", "recall_at_5", Estimate(*numbers, (0.0,) * 3, 300))
+    def say(value, *ends):
+        estimate = Estimate(value, ends, 300, (0.0,) * 3)
+        return sentence("srm - mean_global", "recall_at_5", estimate)
 
     assert say(0.03, 0.01, 0.05) == (
-        "SRM over mean + global node: recall@5 +0.030 [+0.010, +0.050], real"
+        "SRM over mean + global node: recall@5 +.030 [+.010, +.050], real"
     )
     assert say(0.03, -0.01, 0.07).endswith(", not shown")
     assert say(-0.03, -0.05, -0.01).endswith(", real, and worse")

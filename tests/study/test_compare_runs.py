@@ -1,14 +1,14 @@
-"""Runs side by side: what is shown, and what is refused for which reason."""
+"""Comparison of runs: what is shown, and what is refused for which reason."""
 
 import json
 
 import pytest
 
 from reclf.runs.run import Run
+from reclf.stats.estimate import Estimate
 from reclf.training.presets import make_config
 from reclf_study.compare_runs import (
     Comparison,
-    Number,
     disagreements,
     find_runs,
     headlines,
@@ -46,8 +46,8 @@ def two(tmp_path):
 def test_shared_results_stand_side_by_side(two):
     compared = Comparison.of(two)
     assert compared.table("zero_shot-phantom") == {
-        "one": {"value": "0.600 [0.500, 0.700]"},
-        "other": {"value": "0.700 [0.600, 0.800]"},
+        "one": {"value": ".600 [.500, .700]"},
+        "other": {"value": ".700 [.600, .800]"},
     }
     assert compared.table("pretrain")["other"] == {"recall_at_5": "-", "n_gallery": "-"}
     share = make_config("phantom_small").model.aggregator_options["importance_loss"]
@@ -107,10 +107,10 @@ def test_numbers_are_found_wherever_they_are():
         }
     )  # fmt: skip
     assert found == {
-        "value": Number(0.5, (0.4, 0.6)),
-        "recall_at_5": Number(0.8, (0.7, 0.9)),
-        "binding": Number(0.51, (0.5, 0.52)),
-        "deep.er": Number(0.2),
+        "value": Estimate(0.5, (0.4, 0.6)),
+        "recall_at_5": Estimate(0.8, (0.7, 0.9)),
+        "binding": Estimate(0.51, (0.5, 0.52)),
+        "deep.er": Estimate(0.2),
     }
 
 

@@ -5,19 +5,21 @@ import pytest
 from small_pairs import Additive
 
 from reclf.data.region_grid import center_prior, random_map
-from reclf.explain.faithfulness import MEASURES, measure
+from reclf.stats.estimate import Estimate
+from reclf_study.faithfulness_measures import MEASURES, measure
 from reclf_study.faithfulness_report import (
     FEWEST,
-    Difference,
     difference,
     differences,
-    mean_and_interval,
+    mean_over_cases,
     verdict,
     word_verdict,
 )
 from reclf_study.faithfulness_study import CONTROLS
 
-BETTER, WORSE, OPEN = (Difference(*v, 24) for v in ((2, 1, 3), (-2, -3, -1), (0.1, -1, 1)))
+BETTER, WORSE, OPEN = (
+    Estimate(value, ends, 24) for value, ends in ((2, (1, 3)), (-2, (-3, -1)), (0.1, (-1, 1)))
+)
 
 
 def all_measures(**by_control):
@@ -26,31 +28,30 @@ def all_measures(**by_control):
 
 
 def test_a_mean_leaves_out_what_is_not_known():
-    mean, low, high, n = mean_and_interval(np.array([1.0, np.nan, 3, np.inf]))
-    assert (mean, n) == (2, 2)
-    assert low <= 2 <= high
-    assert mean_and_interval(np.array([np.nan]))[3] == 0
+    found = mean_over_cases(np.array([1.0, np.nan, 3, np.inf]))
+    assert (found.value, found.n) == (2, 2)
+    assert found.low <= 2 <= found.high
+    assert mean_over_cases(np.array([np.nan])).n == 0
 
 
 def test_differences_are_paired_and_above_0_is_better():
     of, control = np.array([1.0, 5, 9, np.nan]), np.array([0.0, 4, 8, 8])
     found = difference(of, control)
     # The cases differ by far more than the maps; in pairs the difference is exact.
-    assert (found.mean, found.low, found.high, found.n) == (1, 1, 1, 3)
-    assert difference(of, control, more_is_better=False).mean == -1
-    assert str(found) == "+1.000 [+1.000, +1.000], n = 3"
+    assert found == Estimate(1, (1, 1), 3)
+    assert difference(of, control, more_is_better=False).value == -1
 
 
 @pytest.mark.parametrize(
-    ("values", "shown"),
+    ("ends", "n", "direction"),
     [
-        ((2, 1, 3, 24), 1), ((-2, -3, -1, 24), -1), ((0, -1, 1, 24), 0), ((1, 0, 2, 24), 0),
-        ((2, 1, 3, FEWEST - 1), 0), ((-2, -3, -1, FEWEST - 1), 0), ((2, 1, 3, FEWEST), 1),
-        ((np.nan, np.nan, np.nan, 0), 0),
+        ((1, 3), 24, 1), ((-3, -1), 24, -1), ((-1, 1), 24, 0), ((0, 2), 24, 0),
+        ((1, 3), FEWEST - 1, 0), ((-3, -1), FEWEST - 1, 0), ((1, 3), FEWEST, 1),
+        ((np.nan, np.nan), FEWEST, 0), (None, 24, 0),
     ],
 )  # fmt: skip
-def test_a_difference_is_shown_where_its_interval_excludes_0(values, shown):
-    assert Difference(*values).shown == shown
+def test_a_difference_is_shown_where_its_interval_excludes_0(ends, n, direction):
+    assert Estimate(2, ends, n).direction(FEWEST) == direction
 
 
 def test_only_a_map_that_beats_all_on_all_is_trusted():
@@ -69,11 +70,13 @@ def test_each_sentence_names_the_controls_with_their_intervals():
     sentence = verdict(found)[0]
     assert sentence.startswith("pointing (does it point at the finding?): better than shuffled")
     assert "; worse than random map (-2.000 [-3.000, -1.000], n = 24)" in sentence
-    assert "; not told apart from centre prior (+0.100 [-1.000, +1.000], n = 24)" in sentence
+    assert (
+        "; no significant difference to centre prior (+.100 [-1.000, +1.000], n = 24)" in sentence
+    )
 
 
 def test_what_was_not_measured_is_said_and_does_not_count():
-    nothing = dict.fromkeys(CONTROLS, Difference(np.nan, np.nan, np.nan, 0))
+    nothing = dict.fromkeys(CONTROLS, Estimate(np.nan))
     sentences = verdict(all_measures() | {"pointing": nothing, "cnr": nothing})
     assert "not measured, no case has a mask" in sentences[0]
     assert "on all 3 measures" in sentences[-1]
@@ -81,7 +84,7 @@ def test_what_was_not_measured_is_said_and_does_not_count():
 
 
 def test_too_few_cases_give_no_verdict():
-    few = dict.fromkeys(MEASURES, dict.fromkeys(CONTROLS, Difference(2, 1, 3, 4)))
+    few = dict.fromkeys(MEASURES, dict.fromkeys(CONTROLS, Estimate(2, (1, 3), 4)))
     assert verdict(few)[-1] == "4 cases are too few to trust attention or not: take 6 or more."
 
 
@@ -116,7 +119,7 @@ def words(importance, n=10):
     noise = np.random.default_rng(0).normal(0, 0.05, (4, n))
     return {
         "importance": importance + noise[0], "random order": noise[1],
-        "word length": 0.1 + noise[2], "randomised weights": noise[3],
+        "word length": 0.1 + noise[2], "randomized weights": noise[3],
     }  # fmt: skip
 
 
@@ -128,8 +131,8 @@ def test_word_weights_follow_the_score_only_where_they_beat_their_controls():
         assert "are not shown to follow" in word_verdict(words(wrong))[-1]
     assert "importance is worse than word length" in " ".join(word_verdict(words(-0.6)))
     assert word_verdict({}) == [
-        "This model has no importance weights, so there is nothing to judge."
+        "This model has no importance weights, so there is nothing to evaluate."
     ]
     assert word_verdict(words(0.6, n=5)) == [
-        "5 cases are too few to judge importance: take 6 or more."
+        "5 cases are too few to evaluate importance: take 6 or more."
     ]

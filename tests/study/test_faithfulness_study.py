@@ -1,4 +1,4 @@
-"""Cases beside their controls: each control is what its name says."""
+"""Cases and their controls: each control is what its name says."""
 
 import numpy as np
 import pytest
@@ -6,19 +6,19 @@ import small_pairs
 
 from reclf.data.region_grid import center_prior, random_map
 from reclf.explain.attribution import attention, feature_ablation
-from reclf.explain.faithfulness import MEASURES, CellScore, curves, measure, rank_correlation
 from reclf.tasks.grounding import Item
+from reclf_study.faithfulness_measures import MEASURES, CellScore, curves, measure, rank_correlation
 from reclf_study.faithfulness_study import (
     CONTROLS,
     WORD_CONTROLS,
     evaluate_case,
-    judge,
+    evaluate_cases,
     mean_curves,
+    measure_values,
     one_per_study,
     read_words,
     score_of,
-    stack,
-    stack_words,
+    word_correlations,
 )
 
 FEW = {"steps": 5, "samples": 8, "gradient_steps": 2}
@@ -31,43 +31,43 @@ def models(tiny):
 
 
 @pytest.fixture
-def judged(models):
+def case(models):
     return evaluate_case(*models, small_pairs.item(0), small_pairs.item(2), seed=4, **FEW)
 
 
-def test_controls_are_what_their_names_say(models, judged):
+def test_controls_are_what_their_names_say(models, case):
     model, untrained = models
     item, other = small_pairs.item(0), small_pairs.item(2)
     for target in ("phrase", "pair"):
-        maps = judged.maps[target]
+        maps = case.maps[target]
         assert maps.keys() == METHODS | set(CONTROLS)
         np.testing.assert_array_equal(maps["random map"], random_map((4, 4), 4))
         np.testing.assert_array_equal(maps["centre prior"], center_prior((4, 4), center=0.5 / 16))
         of = attention(score_of(model, item, target, other)).regions
         np.testing.assert_array_equal(maps["shuffled report"], of)
         of = attention(score_of(untrained, item, target)).regions
-        np.testing.assert_array_equal(maps["randomised weights"], of)
+        np.testing.assert_array_equal(maps["randomized weights"], of)
         of = attention(score_of(model, item, target)).regions
         np.testing.assert_array_equal(maps["attention"], of)
         assert not np.allclose(maps["attention"], maps["shuffled report"])
-        assert not np.allclose(maps["attention"], maps["randomised weights"])
+        assert not np.allclose(maps["attention"], maps["randomized weights"])
 
 
-def test_every_map_is_measured_on_the_same_score(models, judged):
+def test_every_map_is_measured_on_the_same_score(models, case):
     item = small_pairs.item(0)
     for target in ("phrase", "pair"):
         cells = CellScore.of(score_of(models[0], item, target))
-        for name, heat in judged.maps[target].items():
+        for name, heat in case.maps[target].items():
             expected = measure(cells, heat, item.mask, 5, 8, 4)
-            assert judged.measures[target][name] == pytest.approx(expected)
+            assert case.measures[target][name] == pytest.approx(expected)
 
 
-def test_word_weights_beside_what_the_score_loses(models, judged):
+def test_word_weights_beside_what_the_score_loses(models, case):
     drops = feature_ablation(score_of(models[0], small_pairs.item(0), "pair")).words
-    np.testing.assert_array_equal(judged.words["drop without the word"], drops)
-    assert judged.words["word length"].tolist() == [5, 4, 8]  # small left effusion
-    assert judged.word_measures.keys() == {"importance", "integrated_gradients", *WORD_CONTROLS}
-    assert judged.word_measures["importance"] == rank_correlation(judged.words["importance"], drops)
+    np.testing.assert_array_equal(case.words["drop without the word"], drops)
+    assert case.words["word length"].tolist() == [5, 4, 8]  # small left effusion
+    assert case.word_measures.keys() == {"importance", "integrated_gradients", *WORD_CONTROLS}
+    assert case.word_measures["importance"] == rank_correlation(case.words["importance"], drops)
 
 
 def test_the_sanity_check_finds_a_method_that_does_not_care(models):
@@ -78,35 +78,35 @@ def test_the_sanity_check_finds_a_method_that_does_not_care(models):
     assert evaluate_case(model, untrained, item, other, **FEW).same_as_random["attention"] < 0.99
 
 
-def test_integrated_gradients_report_how_far_they_miss(judged):
-    assert len(judged.deltas) == 2
-    assert all(0 <= share < 10 for share in judged.deltas)
+def test_integrated_gradients_report_how_far_they_miss(case):
+    assert len(case.deltas) == 2
+    assert all(0 <= share < 10 for share in case.deltas)
 
 
 def test_a_model_without_a_local_logit_is_judged_by_the_global_one(tiny):
     models = [small_pairs.build(tiny, aggregator="global", seed=seed) for seed in (1, 2)]
-    judged = evaluate_case(*models, small_pairs.item(0), small_pairs.item(1, (0, 1)), **FEW)
-    assert "grad_cam" in judged.maps["phrase"]
-    assert "grad_cam" not in judged.maps["pair"]
-    assert "importance" not in judged.words
+    case = evaluate_case(*models, small_pairs.item(0), small_pairs.item(1, (0, 1)), **FEW)
+    assert "grad_cam" in case.maps["phrase"]
+    assert "grad_cam" not in case.maps["pair"]
+    assert "importance" not in case.words
 
 
-def test_judging_is_the_same_twice_and_each_case_has_its_own_seed(models):
+def test_an_evaluation_is_the_same_twice_and_each_case_has_its_own_seed(models):
     items = [small_pairs.item(i, (0,)) for i in range(3)]
-    first, second = (judge(*models, items, seed=7, **FEW) for _ in range(2))
+    first, second = (evaluate_cases(*models, items, seed=7, **FEW) for _ in range(2))
     for a, b in zip(first, second, strict=True):
         assert a.measures == b.measures
     maps = [one.maps["pair"]["random map"] for one in first]
     assert (maps[0] != maps[1]).all()
     with pytest.raises(ValueError, match="items of two studies or more"):
-        judge(*models, items[:1])
+        evaluate_cases(*models, items[:1])
 
-    values = stack(first, "pair")
+    values = measure_values(first, "pair")
     assert values["attention"].keys() == MEASURES.keys()
     for kind in MEASURES:
         by_hand = [one.measures["pair"]["attention"][kind] for one in first]
         assert values["attention"][kind].tolist() == by_hand
-    words = stack_words(first)
+    words = word_correlations(first)
     assert list(words)[-3:] == sorted(WORD_CONTROLS)
     assert len(words["importance"]) == 3
 

@@ -9,12 +9,12 @@ import torch
 from reclf.datasets.phantom import FACTS, Phantom
 from reclf.models.inference import collate_for
 from reclf.tasks.grounding import find_items, grounding_result, heat_maps
+from reclf.tasks.results import plain
 from reclf.tasks.retrieval import retrieval
-from reclf.tasks.task_run import plain
 from reclf_study.counterfactual_pairs import comparisons_won, score_pairs
 from reclf_study.relation_benchmark import (
     MEASURES,
-    Material,
+    BenchmarkData,
     benchmark,
     relation_result,
     used_steps,
@@ -25,9 +25,9 @@ from reclf_study.word_relations import relation_triples, share_in_order
 
 
 @pytest.fixture(scope="module")
-def material():
+def shown():
     frequency = word_frequency(Phantom(None, "train", 64), 60)
-    return Material.draw(Phantom(None, "test", 64), 12, 4, frequency)
+    return BenchmarkData.draw(Phantom(None, "test", 64), 12, 4, frequency)
 
 
 @pytest.fixture(scope="module")
@@ -36,16 +36,16 @@ def two_steps(build):
 
 
 @pytest.fixture(scope="module")
-def ratios(two_steps, material):
-    return benchmark(two_steps, material)
+def ratios(two_steps, shown):
+    return benchmark(two_steps, shown)
 
 
-def test_material_has_pairs_of_every_fact_and_a_gallery_without_devices(material):
-    assert {fact: len(pairs) for fact, pairs in material.pairs.items()} == dict.fromkeys(FACTS, 4)
-    assert len({study.meta["spec"] for study in material.gallery}) == 12
-    assert any(study.meta["case"]["devices"] for study in material.gallery)
-    assert not any(study.meta["case"]["devices"] for study in material.device_free)
-    assert len(material.ids) == 12 + 12 + 7 * 4 * 2
+def test_material_has_pairs_of_every_fact_and_a_gallery_without_devices(shown):
+    assert {fact: len(pairs) for fact, pairs in shown.pairs.items()} == dict.fromkeys(FACTS, 4)
+    assert len({study.meta["spec"] for study in shown.gallery}) == 12
+    assert any(study.meta["case"]["devices"] for study in shown.gallery)
+    assert not any(study.meta["case"]["devices"] for study in shown.device_free)
+    assert len(shown.ids) == 12 + 12 + 7 * 4 * 2
 
 
 def test_frequencies_are_of_the_reports_that_training_reads():
@@ -62,8 +62,11 @@ def test_it_measures_everything(ratios):
     assert needed <= ratios.keys()
 
 
-def test_recall_is_that_of_the_retrieval_task(two_steps, material, ratios):
-    for prefix, gallery in (("", material.gallery), ("device_free_", material.device_free)):
+def test_recall_is_that_of_the_retrieval_task(two_steps, shown, ratios):
+    for prefix, gallery in (
+        ("", shown.gallery),
+        ("device_free_", shown.device_free),
+    ):
         tables = retrieval(two_steps, gallery)
         for k in (1, 5, 10):
             for score, suffix in (("combined", ""), ("global", "_global"), ("local", "_local")):
@@ -76,16 +79,16 @@ def test_recall_is_that_of_the_retrieval_task(two_steps, material, ratios):
             assert ratios[f"{name}_chance"].value == pytest.approx(entry["chance"])
 
 
-def test_minimal_pairs_are_by_score_and_direction(two_steps, material, ratios):
-    scores = score_pairs(two_steps, material.pairs["kind"])
+def test_minimal_pairs_are_by_score_and_direction(two_steps, shown, ratios):
+    scores = score_pairs(two_steps, shown.pairs["kind"])
     local = comparisons_won(scores["local"])
     assert ratios["kind_accuracy_local_to_image"].value == local["to_image"].value
     assert ratios["kind_accuracy_local"].value == local["both"].value
     assert ratios["kind_accuracy"].value == comparisons_won(scores["combined"])["both"].value
 
 
-def test_pointing_is_that_of_the_grounding_task(two_steps, material, ratios):
-    items = find_items(material.gallery, "words")
+def test_pointing_is_that_of_the_grounding_task(two_steps, shown, ratios):
+    items = find_items(shown.gallery, "words")
     result = grounding_result(items, heat_maps(two_steps, items))
     for name, measure in (("pointing_hit", "pointing"), ("cnr_signed", "cnr_signed")):
         entry = result["measures"][measure]
@@ -95,11 +98,11 @@ def test_pointing_is_that_of_the_grounding_task(two_steps, material, ratios):
     assert ratios["pointing_chance"].value == pytest.approx(area)
 
 
-def test_relations_are_of_the_last_step_that_reaches_the_score(two_steps, material, ratios):
+def test_relations_are_of_the_last_step_that_reaches_the_score(two_steps, shown, ratios):
     assert used_steps(two_steps) == [True, False]
     by_report = [
         share_in_order(reading.graph[0, 1:, 1:], relation_triples(reading.words))
-        for reading in read(two_steps, material.gallery)
+        for reading in read(two_steps, shown.gallery)
     ]
     assert ratios["relation_auroc"].value == pytest.approx(np.nanmean(by_report))
     assert ratios["relation_auroc_step1"].value == ratios["relation_auroc"].value
@@ -154,9 +157,9 @@ def test_which_edges_reach_the_score(build, studies, aggregator, options, expect
             assert bool((after - before).abs().max() > 1e-6) == reaches
 
 
-def test_the_result_has_every_measure_even_where_the_model_has_none(build, material):
+def test_the_result_has_every_measure_even_where_the_model_has_none(build, shown):
     model = build(aggregator="mean")
-    ratios = benchmark(model, material)
+    ratios = benchmark(model, shown)
     assert "relation_auroc" not in ratios
     result = relation_result(ratios, ratios, used_steps(model))
     assert result["relation_auroc"]["value"] is None

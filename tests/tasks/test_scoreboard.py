@@ -14,7 +14,7 @@ from reclf_study import results_page as readme
 PART = {"value": 0.8125, "interval": [0.75, 0.9], "n": 1200, "chance": 0.5}
 PROBE = {
     **PART,
-    "random_encoder": {"value": 0.6, "interval": [0.5, 0.7]},
+    "untrained_baseline": {"value": 0.6, "interval": [0.5, 0.7]},
     "per_class": {},
     "protocol": {
         "metric": "macro AUROC, NaN labels left out",

@@ -17,18 +17,18 @@ from reclf.models.reclf import RECLF
 from reclf.runs.run import Run
 from reclf.tasks.grounding import find_items
 from reclf.tasks.segmentation import collect_masks
-from reclf.tasks.task_run import TaskRun, format_value, model_hash, plain, untrained_baseline
+from reclf.tasks.task_run import TaskRun, model_hash, untrained_baseline
 
-KEYS = {"value", "interval", "n", "random_encoder", "chance", "per_class", "protocol"}
+KEYS = {"value", "interval", "n", "untrained_baseline", "chance", "per_class", "protocol"}
 PROTOCOL = {
     "dataset", "options", "split", "split_hash", "data_fingerprint", "gallery_hash",
     "trained_on", "checkpoint", "checkpoint_step", "checkpoint_hash", "encoder",
-    "batch_norm", "image_size", "image_normalisation", "precision", "random_encoder_seed",
+    "batch_norm", "image_size", "image_normalization", "precision", "untrained_baseline_seed",
     "interval", "seed",
 }  # fmt: skip
 RESULT = {
-    "value": 0.5, "interval": [0.25, math.nan], "n": np.int64(3), "random_encoder": {"value": 0.1},
-    "chance": None, "per_class": {"a": np.float32(0.5)},
+    "value": 0.5, "interval": [0.25, math.nan], "n": np.int64(3),
+    "untrained_baseline": {"value": 0.1}, "chance": None, "per_class": {"a": np.float32(0.5)},
 }  # fmt: skip
 
 
@@ -216,13 +216,6 @@ def test_a_result_without_a_number_is_refused_with_a_next_step(task_run):
     task_run.require_value(RESULT)
     with pytest.raises(ValueError, match=r"3 studies of 'phantom', split 'test', give no number"):
         task_run.require_value({**RESULT, "value": math.nan})
-
-
-def test_values_become_what_json_can_hold():
-    assert plain({1: (np.float64("nan"), np.bool_(True)), "x": np.arange(2)}) == {
-        "1": [None, True], "x": [0, 1],
-    }  # fmt: skip
-    assert format_value({"value": 0.81249, "interval": [0.7, 0.9]}) == "0.812 (0.700 to 0.900)"
 
 
 def test_a_figure_goes_into_the_run(task_run):

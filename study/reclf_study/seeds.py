@@ -8,22 +8,40 @@ same first weights and the same batches. The variance over studies is the bootst
 seeds is the variance of the seeds' values over their number; the interval is Student's with
 Satterthwaite's degrees of freedom for the sum (ours). Drawing the seeds with replacement as well
 would be shorter to write and wrong: with three seeds that differ, its intervals exclude a true 0 in
-up to a quarter of all cases (tests/test_paired.py).
+up to a quarter of all cases (tests/study/test_seeds.py).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from scipy.stats import t as student
 
-from .per_study import Ranking, StudyRatio
+from reclf.stats.classification import macro_auroc, resampled_macro_auroc
+from reclf.stats.estimate import Estimate
+from reclf.stats.per_study import StudyRatio, study_weights
 
-FEWEST_SEEDS = 2
-FEWEST_STUDIES = 20
+
+@dataclass(frozen=True)
+class Ranking:
+    """Labels and scores of n studies, whose value is the macro AUROC."""
+
+    labels: np.ndarray  # float (n, names), 1, 0 or NaN = no information
+    scores: np.ndarray  # float (n, names)
+
+    @property
+    def value(self) -> float:
+        return macro_auroc(self.labels, self.scores)
+
+    @property
+    def n(self) -> int:
+        return len(self.labels)
+
+    def resampled(self, seed: int = 0) -> np.ndarray:
+        """As `StudyRatio.resampled`."""
+        return resampled_macro_auroc(self.labels, self.scores, study_weights(self.n, seed))
 
 
 @dataclass(frozen=True)
@@ -38,35 +56,6 @@ class Resampled:
     def of(cls, measure: StudyRatio | Ranking, seed: int = 0) -> Resampled:
         """Equal seeds and numbers of studies give equal resamples."""
         return cls(measure.value, measure.n, measure.resampled(seed))
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """A mean over seeds, or a mean of paired differences, with its 95 % interval."""
-
-    value: float
-    low: float
-    high: float
-    seeds: tuple[float, ...]  # one value per seed
-    n: int  # studies
-
-    @property
-    def verdict(self) -> str:
-        """ "real" where the interval of a difference excludes 0, else "not shown".
-
-        One seed says nothing about another, and a handful of studies nothing about others: of
-        those nothing is called real, whatever the interval.
-        """
-        known = len(self.seeds) >= FEWEST_SEEDS and self.n >= FEWEST_STUDIES
-        return "real" if known and (self.low > 0 or self.high < 0) else "not shown"
-
-    def __str__(self) -> str:
-        return f"{self.value:+.3f} [{self.low:+.3f}, {self.high:+.3f}]"
-
-    def result(self, name: str) -> dict[str, Any]:
-        """As result files hold it, the value under `name`."""
-        interval = [self.low, self.high]
-        return {name: self.value, "interval": interval, "seeds": list(self.seeds), "n": self.n}
 
 
 def mean_over_seeds(runs: Sequence[Resampled]) -> Estimate:
@@ -107,4 +96,4 @@ def _estimate(runs: list[Resampled]) -> Estimate:
     if variance > 0:
         parts = over_studies**2 / max(n - 1, 1) + over_seeds**2 / max(seeds - 1, 1)
         half = float(student.ppf(0.975, variance**2 / parts)) * variance**0.5
-    return Estimate(mean, mean - half, mean + half, tuple(map(float, values)), n)
+    return Estimate(mean, (mean - half, mean + half), n, tuple(map(float, values)))

@@ -1,0 +1,53 @@
+"""Result files of tasks: what each of them holds, as JSON can hold it, and names of version 0.1.
+
+results/<task>-<data set>.json -> read_result -> the present names, whoever wrote it
+"""
+
+import json
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from reclf.stats.estimate import Estimate
+
+REQUIRED = ("value", "interval", "n", "untrained_baseline", "chance", "per_class")
+RENAMED = {
+    "random_encoder": "untrained_baseline",
+    "metrics_random_encoder": "metrics_untrained_baseline",
+    "random_encoder_seed": "untrained_baseline_seed",
+    "image_normalisation": "image_normalization",
+    "linear_probe_auroc_1pct_random": "linear_probe_auroc_1pct_untrained",
+}
+
+
+def read_result(path: Path) -> Any:
+    """The content of a result file by its present names."""
+    return present_names(json.loads(path.read_text(encoding="utf-8")))
+
+
+def present_names(value: Any) -> Any:
+    """A result in which the keys of version 0.1 have their present names, at any depth."""
+    if isinstance(value, Mapping):
+        return {RENAMED.get(name, name): present_names(item) for name, item in value.items()}
+    return [present_names(item) for item in value] if isinstance(value, list) else value
+
+
+def plain(value: Any) -> Any:
+    """The value as JSON can hold it: numpy gone, NaN None, keys text."""
+    if isinstance(value, Mapping):
+        return {str(name): plain(item) for name, item in value.items()}
+    if isinstance(value, list | tuple | set | np.ndarray):
+        return [plain(item) for item in value]
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, float) and math.isnan(value):
+        return None
+    return str(value) if isinstance(value, Path) else value
+
+
+def format_value(result: Mapping[str, Any]) -> str:
+    """ ".812 [.790, .834]" from a value and its interval."""
+    return str(Estimate.of(result))

@@ -1,0 +1,37 @@
+"""What the pretrain notebook reports as a table in Markdown.
+
+results/pretrain.json -> a row for each of four numbers
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from reclf.stats.estimate import Estimate
+from reclf.stats.tables import markdown, short
+
+
+def as_markdown(result: Mapping[str, Any]) -> str:
+    """What results/pretrain.json says; empty cells are not known."""
+    recall = Estimate(result["recall_at_5"], tuple(result["recall_at_5_interval"]))
+    chance = short(result["recall_at_5_chance"])
+    rows = [
+        (
+            f"retrieval recall@5 of {result['n_gallery']}, mean of both directions",
+            str(recall),
+            "",
+            chance,
+        ),
+        ("the same by the global score alone", short(result["recall_at_5_global"]), "", chance),
+        (
+            "linear probe at 1 % labels, macro AUROC",
+            short(result["linear_probe_auroc_1pct"]),
+            short(result["linear_probe_auroc_1pct_untrained"]),
+            short(0.5),
+        ),
+        ("zero-shot, macro AUROC", short(result["zero_shot_auroc"]), "", short(0.5)),
+    ]
+    return (
+        f"{markdown(('', 'trained', 'untrained encoder', 'chance'), rows)}\n\n"
+        f"{result['steps']} steps in {result['train_seconds']:.0f} s, "
+        f"{result['studies_per_second']:.0f} studies/s."
+    )
