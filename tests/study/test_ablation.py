@@ -13,7 +13,7 @@ from reclf.models.reclf import RECLF
 from reclf.pretrain import make_model, make_tokenizer
 from reclf.runs.run import Run
 from reclf.stats.estimate import Estimate
-from reclf.stats.per_study import Ranking, StudyRatio
+from reclf.stats.per_study import StudyRatio
 from reclf.tasks.results import plain
 from reclf.training.presets import make_config
 from reclf_study import ablation as module
