@@ -36,8 +36,8 @@ def page() -> str:
     parts = [HEAD]
     for section in dataclasses.fields(RunConfig):
         cls = typing.get_type_hints(RunConfig)[section.name]
-        rows = [("setting", "type", "default", "meaning"), ("---",) * 4, *_rows(cls, section.name)]
-        parts.append(f"## {section.name}\n\n{_first_line(cls)}\n\n{markdown(rows)}\n")
+        table = markdown(("setting", "type", "default", "meaning"), _rows(cls, section.name))
+        parts.append(f"## {section.name}\n\n{_first_line(cls)}\n\n{table}\n")
     parts.append(f"## Presets\n\n{_presets()}")
     return "\n".join(parts)
 
@@ -79,13 +79,14 @@ def _presets() -> str:
     """Every setting in which two presets differ, and one preset from the default."""
     flat = {name: dict(_flat(dataclasses.asdict(make()))) for name, make in PRESETS.items()}
     about = [f"- `{name}`: {_first_line(make)}" for name, make in PRESETS.items()]
-    rows = [("setting", *(f"`{name}`" for name in flat)), ("---",) * (1 + len(flat))]
+    rows = []
     for path in next(iter(flat.values())):
         values = [settings[path] for settings in flat.values()]
         if any(value != values[0] for value in values):
             rows.append((f"`{path}`", *map(_code, values)))
     said = "Settings in which presets differ; all others are alike, or the defaults above:"
-    return "\n".join(about) + f"\n\n{said}\n\n{markdown(rows)}\n"
+    table = markdown(("setting", *(f"`{name}`" for name in flat)), rows)
+    return "\n".join(about) + f"\n\n{said}\n\n{table}\n"
 
 
 def _flat(values: dict[str, Any], path: str = "") -> Iterator[tuple[str, Any]]:

@@ -19,6 +19,7 @@ from reclf.training.presets import make_config
 from reclf_study import ablation as module
 from reclf_study.ablation import ABLATION_MEASURES, Ablation, plan, sentence, shareable, summarize
 from reclf_study.evaluation_suite import EvaluationSuite, load_results, save_results
+from reclf_study.seeds import Ranking
 
 TINY = {
     "model.image_size": 32,
@@ -88,7 +89,7 @@ def test_real_reports_are_asked_for_importance_by_the_lexicon(config, tmp_path):
     settings = {"data.dataset": "table", "data.root": str(tmp_path), "data.options": {}}
     config = make_config("phantom_small", **{**TINY, **settings})
     suite = EvaluationSuite.draw(config, "val")
-    assert suite.material is None
+    assert suite.benchmark_data is None
     assert suite.choices["words"].startswith("guessed by lexicon chest ")
     assert suite.frequency.reports == 6
     model = make_model(config.model, make_tokenizer(config, open_split(config, "train")), 0)
