@@ -1,30 +1,46 @@
-"""Report text: sections, cleaning, and words.
+"""Report text: cleaning, words and sentences.
 
-    text of a file -> sections -> pick_sections -> report        (raw MIMIC-CXR style files)
-    report -> clean -> split_words -> words                       what a person reads
+    report -> clean -> split_words -> words        what a person reads
 
-A *word* is what attention, graphs and widgets speak of; `pieces.py` makes of it what a text
-encoder reads. Nothing here needs torch, so that a widget can have the words alone.
+A *word* is what attention, graphs and widgets show; `tokenization.py` makes of it what a text
+encoder reads. `sections.py` finds the report in the text of a file. Nothing here needs torch, so
+that a widget can have the words alone.
 
-The section names follow MIT-LCP/mimic-cxr, `txt/create_section_files.py`, so that its table
-`mimic_cxr_sectioned.csv` and a raw report give the same names. Unlike that program, a misspelt
-heading is matched to the nearest known one, and a heading is also found inside a line.
+All functions compose characters first (Unicode NFC): "é" is one character, however it was typed.
 """
 
-import difflib
 import re
-from collections.abc import Mapping, Sequence
+import unicodedata
 
-# A decimal number is one word; letters and digits joined by an apostrophe or a hyphen are one word.
-_WORD = re.compile(r"\d+(?:\.\d+)+|[^\W_]+(?:['’-][^\W_]+)*")
+# Vowel signs and accents that follow their letter: parts of a word that `\w` leaves out.
+_MARKS = "".join(
+    c for c in map(chr, range(0x300, 0x1E00)) if unicodedata.category(c).startswith("M")
+)
+# Scripts that put no space between words: Thai, Lao, Burmese, Khmer, kana, Chinese characters.
+_UNSPACED = (
+    r"\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff"
+    r"\uf900-\ufaff\uff66-\uff9f\U00020000-\U0003ffff"
+)
+_LETTER = rf"(?:[^\W_{_UNSPACED}{_MARKS}][{_MARKS}]*)"
+# In this order: the sign of a size ("3.5x2.1", "10×12") and a number before it, a decimal number,
+# one character of a script without spaces, letters and digits joined by an apostrophe or a hyphen.
+_WORD = re.compile(
+    r"(?<=\d)[x×](?=\d)|\d+(?:[.,]\d+)*(?=[x×]\d)|\d+(?:[.,]\d+)+"
+    rf"|[{_UNSPACED}][{_MARKS}]*"
+    rf"|{_LETTER}+(?:['’-]{_LETTER}+)*"
+)
 
 
 def split_words(text: str) -> list[str]:
-    """Lower-case words of a text; punctuation separates words and is not one."""
-    return _WORD.findall(text.lower())
+    """Lower-case words of a text; punctuation separates words and is not one.
+
+    A decimal number is one word ("1.2", "1,2"), a size is its numbers and the sign between them
+    ("3.5x2.1" is 3.5, x, 2.1), and of a script without spaces every character is one.
+    """
+    return _WORD.findall(_composed(text).lower())
 
 
-_END_OF_SENTENCE = re.compile(r"[.!?;]|\n\s*\n")
+_END_OF_SENTENCE = re.compile(r"[.!?;。！？；]|\n\s*\n")
 
 
 def sentence_numbers(text: str) -> list[int]:
@@ -32,20 +48,24 @@ def sentence_numbers(text: str) -> list[int]:
 
     A full stop, question or exclamation mark, semicolon or empty line between two words ends one.
     """
+    text = _composed(text).lower()
     numbers: list[int] = []
     number, end = 0, 0
-    for word in _WORD.finditer(text.lower()):
+    for word in _WORD.finditer(text):
         number += bool(numbers and _END_OF_SENTENCE.search(text, end, word.start()))
         numbers.append(number)
         end = word.end()
     return numbers
 
 
-# In the place of names, dates, ages: XXXX in Open-I, ___ in MIMIC-CXR, [** **] in MIMIC-III.
-_DEIDENTIFIED = re.compile(r"\[\*\*.*?\*\*\]|\bX{3,}(?:['’]s)?|_{2,}", re.DOTALL)
+# In the place of names, dates, ages: XXXX in Open-I, ___ in MIMIC-CXR, [** **] in MIMIC-III. Marks
+# are short: without a limit, a text of opening brackets alone takes time as its length squared.
+_DEIDENTIFIED = re.compile(r"\[\*\*[^\[\]]{0,200}?\*\*\]|\bX{3,}(?:['’]s)?|_{2,}")
 # "1. " or "2) " opening the text or following the end of a sentence. "Seen at T 8. Stable" has no
 # sentence end before its 8, and "of 0.5. Stable" no space before its 5: both stay.
-_ENUMERATION = re.compile(r"(^|[.:;!?]\s|\n)\s*\(?\d{1,2}[.)](?:\s+(?=[^\W_])|(?=[^\W\d_]))")
+_ENUMERATION = re.compile(
+    r"(^|[.:;!?]\s|\n)[^\S\n]*\(?\d{1,2}[.)](?:[^\S\n]+(?=[^\W_])|(?=[^\W\d_]))"
+)
 _SPACE_BEFORE_STOP = re.compile(r"\s+([.,;:])(?!\d)")
 
 
@@ -55,128 +75,10 @@ def clean(text: str) -> str:
     Letter case, decimals ("1.2 cm") and the order of words stay. In a text without marks and
     enumeration the words stay as they are: `split_words(clean(text)) == split_words(text)`.
     """
-    text = _DEIDENTIFIED.sub(" ", text)
+    text = _DEIDENTIFIED.sub(" ", _composed(text))
     text = _ENUMERATION.sub(r"\1 ", text)
     return _SPACE_BEFORE_STOP.sub(r"\1", " ".join(text.split()))
 
 
-_HEADINGS = {
-    "impression": "impression",
-    "impressions": "impression",
-    "conclusion": "impression",
-    "conclusions": "impression",
-    "opinion": "impression",
-    "findings": "findings",
-    "finding": "findings",
-    "findings and impression": "findings",
-    "findings/impression": "findings",
-    "comparison": "comparison",
-    "comparisons": "comparison",
-    "comparison study": "comparison",
-    "indication": "indication",
-    "indications": "indication",
-    "clinical indication": "indication",
-    "reason for exam": "indication",
-    "reason for examination": "indication",
-    "history": "history",
-    "clinical history": "history",
-    "clinical information": "history",
-    "technique": "technique",
-    "examination": "examination",
-    "exam": "examination",
-    "recommendation": "recommendation",
-    "recommendations": "recommendation",
-    "notification": "notification",
-    "addendum": "addendum",
-    "wet read": "wet_read",
-}
-_KNOWN = "|".join(sorted((re.escape(name) for name in _HEADINGS), key=len, reverse=True))
-_HEADING = re.compile(
-    r"^[ \t]*FINAL[ ](?P<title>REPORT|ADDENDUM)[ \t]*:?[ \t]*$"  # no colon, a line of its own
-    r"|^[ \t]*(?P<line>[A-Z][A-Z0-9 ()/,&'_-]{2,60}?)[ \t]*:(?=\s)"  # any capitals opening a line
-    rf"|^[ \t]*(?P<mixed>(?i:{_KNOWN}))[ \t]*:"
-    rf"|(?<=\s)(?P<inside>{_KNOWN.upper()})[ \t]*:",
-    re.MULTILINE,
-)
-# "PORTABLE AP CHEST RADIOGRAPH:" stands for "FINDINGS:" in many older reports.
-_VIEWS = re.compile(r"\b(CHEST|VIEWS?|RADIOGRAPHS?|FRONTAL|PORTABLE|PA|AP|LATERAL|SUPINE)\b")
-
-
-def sections(text: str) -> dict[str, str]:
-    """Divide the text of a report file at its headings.
-
-    Args:
-        text: the file as it is, headings such as "FINDINGS:" or "Conclusion:" included.
-
-    Returns:
-        Section name -> text with single spaces; empty sections are left out. Names are lower-case:
-        impression, findings, comparison, indication, history, technique, examination, ...; a
-        heading not known here keeps its own words ("right foot" -> "right_foot"). When a heading
-        repeats, the last one counts. Text before any heading is "preamble". Where neither findings
-        nor impression is found, "last_paragraph" holds what follows the first paragraph of the
-        last section (all of it when it has one paragraph and no heading).
-    """
-    marks = list(_HEADING.finditer(text))
-    starts = [mark.start() for mark in marks] + [len(text)]
-    parts = [("preamble", text[: starts[0]])]
-    parts += [
-        (_section_name(mark), text[mark.end() : end])
-        for mark, end in zip(marks, starts[1:], strict=True)
-    ]
-    found: dict[str, str] = {}
-    for name, body in parts:
-        if body.strip():
-            found[name] = " ".join(body.split())
-    if views := found.pop("views", ""):
-        found.setdefault("findings", views)
-    if "findings" not in found and "impression" not in found:
-        name, body = next((part for part in reversed(parts) if part[1].strip()), parts[0])
-        paragraphs = [" ".join(p.split()) for p in re.split(r"\n[ \t]*\n", body.strip())]
-        if len(paragraphs) > 1:
-            found["last_paragraph"] = " ".join(paragraphs[1:])
-            found[name] = paragraphs[0]
-        elif name in ("preamble", "report") and paragraphs[0]:
-            found["last_paragraph"] = paragraphs[0]
-    return found
-
-
-def _section_name(mark: re.Match[str]) -> str:
-    if mark["title"]:
-        return mark["title"].lower()
-    heading = " ".join((mark["line"] or mark["mixed"] or mark["inside"]).split()).lower()
-    # Comparing with every known heading is slow; most are spelt as they should be.
-    near = (
-        [heading]
-        if heading in _HEADINGS
-        else difflib.get_close_matches(heading, _HEADINGS, 1, 0.85)
-    )
-    if near:
-        return _HEADINGS[near[0]]
-    if _VIEWS.search(heading.upper()):
-        return "views"
-    return re.sub(r"\W+", "_", heading).strip("_")
-
-
-def pick_sections(
-    sections: Mapping[str, str],
-    prefer: Sequence[str] = ("findings", "impression"),
-    how: str = "join",
-) -> str:
-    """Make one report of the sections of a file.
-
-    Args:
-        sections: as `sections()` returns it, or a row of `mimic_cxr_sectioned.csv`.
-        prefer: section names, in the order wanted.
-        how: "join" all that are there, the "first" that is there, or the "longest" by words.
-
-    Returns:
-        The text; "last_paragraph" where no preferred section has text; "" where that is missing.
-    """
-    if how not in ("join", "first", "longest"):
-        raise ValueError(f"how must be 'join', 'first' or 'longest', got {how!r}")
-    texts = [text for name in prefer if (text := sections.get(name, "").strip())]
-    if not texts:
-        return sections.get("last_paragraph", "").strip()
-    if how == "join":
-        return " ".join(texts)
-    return texts[0] if how == "first" else max(texts, key=lambda text: len(split_words(text)))
+def _composed(text: str) -> str:
+    return text if text.isascii() else unicodedata.normalize("NFC", text)

@@ -173,9 +173,12 @@ class FileStudies:
         problems: what was left out under on_problem="skip".
         split_counts: split -> rows, the ones with problems included.
         view_counts: view -> images of the release, those left out included, where it is known.
+        report_notes: what is to be known about the reading of reports -> studies with their text;
+            no problem, and no study is left out for it.
     """
 
     view_counts: Mapping[str, int] = {}
+    report_notes: Mapping[str, Sequence[str]] = {}
 
     def __init__(
         self,

@@ -51,6 +51,7 @@ class DataCheck:
         views: view -> images, laterals that the loader leaves out included where the table tells.
         sizes: (height, width) of the files -> images.
         reports: split -> numbers about their texts; empty where there are no reports.
+        report_notes: what is to be known about the reading of reports -> every example.
         repeated: the texts that stand in most studies -> how many.
         samples: a few studies per split, for a contact sheet.
     """
@@ -64,6 +65,7 @@ class DataCheck:
     views: dict[str, int] = field(default_factory=dict)
     sizes: dict[tuple[int, int], int] = field(default_factory=dict)
     reports: dict[str, dict[str, float]] = field(default_factory=dict)
+    report_notes: dict[str, list[str]] = field(default_factory=dict)
     repeated: dict[str, int] = field(default_factory=dict)
     samples: list[tuple[str, Study]] = field(default_factory=list)
 
@@ -76,6 +78,10 @@ class DataCheck:
         problems = [
             {"problem": kind, "count": len(found), "examples": "; ".join(found[:3])}
             for kind, found in self.problems.items()
+        ]
+        notes = [
+            {"what": kind, "reports": len(found), "examples": "; ".join(found[:3])}
+            for kind, found in self.report_notes.items()
         ]
         labels = {
             label: {f"{split} {value}": n for split in self.labels for value, n in
@@ -93,6 +99,7 @@ class DataCheck:
             "Views": pd.DataFrame({"images": self.views}),
             "Sizes of the files (ten most frequent)": pd.DataFrame(sizes),
             "Reports": pd.DataFrame(self.reports, dtype=object).T,
+            "Reading of reports": pd.DataFrame(notes),
             "Most repeated reports": pd.DataFrame({"studies": self.repeated}),
         }
         return {title: table for title, table in tables.items() if len(table)}
@@ -189,6 +196,8 @@ def check_data(
         check.splits[split]["read"] = len(indices)
         _count_labels(check, split, data)
         texts.update(_measure_reports(check, split, data.reports))
+        for kind, examples in getattr(data, "report_notes", {}).items():
+            check.report_notes.setdefault(kind, []).extend(examples)
         for view, n in _views(data).items():
             check.views[view] = max(n, check.views.get(view, 0))
     _note_duplicates(check, places)

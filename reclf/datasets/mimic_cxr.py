@@ -23,7 +23,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from reclf.data.reports import pick_sections, sections
+from reclf.data.sections import Headings, left_out, pick_sections, sections
 
 from .base import Loader, LoaderOptions, Row
 from .labels import CHEXPERT_LABELS, label_rows, uncertain_values
@@ -52,7 +52,9 @@ class MimicCxr(Loader):
             looks in the root.
         views: values of ViewPosition to keep; ("PA", "AP") are the frontal ones.
         sections: of the report, in the order wanted.
-        how: "join", "first" or "longest", see `reports.pick_sections`.
+        how: "join", "first" or "longest", see `sections.pick_sections`.
+        headings: more headings of the text files, section -> list or a JSON file of it; English,
+            Spanish, Portuguese, German and French ones are known.
         labels: "chexpert", "negbio", or None for no labels.
         uncertain: what the value -1 becomes: "nan", "zero", "one", or label -> one of these; a
             label that is not named there becomes NaN.
@@ -73,6 +75,7 @@ class MimicCxr(Loader):
         views: Sequence[str] = ("PA", "AP"),
         sections: Sequence[str] = ("findings", "impression"),
         how: str = "join",
+        headings: Mapping[str, Sequence[str]] | str | None = None,
         labels: str | None = "chexpert",
         uncertain: str | Mapping[str, str] = "nan",
     ) -> Iterator[Row]:
@@ -95,7 +98,8 @@ class MimicCxr(Loader):
             table = table.merge(label_table[[*keys, *LABELS]], on=keys, how="left")
         table["split"] = table["split"].map(split_name)
         wanted = table[table["split"] == self.split]
-        reports = _read_reports(paths["reports"], wanted, sections, how)
+        known = Headings.load(headings)
+        reports, self.report_notes = _read_reports(paths["reports"], wanted, sections, how, known)
 
         table = table.fillna("")
         values = uncertain_of if labels else {}
@@ -145,22 +149,31 @@ def _refuse_unknown(
 
 
 def _read_reports(
-    source: Path, table: pd.DataFrame, wanted: Sequence[str], how: str
-) -> dict[str, str]:
-    """study_id -> report; a study without one is not there."""
+    source: Path, table: pd.DataFrame, wanted: Sequence[str], how: str, headings: Headings
+) -> tuple[dict[str, str], dict[str, list[str]]]:
+    """study_id -> report, a study without one is not there; and what is to be told of them."""
     if source.is_file():
         named = read_table(source, ["study", *wanted]).to_dict("records")
-        return {r["study"].removeprefix("s"): pick_sections(r, wanted, how) for r in named}
+        return {r["study"].removeprefix("s"): pick_sections(r, wanted, how) for r in named}, {}
     studies = table[["subject_id", "study_id"]].drop_duplicates().itertuples(index=False)
 
-    def read(key: tuple[str, str]) -> tuple[str, str]:
+    def read(key: tuple[str, str]) -> tuple[str, dict[str, str]]:
         subject, study = key
         path = source / f"p{subject[:2]}" / f"p{subject}" / f"s{study}.txt"
         text = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
-        return study, pick_sections(sections(text), wanted, how)
+        return study, sections(text, headings)
 
     with ThreadPoolExecutor(8) as pool:
-        return dict(pool.map(read, studies))
+        divided = dict(pool.map(read, studies))
+    notes: dict[str, list[str]] = {}
+    for study, found in divided.items():
+        if not any(name in found for name in wanted) and "last_paragraph" in found:
+            text = f"s{study}: {found['last_paragraph'][:80]}"
+            notes.setdefault("no section of the report: other text is taken", []).append(text)
+        for name, text in left_out(found, wanted).items():
+            kind = f"section {name!r} is not read"
+            notes.setdefault(kind, []).append(f"s{study}: {text[:80]}")
+    return {study: pick_sections(found, wanted, how) for study, found in divided.items()}, notes
 
 
 # Patient, split, view of the first image, report, and labels by name; what a study has to show.

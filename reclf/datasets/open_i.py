@@ -23,7 +23,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from reclf.data.reports import pick_sections
+from reclf.data.sections import pick_sections
 
 from .base import Loader, Row
 from .parts import Part, find_parts, read_table
@@ -95,7 +95,7 @@ class OpenI(Loader):
             from clusters of the pictures, one image per examination); "first" takes the first image
             of each examination; "all" takes every image.
         sections: of the report, in the order wanted.
-        how: "join", "first" or "longest", see `reports.pick_sections`.
+        how: "join", "first" or "longest", see `sections.pick_sections`.
         on_problem: 28 reports have neither findings nor impression: "skip" leaves them out.
 
     Labels: 1 or 0 by the MeSH terms that readers gave, NaN where nobody indexed the report. Study

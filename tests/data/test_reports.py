@@ -1,32 +1,17 @@
-"""Reports: sections of a file, cleaning, and words."""
+"""Report text: cleaning, words and sentences."""
+
+import time
 
 import pytest
 from commands import run_python
 
-from reclf.data.reports import clean, pick_sections, sections, sentence_numbers, split_words
+from reclf.data.reports import clean, sentence_numbers, split_words
 
 REPORTS = [
     "Small left pleural effusion. No pneumothorax.",
     "The heart is enlarged. A 1.2 cm nodule in the right upper lobe is stable.",
     "No focal consolidation, pleural effusion or pneumothorax.",
 ]
-
-MIMIC = """                                 FINAL REPORT
- EXAMINATION:  CHEST (PA AND LAT)
-
- INDICATION:  ___F with fever  // eval for infection
-
- COMPARISON:  None.
-
- FINDINGS:
-
- There is no focal consolidation.  The
- heart is normal.
-
- IMPRESSION:
-
- No acute process.
-"""
 
 
 def test_words_of_a_report():
@@ -37,6 +22,50 @@ def test_words_of_a_report():
         "patient’s",
         "x",
     ]
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("3.5x2.1 cm", ["3.5", "x", "2.1", "cm"]),
+        ("2x3x4 and 10 × 12, 4×5", ["2", "x", "3", "x", "4", "and", "10", "12", "4", "×", "5"]),
+        ("T2x3, 2x, 10mm", ["t2x3", "2x", "10mm"]),  # no size
+        ("Herd von 1,2 cm", ["herd", "von", "1,2", "cm"]),
+        ("左侧胸腔积液", ["左", "侧", "胸", "腔", "积", "液"]),
+        ("右肺3.5x2.1cm结节。", ["右", "肺", "3.5", "x", "2.1", "cm", "结", "节"]),
+        ("ปกติ", ["ป", "ก", "ติ"]),  # a vowel sign stays with its letter
+        ("胸水あり", ["胸", "水", "あ", "り"]),
+        ("안녕 심장", ["안녕", "심장"]),  # has spaces
+        ("हृदय का", ["हृदय", "का"]),
+        ("épanchement Größe", ["épanchement", "größe"]),
+    ],
+)  # fmt: skip
+def test_words_of_other_scripts_and_sizes(text, words):
+    assert split_words(text) == words
+    assert len(sentence_numbers(text)) == len(words)
+
+
+def test_letters_are_composed_before_anything_reads_them():
+    typed = "Impresio\u0301n: pequen\u0303o"
+    assert split_words(typed) == ["impresión", "pequeño"]
+    assert clean(typed) == "Impresión: pequeño"
+
+
+@pytest.mark.parametrize(
+    "part", ["[**", "\n", "1. ", " \n", "[** ", "_", ". ", "3x", "XXX ", "\u0301", "a"]
+)
+def test_time_grows_with_the_length_and_not_its_square(part):
+    def seconds(count):
+        text, best = part * count, 1e9
+        for _ in range(3):
+            start = time.process_time()
+            clean(text)
+            sentence_numbers(text)
+            best = min(best, time.process_time() - start)
+        return best
+
+    short, long = 4_000, 32_000
+    assert seconds(long) < 30 * seconds(short) + 0.05  # 8 times is linear, 64 times the square
 
 
 @pytest.mark.parametrize(
@@ -53,55 +82,6 @@ def test_words_of_a_report():
 def test_sentences_end_at_stops_and_empty_lines(text, numbers):
     assert sentence_numbers(text) == numbers
     assert len(numbers) == len(split_words(text))
-
-
-def test_sections_of_a_mimic_report():
-    assert sections(MIMIC) == {
-        "examination": "CHEST (PA AND LAT)",
-        "indication": "___F with fever // eval for infection",
-        "comparison": "None.",
-        "findings": "There is no focal consolidation. The heart is normal.",
-        "impression": "No acute process.",
-    }
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("Findings: Clear.\nConclusion: Normal.", {"findings": "Clear.", "impression": "Normal."}),
-        ("FINDINGS: Clear. IMPRESSION: Normal.", {"findings": "Clear.", "impression": "Normal."}),
-        ("IMPRESSON: Normal.", {"impression": "Normal."}),
-        ("FINDINGS AND IMPRESSION: Clear.", {"findings": "Clear."}),
-        ("PORTABLE AP CHEST RADIOGRAPH:  Clear.", {"findings": "Clear."}),
-        ("WET READ: No.\nIMPRESSION: A.\nIMPRESSION: B.", {"wet_read": "No.", "impression": "B."}),
-        ("RIGHT FOOT: Fine.\nIMPRESSION: Well.", {"right_foot": "Fine.", "impression": "Well."}),
-        ("IMPRESSION: Ratio 2:1, note: stable.", {"impression": "Ratio 2:1, note: stable."}),
-        ("FINDINGS:\n\nIMPRESSION: Normal.", {"impression": "Normal."}),
-        ("", {}),
-    ],
-)  # fmt: skip
-def test_headings(text, expected):
-    assert sections(text) == expected
-
-
-def test_missing_headings_leave_the_last_paragraph():
-    text = "FINAL REPORT\n HISTORY: Cough.\n \n The lungs are\n clear.\n\n Normal heart."
-    found = sections(text)
-    assert found == {"history": "Cough.", "last_paragraph": "The lungs are clear. Normal heart."}
-    assert sections("The lungs are clear.")["last_paragraph"] == "The lungs are clear."
-    assert sections("FINAL REPORT\n The lungs\n are clear.")["last_paragraph"].endswith("clear.")
-    assert pick_sections(found) == "The lungs are clear. Normal heart."
-
-
-def test_pick_sections():
-    both = {"impression": "Normal.", "findings": "Clear lungs.", "history": "Cough for many weeks."}
-    assert pick_sections(both) == "Clear lungs. Normal."
-    assert pick_sections(both, how="longest") == "Clear lungs."
-    assert pick_sections(both, prefer=("impression", "findings"), how="first") == "Normal."
-    assert pick_sections({"findings": "", "impression": "Normal."}, how="first") == "Normal."
-    assert pick_sections({"history": "Cough."}) == ""
-    with pytest.raises(ValueError, match="'join', 'first' or 'longest', got 'all'"):
-        pick_sections(both, how="all")
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from reclf.datasets.data_check import check_data
 from reclf.datasets.mimic_cxr import LABELS, MimicCxr, write_tiny
 from reclf.datasets.problems import DataProblems
 from reclf.datasets.registry import load_dataset
@@ -143,3 +144,19 @@ def test_wrong_options(tmp_path, options, message):
     root = write_tiny(tmp_path, sectioned=True)
     with pytest.raises(ValueError, match=message):
         MimicCxr(root, "train", SIZE, **options)
+
+
+def test_text_that_is_in_no_section_that_is_read_is_told(root):
+    path = root / "files/p10/p10000001/s50000000.txt"
+    path.write_text("WET READ: Fine.\nFINDINGS:\nLUNGS: Clear.\nBEVINDING: Helder.")
+    data = MimicCxr(root, "train", SIZE)
+    assert data[0].report == "LUNGS: Clear. BEVINDING: Helder."
+    other = "no section of the report: other text is taken"
+    assert data.report_notes == {
+        "section 'wet_read' is not read": ["s50000000: Fine."],
+        other: ["s50000004: Cardiomegaly. Mild edema."],
+    }
+    own = MimicCxr(root, "train", SIZE, headings={"impression": ["bevinding"]})
+    assert own[0].report == "LUNGS: Clear. Helder."
+    tables = check_data(root, "mimic_cxr", progress=False).tables()
+    assert set(tables["Reading of reports"]["what"]) == {"section 'wet_read' is not read", other}
