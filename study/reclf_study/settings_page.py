@@ -16,6 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from reclf.config import RunConfig
+from reclf.models.relations import AGGREGATORS, options_of
+from reclf.models.relations.options import SRMOptions
 from reclf.stats.tables import markdown
 from reclf.training.presets import PRESETS
 
@@ -38,6 +40,7 @@ def page() -> str:
         cls = typing.get_type_hints(RunConfig)[section.name]
         table = markdown(("setting", "type", "default", "meaning"), _rows(cls, section.name))
         parts.append(f"## {section.name}\n\n{_first_line(cls)}\n\n{table}\n")
+    parts.append(f"## Aggregators\n\n{_aggregators()}")
     parts.append(f"## Presets\n\n{_presets()}")
     return "\n".join(parts)
 
@@ -73,6 +76,18 @@ def _field_docstrings(cls: type) -> dict[str, str]:
             text = ast.literal_eval(below.value)
             found[ast.unparse(field.target)] = " ".join(text.split())
     return found
+
+
+def _aggregators() -> str:
+    """What `model.aggregator` can name, and the options of each; those of SRM in full."""
+    rows = []
+    for name, cls in AGGREGATORS.items():
+        options = ", ".join(f"`{option}`" for option in sorted(options_of(name)))
+        rows.append((f"`{name}`", _cell(_first_line(cls)), options))
+    names = markdown(("`model.aggregator`", "what it is", "options"), rows)
+    columns = ("setting", "type", "default", "meaning")
+    srm = markdown(columns, _rows(SRMOptions, "model.aggregator_options"))
+    return f"{names}\n\nOptions of SRM, alone and in `reclf`:\n\n{srm}\n"
 
 
 def _presets() -> str:
