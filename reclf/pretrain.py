@@ -21,7 +21,8 @@ from reclf.models.reclf import RECLF
 from reclf.runs.run import Run
 from reclf.training.loop import train
 from reclf.training.presets import PRESETS, make_config
-from reclf.training.runtime import leave_processes, make_accelerator
+from reclf.training.processes import leave_processes
+from reclf.training.runtime import make_accelerator
 
 TOKENIZER_REPORTS = 2000
 

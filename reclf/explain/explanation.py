@@ -221,8 +221,9 @@ def explain(
     with torch.no_grad():
         images, texts = model.encode_images(batch.pixels), model.encode_reports(batch)
         related, matched = model.relate(images, texts)
-        cosine = torch.cosine_similarity(images.global_embedding, texts.global_embedding).item()
-        logit_global = cosine * model.logit_scale.item()
+        cosine = torch.cosine_similarity(images.global_embedding, texts.global_embedding)
+        local = related.logits if model.aggregator.uses_matchings else None
+        logits = model.combine(model.logit_scale * cosine, local)
     model.train(was_training)
 
     words = collate_for(model).words(text)
@@ -231,11 +232,13 @@ def explain(
     def array(tensor: torch.Tensor) -> np.ndarray:
         return tensor.float().cpu().numpy()
 
-    scores = {"global": cosine, "logit_global": logit_global}
-    scores["logit"] = model.config.global_weight * logit_global
-    if model.aggregator.uses_matchings:
-        scores["logit_local"] = related.logits.item()
-        scores["logit"] += scores["logit_local"]
+    scores = {
+        "global": cosine.item(),
+        "logit_global": logits.logits_global.item(),
+        "logit": logits.logits.item(),
+    }
+    if logits.logits_local is not None:
+        scores["logit_local"] = logits.logits_local.item()
     truth = study.words[:count] if study.words is not None and report is None else None
     lexicon = lexicon or load_lexicon()
     typed = lexicon.read(text)[:count] if truth is None else truth

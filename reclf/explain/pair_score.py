@@ -153,7 +153,7 @@ class PairScore:
             return matched.cosines[:, self.chosen].mean(1)
         if self.target == "local":
             return related.logits
-        return self.model.config.global_weight * logit_global + related.logits
+        return self.model.combine(logit_global, related.logits).logits
 
 
 def _rows(tensor: Tensor, rows: int) -> Tensor:

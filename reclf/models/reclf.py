@@ -14,7 +14,7 @@ Shape letters: A = images, B = reports, N = pairs, W = words, R = regions; D, S 
 
 import json
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -131,9 +131,10 @@ class RECLF(nn.Module):
         if self.aggregator.uses_matchings:
             scorer = PairScorer(self.matchings, self.aggregator, pair_chunk, checkpoint_pairs)
             logits_local = scorer.all_pairs(images, texts, _counts(texts, word_counts))
-        return self._combine(logits_global, logits_local)
+        return self.combine(logits_global, logits_local)
 
-    def _combine(self, logits_global: Tensor, logits_local: Tensor | None) -> Scores:
+    def combine(self, logits_global: Tensor, logits_local: Tensor | None) -> Scores:
+        """Global and local logits of the same pairs, with the score to rank by."""
         logits = self.config.global_weight * logits_global
         if logits_local is not None:
             logits = logits + logits_local
@@ -165,7 +166,7 @@ class RECLF(nn.Module):
             scorer = PairScorer(self.matchings, self.aggregator, pair_chunk)
             counts = _counts(texts, None)
             logits_local = scorer.listed_pairs(images, texts, image_rows, text_rows, counts)
-        return self._combine(logits_global, logits_local)
+        return self.combine(logits_global, logits_local)
 
     def relate(self, images: ImageFeatures, texts: TextFeatures) -> tuple[Related, Matched]:
         """Relate image i with report i, and keep graph, weights, matchings and attention.
@@ -193,56 +194,32 @@ class RECLF(nn.Module):
         encoder_chunk: int = 0,
         shortlist: int = 0,
         positives: Tensor | None = None,
-        first: int = 0,
-        gather: Callable[[Tensor, int], Tensor] = lambda tensor, dim: tensor,
     ) -> dict[str, Any]:
         """Logits of all pairs of a batch, by the names that `contrastive_losses` takes.
 
         Args:
             batch: B studies.
             pair_chunk, checkpoint_pairs: see `score`.
-            encoder_chunk: studies encoded at a time, and encoded again in the backward pass, so
-                that memory holds the activations of one chunk; 0 encodes all at once. Batch norms
-                see a chunk as their batch.
+            encoder_chunk: see `encode`.
             shortlist: K; relate only positives and, by global logits, the K hardest negatives of
                 every image and every report; the other local logits are -inf. 0 relates all.
-            positives: bool (A, A) over the joint batch; None means its diagonal.
-            first: position of this batch in the joint one.
-            gather: joins a tensor over processes along a dimension, with gradient. Each process
-                matches its own reports with the images of all; columns are joined afterwards.
+            positives: bool (B, B); None means the diagonal.
         """
-        images, texts = self._encode(batch, encoder_chunk)
-        joint = images._replace(global_embedding=gather(images.global_embedding, 0))
-        logits_global = gather(self.score_global(joint, texts), 1)
-        if not self.aggregator.uses_matchings:
-            return {"logits_global": logits_global, "logits_local": None}
-        joint = joint._replace(regions=gather(images.regions, 0))
-        auxiliary = self.aggregator.auxiliary_weight > 0
-        scorer = PairScorer(
-            self.matchings, self.aggregator, pair_chunk, checkpoint_pairs, auxiliary
-        )
-        counts = _counts(texts, batch.word_counts)
-        if not shortlist:
-            scores = scorer.all_pairs(joint, texts, counts)
-        else:
-            if positives is None:
-                positives = torch.eye(len(logits_global), device=logits_global.device).bool()
-            chosen = hardest_pairs(logits_global, positives, shortlist)
-            own = chosen[:, first : first + len(batch)]
-            rows = own.cpu().nonzero().T
-            values = scorer.listed_pairs(joint, texts, rows[0], rows[1], counts)
-            empty = values.new_full((*own.shape, *values.shape[1:]), float("-inf"))
-            scores = empty.masked_scatter(own[..., None] if auxiliary else own, values)
-        scores = gather(scores, 1)
-        logits_local, logits_auxiliary = scores.unbind(-1) if auxiliary else (scores, None)
-        return {
-            "logits_global": logits_global,
-            "logits_local": logits_local,
-            "logits_auxiliary": logits_auxiliary,
-            "auxiliary_weight": self.aggregator.auxiliary_weight,
-        }
+        images, texts = self.encode(batch, encoder_chunk)
+        logits_global = self.score_global(images, texts)
+        chosen = hardest_pairs(logits_global, positives, shortlist) if shortlist else None
+        counts = batch.word_counts
+        local = self.score_local(images, texts, counts, chosen, pair_chunk, checkpoint_pairs)
+        return self.named(logits_global, local)
 
-    def _encode(self, batch: Batch, chunk: int) -> tuple[ImageFeatures, TextFeatures]:
+    def encode(self, batch: Batch, chunk: int = 0) -> tuple[ImageFeatures, TextFeatures]:
+        """Features of the images and of the reports of a batch, both sides at a time.
+
+        Args:
+            chunk: studies encoded at a time, and encoded again in the backward pass, so that memory
+                holds the activations of one chunk; 0 encodes all at once. Batch norms see a chunk
+                as their batch.
+        """
         if chunk >= len(batch) or not torch.is_grad_enabled():
             chunk = 0
         sides = (self.image_encoder, (batch.pixels,)), (self.text_encoder, _text_parts(batch))
@@ -250,6 +227,49 @@ class RECLF(nn.Module):
             [Job([tower], partial(_encode_chunks, tower, chunk), parts) for tower, parts in sides]
         )
         return ImageFeatures(*images), TextFeatures(*texts)
+
+    def score_local(
+        self,
+        images: ImageFeatures,
+        texts: TextFeatures,
+        word_counts: Sequence[int] | None = None,
+        chosen: Tensor | None = None,
+        pair_chunk: int = 0,
+        checkpoint_pairs: bool = False,
+    ) -> Tensor | None:
+        """Local logits of images with reports, (A, B), None where the aggregator has none.
+
+        With an auxiliary score that is trained, (A, B, 2): the logits, then that score.
+
+        Args:
+            word_counts, pair_chunk, checkpoint_pairs: see `score`.
+            chosen: bool (A, B), the pairs to relate; the others are -inf. None relates all.
+        """
+        if not self.aggregator.uses_matchings:
+            return None
+        auxiliary = self.aggregator.auxiliary_weight > 0
+        scorer = PairScorer(
+            self.matchings, self.aggregator, pair_chunk, checkpoint_pairs, auxiliary
+        )
+        counts = _counts(texts, word_counts)
+        if chosen is None:
+            return scorer.all_pairs(images, texts, counts)
+        rows = chosen.cpu().nonzero().T
+        values = scorer.listed_pairs(images, texts, rows[0], rows[1], counts)
+        empty = values.new_full((*chosen.shape, *values.shape[1:]), float("-inf"))
+        return empty.masked_scatter(chosen[..., None] if auxiliary else chosen, values)
+
+    def named(self, logits_global: Tensor, local: Tensor | None) -> dict[str, Any]:
+        """Global logits and what `score_local` gives, by the names of `contrastive_losses`."""
+        if local is None:
+            return {"logits_global": logits_global, "logits_local": None}
+        logits_local, auxiliary = local.unbind(-1) if local.ndim == 3 else (local, None)
+        return {
+            "logits_global": logits_global,
+            "logits_local": logits_local,
+            "logits_auxiliary": auxiliary,
+            "auxiliary_weight": self.aggregator.auxiliary_weight,
+        }
 
     def save_pretrained(self, folder: str | Path) -> None:
         """Write config.json, model.safetensors, the towers' configurations and the tokenizer."""

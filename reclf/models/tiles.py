@@ -40,16 +40,18 @@ def pairs_at_a_time(words: int, width: float, dtype: torch.dtype, device: torch.
     return max(1, int(largest / (dtype.itemsize * max(1, words) * width)))
 
 
-def hardest_pairs(logits: Tensor, positives: Tensor, k: int) -> Tensor:
+def hardest_pairs(logits: Tensor, positives: Tensor | None, k: int) -> Tensor:
     """The pairs worth relating: positives, and the k hardest negatives of each row and column.
 
     Args:
         logits: (A, B), higher is harder.
-        positives: bool (A, B).
+        positives: bool (A, B); None means the diagonal.
 
     Returns:
         bool (A, B).
     """
+    if positives is None:
+        positives = torch.eye(len(logits), dtype=torch.bool, device=logits.device)
     negatives = logits.detach().masked_fill(positives, float("-inf"))
     chosen = positives.clone()
     for dim in (0, 1):

@@ -30,8 +30,8 @@ from reclf.models.recall import recall_table, same_report, score_studies
 from reclf.models.reclf import RECLF
 from reclf.runs.run import Run
 
+from .processes import JointModel, batch_losses
 from .runtime import (
-    batch_losses,
     cpu_threads,
     interrupts,
     keep_freed_memory,
@@ -114,7 +114,8 @@ class _Loop:
         if accelerator.num_processes > 1 and accelerator.device.type == "cuda":
             model = nn.SyncBatchNorm.convert_sync_batchnorm(model)
         optimizer = make_optimizer(model, self.config)
-        self.wrapped, self.optimizer = accelerator.prepare(model, optimizer)
+        trained = JointModel(model) if accelerator.num_processes > 1 else model
+        self.wrapped, self.optimizer = accelerator.prepare(trained, optimizer)
         self.validated = -1  # the step of the last validation
         self._resume()
         if self.config.tensorboard:

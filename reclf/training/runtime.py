@@ -1,7 +1,6 @@
-"""What the training loop stands on: device, optimizer, the loss of all processes, signals."""
+"""What the training loop needs of the machine: device, optimizer, threads, memory, signals."""
 
 import ctypes
-import gc
 import os
 import resource
 import signal
@@ -11,13 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import torch.distributed as distributed
-from accelerate import Accelerator, DistributedDataParallelKwargs, PartialState
-from torch import Tensor, nn
+from accelerate import Accelerator, DistributedDataParallelKwargs
+from torch import nn
 
 from reclf.config import TrainConfig
-from reclf.data.batch import Batch
-from reclf.models.losses import contrastive_losses
 from reclf.models.parallel import parallel_threads
 from reclf.models.reclf import RECLF
 
@@ -55,56 +51,6 @@ def choose_precision(precision: str, on_cpu: bool) -> str:
     return "bf16" if torch.cpu.get_capabilities().get("avx512_bf16") else "no"
 
 
-def batch_losses(
-    model: nn.Module, batch: Batch, config: TrainConfig, accelerator: Accelerator
-) -> dict[str, Tensor]:
-    """The losses of one micro-batch; with several processes, of their joint batch."""
-
-    def gather(tensor: Tensor, dim: int) -> Tensor:
-        if accelerator.num_processes == 1:
-            return tensor
-        return _Gather.apply(tensor, dim)
-
-    positives = None
-    if config.identity_aware:
-        keys = gather(batch.report_keys, 0)
-        positives = keys[:, None] == keys[None]
-    with accelerator.autocast():
-        outputs = model(
-            batch,
-            pair_chunk=config.pair_chunk,
-            checkpoint_pairs=config.checkpoint_pairs,
-            encoder_chunk=config.encoder_chunk,
-            shortlist=config.shortlist,
-            positives=positives,
-            first=accelerator.process_index * len(batch),
-            gather=gather,
-        )
-    return contrastive_losses(**outputs, positives=positives, local_weight=config.local_weight)
-
-
-class _Gather(torch.autograd.Function):
-    """Join the equal shares of all processes along a dimension.
-
-    Backward sums the gradients of all processes, since all of them used this share, and DDP then
-    averages over processes: together that is the gradient of the joint batch.
-    """
-
-    @staticmethod
-    def forward(ctx, share: Tensor, dim: int) -> Tensor:
-        ctx.dim, ctx.size = dim, share.shape[dim]
-        share = share.contiguous()
-        shares = [torch.empty_like(share) for _ in range(distributed.get_world_size())]
-        distributed.all_gather(shares, share)
-        return torch.cat(shares, dim)
-
-    @staticmethod
-    def backward(ctx, grad: Tensor) -> tuple[Tensor, None]:
-        grad = grad.contiguous()
-        distributed.all_reduce(grad)
-        return grad.narrow(ctx.dim, distributed.get_rank() * ctx.size, ctx.size), None
-
-
 def make_optimizer(model: RECLF, config: TrainConfig) -> torch.optim.AdamW:
     """AdamW with decay on matrices only, and its own rate for the towers if one is given."""
     groups: dict[tuple[float, float], list[nn.Parameter]] = {}
@@ -122,18 +68,6 @@ def make_optimizer(model: RECLF, config: TrainConfig) -> torch.optim.AdamW:
         ],
         fused=True,
     )
-
-
-def leave_processes() -> None:
-    """Leave the group of processes; the last thing that a process does with it. One is none.
-
-    Whatever refers to the group must be gone: DDP's reducer joins the group's threads when it is
-    destroyed. At the end of the interpreter that happens under its lock, for which such a thread
-    may wait, and the process hangs for ever. A process that ends before the others, in the group
-    still, may abort after all was written.
-    """
-    gc.collect()
-    PartialState().destroy_process_group()
 
 
 def keep_freed_memory() -> bool:

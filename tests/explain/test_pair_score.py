@@ -7,6 +7,7 @@ import torch
 
 from reclf.explain import explain
 from reclf.explain.pair_score import PairScore
+from reclf.models.reclf import Scores
 
 
 @pytest.fixture
@@ -34,6 +35,14 @@ def test_it_is_the_score_that_retrieval_uses(model, study, target):
     assert score.value == pytest.approx(
         explain(model, study).scores["logit" if target == "logit" else f"logit_{target}"], abs=1e-5
     )
+
+
+def test_the_combined_score_is_the_model_s(model, study, monkeypatch):
+    def combine(self, logits_global, logits_local):
+        return Scores(logits_global, logits_local, torch.full_like(logits_global, 7.0))
+
+    monkeypatch.setattr(type(model), "combine", combine)
+    assert pair(model, study, "logit").value == explain(model, study).scores["logit"] == 7
 
 
 def test_the_cosine_of_a_phrase_is_the_mean_of_its_words(model, study):

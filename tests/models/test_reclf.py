@@ -214,6 +214,25 @@ def test_the_auxiliary_score_of_a_pair_is_that_of_the_pair_alone(tiny, batch, re
             torch.testing.assert_close(fast[name], value, atol=1e-5, rtol=1e-4)
 
 
+def test_the_combined_score_has_one_path(tiny, batch):
+    """Global weight times the global logit, plus the local one where there is any."""
+    model = RECLF(tiny(global_weight=0.25))
+    scores = model.combine(torch.tensor([4.0, 8.0]), torch.tensor([1.0, -3.0]))
+    assert scores.logits.tolist() == [2.0, -1.0]
+    assert model.combine(torch.tensor([4.0]), None).logits.tolist() == [1.0]
+    called = []
+
+    def combine(logits_global, logits_local):
+        called.append(1)
+        return scores
+
+    model.combine = combine
+    images, texts = model.encode_images(batch.pixels), model.encode_reports(batch)
+    rows = torch.tensor([0])
+    assert model.score(images, texts) is model.score_pairs(images, texts, rows, rows) is scores
+    assert len(called) == 2
+
+
 class Silent(SRM):
     auxiliary_weight = 0.5
 
@@ -223,30 +242,6 @@ def test_an_auxiliary_weight_without_its_score_is_refused(tiny, batch):
     message = r"Silent has auxiliary_weight 0\.5, but its Related\.auxiliary is None: return"
     with pytest.raises(ValueError, match=message):
         model(batch)
-
-
-def test_gather_joins_images_and_columns(tiny, make_batch):
-    """Two processes, played one after the other, get the columns of one process with both."""
-    options = {"importance_loss": 0.5}
-    model, both = RECLF(tiny(aggregator_options=options)).eval(), make_batch((3, 0, 5, 1))
-    parts = []
-    for rows in (slice(0, 2), slice(2, 4)):
-        part = make_batch((3, 0, 5, 1))
-        for name, value in vars(both).items():
-            setattr(part, name, value[rows])
-        parts.append(part)
-    images = [model.encode_images(part.pixels) for part in parts]
-
-    def gather(tensor, dim):
-        if dim == 1:
-            return tensor  # the columns of this process
-        which = "global_embedding" if tensor.ndim == 2 else "regions"
-        return torch.cat([getattr(image, which) for image in images])
-
-    columns = [model(part, gather=gather) for part in parts]
-    expected = model(both)
-    for name in ("logits_global", "logits_local", "logits_auxiliary"):
-        torch.testing.assert_close(torch.cat([c[name] for c in columns], 1), expected[name])
 
 
 @pytest.mark.parametrize("image", ["resnet", "vit"])

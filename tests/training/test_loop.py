@@ -324,7 +324,7 @@ def test_two_processes_see_the_loss_and_gradient_of_the_joint_batch(tmp_path):
         launch += ["--multi_gpu"] if processes > 1 else ["--cpu"]
         done = run_command(
             [*launch, str(HERE / "two_processes.py"), str(path)],
-            # Two processes with two lanes each, one with one.
+            # Two processes with two threads each, one with one.
             env={**os.environ, "OMP_NUM_THREADS": str(processes), "CUDA_VISIBLE_DEVICES": ""},
         )
         assert done.returncode == 0, done.stderr  # the reason comes first, the launcher's last

@@ -1,6 +1,6 @@
-"""Run by test_train.py under `accelerate launch`: losses and gradients of a shared batch.
+"""Run by test_loop.py under `accelerate launch`: losses and gradients of a shared batch.
 
-    accelerate launch --multi_gpu --num_processes 2 tests/two_processes.py FILE
+    accelerate launch --multi_gpu --num_processes 2 tests/training/two_processes.py FILE
 
 (`--multi_gpu` is what makes Accelerate start several processes at all; with `--cpu` it starts one
 and says nothing. The Accelerator below puts them on the CPU.)
@@ -19,7 +19,7 @@ from accelerate import Accelerator, DistributedDataParallelKwargs
 from reclf.config import ModelConfig, TrainConfig, from_dict
 from reclf.data.batch import Batch
 from reclf.models.reclf import RECLF
-from reclf.training.runtime import batch_losses, leave_processes
+from reclf.training.processes import JointModel, batch_losses, leave_processes
 
 STUDIES = 6
 WORDS = torch.tensor([3, 1, 5, 0, 4, 2])
@@ -78,14 +78,15 @@ def main(path: str) -> None:
     own = Batch(*(getattr(batch, f.name)[first : first + share] for f in fields(batch)))
     found = {}
     for name, config in CONFIGS.items():
-        wrapped = accelerator.prepare(model())
+        own_model = model()
+        several = accelerator.num_processes > 1
+        wrapped = accelerator.prepare(JointModel(own_model) if several else own_model)
         losses = batch_losses(wrapped, own, config, accelerator)
         accelerator.backward(sum(losses.values()))
-        unwrapped = accelerator.unwrap_model(wrapped)
-        gradients = {n: p.grad for n, p in unwrapped.named_parameters() if p.grad is not None}
+        gradients = {n: p.grad for n, p in own_model.named_parameters() if p.grad is not None}
         values = {**{k: v.detach() for k, v in losses.items()}, **gradients}
         found |= {f"{name} {key}": value for key, value in values.items()}
-        del wrapped, unwrapped  # refer to the group of processes, which is left below
+        del wrapped  # refers to the group of processes, which is left below
         accelerator.free_memory()
     if accelerator.is_main_process:
         torch.save((accelerator.num_processes, found), path)

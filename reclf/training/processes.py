@@ -1,0 +1,132 @@
+"""Training over several processes: the contrast is that of their joint batch.
+
+    own studies -> own features --gather--> images of all processes
+    images of all, own reports -> own columns of logits --gather--> logits of the joint batch
+
+Every process matches its own reports with the images of all, so that negatives are global and the
+costly part, relating pairs, is shared. One process takes `RECLF.forward`, the same steps without
+gathering.
+"""
+
+import gc
+import sys
+import traceback
+from typing import Any
+
+import torch
+import torch.distributed as distributed
+from accelerate import Accelerator, PartialState
+from torch import Tensor, nn
+
+from reclf.config import TrainConfig
+from reclf.data.batch import Batch
+from reclf.models.losses import contrastive_losses
+from reclf.models.reclf import RECLF
+from reclf.models.tiles import hardest_pairs
+
+
+class JointModel(nn.Module):
+    """A model that takes the studies of one process and gives the logits of the joint batch.
+
+    It is what DistributedDataParallel wraps, since that wants every parameter used inside one
+    forward. Arguments and result are those of `RECLF.forward`; `positives` are of the joint batch,
+    which every process contributes equally many studies to.
+    """
+
+    def __init__(self, model: RECLF):
+        super().__init__()
+        self.model = model
+
+    def forward(
+        self,
+        batch: Batch,
+        pair_chunk: int = 0,
+        checkpoint_pairs: bool = False,
+        encoder_chunk: int = 0,
+        shortlist: int = 0,
+        positives: Tensor | None = None,
+    ) -> dict[str, Any]:
+        model = self.model
+        images, texts = model.encode(batch, encoder_chunk)
+        joint = images._replace(global_embedding=gather(images.global_embedding))
+        logits_global = gather(model.score_global(joint, texts), 1)
+        if not model.aggregator.uses_matchings:
+            return model.named(logits_global, None)
+        joint = joint._replace(regions=gather(images.regions))
+        chosen = None
+        if shortlist:
+            first = distributed.get_rank() * len(batch)
+            chosen = hardest_pairs(logits_global, positives, shortlist)
+            chosen = chosen[:, first : first + len(batch)]
+        counts = batch.word_counts
+        local = model.score_local(joint, texts, counts, chosen, pair_chunk, checkpoint_pairs)
+        return model.named(logits_global, None if local is None else gather(local, 1))
+
+
+def batch_losses(
+    model: nn.Module, batch: Batch, config: TrainConfig, accelerator: Accelerator
+) -> dict[str, Tensor]:
+    """The losses of one micro-batch; with several processes, of their joint batch.
+
+    Args:
+        model: a `RECLF`, or with several processes a wrapped `JointModel`.
+    """
+    positives = None
+    if config.identity_aware:
+        several = accelerator.num_processes > 1
+        keys = gather(batch.report_keys) if several else batch.report_keys
+        positives = keys[:, None] == keys[None]
+    with accelerator.autocast():
+        outputs = model(
+            batch,
+            pair_chunk=config.pair_chunk,
+            checkpoint_pairs=config.checkpoint_pairs,
+            encoder_chunk=config.encoder_chunk,
+            shortlist=config.shortlist,
+            positives=positives,
+        )
+    return contrastive_losses(**outputs, positives=positives, local_weight=config.local_weight)
+
+
+def gather(share: Tensor, dim: int = 0) -> Tensor:
+    """The equal shares of all processes, joined along a dimension in the order of the processes."""
+    return _Gather.apply(share, dim)
+
+
+class _Gather(torch.autograd.Function):
+    """Join the equal shares of all processes along a dimension.
+
+    Backward sums the gradients of all processes, since all of them used this share, and DDP then
+    averages over processes: together that is the gradient of the joint batch.
+    """
+
+    @staticmethod
+    def forward(ctx, share: Tensor, dim: int) -> Tensor:
+        ctx.dim, ctx.size = dim, share.shape[dim]
+        share = share.contiguous()
+        shares = [torch.empty_like(share) for _ in range(distributed.get_world_size())]
+        distributed.all_gather(shares, share)
+        return torch.cat(shares, dim)
+
+    @staticmethod
+    def backward(ctx, grad: Tensor) -> tuple[Tensor, None]:
+        grad = grad.contiguous()
+        distributed.all_reduce(grad)
+        return grad.narrow(ctx.dim, distributed.get_rank() * ctx.size, ctx.size), None
+
+
+def leave_processes() -> None:
+    """Leave the group of processes; the last thing that a process does with it. One is none.
+
+    Whatever refers to the group must be gone: DDP's reducer joins the group's threads when it is
+    destroyed. At the end of the interpreter that happens under its lock, for which such a thread
+    may wait, and the process hangs for ever. A process that ends before the others, in the group
+    still, may abort after all was written. The frames of an exception that is being handled refer
+    to the wrapped model, so their local variables are cleared.
+    """
+    error = sys.exception()
+    while error is not None:
+        traceback.clear_frames(error.__traceback__)
+        error = error.__cause__ or error.__context__
+    gc.collect()
+    PartialState().destroy_process_group()
