@@ -1,12 +1,14 @@
-"""What the project asks of its own speed and memory, and how a run of the benchmark stands to it.
+"""Bars for the speed and memory of this code, and whether a run of the benchmark meets them.
 
     benchmark.json: name -> number  -->  name, measured, bar, met or not
 
-`python -m reclf_study.results_page README.md runs/bench` puts the tables of a run into a text.
+`python -m reclf_study.results_page docs/results.md runs/bench` puts its tables into a text.
 """
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple
+
+from reclf.stats.tables import markdown
 
 
 class Bar(NamedTuple):
@@ -49,6 +51,12 @@ FILES = {  # as `data_path` names them
 }
 
 
+READING = (
+    "Reading images into squares of 256 pixels; 2,500 images a second is our assumption of what "
+    "one H100 takes in, training ResNet-50:"
+)
+
+
 def table(measured: Mapping[str, float]) -> list[dict[str, Any]]:
     """A row for every bar that was measured."""
     rows: list[dict[str, Any]] = []
@@ -71,28 +79,20 @@ def table(measured: Mapping[str, float]) -> list[dict[str, Any]]:
 
 
 def as_markdown(measured: Mapping[str, float]) -> str:
-    """The bars, and the images a second by kind of file, as tables for a README."""
-    lines = ["| | measured | bar | |", "|---|---|---|---|"]
+    """The bars, and the images a second by kind of file, as tables."""
+    bars = []
     for row in table(measured):
         spread = "" if row["spread"] is None else f" (quartiles {row['spread']:.2g} apart)"
         missed = "" if row["met"] == "yes" else ", **not met**"
-        lines.append(
-            f"| `{row['name']}` | {row['measured']:.3g}{spread} | {row['bar']}{missed} "
-            f"| {row['what']} |"
-        )
+        found = f"{row['measured']:.3g}{spread}"
+        bars.append((f"`{row['name']}`", found, f"{row['bar']}{missed}", row["what"]))
     files = [
-        f"| {title} | {measured[f'{name}_per_second']:,.0f} | {measured[f'{name}_cores']:.2g} |"
+        (title, f"{measured[f'{name}_per_second']:,.0f}", f"{measured[f'{name}_cores']:.2g}")
         for name, title in FILES.items()
         if f"{name}_per_second" in measured
     ]
-    if files:
-        lines += [
-            "",
-            "Reading images into squares of 256 pixels; 2,500 images a second is our assumption of "
-            "what one H100 takes in, training ResNet-50:",
-            "",
-            "| file | images a second and core | cores for 2,500 a second |",
-            "|---|---|---|",
-            *files,
-        ]
-    return "\n".join(lines)
+    text = markdown(("", "measured", "bar", ""), bars)
+    if not files:
+        return text
+    header = ("file", "images a second and core", "cores for 2,500 a second")
+    return f"{text}\n\n{READING}\n\n{markdown(header, files)}"

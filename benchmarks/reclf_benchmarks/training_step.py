@@ -1,9 +1,9 @@
-"""A whole training step: towers, scores, losses, optimiser, ours against the form of the peers.
+"""A whole training step: towers, scores, losses, optimizer, ours against the form of the peers.
 
     random batch -> ResNet-50, BERT-base -> scores of all pairs -> losses -> backward -> AdamW
 
 The reference is the same model in float32 and channels first, with SGRAF's loop over captions and
-an optimiser that visits one parameter after the other. Ours is what `reclf.training.loop` runs.
+an optimizer that visits one parameter after the other. Ours is what `reclf.training.loop` runs.
 """
 
 import copy

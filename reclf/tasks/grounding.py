@@ -1,7 +1,7 @@
 """Phrase grounding: does a phrase look at the place that it speaks of?
 
     study --> items (image, phrase, mask) --RECLF.relate--> heat-map per phrase --> pointing game,
-    CNR, mIoU; beside them the centre of the image, and the phrase of another study
+    CNR, mIoU; beside them the center of the image, and the phrase of another study
 
 A phrase is some words of a report, read in the report (the phantom knows which words speak of which
 finding), or a text of its own (MS-CXR's phrases; label words for data sets with boxes).
@@ -123,7 +123,7 @@ def heat_maps(
     return np.concatenate(maps)
 
 
-def centre_maps(items: Sequence[Item]) -> np.ndarray:
+def center_maps(items: Sequence[Item]) -> np.ndarray:
     """The same bump in the middle of every image, float32 (n, H, W)."""
     bump = center_prior(items[0].mask.shape)
     return np.broadcast_to(bump, (len(items), *bump.shape))

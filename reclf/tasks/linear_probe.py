@@ -28,7 +28,7 @@ FRACTIONS = (0.01, 0.1, 1.0)
 # processes two threads took 170 s for what one does in 1.4 s.
 ONE_THREAD = threadpool_limits.wrap(limits=1, user_api="blas")
 
-Labelled = tuple[np.ndarray, np.ndarray]  # features (n, C) and labels (n, names)
+Labeled = tuple[np.ndarray, np.ndarray]  # features (n, C) and labels (n, names)
 
 
 def label_matrix(studies: Sequence[Study], names: Sequence[str]) -> np.ndarray:
@@ -75,9 +75,9 @@ def is_exclusive(labels: np.ndarray) -> bool:
 
 
 def linear_probe(
-    train: Labelled,
-    val: Labelled,
-    test: Labelled,
+    train: Labeled,
+    val: Labeled,
+    test: Labeled,
     names: Sequence[str],
     exclusive: bool = False,
     seed: int = 0,
@@ -86,7 +86,7 @@ def linear_probe(
 
     Args:
         train, val, test: features (n, C) and labels (n, names); NaN labels are left out. A label
-            with one class only in `train` scores 0.5 (it cannot be learnt) and is listed.
+            with one class only in `train` scores 0.5 (it cannot be learned) and is listed.
         exclusive: one softmax over the classes and accuracy, instead of a regression per label and
             macro AUROC; see `is_exclusive`.
         seed: of the bootstrap.
@@ -103,7 +103,7 @@ def linear_probe(
 
 
 @ONE_THREAD
-def probe_scores(train: Labelled, val: Labelled, features: np.ndarray) -> tuple[np.ndarray, float]:
+def probe_scores(train: Labeled, val: Labeled, features: np.ndarray) -> tuple[np.ndarray, float]:
     """Scores (n, names) of features (n, C) by a regression per label, and the strength chosen."""
     val_scores = {c: _predict(train, val[0], c) for c in STRENGTHS}
     chosen = _best({c: macro_auroc(val[1], scores) for c, scores in val_scores.items()})
@@ -118,7 +118,7 @@ def ids_hash(ids: Sequence[str], chosen: np.ndarray) -> str:
 
 @ONE_THREAD
 def _multi_class(
-    train: Labelled, val: Labelled, test: Labelled, names: Sequence[str], seed: int
+    train: Labeled, val: Labeled, test: Labeled, names: Sequence[str], seed: int
 ) -> dict[str, Any]:
     classes = [labels.argmax(1) for _, labels in (train, val, test)]
 
@@ -174,7 +174,7 @@ def label_result(
     }
 
 
-def _predict(train: Labelled, features: np.ndarray, strength: float) -> np.ndarray:
+def _predict(train: Labeled, features: np.ndarray, strength: float) -> np.ndarray:
     columns = []
     for labels in train[1].T:
         if not _two_classes(labels):

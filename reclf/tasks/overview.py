@@ -19,8 +19,8 @@ from .linear_probe import label_matrix, linear_probe
 from .retrieval import retrieval
 from .zero_shot import prompts_for, zero_shot
 
-LABEL_POOL = 10_000  # of an endless training set, the pool of which 1 % is labelled
-PROBE_VALIDATION = 300  # other training studies that choose the probe's regularisation
+LABEL_POOL = 10_000  # of an endless training set, the pool of which 1 % is labeled
+PROBE_VALIDATION = 300  # other training studies that choose the probe's regularization
 TEST_STUDIES = 1000
 
 
@@ -67,7 +67,7 @@ def overview(
         untrained: untrained, of the same shape: the row that makes the probe readable.
         gallery: distinct studies for retrieval.
         test: studies for zero-shot and the probe; those with labels count.
-        train_set: where the probe's labelled studies come from.
+        train_set: where the probe's labeled studies come from.
         seed: of their choice.
     """
     recall = retrieval(model, gallery)
@@ -76,7 +76,7 @@ def overview(
     if not names or np.isnan(labels).all():
         return Overview(recall, None, None, None)
     images = encode_images(model, test)
-    few, other = few_labelled(train_set, seed)
+    few, other = few_labeled(train_set, seed)
 
     def probe(encoder: RECLF, test_features: np.ndarray) -> dict[str, Any]:
         parts = [(encode_images(encoder, s).pooled.numpy(), s) for s in (few, other)]
@@ -91,7 +91,7 @@ def overview(
     )
 
 
-def few_labelled(train_set: Any, seed: int = 0) -> tuple[list[Study], list[Study]]:
+def few_labeled(train_set: Any, seed: int = 0) -> tuple[list[Study], list[Study]]:
     """1 % of the training studies (of an endless set, of a pool), and others to choose a strength.
 
     Args:
@@ -99,6 +99,6 @@ def few_labelled(train_set: Any, seed: int = 0) -> tuple[list[Study], list[Study
     """
     pool = min(LABEL_POOL, len(train_set))
     order = np.random.default_rng(seed).permutation(pool)
-    labelled = max(2, pool // 100)
-    few = [train_set[int(i)] for i in order[:labelled]]
-    return few, [train_set[int(i)] for i in order[labelled : labelled + PROBE_VALIDATION]]
+    labeled = max(2, pool // 100)
+    few = [train_set[int(i)] for i in order[:labeled]]
+    return few, [train_set[int(i)] for i in order[labeled : labeled + PROBE_VALIDATION]]

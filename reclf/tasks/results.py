@@ -19,6 +19,10 @@ RENAMED = {
     "metrics_random_encoder": "metrics_untrained_baseline",
     "random_encoder_seed": "untrained_baseline_seed",
     "image_normalisation": "image_normalization",
+    "centre of the image": "center of the image",
+    "pointing_centre": "pointing_center",
+    "cnr_centre": "cnr_center",
+    "cnr_signed_centre": "cnr_signed_center",
     "linear_probe_auroc_1pct_random": "linear_probe_auroc_1pct_untrained",
 }
 

@@ -16,7 +16,7 @@ from reclf.stats.tables import markdown, short
 
 from .results import REQUIRED, read_result
 
-HEADER = ("task", "data", "n", "trained encoder", "random encoder", "chance")
+HEADER = ("task", "data", "n", "trained encoder", "untrained baseline", "chance")
 _METRICS = {"auroc": "macro AUROC", "accuracy": "accuracy", "macro_f1": "macro F1"}
 _MEASURES = {"pointing": "pointing game", "cnr": "CNR", "cnr_signed": "signed CNR", "miou": "mIoU"}
 
@@ -99,8 +99,8 @@ def _grounding(task: str, result: Mapping[str, Any]) -> Iterator[Line]:
     name, chance = _MEASURES[measure], exact.get(measure, noise[measure]["value"])
     mine, theirs = (controls[f"{who}, shuffled phrases"] for who in ("trained", "random"))
     yield Line(f"grounding, {name}, phrases of other studies", mine, theirs, chance)
-    centre = controls["centre of the image"]
-    yield Line(f"grounding, {name}, centre of the image", centre, None, chance)
+    center = controls["center of the image"]
+    yield Line(f"grounding, {name}, center of the image", center, None, chance)
 
 
 _LINES: dict[str, Callable[[str, Mapping[str, Any]], Iterator[Line]]] = {

@@ -140,7 +140,7 @@ class Segmenter:
         """Train for a number of steps, the same for every label fraction; returns the losses.
 
         Args:
-            data: labelled studies.
+            data: labeled studies.
             learning_rate: peak of a one-cycle schedule (AdamW), for the decoder.
             features: frozen feature maps of these studies, if they are at hand.
         """
@@ -156,7 +156,7 @@ class Segmenter:
         losses = []
         order: list[int] = []
         for _ in track(range(steps), progress):
-            while len(order) < batch_size:  # a few labelled studies are seen again and again
+            while len(order) < batch_size:  # a few labeled studies are seen again and again
                 order += list(generator.permutation(len(data)))
             chosen, order = np.array(order[:batch_size]), order[batch_size:]
             pyramid = self._pyramid(data, chosen, features)

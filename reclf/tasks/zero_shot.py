@@ -3,7 +3,7 @@
     prompt set, images -> logits of every image with every sentence -> pool per class -> scores
 
 Three poolings are published and move the number: the maximum over sampled prompts, with or without
-a z-normalisation over the test set (GLoRIA; with it, a case's result depends on the other cases:
+a z-normalization over the test set (GLoRIA; with it, a case's result depends on the other cases:
 transductive), the mean of all prompts (CXR-CLIP), and one prompt (PRIOR). All are computed from one
 matrix of logits.
 """
@@ -153,7 +153,7 @@ class PromptLogits:
                 parts.append(values.max(1) if pooling.startswith("max") else values.mean(1))
             pooled[polarity] = np.stack(parts, axis=1)
             if pooling == "max_z":
-                pooled[polarity] = _z_normalise(pooled[polarity])
+                pooled[polarity] = _z_normalize(pooled[polarity])
         return pooled["positive"] - (pooled["negative"] if rule == "difference" else 0)
 
 
@@ -311,7 +311,7 @@ def zero_shot(
     return label_result(labels, scores, list(prompts))
 
 
-def _z_normalise(scores: np.ndarray) -> np.ndarray:
+def _z_normalize(scores: np.ndarray) -> np.ndarray:
     deviation = scores.std(0)
     return (scores - scores.mean(0)) / np.where(deviation == 0, 1, deviation)
 

@@ -4,7 +4,7 @@
     --exam--> answers, study by study --> means, paired differences, verdicts
 
 Alike means: the same first weights of both encoders for a seed, the same studies in the same
-order, and the same number of optimiser steps. Steps and not seconds, since seconds would pay a
+order, and the same number of optimizer steps. Steps and not seconds, since seconds would pay a
 variant for being cheap, and would give another run on another day; what a step costs is a result of
 its own.
 """
@@ -106,7 +106,7 @@ class Ablation:
         config: settings that all runs share.
         names: variants, see `reclf_study.variants`.
         seeds: runs of each variant, seeds 0, 1, ...
-        steps: optimiser steps of each run.
+        steps: optimizer steps of each run.
     """
 
     folder: Path

@@ -26,7 +26,8 @@ from reclf.models.reclf import RECLF
 from reclf.runs.files import write_atomically
 from reclf.stats.per_study import StudyRatio
 from reclf.tasks.linear_probe import label_matrix, probe_scores
-from reclf.tasks.overview import few_labelled
+from reclf.tasks.overview import few_labeled
+from reclf.tasks.results import RENAMED
 from reclf.tasks.task_run import short_hash
 from reclf.tasks.zero_shot import prompts_for, score_prompts
 
@@ -47,7 +48,7 @@ class EvaluationSuite:
         gallery: for retrieval; with `benchmark_data`, its gallery.
         benchmark_data: of the relation benchmark, where the data set is the phantom.
         frequency: of words in training reports.
-        labelled: studies for zero-shot and the linear probe; none where there are no labels.
+        labeled: studies for zero-shot and the linear probe; none where there are no labels.
         few, other: training studies that the probe learns from, and chooses its strength by.
         names: of the labels.
         choices: everything that decides the content, for the protocol.
@@ -56,7 +57,7 @@ class EvaluationSuite:
     gallery: Sequence[Study]
     benchmark_data: BenchmarkData | None
     frequency: DocumentFrequency
-    labelled: Sequence[Study]
+    labeled: Sequence[Study]
     few: Sequence[Study]
     other: Sequence[Study]
     names: tuple[str, ...]
@@ -69,14 +70,14 @@ class EvaluationSuite:
         split: str = "",
         n_gallery: int = 300,
         n_pairs: int = 200,
-        n_labelled: int = 500,
+        n_labeled: int = 500,
         phantom_seed: int = 0,
     ) -> EvaluationSuite:
         """Draw from the data set that the runs train on.
 
         Args:
             split: "val" while anything is being chosen; by default the settings' test split.
-            n_gallery, n_pairs, n_labelled: how many studies, pairs of a fact, labelled studies.
+            n_gallery, n_pairs, n_labeled: how many studies, pairs of a fact, labeled studies.
             phantom_seed: another one gives fresh studies of the phantom.
         """
         data, split = config.data, split or config.data.test_split
@@ -96,10 +97,10 @@ class EvaluationSuite:
                 words = f"guessed by lexicon {lexicon.source} {lexicon.digest}"
             shown = [lexicon.with_words(study) for study in shown]
         names = tuple(getattr(train_set, "labels", ()))
-        labelled = [test_set[i] for i in range(min(n_labelled, len(test_set)))] if names else []
-        few, other = few_labelled(train_set) if names else ([], [])
+        labeled = [test_set[i] for i in range(min(n_labeled, len(test_set)))] if names else []
+        few, other = few_labeled(train_set) if names else ([], [])
         ids = [*(relations.ids if relations else [study.study_id for study in shown])]
-        ids += [study.study_id for study in (*labelled, *few, *other)]
+        ids += [study.study_id for study in (*labeled, *few, *other)]
         choices = {
             "measured": MEASURED,
             "dataset": data.dataset,
@@ -109,7 +110,7 @@ class EvaluationSuite:
             "phantom_seed": phantom_seed if relations else None,
             "gallery": len(shown),
             "pairs": {k: len(v) for k, v in relations.pairs.items()} if relations else None,
-            "labelled": len(labelled),
+            "labelled": len(labeled),  # in the key of stored results
             "image_size": config.model.image_size,
             "prompts": "sentences made from the label names; mean of all, positive minus negative",
             "linear_probe": f"logistic regression on {len(few)} labelled training studies",
@@ -118,7 +119,7 @@ class EvaluationSuite:
             "ties": "count half",
             "words": words,
         }
-        return cls(shown, relations, frequency, labelled, few, other, names, choices)
+        return cls(shown, relations, frequency, labeled, few, other, names, choices)
 
     @property
     def key(self) -> str:
@@ -138,8 +139,8 @@ class EvaluationSuite:
             results |= {name: ratio for name, ratio in words.items() if ratio.n}
         if not self.names:
             return results
-        images = encode_images(model, self.labelled)
-        labels = label_matrix(self.labelled, self.names)
+        images = encode_images(model, self.labeled)
+        labels = label_matrix(self.labeled, self.names)
         prompted = score_prompts(model, images, prompts_for(self.names))
         results["zero_shot_auroc"] = Ranking(labels, prompted.class_scores())
         few, other = (
@@ -179,8 +180,9 @@ def load_results(path: Path, key: str) -> StudyResults | None:
         results: StudyResults = {}
         for full in arrays:
             part, _, name = full.partition("/")
+            present = RENAMED.get(name, name)
             if part == "total":
-                results[name] = StudyRatio(arrays[full], arrays[f"count/{name}"])
+                results[present] = StudyRatio(arrays[full], arrays[f"count/{name}"])
             elif part == "labels":
-                results[name] = Ranking(arrays[full], arrays[f"scores/{name}"])
+                results[present] = Ranking(arrays[full], arrays[f"scores/{name}"])
         return results

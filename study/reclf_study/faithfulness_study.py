@@ -3,7 +3,7 @@
     items (study, phrase, mask) --attention, captum, controls--> maps --faithfulness--> measures
 
 A measure of a map says little alone: a picture has its subject in the middle, and a score falls
-with whatever region is hidden. Every map is therefore compared with a random map, a centre prior,
+with whatever region is hidden. Every map is therefore compared with a random map, a center prior,
 the attention of another report on the same image, and the attention of a model with random weights
 (the sanity check of Adebayo et al., NeurIPS 2018). The choice of controls is ours;
 `reclf_study.faithfulness_report` states what follows.
@@ -34,7 +34,7 @@ from reclf.tasks.grounding import Item, shuffled
 
 from .faithfulness_measures import MEASURES, CellScore, curves, measure, rank_correlation
 
-CONTROLS = ("random map", "centre prior", "shuffled report", "randomized weights")
+CONTROLS = ("random map", "center prior", "shuffled report", "randomized weights")
 WORD_CONTROLS = ("random order", "word length", "randomized weights")
 TARGETS = ("phrase", "pair")
 
@@ -134,7 +134,7 @@ def evaluate_case(
             }
         result.deltas.append(_missed(found["integrated_gradients"]))
         maps["random map"] = random_map(score.grid, seed)
-        maps["centre prior"] = center_prior(score.grid, center=score.center)
+        maps["center prior"] = center_prior(score.grid, center=score.center)
         maps["shuffled report"] = _regions(attention(score_of(model, item, target, other)))
         maps["randomized weights"] = _regions(attention(untrained))
         cells = CellScore.of(score, fill)

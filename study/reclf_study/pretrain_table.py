@@ -31,7 +31,7 @@ def as_markdown(result: Mapping[str, Any]) -> str:
         ("zero-shot, macro AUROC", short(result["zero_shot_auroc"]), "", short(0.5)),
     ]
     return (
-        f"{markdown(('', 'trained', 'untrained encoder', 'chance'), rows)}\n\n"
+        f"{markdown(('', 'trained', 'untrained baseline', 'chance'), rows)}\n\n"
         f"{result['steps']} steps in {result['train_seconds']:.0f} s, "
         f"{result['studies_per_second']:.0f} studies/s."
     )

@@ -22,7 +22,7 @@ from reclf.models.reclf import RECLF
 from reclf.stats.estimate import Estimate
 from reclf.stats.per_study import StudyRatio
 from reclf.stats.ranking import recall_chance
-from reclf.tasks.grounding import centre_maps, find_items, heat_maps, study_numbers
+from reclf.tasks.grounding import center_maps, find_items, heat_maps, study_numbers
 from reclf.tasks.grounding import measure as measure_maps
 from reclf.tasks.retrieval import gallery_ranks
 
@@ -52,8 +52,8 @@ MEASURES: dict[str, Measure] = {
         for k in KS
     },
     **{f"{fact}_accuracy": Measure(f"minimal pairs: {fact}", (0.5,)) for fact in FACTS},
-    "pointing_hit": Measure("pointing game", ("pointing_chance", "pointing_centre")),
-    "cnr_signed": Measure("contrast to noise, signed", (0.0, "cnr_signed_centre")),
+    "pointing_hit": Measure("pointing game", ("pointing_chance", "pointing_center")),
+    "cnr_signed": Measure("contrast to noise, signed", (0.0, "cnr_signed_center")),
     "relation_auroc": Measure(
         "relations: SRM's edges", ("relation_auroc_text_distance", "relation_auroc_word_cosine")
     ),
@@ -167,11 +167,11 @@ def _pointing(model: RECLF, studies: Sequence[Study]) -> dict[str, StudyRatio]:
     items = find_items(studies, "words")
     numbers = study_numbers(items)
     found = {}
-    for where, maps in (("hit", heat_maps(model, items)), ("centre", centre_maps(items))):
+    for where, maps in (("hit", heat_maps(model, items)), ("center", center_maps(items))):
         values = measure_maps(items, maps)
         found[f"pointing_{where}"] = StudyRatio.by_study(values["pointing"], numbers)
         for name in ("cnr", "cnr_signed"):
-            full = name if where == "hit" else f"{name}_centre"
+            full = name if where == "hit" else f"{name}_center"
             found[full] = StudyRatio.by_study(values[name], numbers)
     area = np.array([item.mask.mean() for item in items])
     return found | {"pointing_chance": StudyRatio.by_study(area, numbers)}

@@ -52,7 +52,7 @@ def named_baselines(baselines: Mapping[str, float], measure: str) -> str:
     """Baselines of a measure in a cell, by name where there are several.
 
     Args:
-        baselines: name of the ratio, such as "pointing_centre" -> value.
+        baselines: name of the ratio, such as "pointing_center" -> value.
         measure: such as "pointing_hit".
     """
     if len(baselines) == 1:

@@ -2,14 +2,14 @@
 
     name --> settings of the aggregator; everything else of a run stays as it is
 
-What SRM reads decides what it must beat. Read out from a learnt token (`read_out="token"`), it has
+What SRM reads decides what it must beat. Read out from a learned token (`read_out="token"`), it has
 the words and nothing else, and so has the plain mean of the local-matchings. Read out from the
 global matching (`"global"`, SGRAF's), it has that matching too, and so has "mean + global node". A
 difference to the other control mixes the relations with the global node. IRM reads the words, and
 with `include_global` the global matching. With `overlap` SRM also reads the overlap of the words'
 attention; `srm_no_overlap` does not, neither on edges nor in messages. Stricter controls keep its
 messages, read-out and depth, but have other edges: uniform (`srm_uniform`), given by the distance
-of words in the text alone (`srm_distance_only`, the prior of `nearness` and `boundary`), or learnt
+of words in the text alone (`srm_distance_only`, the prior of `nearness` and `boundary`), or learned
 without that prior (`srm_no_prior`). RECLF in parallel may train IRM with a separate loss
 (`importance_loss`); `reclf_joint` does not.
 """

@@ -43,7 +43,7 @@ def config():
 
 @pytest.fixture(scope="module")
 def suite(config):
-    return EvaluationSuite.draw(config, n_gallery=24, n_pairs=3, n_labelled=30)
+    return EvaluationSuite.draw(config, n_gallery=24, n_pairs=3, n_labeled=30)
 
 
 @pytest.fixture(scope="module")
@@ -142,7 +142,7 @@ def test_a_killed_run_goes_on_and_ends_like_an_uninterrupted_one(config, suite, 
 
 def test_other_questions_are_asked_again_without_training(finished, config, tmp_path):
     ablated, _ = finished
-    other = EvaluationSuite.draw(config, split="val", n_gallery=6, n_pairs=2, n_labelled=12)
+    other = EvaluationSuite.draw(config, split="val", n_gallery=6, n_pairs=2, n_labeled=12)
     path = tmp_path / "answers.npz"
     results = other.evaluate(
         RECLF.from_pretrained(ablated.folder / "srm-seed0" / "checkpoints" / "best")

@@ -59,19 +59,19 @@ def test_only_a_map_that_beats_all_on_all_is_trusted():
     assert last.startswith("On these 24 cases attention beats every control on all 5 measures")
     assert "can be trusted" in last
     for one in (OPEN, WORSE):
-        sentences = verdict(all_measures(**{"centre prior": one}), "occlusion")
+        sentences = verdict(all_measures(**{"center prior": one}), "occlusion")
         assert "occlusion beats every control on 0 of 5 measures: do not" in sentences[-1]
     mixed = {**all_measures(**{"random map": OPEN}), "cnr": dict.fromkeys(CONTROLS, BETTER)}
     assert "on 1 of 5 measures (cnr): do not take it as evidence" in verdict(mixed)[-1]
 
 
 def test_each_sentence_names_the_controls_with_their_intervals():
-    found = all_measures(**{"random map": WORSE, "centre prior": OPEN})
+    found = all_measures(**{"random map": WORSE, "center prior": OPEN})
     sentence = verdict(found)[0]
     assert sentence.startswith("pointing (does it point at the finding?): better than shuffled")
     assert "; worse than random map (-2.000 [-3.000, -1.000], n = 24)" in sentence
     assert (
-        "; no significant difference to centre prior (+.100 [-1.000, +1.000], n = 24)" in sentence
+        "; no significant difference to center prior (+.100 [-1.000, +1.000], n = 24)" in sentence
     )
 
 
@@ -102,7 +102,7 @@ def test_on_planted_scores_the_true_map_is_trusted_and_a_blind_one_is_not():
             "true": gains,
             "blind": random.random((4, 5)),
             "random map": random_map((4, 5), 100 + seed),
-            "centre prior": center_prior((4, 5)),
+            "center prior": center_prior((4, 5)),
         }
         mask = np.kron(mask, np.ones((2, 2), dtype=bool))
         rows.append({name: measure(cells, heat, mask) for name, heat in maps.items()})
@@ -110,7 +110,7 @@ def test_on_planted_scores_the_true_map_is_trusted_and_a_blind_one_is_not():
         name: {kind: np.array([row[name][kind] for row in rows]) for kind in MEASURES}
         for name in rows[0]
     }
-    controls = ("random map", "centre prior")
+    controls = ("random map", "center prior")
     assert "can be trusted" in verdict(differences(values, "true", controls), "true")[-1]
     assert "do not take it" in verdict(differences(values, "blind", controls), "blind")[-1]
 

@@ -42,7 +42,7 @@ def test_controls_are_what_their_names_say(models, case):
         maps = case.maps[target]
         assert maps.keys() == METHODS | set(CONTROLS)
         np.testing.assert_array_equal(maps["random map"], random_map((4, 4), 4))
-        np.testing.assert_array_equal(maps["centre prior"], center_prior((4, 4), center=0.5 / 16))
+        np.testing.assert_array_equal(maps["center prior"], center_prior((4, 4), center=0.5 / 16))
         of = attention(score_of(model, item, target, other)).regions
         np.testing.assert_array_equal(maps["shuffled report"], of)
         of = attention(score_of(untrained, item, target)).regions

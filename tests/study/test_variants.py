@@ -108,11 +108,11 @@ def test_reading_the_global_matching_is_what_the_score_depends_on(name, settings
     assert depends == reads_global(variant.model)
 
 
-def test_the_control_reads_what_the_variant_reads(config, whole):
+def test_the_control_reads_what_the_variant_reads(config, global_node):
     for name in ("srm", "srm_uniform", "reclf", "reclf_sequential"):
         assert control_of(name, config) == "mean"
-        assert control_of(name, whole) == "mean_global"
-    for settings in (config, whole):
+        assert control_of(name, global_node) == "mean_global"
+    for settings in (config, global_node):
         assert control_of("irm", settings) == "mean"
         assert control_of("mean_global", settings) == "global"
     with pytest.raises(ValueError, match="is the last control"):
@@ -156,7 +156,7 @@ def test_comparisons_ask_each_pair_once_and_only_what_was_trained(config):
     assert ("srm", "srm_no_overlap", "overlap of attention") in asked
     seeing = override(config, {"model.aggregator_options.overlap": 2.0})
     asked = comparisons(list(VARIANTS), seeing)
-    for control in ("uniform", "near", "level"):  # these see it no more than srm_no_overlap does
+    for control in ("uniform", "distance_only", "no_prior"):
         assert any(line[:2] == ("srm_no_overlap", f"srm_{control}") for line in asked)
         assert not any(line[:2] == ("srm", f"srm_{control}") for line in asked)
     assert comparisons(["global", "srm"], config) == [

@@ -15,7 +15,7 @@ from reclf.tasks.grounding import (
     MEASURES,
     Item,
     box_mask,
-    centre_maps,
+    center_maps,
     find_items,
     grounding_result,
     heat_maps,
@@ -42,7 +42,7 @@ def items(studies):
     return find_items(studies[:12])
 
 
-def test_a_pixel_is_in_a_box_if_its_centre_is():
+def test_a_pixel_is_in_a_box_if_its_center_is():
     for box in (Box("", 1, 1, 2, 3), Box("", 0.4, 0.6, 3.2, 2.9), Box("", 5.5, 2, 9, 1)):
         mask = box_mask(box, (6, 8))
         for y in range(6):
@@ -158,8 +158,8 @@ def test_one_study_with_most_of_the_items_is_shuffled_with_repetition():
         shuffled(items[:6])
 
 
-def test_the_centre_is_highest_in_the_middle_and_even():
-    maps = centre_maps([make_item()] * 3)
+def test_the_center_is_highest_in_the_middle_and_even():
+    maps = center_maps([make_item()] * 3)
     assert maps.shape == (3, 6, 8)
     assert np.unravel_index(maps[0].argmax(), (6, 8)) in [(y, x) for y in (2, 3) for x in (3, 4)]
     np.testing.assert_allclose(maps[0], maps[0][::-1, ::-1])
