@@ -14,7 +14,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from monai.losses import DiceCELoss
 from torch import Tensor
 
 from reclf.data.study import Study
@@ -25,6 +24,7 @@ from reclf.stats.bootstrap import bootstrap_interval
 from reclf.stats.maps import EMPTY_RULES, dice_and_iou
 
 from .decoder import Decoder, feature_pyramid
+from .mask_loss import mask_loss
 
 CACHE_BYTES = 2 * 2**30  # frozen feature maps up to this size are kept in memory
 THRESHOLD = 0.5  # of the sigmoid
@@ -126,7 +126,6 @@ class Segmenter:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             self.decoder = Decoder(self.channels, len(names), width).to(self.device)
-        self.loss = DiceCELoss(sigmoid=True)
 
     def fit(
         self,
@@ -162,7 +161,8 @@ class Segmenter:
             pyramid = self._pyramid(data, chosen, features)
             logits = self.decoder(pyramid, data.truth.shape[2:])
             rows = torch.as_tensor(chosen)
-            loss = self._loss(logits, data.truth[rows], data.known[rows])
+            truth, known = data.truth[rows], data.known[rows]
+            loss = mask_loss(logits, truth.to(self.device), known.to(self.device))
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
@@ -192,20 +192,6 @@ class Segmenter:
             return feature_pyramid(
                 self.encoder, data.pixels[torch.as_tensor(chosen)].to(self.device)
             )
-
-    def _loss(self, logits: Tensor, truth: Tensor, known: Tensor) -> Tensor:
-        """Dice + cross-entropy, the Dice of each class over the pixels of the whole batch.
-
-        Over the batch, since the Dice of a study without the class says nothing but "predict
-        nothing". The classes stand where MONAI expects studies: (classes, 1, batch * H, W).
-        """
-        truth, known = truth.to(logits.device), known.to(logits.device)
-        # Where nothing is known, a sure and right "no" adds nothing to either loss.
-        logits = torch.where(known[..., None, None], logits, logits.new_tensor(-30.0))
-        shape = (logits.shape[1], 1, -1, logits.shape[3])
-        return self.loss(
-            logits.transpose(0, 1).reshape(shape), truth.float().transpose(0, 1).reshape(shape)
-        )
 
 
 class Pyramids:

@@ -74,38 +74,6 @@ def test_without_masks_it_says_how_to_name_them(studies):
         collect_masks(bare)
 
 
-def plain_loss(logits, truth, known):
-    """Dice of each class over the batch plus binary cross-entropy, pixel by pixel."""
-    studies, classes, height, width = logits.shape
-    dice, entropy = 0.0, 0.0
-    for c in range(classes):
-        both = marked = there = 0.0
-        for b in range(studies):
-            if not known[b, c]:
-                continue
-            for y in range(height):
-                for x in range(width):
-                    p, t = logits[b, c, y, x].sigmoid(), float(truth[b, c, y, x])
-                    both, marked, there = both + p * t, marked + p, there + t
-                    entropy = entropy - t * p.log() - (1 - t) * (1 - p).log()
-        dice = dice + 1 - (2 * both + 1e-5) / (marked + there + 1e-5)
-    return dice / classes + entropy / logits.numel()
-
-
-def test_the_loss_is_the_plain_loop_in_value_and_gradient(model):
-    logits = torch.randn(3, 2, 4, 5, requires_grad=True)
-    truth = torch.rand(3, 2, 4, 5) < 0.3
-    known = torch.tensor([[True, True], [False, True], [True, False]])
-    truth[~known] = False
-    found = Segmenter(model, "ab")._loss(logits, truth, known)
-    expected = plain_loss(logits, truth, known)
-    torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-5)
-    mine, theirs = (torch.autograd.grad(loss, logits)[0] for loss in (found, expected))
-    torch.testing.assert_close(mine, theirs, rtol=1e-4, atol=1e-6)
-    assert (mine[~known] == 0).all()  # what is not known teaches nothing
-    assert (mine[known] != 0).all()
-
-
 @pytest.mark.parametrize("image", ["resnet", "vit"])
 def test_a_frozen_encoder_stays_and_a_decoder_learns(build, squares, image):
     model = build(image)
