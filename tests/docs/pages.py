@@ -11,7 +11,12 @@ _BLOCK = re.compile(r"^([ ]*)```(\w*)\n(.*?)^\1```$", re.DOTALL | re.MULTILINE)
 def tracked() -> list[Path]:
     """Every Markdown file of the repository, relative to its root."""
     listing = subprocess.run(
-        ["git", "ls-files", "*.md"], cwd=ROOT, capture_output=True, text=True, check=True
+        ["git", "ls-files", "*.md"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
     )
     return [Path(name) for name in listing.stdout.splitlines()]
 
