@@ -15,13 +15,13 @@ word. Neither XML nor image says which view an image shows.
 import io
 import math
 import tarfile
-import xml.etree.ElementTree as ElementTree
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
+from defusedxml import ElementTree
 
 from reclf.data.sections import pick_sections
 

@@ -99,6 +99,10 @@ def test_what_is_missing_or_damaged(root, tmp_path):
         DataProblems, match=r"unreadable report \(1\): 3\.xml: no element found|3\.x"
     ):
         OpenI(root, "train", SIZE)
+    bomb = '<!DOCTYPE a [<!ENTITY b "bbb">]><eCitation><uId id="&b;"/></eCitation>'
+    (root / "ecgen-radiology/3.xml").write_text(bomb)
+    with pytest.raises(DataProblems, match=r"unreadable report \(1\): 3\.xml: EntitiesForbidden"):
+        OpenI(root, "train", SIZE)
     with pytest.raises(DataProblems, match=r"missing reports \(1\): .*nothing\.tgz"):
         OpenI(root, "train", SIZE, reports="nothing.tgz")
     with zipfile.ZipFile(tmp_path / "other.whl", "w") as archive:
