@@ -1,4 +1,5 @@
-# Two commands set everything up on a fresh machine: `make pretrain` and `make test`.
+# Two commands set everything up on a fresh machine: `make pretrain` and `make test`. The second also
+# installs what only tests and linters need.
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -6,6 +7,8 @@ RUN ?= runs/first
 WORKERS ?= 2
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+READY_DEV := $(VENV)/.ready-dev
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
 # Threads that wait spin for microseconds and then sleep: spinning longer costs more than half of the
 # speed on a machine that does something else too, and not at all a sixth of it on an idle one.
@@ -13,21 +16,28 @@ export GOMP_SPINCOUNT ?= 1000
 
 TASKS := zero_shot linear_probe segmentation retrieval grounding
 
-.PHONY: help install pretrain evaluate test lint format lab clean
+.PHONY: help install install-dev pretrain evaluate test lint format lab clean
 
 help:
 	@echo "make pretrain   train on the embedded phantom into $(RUN), with a notebook to read"
 	@echo "make evaluate   the five task notebooks on $(RUN), and one table of their results"
 	@echo "make test       linters, type checker and all tests"
 	@echo "make lab        JupyterLab on the notebooks"
+	@echo "make install    what these need, into $(VENV); make install-dev: what make test needs, too"
 
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "reclf needs Python 3.11 or newer")'
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	$(PIP) -e .
 	touch $(READY)
 
+$(READY_DEV): $(READY)
+	$(PIP) -e '.[dev]'
+	touch $(READY_DEV)
+
 install: $(READY)
+
+install-dev: $(READY_DEV)
 
 pretrain: $(READY)
 	mkdir -p $(RUN)
@@ -43,12 +53,12 @@ evaluate: $(READY)
 test: lint
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
-lint: $(READY)
+lint: $(READY_DEV)
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 
-format: $(READY)
+format: $(READY_DEV)
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 

@@ -1,7 +1,13 @@
-"""One list of packages, one list of pins, and an environment that delegates to both."""
+"""One list of packages, one list of pins, an environment that delegates to both, and the wheel."""
 
+import ast
+import os
+import re
 import sys
+import sysconfig
 import tomllib
+import zipfile
+from importlib.metadata import PackageNotFoundError, packages_distributions, requires, version
 from pathlib import Path
 
 import pytest
@@ -9,6 +15,8 @@ import yaml
 from commands import run_command, run_python
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
+
+import reclf
 
 ROOT = Path(__file__).parent.parent
 CARD = (
@@ -21,6 +29,20 @@ CARD = (
     "papermill",
     "captum",
 )
+# Dependencies that no file imports: programs, the design's widgets and figures, and plugins.
+NOT_IMPORTED = {
+    "jupyterlab",
+    "ipywidgets",
+    "plotly",
+    "papermill",
+    "pylibjpeg",  # decoders that pydicom finds by itself
+    "pylibjpeg-libjpeg",
+    "pylibjpeg-openjpeg",
+    "tensorboard",  # which accelerate imports when a run asks for it
+}
+OPTIONAL = {"faiss"}  # imported where it is installed
+# What comes with Python or with a CUDA build of torch, and is pinned by neither.
+NOT_PINNED = re.compile("pip|setuptools|triton|cuda-.*|nvidia-.*")
 
 
 def pins():
@@ -49,7 +71,7 @@ def test_the_card_is_reached():
 def test_environment_yml_delegates():
     environment = yaml.safe_load((ROOT / "environment.yml").read_text())
     pip = next(item["pip"] for item in environment["dependencies"] if isinstance(item, dict))
-    assert pip == ["-c constraints.txt", "-e .[dev]"]
+    assert pip == ["-c constraints.txt", "-e ."]
     others = [item for item in environment["dependencies"] if isinstance(item, str)]
     assert {item.split("=")[0] for item in others} == {"python", "pip", "git", "make"}
     python = next(item for item in others if item.startswith("python")).split("=")[1]
@@ -57,27 +79,139 @@ def test_environment_yml_delegates():
 
 
 def test_what_is_installed_is_what_is_pinned():
-    from importlib.metadata import version
-
     pinned = pins()
     for name in CARD:
         assert version(name).split("+")[0] == pinned[canonicalize_name(name)]
 
 
-@pytest.mark.slow
-def test_the_wheel_holds_both_packages_and_their_data(tmp_path):
-    pip = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "-w", tmp_path, ROOT]
-    built = run_command(pip)
-    assert built.returncode == 0, built.stderr
-    import zipfile
+def test_exactly_what_is_needed_is_pinned():
+    pinned = {name: version for name, version in pins().items() if name != "overrides"}
+    if sys.version_info < (3, 12):
+        pinned["overrides"] = pins()["overrides"]  # jupyter-events needs it there only
+    needed = needs([*project()["dependencies"], *project()["optional-dependencies"]["dev"]])
+    assert {name: at for name, at in needed.items() if not NOT_PINNED.fullmatch(name)} == pinned
 
-    (wheel,) = tmp_path.glob("*.whl")
+
+def needs(requirements):
+    """name -> installed version of requirements with all that they require in turn."""
+    found, open_ = {}, [(Requirement(text), "") for text in requirements]
+    done = set()
+    while open_:
+        requirement, extra = open_.pop()
+        name = canonicalize_name(requirement.name)
+        if requirement.marker and not requirement.marker.evaluate({"extra": extra}):
+            continue
+        try:
+            found[name] = version(name).split("+")[0]
+        except PackageNotFoundError:
+            pytest.fail(f"{name} is needed and not installed: make install-dev")
+        for wanted in {"", *requirement.extras}:
+            if (name, wanted) not in done:
+                done.add((name, wanted))
+                open_ += [(Requirement(text), wanted) for text in requires(name) or ()]
+    return found
+
+
+def test_what_is_imported_is_named_and_what_is_named_is_imported():
+    named = {canonicalize_name(Requirement(text).name) for text in project()["dependencies"]}
+    homes = packages_distributions()
+    imported = set()
+    for folder in ("reclf", "widgets", "study", "benchmarks"):
+        for path in (ROOT / folder).rglob("*.py"):
+            imported |= modules(path.read_text(encoding="utf-8"))
+    imported -= sys.stdlib_module_names | OPTIONAL
+    imported -= {"reclf", "reclf_widgets", "reclf_study", "reclf_benchmarks"}
+    packages = {name: {canonicalize_name(home) for home in homes[name]} for name in imported}
+    assert not {name: homes for name, homes in packages.items() if not homes & named}
+    assert named - set().union(*packages.values()) <= NOT_IMPORTED
+
+
+def modules(source):
+    """The first parts of what a file imports, its own package left out."""
+    found = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            found |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and not node.level:
+            found.add(node.module.split(".")[0])
+    return found
+
+
+def test_training_installs_no_test_tools():
+    tools = {"pytest", "mypy", "ruff", "playwright", "pydicom-data", "torchmetrics"}
+    assert not tools & needs(project()["dependencies"]).keys()
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("wheel")
+    done = run_command(
+        [sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "-w", folder, ROOT]
+    )
+    assert done.returncode == 0, done.stderr
+    (path,) = folder.glob("*.whl")
+    return path
+
+
+def tracked(*patterns):
+    return set(run_command(["git", "ls-files", *patterns], cwd=ROOT).stdout.split())
+
+
+@pytest.mark.slow
+def test_the_wheel_holds_both_packages_their_data_and_the_notebooks(wheel):
     names = set(zipfile.ZipFile(wheel).namelist())
-    listing = run_command(["git", "ls-files", "reclf", "widgets/reclf_widgets"], cwd=ROOT)
-    tracked = listing.stdout.split()
-    assert tracked
-    missing = {name.removeprefix("widgets/") for name in tracked} - names
-    assert not missing
+    packages = {x.removeprefix("widgets/") for x in tracked("reclf", "widgets/reclf_widgets")}
+    notebooks = {f"reclf/{x}" for x in tracked(":(glob)notebooks/*.ipynb", "notebooks/README.md")}
+    metadata = f"reclf-{project()['version']}.dist-info/"
+    assert packages
+    assert notebooks
+    assert {x for x in names if not x.startswith(metadata)} == packages | notebooks
+    for data in (
+        "datasets/phantom/words.json",
+        "data/lexicons/chest.json",
+        "tasks/prompts/nih.json",
+    ):
+        assert f"reclf/{data}" in names
+    assert any(x.startswith("reclf_widgets/") and x.endswith(".js") for x in names)
+
+
+@pytest.mark.slow
+def test_who_installs_the_wheel_has_the_packages_and_gets_the_notebooks(wheel, tmp_path):
+    """In an environment of its own that borrows what the packages need, and not this checkout."""
+    for step in (
+        ["-m", "venv", "--without-pip", tmp_path / "venv"],
+        ["-m", "pip", "--python", tmp_path / "venv", "install", "-q", "--no-deps", wheel],
+    ):
+        done = run_command([sys.executable, *step])
+        assert done.returncode == 0, done.stderr
+    (tmp_path / "empty").mkdir()
+    # A .pth file that leads to a checkout is only read in an environment's own site-packages.
+    borrowed = {**os.environ, "PYTHONPATH": sysconfig.get_path("purelib")}
+
+    def python(*arguments):
+        command = [tmp_path / "venv/bin/python", *arguments]
+        done = run_command(command, cwd=tmp_path / "empty", env=borrowed)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    code = (
+        "import reclf, reclf_widgets, reclf.pretrain, importlib.util\n"
+        "print(reclf.__file__, reclf_widgets.__file__, reclf.__version__)\n"
+        "print(importlib.util.find_spec('reclf_study'))"
+    )
+    first, second = python("-c", code).splitlines()
+    assert first.count(str(tmp_path / "venv")) == 2
+    assert first.split()[-1] == project()["version"]
+    assert second == "None"
+    assert "cd mine" in python("-m", "reclf.copy_notebooks", "mine")
+    copied = {f"notebooks/{path.name}" for path in (tmp_path / "empty/mine").iterdir()}
+    assert copied == tracked(":(glob)notebooks/*.ipynb", "notebooks/README.md")
+
+
+def test_one_version():
+    assert project()["version"] == reclf.__version__
+    first = re.search(r"^## (\S+)", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
+    assert first.group(1) == reclf.__version__
 
 
 def test_no_file_names_a_machine_or_a_registry():
@@ -90,5 +224,5 @@ def test_no_file_names_a_machine_or_a_registry():
 def test_importing_reclf_is_light():
     code = "import reclf, sys; print(sorted({m.split('.')[0] for m in sys.modules}))"
     loaded = run_python(code)
-    heavy = ("torch", "IPython", "ipywidgets", "matplotlib", "plotly", "captum", "monai")
+    heavy = ("torch", "IPython", "ipywidgets", "matplotlib", "plotly", "captum")
     assert not [name for name in heavy if f"'{name}'" in loaded]

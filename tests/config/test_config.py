@@ -291,7 +291,7 @@ def test_tower_needs_a_name_or_a_configuration():
 def test_import_is_light():
     code = (
         "import sys, reclf, reclf.config, reclf.runs.run, reclf.models.reclf\n"
-        "heavy = 'IPython ipywidgets matplotlib plotly captum monai papermill'.split()\n"
+        "heavy = 'IPython ipywidgets matplotlib plotly captum papermill'.split()\n"
         "print([name for name in heavy if name in sys.modules])"
     )
     assert run_python(code).strip() == "[]"
