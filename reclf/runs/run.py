@@ -47,7 +47,8 @@ class Run:
             if config is None:
                 raise FileNotFoundError(
                     f"no run in {self.folder} (config.json is missing). "
-                    "Make one with `make pretrain` or `papermill notebooks/pretrain.ipynb`."
+                    "Make one with pretrain.ipynb (`make pretrain` in a checkout; "
+                    "`python -m reclf.copy_notebooks FOLDER` copies the notebooks)."
                 )
             for name in ("checkpoints", "results", "explanations", "figures"):
                 (self.folder / name).mkdir(parents=True, exist_ok=True)

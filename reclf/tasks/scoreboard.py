@@ -129,7 +129,7 @@ def results_of(folder: str | Path) -> dict[str, dict[str, Any]]:
     if not found:
         raise FileNotFoundError(
             f"no task results in {Path(folder).absolute() / 'results'}: run a task notebook on the "
-            "run first, or `make evaluate`"
+            "run first (`make evaluate` in a checkout runs all five)"
         )
     return dict(sorted(found.items(), key=lambda item: _place(item[0])))
 

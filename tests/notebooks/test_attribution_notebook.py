@@ -56,4 +56,4 @@ def test_an_unknown_parameter_is_refused_by_name(tmp_path):
 def test_without_a_run_it_says_how_to_make_one(tmp_path):
     done = papermill("study/attribution.ipynb", tmp_path)
     assert done.returncode == 1
-    assert "Make one with `make pretrain`" in done.stderr
+    assert "Make one with pretrain.ipynb" in done.stderr

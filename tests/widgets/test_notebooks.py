@@ -77,7 +77,7 @@ def test_figures_are_made_twice_with_the_same_bytes(explored):
 @pytest.mark.parametrize(
     ("notebook", "message"),
     [
-        ("explore.ipynb", "Make one with `make pretrain`"),
+        ("explore.ipynb", "Make one with pretrain.ipynb"),
         ("figures.ipynb", "run notebooks/explore"),
     ],
 )
