@@ -1,7 +1,7 @@
 """AUROC with missing labels and with resampling weights, and F1 of classes.
 
-torchmetrics and scikit-learn hold these in the tests; neither takes NaN labels or the weights of a
-bootstrap.
+The tests compare these with torchmetrics and scikit-learn; neither takes NaN labels or the weights
+of a bootstrap.
 """
 
 import numpy as np

@@ -1,9 +1,9 @@
-"""A share over studies, kept study by study so that intervals and paired differences can follow.
+"""A ratio over studies, kept per study, so that it has intervals and paired differences.
 
     each study: scored 3.5 of 4 --> StudyRatio (total, count) --> value, 95 % interval, n
 
-Cases of one study go together (its findings share a film, its words a report), so what is resampled
-is always the study.
+Items of one study are not independent (its findings share an image, its words a report), so studies
+are resampled.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from .estimate import Estimate
 
 @dataclass(frozen=True)
 class StudyRatio:
-    """What each of n studies scored, out of how much; 0 of 0 says nothing."""
+    """What each of n studies scored, out of how much; 0 of 0 is no information."""
 
     total: np.ndarray  # float (n,)
     count: np.ndarray  # float (n,), 0 or more

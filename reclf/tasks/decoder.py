@@ -3,7 +3,7 @@
     pixels -> feature_pyramid (finest first) -> Decoder: from the coarsest map up, a skip at each
     size -> logits (B, classes, H, W)
 
-The image itself is no skip: what the decoder knows, it knows from the encoder.
+The image itself is no skip: the decoder sees the encoder's features only.
 """
 
 from collections.abc import Sequence

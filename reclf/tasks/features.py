@@ -1,4 +1,4 @@
-"""Encode studies once; everything after that is matrix work on features.
+"""Image features of studies, computed once and kept; probes work on them.
 
 studies --model, in eval mode and float32--> image features (n), text features (n)
 """

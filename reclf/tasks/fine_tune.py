@@ -1,4 +1,4 @@
-"""Full fine-tuning: the encoder learns too. Never to be compared with a linear probe.
+"""Full fine-tuning: the encoder is trained too. Not comparable with a linear probe.
 
 images, labels -> encoder + linear head, AdamW -> the epoch that is best on validation -> test
 """

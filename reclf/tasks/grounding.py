@@ -1,10 +1,10 @@
-"""Phrase grounding: does a phrase look at the place that it speaks of?
+"""Phrase grounding: does a phrase attend to the region that it describes?
 
     study --> items (image, phrase, mask) --RECLF.relate--> heat-map per phrase --> pointing game,
-    CNR, mIoU; beside them the center of the image, and the phrase of another study
+    CNR, mIoU; controls: the center of the image, and the phrase of another study
 
-A phrase is some words of a report, read in the report (the phantom knows which words speak of which
-finding), or a text of its own (MS-CXR's phrases; label words for data sets with boxes).
+A phrase is some words of a report, encoded within the report (the phantom knows which words state
+which finding), or a text of its own (MS-CXR's phrases; label words for data sets with boxes).
 """
 
 from collections.abc import Sequence
@@ -29,7 +29,7 @@ MEASURES = ("pointing", "cnr", "cnr_signed", "miou")
 
 @dataclass(frozen=True)
 class Item:
-    """One phrase with the place that it speaks of."""
+    """One phrase with the region that it describes."""
 
     study: Study
     text: str  # given to the model

@@ -1,13 +1,12 @@
 """Linear classification: a logistic regression on frozen image features, with few labels.
 
     pooled features, labels --stratified 1/10/100 %--> regression per label or over exclusive
-    classes; its strength chosen on validation --> test AUROC or accuracy
+    classes; regularization strength chosen on validation --> test AUROC or accuracy
 
-The encoder is in eval mode and its features are computed once: BatchNorm that keeps learning in a
-"frozen" probe is a known way to a better number.
+The encoder is in eval mode and its features are computed once: BatchNorm statistics that are
+updated during a "frozen" probe are known to inflate the result.
 """
 
-import hashlib
 from collections.abc import Sequence
 from typing import Any
 
@@ -21,11 +20,12 @@ from reclf.data.study import Study
 from reclf.stats.bootstrap import bootstrap_interval
 from reclf.stats.classification import auroc, f1_per_class, macro_auroc, macro_auroc_interval
 
-STRENGTHS = (0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3)  # scikit-learn's C
-FRACTIONS = (0.01, 0.1, 1.0)
+from .results import short_hash
 
-# Threads of the matrix library wait by spinning, and these fits are small: beside two other busy
-# processes two threads took 170 s for what one does in 1.4 s.
+STRENGTHS = (0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3)  # scikit-learn's C
+
+# BLAS threads wait in a busy loop, and these fits are small: with two other processes on the
+# machine, two threads took 170 s for what one does in 1.4 s.
 ONE_THREAD = threadpool_limits.wrap(limits=1, user_api="blas")
 
 Labeled = tuple[np.ndarray, np.ndarray]  # features (n, C) and labels (n, names)
@@ -111,9 +111,8 @@ def probe_scores(train: Labeled, val: Labeled, features: np.ndarray) -> tuple[np
 
 
 def ids_hash(ids: Sequence[str], chosen: np.ndarray) -> str:
-    """16 hexadecimal digits of the chosen studies, to compare label fractions between runs."""
-    text = "\n".join(ids[i] for i in sorted(chosen))
-    return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
+    """Hash of the chosen studies, to compare label fractions between runs."""
+    return short_hash(*(ids[i] for i in sorted(chosen)))
 
 
 @ONE_THREAD

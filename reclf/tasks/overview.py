@@ -1,8 +1,8 @@
-"""What the pretrain notebook reports: four numbers for a first look, on held-out studies.
+"""What the pretrain notebook reports: four numbers on held-out studies.
 
     best checkpoint, test split -> retrieval, zero-shot, linear probe -> results/pretrain.json
 
-The task notebooks measure each of these in full; here the point is one table after one command.
+The task notebooks measure each of these in full.
 """
 
 from collections.abc import Sequence

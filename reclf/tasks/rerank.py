@@ -1,9 +1,9 @@
-"""Two stages for large galleries: a shortlist by global vectors, then the relations.
+"""Retrieval in two stages for large galleries: a shortlist by global embeddings, then re-ranking.
 
-    global vectors --nearest--> shortlist (n, L) --combined score of those pairs--> ranks
+    global embeddings --nearest--> shortlist (n, L) --combined score of those pairs--> ranks
 
-Scoring all pairs by their relations takes n * n matchings; the shortlist takes n * L. What recall
-is lost so can be measured where all pairs can still be scored.
+Scoring all pairs takes n * n local-matchings; the shortlist takes n * L. `lost_recall` measures the
+recall that this costs, where all pairs can still be scored.
 """
 
 from collections.abc import Sequence
@@ -16,6 +16,7 @@ from reclf.models.inference import take_images
 from reclf.models.recall import Ranks
 from reclf.models.reclf import RECLF
 from reclf.runs.progress import track
+from reclf.stats.ranking import rank_of_partner
 
 from .retrieval import score_blocks, unit_vectors
 
@@ -138,13 +139,10 @@ def rerank(
 
 def _ranks_in(scores: np.ndarray, positives: np.ndarray, before: np.ndarray) -> np.ndarray:
     """Rank within the shortlist where a right answer is in it, else not before its end."""
-    if np.isnan(scores).any():
-        raise ValueError("scores must not be NaN")
-    best = np.where(positives, scores, -np.inf).max(1, keepdims=True)
-    above = ((scores > best) & ~positives).sum(1)
-    level = ((scores == best) & ~positives).sum(1)
-    outside = np.maximum(before, scores.shape[1] + 0.5)
-    return np.where(positives.any(1), 1 + above + level / 2, outside)
+    ranks = np.maximum(before, scores.shape[1] + 0.5)
+    inside = positives.any(1)
+    ranks[inside] = rank_of_partner(scores[inside], positives[inside])
+    return ranks
 
 
 def lost_recall(full: Ranks, short: Ranks, ks: Sequence[int]) -> dict[str, float]:

@@ -3,6 +3,7 @@
 results/<task>-<data set>.json -> read_result -> the present names, whoever wrote it
 """
 
+import hashlib
 import json
 import math
 from collections.abc import Mapping
@@ -50,6 +51,11 @@ def plain(value: Any) -> Any:
     if isinstance(value, float) and math.isnan(value):
         return None
     return str(value) if isinstance(value, Path) else value
+
+
+def short_hash(*texts: str) -> str:
+    """16 hexadecimal digits of a list of texts."""
+    return hashlib.blake2b("\n".join(texts).encode(), digest_size=8).hexdigest()
 
 
 def format_value(result: Mapping[str, Any]) -> str:

@@ -1,8 +1,8 @@
-"""All task results of a run as one table in Markdown, with the rows that make them readable.
+"""All task results of a run as one table in Markdown, with baselines and chance.
 
     results/<task>-<data set>.json -> Line per number -> python -m reclf.tasks.scoreboard RUN
 
-Nothing is computed here: every number was written by a task notebook, with its choices beside it.
+Nothing is computed here: every number was written by a task notebook together with its protocol.
 """
 
 import argparse

@@ -1,9 +1,9 @@
-"""Segmentation: does the encoder know where a finding is?
+"""Segmentation by a decoder on the feature maps of an image encoder, frozen or fine-tuned.
 
     studies -> images, masks -> (frozen) feature pyramid -> decoder --Dice + cross-entropy--> masks
 
 Classes may overlap (an effusion over a consolidation), so each has its own sigmoid and no
-background class takes part in any mean. A study that says nothing of a class is left out of loss
+background class takes part in any mean. A study without information on a class is left out of loss
 and metric for that class.
 """
 
@@ -232,7 +232,7 @@ def dice_result(
 
     Args:
         predicted: bool (n, classes, H, W).
-        empty: see `metrics.dice_and_iou`.
+        empty: see `maps.dice_and_iou`.
 
     Returns:
         value (Dice) with interval, iou, per_class (Dice), per_class_iou, n_per_class (studies that
@@ -272,8 +272,8 @@ def marking_everything(test: Masks, empty: str = EMPTY_RULES[0]) -> float:
 def place_prior(train: Masks, test: Masks, empty: str = EMPTY_RULES[0]) -> float:
     """Dice of one and the same mask for all: where the class most often lies in `train`.
 
-    The mean mask of each class, cut where its Dice on `train` is best. What an encoder adds to
-    knowing the anatomy is above this number.
+    The mean mask of each class, cut where its Dice on `train` is best. An encoder that reads the
+    image must exceed this number.
     """
     fixed = []
     for c in range(len(train.names)):
@@ -284,9 +284,8 @@ def place_prior(train: Masks, test: Masks, empty: str = EMPTY_RULES[0]) -> float
             continue
         mean = np.asarray(truth.mean(0))
         cuts = [np.asarray(mean >= share * mean.max()) for share in np.linspace(0.1, 0.9, 9)]
-        scores = [
-            (2 * (truth & cut).sum((1, 2)) / (truth.sum((1, 2)) + cut.sum())).mean() for cut in cuts
-        ]
+        every = [np.broadcast_to(cut, truth.shape)[:, None] for cut in cuts]
+        scores = [dice_and_iou(marked, truth[:, None])[0].mean() for marked in every]
         fixed.append(cuts[int(np.argmax(scores))])
     predicted = np.broadcast_to(np.stack(fixed), tuple(test.truth.shape))
     return dice_result(predicted, test, empty)["value"]
@@ -294,7 +293,4 @@ def place_prior(train: Masks, test: Masks, empty: str = EMPTY_RULES[0]) -> float
 
 def _nanmean(values: np.ndarray) -> np.ndarray:
     """Mean over the first axis without NaN; NaN, and no warning, where nothing is left."""
-    known = ~np.isnan(values)
-    count = known.sum(0)
-    total = np.where(known, values, 0).sum(0)
-    return np.where(count > 0, total / np.maximum(count, 1), np.nan)
+    return np.ma.masked_invalid(values).mean(0).filled(np.nan)

@@ -29,7 +29,7 @@ from reclf.runs.progress import track
 from reclf.runs.run import Run
 
 from .features import Pooled, pooled_features
-from .results import REQUIRED, plain, present_names
+from .results import REQUIRED, plain, present_names, short_hash
 
 FIGURE_DPI = 80
 BASELINE_SEED = 10_007  # added to the seed: not the weights that the trained model began with
@@ -279,11 +279,6 @@ def model_hash(model: RECLF) -> str:
         digest.update(name.encode())
         digest.update(value.detach().cpu().reshape(-1).view(torch.uint8).numpy().data)
     return digest.hexdigest()
-
-
-def short_hash(*texts: str) -> str:
-    """16 hexadecimal digits of a list of texts."""
-    return hashlib.blake2b("\n".join(texts).encode(), digest_size=8).hexdigest()
 
 
 def _short_name(dataset: str, root: str) -> str:

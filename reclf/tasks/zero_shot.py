@@ -1,6 +1,6 @@
-"""Zero-shot classification: sentences instead of labels.
+"""Zero-shot classification: images are scored with prompts (sentences) instead of a classifier.
 
-    prompt set, images -> logits of every image with every sentence -> pool per class -> scores
+    prompt set, images -> logits of every image with every prompt -> pool per class -> scores
 
 Three poolings are published and move the number: the maximum over sampled prompts, with or without
 a z-normalization over the test set (GLoRIA; with it, a case's result depends on the other cases:

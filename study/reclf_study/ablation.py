@@ -1,12 +1,11 @@
-"""The ablation: every aggregator trained alike, over seeds, asked the same, compared in pairs.
+"""The ablation: every aggregator with equal training and evaluation, over seeds, compared in pairs.
 
     settings, variants, seeds --train, one run after the other--> <variant>-seed<k>
-    --exam--> answers, study by study --> means, paired differences, verdicts
+    --evaluation suite--> results per study --> means, paired differences, verdicts
 
-Alike means: the same first weights of both encoders for a seed, the same studies in the same
-order, and the same number of optimizer steps. Steps and not seconds, since seconds would pay a
-variant for being cheap, and would give another run on another day; what a step costs is a result of
-its own.
+Equal training means: the same initial weights of both encoders for a seed, the same studies in the
+same order, and the same number of optimizer steps. A time limit would favor cheap variants and give
+another run on another machine; the time of a step is reported separately.
 """
 
 from __future__ import annotations

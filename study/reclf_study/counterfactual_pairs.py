@@ -1,9 +1,9 @@
-"""Minimal pairs: of two reports that differ in one fact, which one does the image go with?
+"""Counterfactual pairs: of two reports that differ in one fact, which one matches the image?
 
-    study and twin --> 2 x 2 scores --> comparisons won, of each pair
+    study and counterfactual --> 2 x 2 scores --> comparisons won, of each pair
 
-The reports of a pair agree word for word outside the fact, so whoever is right has read the fact in
-the image. Both images are asked, since a score that prefers shorter reports, say, then wins one
+The reports of a pair agree word for word outside the fact, so a correct choice needs the fact in
+the image. Both images are scored: a score that prefers shorter reports, for example, wins one
 comparison and loses the other.
 """
 
@@ -25,7 +25,7 @@ def score_pairs(model: RECLF, pairs: Sequence[Pair], progress: str = "") -> dict
 
     Returns:
         "combined", "global" and, where there is one, "local": float32 (n, 2, 2), rows images, the
-        study first and its twin second.
+        study first and its counterfactual second.
     """
     studies = [study for pair in pairs for study in pair]
     images = encode_images(model, studies, progress=progress)

@@ -2,7 +2,7 @@
 
     gallery, benchmark, labeled studies --model--> name -> StudyRatio or Ranking --> .npz
 
-Differences between runs are paired over studies, so means alone would not do.
+Differences between runs are paired over studies, so the results are kept per study.
 """
 
 from __future__ import annotations
@@ -27,8 +27,7 @@ from reclf.runs.files import write_atomically
 from reclf.stats.per_study import StudyRatio
 from reclf.tasks.linear_probe import label_matrix, probe_scores
 from reclf.tasks.overview import few_labeled
-from reclf.tasks.results import RENAMED
-from reclf.tasks.task_run import short_hash
+from reclf.tasks.results import RENAMED, short_hash
 from reclf.tasks.zero_shot import prompts_for, score_prompts
 
 from .relation_benchmark import BenchmarkData, benchmark, recall_ratios, word_frequency, word_ratios
@@ -123,7 +122,7 @@ class EvaluationSuite:
 
     @property
     def key(self) -> str:
-        """Changes with anything that the answers depend on, the model apart."""
+        """Changes with anything that the results depend on, except the model."""
         return short_hash(json.dumps(self.choices, sort_keys=True))
 
     def evaluate(self, model: RECLF) -> StudyResults:

@@ -122,8 +122,8 @@ def evaluate_case(
         if target == "phrase":
             untrained_maps = _attributions(untrained, fill, gradient_steps)
             result.same_as_random = {
-                name: rank_correlation(maps[name], _regions(twin))
-                for name, twin in untrained_maps.items()
+                name: rank_correlation(maps[name], _regions(one))
+                for name, one in untrained_maps.items()
             }
         elif (drops := found["feature_ablation"].words) is not None:
             result.words = _word_weights(drops, score, untrained, gradient_steps, seed)

@@ -1,12 +1,12 @@
-"""The relation problem alone: perfect eyes, bare words, and what an aggregator makes of them.
+"""Aggregators on ground-truth regions and words: how well can relations alone solve binding?
 
-    phantom studies and their twins --> true maps (regions), stated words --> local-matchings
-    --> aggregator --> does it tell which disease is where?
+    counterfactual pairs of the phantom --> true maps (regions), stated words --> local-matchings
+    --> aggregator --> binding accuracy
 
-When a whole model fails at binding, its eyes, its words or its relations may be to blame. Here the
-image encoder is replaced by the true masks on the grid of regions, and the report by the words that
-state its findings, so that what is left is the relations; edges, too, can be replaced by the true
-ones. Training batches hold each study beside its twin, whose report has the same words.
+When a whole model fails at binding, the image encoder, the text encoder or the relations may be the
+cause. Here the image encoder is replaced by the true masks on the region grid, and the report by
+the words that state its findings, so that only the relations are left; edges, too, can be replaced
+by the true ones. Training batches hold counterfactual pairs, whose reports have the same words.
 """
 
 from collections.abc import Sequence
@@ -64,7 +64,7 @@ class Scene:
 
 
 def draw_scenes(n: int, split: str, seed: int = 0) -> list[Scene]:
-    """2 n scenes: n studies, each followed by its twin with the sides of two findings swapped."""
+    """2 n scenes: n studies, each followed by its counterfactual with the sides of two findings swapped."""
     data = Phantom(None, split, 96, seed=seed)
     return [Scene.of(study) for pair in counterfactual_pairs(data, n, "binding") for study in pair]
 
@@ -77,7 +77,7 @@ class Oracle(nn.Module):
         aggregator, options: see `reclf.models.relations.make_aggregator`.
         reads: what a word's vector tells: "words", the word itself and nothing around it; or
             "findings", also the whole finding that it speaks of, as from a perfect parser.
-        edges: "learnt", or "true": SRM's words draw on the words of their own finding alone, and
+        edges: "learnt" (in training), or "true": SRM's words attend to their own finding alone, and
             what `nearness` and `overlap` say is not read.
     """
 
@@ -164,7 +164,7 @@ class Oracle(nn.Module):
 
 
 class _TrueStep(SemanticStep):
-    """A step of SRM whose words draw on the words of their own finding, and on node 0."""
+    """A step of SRM whose words attend to the words of their own finding, and to node 0."""
 
     finding: Tensor  # (N, P), set before each call
 
@@ -188,7 +188,7 @@ def train_oracle(
     learning_rate: float = 2e-3,
     seed: int = 0,
 ) -> list[float]:
-    """Contrast each batch of `pairs` studies and their twins; returns the loss of every step."""
+    """Contrast each batch of `pairs` counterfactual pairs; returns the loss of every step."""
     optimizer = torch.optim.AdamW(oracle.parameters(), learning_rate, weight_decay=0.01)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, learning_rate, steps, pct_start=0.1)
     generator = np.random.default_rng(seed)
@@ -210,7 +210,7 @@ def train_oracle(
 
 @torch.no_grad()
 def examine(oracle: Oracle, scenes: Sequence[Scene], pairs: int = 16) -> dict[str, StudyRatio]:
-    """binding_accuracy of scenes and twins; relation_auroc and relation_auroc_hard of the first
+    """binding_accuracy of counterfactual pairs; relation_auroc and relation_auroc_hard of the first
     step's edges, where there are any."""
     oracle.eval()
     scores: list[np.ndarray] = []

@@ -47,7 +47,7 @@ def share_in_order(edges: np.ndarray, triples: np.ndarray) -> float:
     """AUROC of edges within one report: the share of triples in order, ties half; NaN for none.
 
     Args:
-        edges: float (W, W), edges[i, j] is what word i draws from word j.
+        edges: float (W, W), edges[i, j] is the weight with which word i attends to word j.
 
     Raises:
         ValueError: NaN among the edges.
