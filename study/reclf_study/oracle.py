@@ -64,7 +64,7 @@ class Scene:
 
 
 def draw_scenes(n: int, split: str, seed: int = 0) -> list[Scene]:
-    """2 n scenes: n studies, each followed by its counterfactual with the sides of two findings swapped."""
+    """2 n scenes: n counterfactual pairs, which differ in the sides of two findings."""
     data = Phantom(None, split, 96, seed=seed)
     return [Scene.of(study) for pair in counterfactual_pairs(data, n, "binding") for study in pair]
 
