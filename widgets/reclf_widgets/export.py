@@ -12,18 +12,15 @@ import json
 import re
 import zlib
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from . import browser
 
-if TYPE_CHECKING:
-    from .explorer import MatchingExplorer
 
-
-def write_page(explorer: "MatchingExplorer", path: Path, cases: list[int] | str) -> Path:
-    """Write the page; see `MatchingExplorer.to_html`."""
+def write_page(explorer: Any, path: Path, cases: list[int] | str) -> Path:
+    """Write the page of a `MatchingExplorer`; see its `to_html`."""
     if cases == "shown":
         chosen = [explorer.case_index]
     elif cases == "all":
