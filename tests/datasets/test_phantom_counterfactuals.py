@@ -96,9 +96,7 @@ def test_one_pair_by_index(data):
 
 def test_what_cannot_be_changed_is_said(data):
     normal = next(i for i in range(200) if not data.case(i).findings)
-    with pytest.raises(
-        ValueError, match=rf"study {normal} has no side to change \(normal\); minimal"
-    ):
+    with pytest.raises(ValueError, match=rf"study {normal} has no side to change \(normal\)"):
         counterfactual_pair(data, normal, "side")
     with pytest.raises(ValueError, match=r"fact must be one of binding, place, .* got 'colour'"):
         counterfactual_pair(data, 0, "colour")

@@ -60,7 +60,7 @@ def test_figures_are_made_twice_with_the_same_bytes(explored):
     made = []
     for _ in range(2):
         done = papermill(
-            "figures.ipynb",
+            "study/figures.ipynb",
             explored,
             executed="figures.ipynb",
             run="runs/first",
@@ -78,7 +78,7 @@ def test_figures_are_made_twice_with_the_same_bytes(explored):
     ("notebook", "message"),
     [
         ("explore.ipynb", "Make one with pretrain.ipynb"),
-        ("figures.ipynb", "run notebooks/explore"),
+        ("study/figures.ipynb", "run notebooks/explore"),
     ],
 )
 def test_without_a_run_it_says_how_to_make_one(tmp_path, notebook, message):
