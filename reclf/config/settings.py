@@ -65,13 +65,13 @@ class ModelConfig:
     region_position: bool = True
     """Add a projected 2-D sine code of its place to every region vector (ours)."""
     image_pooling: str = "mean"
-    """Global image vector: "mean" of the last feature map, or "attention" with a learnt query."""
+    """Global image vector: "mean" of the last feature map, or "attention" with a learned query."""
     word_source: str = "last_four"
     """Vectors of the words in local-matchings: "embedding" (context-free), "last", "last_four"."""
     max_words: int = 97
     """Words kept of a report; the rest is cut, and counted."""
     max_tokens: int = 160
-    """Word pieces kept of a report, special tokens included."""
+    """Tokens kept of a report, special tokens included."""
     embed_dim: int = 256
     """D, shared by images and texts after projection."""
     matching_dim: int = 256
@@ -89,7 +89,7 @@ class ModelConfig:
     global_weight: float = 1.0
     """Weight of the global logits in `logits` (the combined score); the local ones have 1."""
     logit_scale: float = 14.285714
-    """exp of the learnt parameter at the start: 1 / 0.07."""
+    """exp of the learned parameter at the start: 1 / 0.07."""
 
     def __post_init__(self) -> None:
         check(self.image_size >= 32, "model.image_size", self.image_size, "be at least 32")
@@ -115,8 +115,8 @@ class DataConfig:
     options: dict[str, Any] = field(default_factory=dict)
     """Further arguments of the data set class."""
     counterfactuals: dict[str, float] = field(default_factory=dict)
-    """Fact -> share of the training studies that come beside a twin which differs in it, e.g.
-    {"binding": 0.5}; for data sets that can draw twins (the phantom)."""
+    """Fact -> share of the training studies that come with a counterfactual study which differs in
+    it, e.g. {"binding": 0.5}; for data sets that can make them (the phantom)."""
     train_split: str = "train"
     """Split to learn from."""
     val_split: str = "val"
@@ -140,16 +140,16 @@ class DataConfig:
 
 @dataclass(frozen=True)
 class TrainConfig:
-    """How the weights are learnt."""
+    """How the weights are learned."""
 
     max_minutes: float = 5.0
     """Time budget of the loop, validation included; the number of steps follows from it."""
     max_steps: int = 0
-    """Optimiser steps; 0 lets `max_minutes` decide. With both, the shorter one ends the run."""
+    """Optimizer steps; 0 lets `max_minutes` decide. With both, the shorter one ends the run."""
     batch_size: int = 32
     """Studies per process and micro-batch; all pairs of all processes are contrasted."""
     accumulate: int = 1
-    """Micro-batches per optimiser step."""
+    """Micro-batches per optimizer step."""
     pair_chunk: int = 0
     """Image-report pairs related at a time; 0 chooses what suits the device. Bounds memory."""
     checkpoint_pairs: bool = False
@@ -171,7 +171,7 @@ class TrainConfig:
     clip_norm: float = 1.0
     """Largest gradient norm; 0 does not clip."""
     local_weight: float = 1.0
-    """lambda: weight of the relation-enhanced loss, auxiliary ones included, beside the global."""
+    """lambda: weight of the relation-enhanced loss, auxiliary ones included; the global is 1."""
     identity_aware: bool = False
     """Count studies with the same report text as positives of each other."""
     precision: str = "auto"

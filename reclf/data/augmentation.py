@@ -30,7 +30,7 @@ def augment(
         zoom: most enlargement or reduction, 0.08 = 8 %.
         shift: most shift, as a share of height and width.
         brightness: most that is added or taken.
-        contrast: most change of the factor around mid-grey.
+        contrast: most change of the factor around mid-gray.
         gamma: most change of log(gamma).
 
     Returns:

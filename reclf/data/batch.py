@@ -1,6 +1,6 @@
 """A batch of studies as tensors: what the model reads. `collate.py` makes it.
 
-Shape letters: B = studies in the batch, T = word pieces (padded), W = words (padded).
+Shape letters: B = studies in the batch, T = tokens (padded), W = words (padded).
 """
 
 from collections.abc import Callable

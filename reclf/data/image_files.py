@@ -1,4 +1,4 @@
-"""Image files to grey pixels: PNG, JPEG and DICOM.
+"""Image files to gray pixels: PNG, JPEG and DICOM.
 
     file -> stored pixels, at a fraction of their size when less will do -> float32 in [0, 1]
 
@@ -33,7 +33,7 @@ class ImageError(ValueError):
 def decode(
     path: str | Path, scale: Scale | None = None, *, own_max: bool = False
 ) -> tuple[np.ndarray, tuple[int, int]]:
-    """Grey pixels of a file; what they mean is told at `imaging.read_image`.
+    """Gray pixels of a file; see `reclf.data.radiographs.read_image`.
 
     Args:
         scale: how much smaller than the file the pixels will be resized, from its height and width.
@@ -132,20 +132,20 @@ def _read_picture(file: BinaryIO, scale: Scale | None, own_max: bool) -> _Decode
     with Image.open(file) as image:
         size = image.height, image.width
         step = _draft(image, _needed(scale, size))
-        pixels = _grey(image)
+        pixels = _gray(image)
     top = float(pixels.max() if own_max else np.iinfo(pixels.dtype).max)
     return _Decoded(pixels.astype(np.float32) / np.float32(top or 1.0), size, step, step / 2)
 
 
 def _draft(image: Image.Image, needed: float) -> int:
-    """Let a JPEG be decoded small, as grey; returns its step, 1 for another format."""
+    """Let a JPEG be decoded small, as gray; returns its step, 1 for another format."""
     width = image.width
     if needed < 1:
         image.draft("L", (max(1, int(width * needed)), max(1, int(image.height * needed))))
     return round(width / image.width)
 
 
-def _grey(image: Image.Image) -> np.ndarray:
+def _gray(image: Image.Image) -> np.ndarray:
     """uint8 or uint16 (H, W)."""
     if image.mode.startswith("I"):  # 16-bit PNG; older Pillow opens it as 32-bit
         pixels = np.asarray(image)
@@ -174,9 +174,9 @@ def _read_dicom(file: BinaryIO, scale: Scale | None, own_max: bool) -> _Decoded:
         return _Decoded(_shade(stored, dataset), size, step, first)
     stored = dataset.pixel_array
     if stored.ndim == 3:
-        grey = stored @ np.array([0.299, 0.587, 0.114], dtype=np.float32)
-        grey = grey / np.float32(2 ** int(dataset.BitsStored) - 1)
-        return _Decoded(grey.astype(np.float32), size)
+        gray = stored @ np.array([0.299, 0.587, 0.114], dtype=np.float32)
+        gray = gray / np.float32(2 ** int(dataset.BitsStored) - 1)
+        return _Decoded(gray.astype(np.float32), size)
     return _Decoded(_shade(stored, dataset), size)
 
 
@@ -215,9 +215,9 @@ def _decode_small(dataset: pydicom.Dataset, needed: float) -> tuple[np.ndarray, 
 
 
 def _shade(stored: np.ndarray, dataset: pydicom.Dataset) -> np.ndarray:
-    """Stored values to grey, float32 (H, W) in [0, 1].
+    """Stored values to gray, float32 (H, W) in [0, 1].
 
-    Everything that decides a grey is worked out once per stored value and not once per pixel.
+    Everything that decides a gray is worked out once per stored value and not once per pixel.
     """
     if stored.dtype.kind in "iu" and stored.itemsize <= 2:
         unsigned = np.dtype(f"u{stored.itemsize}")
@@ -234,7 +234,7 @@ def _shade(stored: np.ndarray, dataset: pydicom.Dataset) -> np.ndarray:
     values = apply_modality_lut(levels, dataset)
     table = _apply_voi(values, dataset)
     image = None if table is None else look_up(1 - table if inverted else table)
-    # A window written for other values leaves one shade of grey.
+    # A window written for other values leaves one shade of gray.
     if image is None or image.max() - image.min() < 0.05:
         table = _stretch(levels, values, _count(index, len(levels)), dataset)
         image = look_up(1 - table if inverted else table)
@@ -254,7 +254,7 @@ def _count(index: np.ndarray, levels: int) -> np.ndarray:
 def _stretch(
     levels: np.ndarray, values: np.ndarray, counts: np.ndarray, dataset: pydicom.Dataset
 ) -> np.ndarray:
-    """Grey of every stored value without a window."""
+    """Gray of every stored value without a window."""
     shown = values[counts > 0]
     if int(dataset.BitsStored) == 8 and shown.min() >= 0 and shown.max() <= 255:
         return np.clip(values / 255.0, 0, 1)

@@ -6,11 +6,11 @@
 The phantom knows its words; real reports come without such knowledge. A small word list tells a
 finding ("effusion") from a place ("left") and a grade ("mild"), and rules in the manner of NegEx
 (Chapman et al., J Biomed Inform 2001) tell what is stated from what is denied. It guesses, for
-colours in pictures and for a first look at importance weights on real data: syntax, hedges, words
+colors in pictures and for a first look at importance weights on real data: syntax, hedges, words
 that it does not list, and a finding stated after a comma ("no pneumothorax, small effusion") escape
-it. `tests/test_lexicon.py` holds it to the phantom's truth, and to the codes of human indexers on
-Open-I where that data set is at hand. The list is ours, for English; another one is a JSON file of
-the same form.
+it. `tests/data/test_lexicon.py` compares it with the phantom's truth, and with the codes of human
+indexers on Open-I where that data set is at hand. The list is ours, for English; another one is a
+JSON file of the same form.
 """
 
 import hashlib

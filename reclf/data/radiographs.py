@@ -28,7 +28,7 @@ def read_image(path: str | Path, *, own_max: bool = False) -> np.ndarray:
     """Read a PNG, JPEG or DICOM file.
 
     8-bit images are divided by 255 and 16-bit ones by 65,535, so that one exposure stays
-    comparable with the next. Colour becomes grey by luma. DICOM: the modality transform, the first
+    comparable with the next. Color becomes gray by luma. DICOM: the modality transform, the first
     VOI table or window, MONOCHROME1 inverted; without a window that shows anything, 8-bit pixels
     are taken as they are and deeper ones stretched between the 0.5 and 99.5 percentiles. Padding
     pixels become 0. Pixels keep the order of the file: an EXIF orientation is not followed, for
@@ -139,7 +139,7 @@ class Frame:
 
         Args:
             item: a `Box`, or a map (h, w) of the whole square at any resolution, e.g. the 7 x 7
-                regions of an encoder. bool is sampled by the nearest cell, else bilinear.
+                regions of an encoder. bool is sampled by the nearest region, else bilinear.
 
         Returns:
             The box, cut at the edge of the original, None when nothing of it is inside; or a

@@ -1,4 +1,4 @@
-"""The regions of an image on its pixels: hide them, add up in them, draw maps on them.
+"""The regions of an image on its pixels: hide them, sum over them, draw maps on them.
 
     image (H, W_px), grid (h, w), center -> copies with regions hidden | sums | maps in pixels
 

@@ -1,12 +1,12 @@
-"""Word pieces: a tokenizer trained on reports, and the way from words to pieces and back.
+"""A tokenizer trained on reports, and the way from words to tokens and back.
 
     reports (B) -> clean, split_words -> words (W)                what a person reads
-    words -> word pieces (T), and word_ids that lead back         what a text encoder reads
+    words -> tokens (T), and word_ids that lead back              what a text encoder reads
 
-A *piece* is what a tokenizer makes of a word. Any fast tokenizer will do; one is trained here where
+A *token* is what a tokenizer makes of a word. Any fast tokenizer will do; one is trained here where
 the text encoder brings none.
 
-Shape letters: B = reports, T = word pieces with the special ones (padded), W = words (padded).
+Shape letters: B = reports, T = tokens with the special ones (padded), W = words (padded).
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -41,7 +41,7 @@ def train_tokenizer(corpus: Iterable[str], vocab_size: int) -> PreTrainedTokeniz
 
     Args:
         corpus: reports, cleaned here as `encode_reports` cleans them. Training split only.
-        vocab_size: most pieces, the five special ones of BERT included. A piece occurs twice or
+        vocab_size: most tokens, the five special ones of BERT included. A token occurs twice or
             more in the corpus, so that a small corpus may give fewer.
 
     Raises:
@@ -51,7 +51,7 @@ def train_tokenizer(corpus: Iterable[str], vocab_size: int) -> PreTrainedTokeniz
     characters = sorted(set("".join(lines)) - {" "})
     if not characters:
         raise ValueError("corpus has no words; give the reports of the training split")
-    # The library numbers the "##c" pieces in the order of a hash table that differs from run to
+    # The library numbers the "##c" tokens in the order of a hash table that differs from run to
     # run, and breaks ties by number. Naming them beforehand, as if special, fixes the numbers.
     fixed = [*_SPECIAL.values(), *characters, *(f"##{c}" for c in characters)]
     if vocab_size < len(fixed):
@@ -84,8 +84,8 @@ def train_tokenizer(corpus: Iterable[str], vocab_size: int) -> PreTrainedTokeniz
 
 class EncodedReports(NamedTuple):
     input_ids: Tensor  # int64 (B, T), right-padded with the tokenizer's padding token
-    attention_mask: Tensor  # int64 (B, T), 1 for pieces and special tokens, 0 for padding
-    word_ids: Tensor  # int64 (B, T), the word a piece belongs to; -1 for special and padding
+    attention_mask: Tensor  # int64 (B, T), 1 for tokens, special ones too, 0 for padding
+    word_ids: Tensor  # int64 (B, T), the word a token belongs to; -1 for special and padding
     word_mask: Tensor  # bool (B, W), True where there is a word
     sentences: Tensor  # int64 (B, W), the sentence of each word from 0 on; 0 for padding
     words: list[list[str]]  # the words kept, one list per report
@@ -100,7 +100,7 @@ def encode_reports(
     max_tokens: int = 192,
     multiple: int = 1,
 ) -> EncodedReports:
-    """Words and word pieces of a batch of reports, padded to the longest of the batch.
+    """Words and tokens of a batch of reports, padded to the longest of the batch.
 
     A word is kept whole or dropped whole: the first word that passes a limit ends its report. A
     word of which the tokenizer makes nothing becomes its unknown token. A report without words has
@@ -110,15 +110,15 @@ def encode_reports(
         tokenizer: any tokenizer of transformers that has a padding and an unknown token.
         reports: texts, cleaned here.
         max_words: most words of a report.
-        max_tokens: most pieces of a report, special ones included.
+        max_tokens: most tokens of a report, special ones included.
         multiple: lengths are padded further, to a multiple of this, but not beyond the limits.
 
     Raises:
-        ValueError: if reports is one string or empty, a limit leaves no room for a piece, or the
+        ValueError: if reports is one string or empty, a limit leaves no room for a token, or the
             tokenizer lacks its padding or unknown token.
     """
     texts = _texts(reports, "reports")
-    known = _known_pieces(tokenizer)
+    known = _known_tokens(tokenizer)
     opening, closing = known.opening, known.closing
     room = max_tokens - len(opening) - len(closing)
     if not texts or max_words < 1 or room < 1:
@@ -129,34 +129,34 @@ def encode_reports(
         )
     texts = [clean(text) for text in texts]
     all_words = [split_words(text) for text in texts]
-    pieces_of = known.of_words(tokenizer, {word for words in all_words for word in words})
+    tokens_of = known.of_words(tokenizer, {word for words in all_words for word in words})
 
     rows, kept, truncated = [], [], 0
     for words in all_words:
-        pieces: list[int] = []
+        tokens: list[int] = []
         word_ids: list[int] = []
         count = 0
         for word in words[:max_words]:
-            new = pieces_of[word]
-            if len(pieces) + len(new) > room:
+            new = tokens_of[word]
+            if len(tokens) + len(new) > room:
                 break
-            pieces += new
+            tokens += new
             word_ids += [count] * len(new)
             count += 1
         truncated += count < len(words)
         kept.append(words[:count])
-        rows.append((pieces, word_ids))
+        rows.append((tokens, word_ids))
 
-    longest = len(opening) + len(closing) + max(len(pieces) for pieces, _ in rows)
+    longest = len(opening) + len(closing) + max(len(tokens) for tokens, _ in rows)
     longest = min(rounded_up(longest, multiple), max_tokens)
     input_ids = np.full((len(rows), longest), tokenizer.pad_token_id, dtype=np.int64)
     attention_mask = np.zeros_like(input_ids)
-    word_of_piece = np.full_like(input_ids, -1)
-    for row, (pieces, word_ids) in enumerate(rows):
-        first, end = len(opening), len(opening) + len(pieces)
-        input_ids[row, : end + len(closing)] = opening + pieces + closing
+    word_of_token = np.full_like(input_ids, -1)
+    for row, (tokens, word_ids) in enumerate(rows):
+        first, end = len(opening), len(opening) + len(tokens)
+        input_ids[row, : end + len(closing)] = opening + tokens + closing
         attention_mask[row, : end + len(closing)] = 1
-        word_of_piece[row, first:end] = word_ids
+        word_of_token[row, first:end] = word_ids
     counts = np.array([len(words) for words in kept])
     width = min(rounded_up(int(counts.max()), multiple), max_words)
     word_mask = np.arange(width) < counts[:, None]
@@ -166,7 +166,7 @@ def encode_reports(
     return EncodedReports(
         input_ids=torch.from_numpy(input_ids),
         attention_mask=torch.from_numpy(attention_mask),
-        word_ids=torch.from_numpy(word_of_piece),
+        word_ids=torch.from_numpy(word_of_token),
         word_mask=torch.from_numpy(word_mask),
         sentences=torch.from_numpy(sentences),
         words=kept,
@@ -180,7 +180,7 @@ def _texts(reports: Iterable[str], name: str) -> list[str]:
     return list(reports)
 
 
-def _special_pieces(tokenizer: Any) -> tuple[list[int], list[int]]:
+def _special_tokens(tokenizer: Any) -> tuple[list[int], list[int]]:
     """What the tokenizer puts before and behind a text, e.g. [CLS] and [SEP]."""
     for kind in ("pad", "unk"):
         if getattr(tokenizer, f"{kind}_token_id") is None:
@@ -195,37 +195,37 @@ def _special_pieces(tokenizer: Any) -> tuple[list[int], list[int]]:
 
 
 @dataclass
-class _KnownPieces:
+class _KnownTokens:
     """What a tokenizer has made of the words met so far; reports repeat few words many times."""
 
     settings: tuple[int, int, int]  # size of the vocabulary, padding and unknown token
     opening: list[int]
     closing: list[int]
-    pieces: dict[str, list[int]] = field(default_factory=dict)
+    tokens: dict[str, list[int]] = field(default_factory=dict)
 
     def of_words(self, tokenizer: Any, words: set[str]) -> Mapping[str, list[int]]:
-        """Pieces of these words and of others, at least one each.
+        """Tokens of these words and of others, at least one each.
 
         A word is given behind a space and not as the start of a text: byte-level tokenizers have
-        different pieces for the two, and most words of their pre-training stood behind a space.
+        different tokens for the two, and most words of their pre-training stood behind a space.
         """
-        if new := sorted(words - self.pieces.keys()):
-            if len(self.pieces) > _MOST_WORDS:
-                self.pieces, new = {}, sorted(words)
+        if new := sorted(words - self.tokens.keys()):
+            if len(self.tokens) > _MOST_WORDS:
+                self.tokens, new = {}, sorted(words)
             texts = [f" {word}" for word in new]
             ids = tokenizer(texts, add_special_tokens=False)["input_ids"]
             unknown = [tokenizer.unk_token_id]
-            self.pieces |= {w: list(i) or unknown for w, i in zip(new, ids, strict=True)}
-        return self.pieces
+            self.tokens |= {w: list(i) or unknown for w, i in zip(new, ids, strict=True)}
+        return self.tokens
 
 
 _MOST_WORDS = 100_000  # some 40 MB
-_REMEMBERED: WeakKeyDictionary[Any, _KnownPieces] = WeakKeyDictionary()
+_REMEMBERED: WeakKeyDictionary[Any, _KnownTokens] = WeakKeyDictionary()
 
 
-def _known_pieces(tokenizer: Any) -> _KnownPieces:
+def _known_tokens(tokenizer: Any) -> _KnownTokens:
     settings = len(tokenizer), tokenizer.pad_token_id, tokenizer.unk_token_id
     known = _REMEMBERED.get(tokenizer)
     if known is None or known.settings != settings:
-        known = _REMEMBERED[tokenizer] = _KnownPieces(settings, *_special_pieces(tokenizer))
+        known = _REMEMBERED[tokenizer] = _KnownTokens(settings, *_special_tokens(tokenizer))
     return known

@@ -1,4 +1,4 @@
-"""Which regions and words a score rests on: attention beside captum's attribution methods.
+"""Which regions and words a score rests on: attention and captum's attribution methods.
 
     model, image, report -> PairScore -> attention | grad_cam | ... -> Attribution (plain numpy)
 
@@ -10,7 +10,7 @@ The methods are captum's (Kokhlikyan et al., arXiv:2009.07896), and captum is im
 is called. Grad-CAM hooks `image_encoder.region_map`, which is (B, D, h, w) for every backbone:
 captum sums over dimension 1, so that on the tokens of a ViT it would be wrong without a word.
 
-Shape letters: B = perturbed copies of the one pair, W = words, T = word pieces, h, w = region grid,
+Shape letters: B = perturbed copies of the one pair, W = words, T = tokens, h, w = region grid,
 H, W_px = image size.
 """
 
@@ -103,7 +103,7 @@ def integrated_gradients(score: PairScore, fill: str = "blur", steps: int = 32) 
 def integrated_gradients_words(score: PairScore, steps: int = 32) -> Attribution:
     """Integrated gradients from padding to the words, in the table of embeddings: words, delta.
 
-    The pieces of a word are added up. Special tokens stay as they are.
+    The tokens of a word are added up. Special tokens stay as they are.
     """
     from captum.attr import LayerIntegratedGradients
 
@@ -111,7 +111,7 @@ def integrated_gradients_words(score: PairScore, steps: int = 32) -> Attribution
     ids, belongs = score.batch.input_ids, score.batch.word_ids
     empty = torch.where(belongs >= 0, score.model.tokenizer.pad_token_id, ids)
     table = score.model.text_encoder.tower.get_input_embeddings()
-    found, delta = LayerIntegratedGradients(score.of_pieces, table).attribute(
+    found, delta = LayerIntegratedGradients(score.of_tokens, table).attribute(
         ids,
         baselines=empty,
         n_steps=steps,
@@ -186,7 +186,7 @@ def occlusion(score: PairScore, fill: str = "blur", window: float = 2.0) -> Attr
 
 
 def region_word_ablation(score: PairScore, fill: str = "blur") -> np.ndarray:
-    """Attention's twin by ablation: how much every word's cosine drops without each region (ours).
+    """How much the cosine of every word drops without each region: attention by ablation (ours).
 
     Returns:
         float32 (W, h, w).

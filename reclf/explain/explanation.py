@@ -48,7 +48,7 @@ class Explanation:
     word_types: list[str] | None = None  # W, of batches.WORD_TYPES
     word_findings: list[int] | None = None  # W, finding instance or -1, where known
     center: float = MIDDLE  # place in its block of pixels, models.receptive_field
-    # Last SRM step in which what words (the whole pair) draw reaches the score; None for no step,
+    # Last SRM step whose edges from words (the whole pair) reach the score; None for no step,
     # -1 for the last one or where it is not known. See `relations.base.LastRead`.
     word_step: int | None = -1
     whole_step: int | None = -1
@@ -83,13 +83,13 @@ class Explanation:
         return pixels / np.maximum(pixels.sum((1, 2), keepdims=True), 1e-12)
 
     def relations(self, step: int = -1) -> np.ndarray | None:
-        """What each node draws from which: float32 (1 + W, 1 + W), rows sum to 1.
+        """The edges: how much node i attends to node j, float32 (1 + W, 1 + W), rows sum to 1.
 
         Args:
             step: an SRM step from 0; -1 for the last edges that reach the score, those of words in
                 `word_step` and those of the whole pair in `whole_step` (the last step where none
-                do). Where node 0 is read out, words draw in the last step what nobody reads, by
-                edges that were never trained. `caveat` says it in words.
+                do). Where node 0 is read out, the edges from words of the last step reach nothing
+                and were never trained. `caveat` says it in words.
 
         Raises:
             ValueError: there is no such step.
@@ -129,8 +129,7 @@ class Explanation:
         ]
         idle = [who for who, last in reaching if last is None or step > last]
         if idle:
-            draw = "draws" if idle == ["the whole pair"] else "draw"
-            return f"what {' and '.join(idle)} {draw} here does not reach the score"
+            return f"edges of {' and '.join(idle)} in this step do not reach the score"
         known = [(who, last) for who, last in reaching if last is not None]
         if step < 0 and len({last for _, last in known}) > 1:
             return "rows of " + ", of ".join(
@@ -144,7 +143,7 @@ class Explanation:
         return str(self.provenance.get("word_types", "")).startswith("lexicon")
 
     def word_graph(self, step: int = -1) -> np.ndarray | None:
-        """`relations` between words only, (W, W): row i is what word i draws from."""
+        """`relations` between words only, (W, W): row i is what word i attends to."""
         relations = self.relations(step)
         return None if relations is None else relations[1:, 1:]
 

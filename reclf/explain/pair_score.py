@@ -1,11 +1,11 @@
 """A score of one image-report pair as a function of what is changed in the pair.
 
-    pixels | word pieces | kept words, the rest as it is -> RECLF.relate -> scores (B,)
+    pixels | tokens | kept words, the rest as it is -> RECLF.relate -> scores (B,)
 
 Attribution methods and measures of faithfulness call it thousands of times, so that the side which
 does not change is encoded once.
 
-Shape letters: B = changed copies of the one pair, W = words, T = word pieces, h, w = region grid,
+Shape letters: B = changed copies of the one pair, W = words, T = tokens, h, w = region grid,
 H, W_px = image size.
 """
 
@@ -26,7 +26,7 @@ CHUNK = 32  # copies of the pair that are scored at a time
 
 
 class PairScore:
-    """A score of one image-report pair, as a function of its pixels, word pieces or kept words.
+    """A score of one image-report pair, as a function of its pixels, tokens or kept words.
 
     Args:
         model: put into eval mode.
@@ -86,25 +86,25 @@ class PairScore:
         """Scores (B,) of images (B, 1, H, W_px) with the report."""
         return self._score(self.model.encode_images(pixels), self._texts)
 
-    def of_pieces(self, input_ids: Tensor) -> Tensor:
-        """Scores (B,) of reports in which word pieces (B, T) stand at the places of the given."""
+    def of_tokens(self, input_ids: Tensor) -> Tensor:
+        """Scores (B,) of reports in which tokens (B, T) stand at the places of the given."""
         return self._of_text(input_ids, self.batch.attention_mask)
 
     def of_kept_words(self, keep: Tensor) -> Tensor:
         """Scores (B,) of the report without the words where `keep` (B, W) is 0.
 
-        Their pieces are masked from the text encoder and the words from the aggregator: they are
+        Their tokens are masked from the text encoder and the words from the aggregator: they are
         gone, and nothing stands in their place.
         """
         word_ids, count = self.batch.word_ids, len(self.words)
         kept = keep > 0.5
-        # A column of True in front of the words is what special and padding pieces (-1) find.
+        # A column of True in front of the words is what special and padding tokens (-1) find.
         places = torch.cat([torch.ones_like(kept[:, :1]), kept], 1)
-        pieces = places[:, word_ids[0].clamp(min=-1, max=count - 1) + 1]
+        tokens = places[:, word_ids[0].clamp(min=-1, max=count - 1) + 1]
         words = torch.zeros_like(self.batch.word_mask).expand(len(keep), -1).clone()
         words[:, :count] = kept
         ids = self.batch.input_ids.expand(len(keep), -1)
-        return self._of_text(ids, self.batch.attention_mask * pieces, words)
+        return self._of_text(ids, self.batch.attention_mask * tokens, words)
 
     def word_cosines(self, pixels: Tensor) -> Tensor:
         """Cosines (B, W) of every word with its attended region, for images (B, 1, H, W_px)."""

@@ -1,9 +1,9 @@
 """Image and text towers on transformers, and their projections into the shared space.
 
     pixels (B, 1, H, W) --backbone--> feature maps --project--> regions (B, R, D), global (B, D)
-    word pieces (B, T)  --BERT-like--> hidden states --average pieces, project--> words, global
+    tokens (B, T)  --BERT-like--> hidden states --average tokens, project--> words, global
 
-Shape letters: B = studies, R = h * w regions, T = word pieces, W = words, D = embedding,
+Shape letters: B = studies, R = h * w regions, T = tokens, W = words, D = embedding,
 C = channels of the image tower.
 
 Any `AutoBackbone` (ResNet, ConvNeXt, Swin, DINO, ...) or ViT-like `AutoModel` is an image tower;
@@ -131,7 +131,7 @@ PLACE_DIM = 4 * PLACE_WAVES  # sine and cosine of each wave, down and across
 
 
 def place_code(height: int, width: int, like: Tensor) -> Tensor:
-    """Sine code (h * w, PLACE_DIM) of the cell centers in [0, 1]^2, whatever the size of the grid.
+    """Sine code (h * w, PLACE_DIM) of the region centers in [0, 1]^2, for any size of the grid.
 
     A convolution cannot tell the left lung from the right one but through its zero padding, and
     reports speak of sides and zones.
@@ -145,7 +145,7 @@ def place_code(height: int, width: int, like: Tensor) -> Tensor:
 
 
 class AttentionPooling(nn.Module):
-    """One learnt query over the places of a feature map, each with its position (ours).
+    """One learned query over the places of a feature map, each with its position (ours).
 
     The plain mean forgets where a feature was; this one may weigh it by place.
     """
@@ -167,7 +167,7 @@ class AttentionPooling(nn.Module):
 
 
 class TextEncoder(nn.Module):
-    """Reports to a global vector and word vectors (word pieces averaged into words).
+    """Reports to a global vector and word vectors (tokens averaged into words).
 
     `word_source` says where the words of the local-matchings come from. A small encoder trained
     from scratch mixes the report into each of its contextual words, so that all attend to the same
@@ -198,7 +198,7 @@ class TextEncoder(nn.Module):
         Args:
             input_ids: (B, T).
             attention_mask: (B, T), 1 for tokens.
-            word_ids: (B, T), the word each piece belongs to; -1 for special and padding tokens.
+            word_ids: (B, T), the word each token belongs to; -1 for special and padding tokens.
             word_mask: bool (B, W).
             sentences: int64 (B, W), passed on to the aggregator.
         """
@@ -209,12 +209,12 @@ class TextEncoder(nn.Module):
         # Special tokens take part in the mean, so that a report without words has a vector too.
         mask = attention_mask[..., None].to(hidden[-1].dtype)
         whole = (hidden[-1] * mask).sum(1) / mask.sum(1)
-        pieces = {
+        tokens = {
             "embedding": lambda: hidden[0],
             "last": lambda: hidden[-1],
             "last_four": lambda: torch.stack(hidden[-4:]).sum(0),
         }[self.config.word_source]()
-        words = average_pieces(pieces, word_ids, word_mask)
+        words = average_tokens(tokens, word_ids, word_mask)
         words = self.project_words(words) * word_mask[..., None]
         return TextFeatures(self.project_whole(whole), words, word_mask, sentences)
 
@@ -241,11 +241,11 @@ def _attention_kernel(config: PretrainedConfig, device: torch.device) -> Iterato
         config._attn_implementation = before
 
 
-def average_pieces(pieces: Tensor, word_ids: Tensor, word_mask: Tensor) -> Tensor:
-    """Mean of the pieces (B, T, H) of each word: (B, W, H), zeros where there is no word."""
+def average_tokens(tokens: Tensor, word_ids: Tensor, word_mask: Tensor) -> Tensor:
+    """Mean of the tokens (B, T, H) of each word: (B, W, H), zeros where there is no word."""
     words = torch.arange(word_mask.shape[1], device=word_ids.device)
-    belongs = (word_ids[:, None, :] == words[:, None]).to(pieces.dtype)  # (B, W, T)
-    return belongs @ pieces / belongs.sum(-1, keepdim=True).clamp_min(1)
+    belongs = (word_ids[:, None, :] == words[:, None]).to(tokens.dtype)  # (B, W, T)
+    return belongs @ tokens / belongs.sum(-1, keepdim=True).clamp_min(1)
 
 
 def build_tower(tower: TowerConfig, role: str, region_stage: int = 0) -> PreTrainedModel:

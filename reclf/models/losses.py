@@ -1,7 +1,7 @@
 """The contrastive objective: symmetric InfoNCE on global and on relation-enhanced logits.
 
     logits_global, logits_local (B, B) -> {"global_loss": ..., "local_loss": ...} -> sum
-    logits_auxiliary, where an aggregator contrasts a part of itself -> "auxiliary_loss" beside them
+    logits_auxiliary, where an aggregator contrasts a part of itself -> "auxiliary_loss" too
 
 Sources: InfoNCE as in ConVIRT/CLIP; that RECLF adds it on the relation-enhanced scores with weight
 lambda is our reconstruction.
@@ -45,7 +45,7 @@ def contrastive_losses(
     logits_auxiliary: Tensor | None = None,
     auxiliary_weight: float = 1.0,
 ) -> dict[str, Tensor]:
-    """The losses of a batch by name; their sum is what is minimised.
+    """The losses of a batch by name; their sum is what is minimized.
 
     Args:
         logits_global: (B, B), cosines times the logit scale.

@@ -24,7 +24,7 @@ from torch.nn.modules.dropout import _DropoutNd
 
 from .checkpointing import AutocastState, Outputs, gradients_of
 
-_THREADS: ContextVar[int] = ContextVar("lanes")
+_THREADS: ContextVar[int] = ContextVar("threads")
 
 
 class Job(NamedTuple):

@@ -7,7 +7,7 @@ attention, relation graph and importance weights of given pairs. All come throug
 `reclf.models.scoring`.
 
 RECLF is a plain `nn.Module` with a strict `save_pretrained` / `from_pretrained` in the Hugging Face
-folder shape (transformers' own machinery re-initialises foreign towers and accepts missing keys).
+folder shape (transformers' own machinery re-initializes foreign towers and accepts missing keys).
 
 Shape letters: A = images, B = reports, N = pairs, W = words, R = regions; D, S as in the settings.
 """

@@ -68,7 +68,7 @@ class PairScorer:
         matchings, aggregator: of the model.
         pair_chunk: pairs related at a time; 0 chooses what suits the device.
         recompute: recompute each chunk in the backward pass instead of keeping its activations.
-        auxiliary: give the aggregator's auxiliary score beside the logits, on a last axis of 2.
+        auxiliary: give the logits and the aggregator's auxiliary score, on a last axis of 2.
     """
 
     def __init__(
@@ -91,7 +91,7 @@ class PairScorer:
             counts: words per report.
         """
         # Reports of like length together: a tile is as wide as its longest report. The longest
-        # first, so that no lane is left with the largest tile at the end.
+        # first, so that no thread is left with the largest tile at the end.
         order = sorted(range(len(counts)), key=counts.__getitem__, reverse=True)
         is_sorted = order == list(range(len(counts)))
         features = texts if is_sorted else [part[order] for part in texts]
@@ -142,7 +142,7 @@ class PairScorer:
         jobs = []
         if not len(order):
             return images.global_embedding.new_zeros((0, 2) if self.auxiliary else 0)
-        # Where memory is short, what a pair gathers counts too: its regions beside its words.
+        # Where memory is short, what a pair gathers counts too: its regions and its words.
         largest = int(lengths.max()) + self.recompute * images.regions.shape[1]
         for chosen in order.split(self._at_a_time(images, largest)):
             words = min(rounded_up(int(lengths[chosen].max())), texts.words.shape[1])

@@ -21,6 +21,7 @@ from typing import Any
 import torch
 
 from reclf.config import RunConfig, load_json, to_dict
+from reclf.stats.tables import markdown, short
 
 from .files import write_atomically, write_json
 from .metrics_log import MetricsLog
@@ -128,9 +129,7 @@ class Run:
             'model = RECLF.from_pretrained("checkpoints/best")',
             "```",
             "",
-            "| result | value |",
-            "|---|---|",
-            *(f"| {name} | {_rounded(value)} |" for name, value in results.items()),
+            markdown(("result", "value"), ((n, _rounded(value)) for n, value in results.items())),
             "",
         ]
         text = "\n".join(lines)
@@ -182,7 +181,7 @@ def environment() -> dict[str, Any]:
 
 def _rounded(value: Any) -> str:
     if isinstance(value, float):
-        return f"{value:.3f}"
+        return short(value)
     if isinstance(value, list):
         return " to ".join(_rounded(item) for item in value)
     return str(value)

@@ -117,8 +117,8 @@ def make_config(
 ) -> RunConfig:
     """A preset by name, with settings replaced by dotted path.
 
-    Another data set comes without the twins of the preset's own, and another aggregator with those
-    of the preset's options that it takes.
+    Another data set comes without the preset's own counterfactual pairs, another aggregator with
+    those of the preset's options that it takes.
 
     Args:
         from_text: see `override`.

@@ -90,7 +90,7 @@ def keep_freed_memory() -> bool:
 @contextmanager
 def cpu_threads(workers: int):
     """Within, torch splits operations over the cores that the data workers leave, at least one, and
-    jobs run side by side on all cores.
+    jobs run in parallel on all cores.
 
     Two threads of which one waits for a core that a worker has are slower than one thread: the
     other waits with it, in every operation (LOG.md, 2026-11-25). OMP_NUM_THREADS decides if set.
@@ -113,7 +113,7 @@ def peak_memory_mb(device: torch.device) -> float:
 
 
 def quiet_worker(worker: int) -> None:
-    """Ctrl-C reaches the whole process group; only the training process shall answer to it."""
+    """Ctrl-C reaches the whole process group; only the training process answers it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 

@@ -24,7 +24,7 @@ VALIDATIONS = 4
 class Progress:
     """Where a run stands; all of it is saved with the checkpoint."""
 
-    step: int = 0  # finished optimiser steps
+    step: int = 0  # finished optimizer steps
     total_steps: int = 0  # 0 until the time budget has been turned into steps
     position: float = 0.0  # in the schedule, 0 at the start and 1 at the end
     seconds: float = 0.0  # spent in the loop, over all sittings

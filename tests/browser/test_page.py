@@ -181,8 +181,8 @@ def test_another_step_has_another_graph(page, explorer):
         (-1, "-1", ""),
         (0, "-1", "; rows of words: SRM step 1 of 2, of the whole pair: SRM step 2 of 2"),
         (0, "0", ""),
-        (0, "1", "; what words draw here does not reach the score"),
-        (None, "-1", "; what words draw here does not reach the score"),
+        (0, "1", "; edges of words in this step do not reach the score"),
+        (None, "-1", "; edges of words in this step do not reach the score"),
     ],
 )
 def test_edges_that_count_come_first_and_others_say_so(open_page, tmp_path, word_step, step, said):

@@ -169,14 +169,14 @@ def test_integrated_gradients_of_words_by_a_loop_over_the_path(make_score):
     for place, weight in zip(places, weights, strict=True):
         point = (start + (place + 1) / 2 * (whole - start)).float().requires_grad_()
         handle = table.register_forward_hook(lambda module, given, made, point=point: point)
-        value = score.of_pieces(batch.input_ids)
+        value = score.of_tokens(batch.input_ids)
         handle.remove()
         total += weight / 2 * torch.autograd.grad(value.sum(), point)[0]
     by_piece = (total * (whole - start)).sum(-1)[0]
     expected = [by_piece[batch.word_ids[0] == w].sum().item() for w in range(3)]
     np.testing.assert_allclose(found.words, expected, rtol=1e-2, atol=1e-4)
     with torch.no_grad():
-        change = score.value - score.of_pieces(empty).item()
+        change = score.value - score.of_tokens(empty).item()
     assert found.delta == pytest.approx(found.words.sum() - change, abs=1e-3)
 
 

@@ -72,11 +72,11 @@ def test_relations_are_those_that_reach_the_score(make_model, study):
         two.relations(2)
     assert two.caveat() == "rows of words: SRM step 1 of 2, of the whole pair: SRM step 2 of 2"
     assert two.caveat(0) == ""
-    assert two.caveat(1) == "what words draw here does not reach the score"
+    assert two.caveat(1) == "edges of words in this step do not reach the score"
     one = explain(make_model("srm", steps=1, read_out="token"), study)
     assert one.word_step is None
     np.testing.assert_array_equal(one.relations(), one.graph[0])
-    assert one.caveat() == "what words draw here does not reach the score"
+    assert one.caveat() == "edges of words in this step do not reach the score"
 
 
 def test_in_a_sequence_the_whole_pair_draws_in_the_last_step_but_one(make_model, study):
@@ -85,9 +85,9 @@ def test_in_a_sequence_the_whole_pair_draws_in_the_last_step_but_one(make_model,
     np.testing.assert_array_equal(three.relations()[0], three.graph[1, 0])
     np.testing.assert_array_equal(three.relations()[1:], three.graph[2, 1:])
     assert three.caveat() == "rows of words: SRM step 3 of 3, of the whole pair: SRM step 2 of 3"
-    assert three.caveat(2) == "what the whole pair draws here does not reach the score"
+    assert three.caveat(2) == "edges of the whole pair in this step do not reach the score"
     one = explain(make_model("reclf", steps=1, **options), study)
-    assert one.caveat() == "what the whole pair draws here does not reach the score"
+    assert one.caveat() == "edges of the whole pair in this step do not reach the score"
     whole = explain(make_model("reclf", steps=3, include_global=True, **options), study)
     assert whole.caveat() == ""
 

@@ -71,7 +71,7 @@ def test_images_are_scored_apart(tiny, study, image):
 def test_the_report_as_it_is_gives_the_score_as_it_is(model, study):
     score = pair(model, study)
     with torch.no_grad():
-        assert score.of_pieces(score.batch.input_ids).item() == pytest.approx(score.value)
+        assert score.of_tokens(score.batch.input_ids).item() == pytest.approx(score.value)
         kept = score.of_kept_words(torch.ones(2, 3))
     assert kept.tolist() == pytest.approx([score.value] * 2)
 

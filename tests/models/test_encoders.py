@@ -1,4 +1,4 @@
-"""Towers and projections: against bare transformers, grids by place, words from pieces."""
+"""Towers and projections: against bare transformers, grids by place, words from tokens."""
 
 import math
 
@@ -22,7 +22,7 @@ from reclf.models.encoders import (
     AttentionPooling,
     ImageEncoder,
     TextEncoder,
-    average_pieces,
+    average_tokens,
     build_tower,
     place_code,
 )
@@ -202,9 +202,9 @@ def test_attention_pooling_against_a_loop():
 
 
 def test_pieces_are_averaged_by_hand():
-    pieces = torch.tensor([[[9.0, 9.0], [1.0, 2.0], [3.0, 6.0], [5.0, 7.0], [9.0, 9.0]]])
+    tokens = torch.tensor([[[9.0, 9.0], [1.0, 2.0], [3.0, 6.0], [5.0, 7.0], [9.0, 9.0]]])
     word_ids = torch.tensor([[-1, 0, 0, 1, -1]])
-    words = average_pieces(pieces, word_ids, torch.tensor([[True, True, False]]))
+    words = average_tokens(tokens, word_ids, torch.tensor([[True, True, False]]))
     torch.testing.assert_close(words, torch.tensor([[[2.0, 4.0], [5.0, 7.0], [0.0, 0.0]]]))
 
 
@@ -221,9 +221,9 @@ def test_words_against_bare_bert(tiny, batch, source):
         whole = encoder.project_whole(hidden[-1][0].mean(0))
         torch.testing.assert_close(features.global_embedding[b], whole)
         states = {"embedding": [0], "last": [5], "last_four": [2, 3, 4, 5]}[source]
-        pieces = sum(hidden[k][0] for k in states)
+        tokens = sum(hidden[k][0] for k in states)
         for w in range(5):
-            own = [pieces[t] for t in range(length) if batch.word_ids[b, t] == w]
+            own = [tokens[t] for t in range(length) if batch.word_ids[b, t] == w]
             assert len(own) == (0 if w >= count else 1 + w % 2)
             expected = encoder.project_words(sum(own) / len(own)) if own else torch.zeros(6)
             torch.testing.assert_close(features.words[b, w], expected)

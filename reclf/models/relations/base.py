@@ -28,7 +28,7 @@ class Pairs:
     # (`reclf.models.matchings.overlaps`); None where the aggregator does not read it
     overlap: Tensor | None = None
     padded: bool = True  # False promises that the mask is True throughout
-    detail: bool = True  # whether graph and weights are wanted beside the logits
+    detail: bool = True  # whether graph and weights are wanted, not the logits alone
 
     @cached_property
     def nodes(self) -> Tensor:
@@ -58,9 +58,8 @@ class Related:
     """What an aggregator makes of N pairs; what it does not compute is None."""
 
     logits: Tensor  # (N,), the relation-enhanced score before softmax
-    graph: Tensor | None = (
-        None  # (N, K, 1 + W, 1 + W), rows sum to 1; node 0 is the global matching
-    )
+    # (N, K, 1 + W, 1 + W), rows sum to 1; node 0 is the global matching
+    graph: Tensor | None = None
     weights: Tensor | None = None  # (N, W), importance weights, sum to 1 over the words
     auxiliary: Tensor | None = None  # (N,), the score of a part, where it is contrasted by itself
 
@@ -69,7 +68,7 @@ class LastRead(NamedTuple):
     """Which edges of a relation graph of K steps reach the score last; steps count from 0."""
 
     total: int  # K
-    words: int | None  # last step in which what words draw reaches the score; None: in no step
+    words: int | None  # last step whose edges from words reach the score; None: no step
     whole: int | None  # the same of node 0
 
 
@@ -112,7 +111,7 @@ class Aggregator(nn.Module):
 
 
 class Scorer(nn.Module):
-    """A linear read-out of unit pair vectors with a learnt multiplier, so that it can be sharp.
+    """A linear read-out of unit pair vectors with a learned multiplier, so that it can be sharp.
 
     SGRAF ends in sigmoid(w . pair + b) for a margin loss; a contrastive softmax wants an unbounded
     logit, and is blind to a bias (ours).

@@ -7,7 +7,7 @@
 Which of the two the paper means is not public; both are one setting
 (`model.aggregator_options.composition`). In parallel SRM alone can solve the contrast of the mean,
 which then teaches IRM little; SGRAF trains its two models each with a loss of its own.
-`importance_loss` gives IRM's score some of that beside the joint one (ours; LOG.md).
+`importance_loss` gives IRM's score some of that, added to the joint loss (ours; LOG.md).
 """
 
 from typing import Any
@@ -29,8 +29,8 @@ class RelationEnhanced(Aggregator):
         dim: S.
         composition: "parallel" or "sequential".
         norm, include_global: see `ImportanceReasoning`.
-        importance_loss: weight of the contrast of IRM's own score, beside that of the mean. Without
-            effect in a sequence, whose score is IRM's.
+        importance_loss: weight of the contrast of IRM's own score, added to that of the mean.
+            Without effect in a sequence, whose score is IRM's.
         options: the fields of `SRMOptions`.
     """
 

@@ -1,7 +1,6 @@
-"""What nodes draw from each other in one step of SRM: attention whose queries, keys and values all
-come from the nodes.
+"""Self-attention between the nodes of a relation graph, one step of SRM.
 
-    nodes, edge scores of their own and from outside --softmax--> graph, what each node draws
+    nodes, edge scores of their own and from outside --softmax--> graph, message to each node
 
 Shape letters: N = image-report pairs, C = reports that N / C images meet in turn, W = words,
 P = 1 + W nodes, S = matching dimension, Q = readers: all nodes, or node 0 alone.
@@ -18,7 +17,7 @@ from reclf.models.matchings import as_given
 
 
 class GraphAttention(torch.autograd.Function):
-    """What the readers draw, E M (N, Q, S); E (N, Q, P); and agreement (N, Q), or None.
+    """Messages to the readers, E M (N, Q, S); E (N, Q, P); and agreement (N, Q), or None.
 
     E = softmax_row(scale (M weight + bias) M' + near + pull O), agreement_i = sum_j E_ij O_ij, for
     nodes M (N, P, S) and overlap O (N, W, W) between words, 0 from and to node 0. near is None,
@@ -54,7 +53,7 @@ class GraphAttention(torch.autograd.Function):
             if mask is not None:
                 scores.masked_fill_(~mask[:, None, :], torch.finfo(scores.dtype).min)
             graph = scores.softmax(-1)
-            drawn = graph @ nodes
+            messages = graph @ nodes
             agreement = None
             if overlap is not None:
                 agreement = F.pad(torch.linalg.vecdot(graph[:, 1:, 1:], overlap), (1, 0))
@@ -63,15 +62,17 @@ class GraphAttention(torch.autograd.Function):
         ctx.near_like = None if near is None else (near.dtype, near.shape)
         ctx.pull_type = pull_type
         ctx.set_materialize_grads(False)
-        return drawn, graph, agreement
+        return messages, graph, agreement
 
     @staticmethod
     @once_differentiable
-    def backward(ctx, grad_drawn: Tensor, grad_graph: Tensor | None, grad_agreement: Tensor | None):
+    def backward(
+        ctx, grad_messages: Tensor, grad_graph: Tensor | None, grad_agreement: Tensor | None
+    ):
         nodes, weight, queries, graph, overlap, pull = ctx.saved_tensors
-        if grad_drawn is None:
-            grad_drawn = torch.zeros_like(queries)
-        grad_scores = grad_drawn @ nodes.mT
+        if grad_messages is None:
+            grad_messages = torch.zeros_like(queries)
+        grad_scores = grad_messages @ nodes.mT
         if grad_graph is not None:
             grad_scores.add_(grad_graph)
         if grad_agreement is not None:
@@ -91,7 +92,7 @@ class GraphAttention(torch.autograd.Function):
             grad_near = grad_scores.view(-1, *shape).sum(0, dtype=dtype)
         if ctx.scale != 1:
             grad_scores.mul_(ctx.scale)
-        grad_nodes = (graph.mT @ grad_drawn).baddbmm_(grad_scores.mT, queries)
+        grad_nodes = (graph.mT @ grad_messages).baddbmm_(grad_scores.mT, queries)
         grad_queries = (grad_scores @ nodes).flatten(0, 1)
         reading = nodes[:, : ctx.readers].flatten(0, 1)
         if ctx.readers is None:

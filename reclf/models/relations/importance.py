@@ -1,9 +1,9 @@
 """IRM: importance-relation reasoning over local-matchings.
 
-    m_1 .. m_W --gate each, normalise over the report--> weights --weighted sum--> pair vector
+    m_1 .. m_W --gate each, normalize over the report--> weights --weighted sum--> pair vector
 
 Sources: Li et al., arXiv:2401.10501 (the module and its name); Diao et al., AAAI 2021, attention
-filtration, followed where the paper above leaves a detail open. SGRAF normalises the gate's input
+filtration, followed where the paper above leaves a detail open. SGRAF normalizes the gate's input
 with BatchNorm1d(1), which makes a training score depend on the other pairs of the batch; the
 default here is no norm, and `norm="batch"` is SGRAF's with padding left out of the statistics.
 
@@ -70,12 +70,12 @@ class ImportanceReasoning(nn.Module):
         with as_given(nodes):
             gate = F.linear(nodes, self.gate.weight.to(kind), self.gate.bias.to(kind)).squeeze(-1)
             # Sigmoid and not softmax: two findings in one report need not compete.
-            gates = self._normalise(at_least_float32(gate), mask).sigmoid() * mask
+            gates = self._normalize(at_least_float32(gate), mask).sigmoid() * mask
             weights = gates / gates.sum(-1, keepdim=True).clamp_min(1e-6)
             pair = unit(at_least_float32(weights[:, None].to(kind) @ nodes).squeeze(1))
         return pair, weights[:, 1:] if self.include_global else weights
 
-    def _normalise(self, values: Tensor, mask: Tensor) -> Tensor:
+    def _normalize(self, values: Tensor, mask: Tensor) -> Tensor:
         if self.norm is not None:
             return self.norm(values, mask)
         if self.kind == "report":

@@ -92,7 +92,7 @@ class SemanticStep(nn.Module):
             mask_NP: bool, True where there is a node; None where all are there.
             product: `self.product()`, where the caller has it.
             sentences: int (C, W), see `Pairs`.
-            with_graph: False lets a GPU draw without forming the graph, which is then None, where
+            with_graph: False lets a GPU attend without forming the graph, which is then None, where
                 no overlap is read.
             overlap: (N, W, W), see `Pairs`; not read where node 0 alone reads: it looks nowhere.
         """
@@ -104,18 +104,18 @@ class SemanticStep(nn.Module):
         seen = None if readers == 1 or self.pull is None else overlap
         if nodes_NPS.is_cuda and not with_graph and seen is None:
             queries = F.linear(reading, weight.T, bias)
-            drawn, graph = fused_attention(queries, nodes_NPS, mask_NP, self.scale, near), None
+            attended, graph = fused_attention(queries, nodes_NPS, mask_NP, self.scale, near), None
         else:
-            drawn, graph, agreement = GraphAttention.apply(
+            attended, graph, agreement = GraphAttention.apply(
                 nodes_NPS, weight, bias, mask_NP, self.scale, readers, near, seen, self.pull
             )
         if readers == 1:
             # At the start the scores of pairs differ by a hundredth: where one node is read out,
             # half precision would reorder them.
-            with as_given(drawn):
-                message = torch.relu(self.update(at_least_float32(drawn)))
+            with as_given(attended):
+                message = torch.relu(self.update(at_least_float32(attended)))
         else:
-            message = self.update(drawn)
+            message = self.update(attended)
             if seen is not None:
                 told = cast(Tensor, self.agreement).to(message.dtype)
                 message = torch.addcmul(message, agreement[..., None].to(message.dtype), told)
@@ -178,7 +178,7 @@ class SemanticReasoning(nn.Module):
         mask = None
         if pairs.padded:
             mask = F.pad(pairs.word_mask, (1, 0), value=True)
-            nodes = nodes * mask[..., None]  # no later product shall overflow
+            nodes = nodes * mask[..., None]  # so that no later product overflows
         graphs = []
         for k, step in enumerate(self.steps):
             last = k == len(self.steps) - 1
