@@ -1,4 +1,4 @@
-"""What a model saw in one image-report pair, and how far that can be trusted."""
+"""What a model saw in one image-report pair, as plain arrays."""
 
 from .explanation import Explanation, explain, file_name
 

@@ -18,8 +18,9 @@ import torch
 from scipy.stats import spearmanr
 
 from reclf.data.region_grid import MIDDLE, filled, heat_in_pixels, without_regions
-from reclf.explain.pair_score import CHUNK, PairScore
 from reclf.stats.maps import contrast_to_noise, pointing_hit
+
+from .pair_score import CHUNK, PairScore
 
 # name -> whether more is better, and what it asks
 MEASURES: dict[str, tuple[bool, str]] = {

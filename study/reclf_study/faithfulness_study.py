@@ -20,19 +20,19 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from reclf.data.region_grid import center_prior, random_map
-from reclf.explain.attribution import (
-    REGION_METHODS,
-    Attribution,
-    attention,
-    integrated_gradients_words,
-)
-from reclf.explain.pair_score import PairScore
 from reclf.models.inference import collate_for
 from reclf.models.reclf import RECLF
 from reclf.runs.progress import track
 from reclf.tasks.grounding import Item, shuffled
 
+from .attribution import (
+    REGION_METHODS,
+    Attribution,
+    attention,
+    integrated_gradients_words,
+)
 from .faithfulness_measures import MEASURES, CellScore, curves, measure, rank_correlation
+from .pair_score import PairScore
 
 CONTROLS = ("random map", "center prior", "shuffled report", "randomized weights")
 WORD_CONTROLS = ("random order", "word length", "randomized weights")

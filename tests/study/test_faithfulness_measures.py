@@ -6,7 +6,6 @@ import small_pairs
 import torch
 
 from reclf.data.region_grid import filled, random_map
-from reclf.explain.pair_score import PairScore
 from reclf_study.faithfulness_measures import (
     MEASURES,
     CellScore,
@@ -16,6 +15,7 @@ from reclf_study.faithfulness_measures import (
     rank_correlation,
     ranked,
 )
+from reclf_study.pair_score import PairScore
 
 GAINS = np.array([[1.0, 4, 2], [3, 0, -2]])  # what each region adds to the score; sums to 8
 EDGES = (0, 9, 25, 41, 64)  # of a ResNet's regions, centered on pixels 0, 16, 32 and 48

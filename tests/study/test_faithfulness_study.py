@@ -5,8 +5,8 @@ import pytest
 import small_pairs
 
 from reclf.data.region_grid import center_prior, random_map
-from reclf.explain.attribution import attention, feature_ablation
 from reclf.tasks.grounding import Item
+from reclf_study.attribution import attention, feature_ablation
 from reclf_study.faithfulness_measures import MEASURES, CellScore, curves, measure, rank_correlation
 from reclf_study.faithfulness_study import (
     CONTROLS,

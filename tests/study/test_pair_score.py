@@ -6,8 +6,8 @@ import small_pairs
 import torch
 
 from reclf.explain import explain
-from reclf.explain.pair_score import PairScore
 from reclf.models.reclf import Scores
+from reclf_study.pair_score import PairScore
 
 
 @pytest.fixture

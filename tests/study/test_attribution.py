@@ -9,7 +9,7 @@ import torch
 
 from reclf.data.region_grid import filled
 from reclf.explain import explain
-from reclf.explain.attribution import (
+from reclf_study.attribution import (
     REGION_METHODS,
     attention,
     feature_ablation,
@@ -19,7 +19,7 @@ from reclf.explain.attribution import (
     occlusion,
     region_word_ablation,
 )
-from reclf.explain.pair_score import PairScore
+from reclf_study.pair_score import PairScore
 
 
 @pytest.fixture
