@@ -11,7 +11,7 @@ TINY = {"model.image_size": 64, "data.options": {"length": 30}}
 PARTS = {"value", "interval", "n", "untrained_baseline", "chance", "per_class", "protocol"}
 SHARED = {
     "split", "split_hash", "checkpoint_step", "encoder", "batch_norm", "image_size",
-    "image_normalisation", "metric", "seed",
+    "image_normalization", "metric", "seed",
 }  # fmt: skip
 
 pytestmark = pytest.mark.slow
