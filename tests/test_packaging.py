@@ -208,6 +208,12 @@ def test_who_installs_the_wheel_has_the_packages_and_gets_the_notebooks(wheel, t
     assert copied == tracked(":(glob)notebooks/*.ipynb", "notebooks/README.md")
 
 
+def test_the_range_of_python_is_what_the_classifiers_name():
+    named = re.findall(r":: Python :: (3\.\d+)", "\n".join(project()["classifiers"]))
+    allowed = Requirement(f"python{project()['requires-python']}").specifier
+    assert named == [f"3.{minor}" for minor in range(20) if f"3.{minor}" in allowed]
+
+
 def test_one_version():
     assert project()["version"] == reclf.__version__
     first = re.search(r"^## (\S+)", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
