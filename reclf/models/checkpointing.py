@@ -133,3 +133,13 @@ def _statistics_kept(modules: Sequence[nn.Module]):
         for norm, buffers in zip(norms, kept, strict=True):
             for name, before in buffers.items():
                 getattr(norm, name).copy_(before)
+
+
+def encoded_in_chunks(encoder: nn.Module, chunk: int, *parts: Tensor) -> tuple[Any, ...]:
+    """The features of some studies at a time, checkpointed in the backward pass; 0 takes all."""
+    if not chunk:
+        return encoder(*parts)
+    split = zip(*(part.split(chunk) for part in parts), strict=True)
+    found = zip(*(checkpointed([encoder], encoder, *some) for some in split), strict=True)
+    # What is no tensor is the size of the grid, the same for all.
+    return tuple(torch.cat(part) if isinstance(part[0], Tensor) else part[0] for part in found)

@@ -29,7 +29,7 @@ from transformers import PreTrainedTokenizerBase
 from reclf.config import ModelConfig, TowerConfig, from_dict
 from reclf.data.batch import Batch
 
-from .checkpointing import checkpointed
+from .checkpointing import encoded_in_chunks
 from .encoders import ImageEncoder, ImageFeatures, TextEncoder, TextFeatures, build_tower
 from .matchings import LocalMatchings, Matched
 from .parallel import Job, run_parallel
@@ -158,10 +158,8 @@ class RECLF(nn.Module):
             F.normalize(side.global_embedding.float(), dim=-1)[rows]
             for side, rows in ((images, image_rows), (texts, text_rows))
         ]
-        logits_global, logits_local = (
-            self.logit_scale * (embeddings[0] * embeddings[1]).sum(1),
-            None,
-        )
+        logits_global = self.logit_scale * (embeddings[0] * embeddings[1]).sum(1)
+        logits_local = None
         if self.aggregator.uses_matchings:
             scorer = PairScorer(self.matchings, self.aggregator, pair_chunk)
             counts = _counts(texts, None)
@@ -175,11 +173,10 @@ class RECLF(nn.Module):
             The aggregator's read-out, and matchings (A, W, S), cosines (A, W), attention (A, W, R).
         """
         if len(images.global_embedding) != len(texts.global_embedding):
-            counts = (
-                f"{len(images.global_embedding)} images and {len(texts.global_embedding)} reports"
-            )
             raise ValueError(
-                f"relate takes pairs: {counts} do not pair up; use score for all combinations"
+                f"relate takes pairs: {len(images.global_embedding)} images and "
+                f"{len(texts.global_embedding)} reports do not pair up; use score for all "
+                "combinations"
             )
         if not self.aggregator.uses_matchings:
             matched = self.matchings(images.regions, texts.words[:, None], texts.word_mask[:, None])
@@ -224,7 +221,10 @@ class RECLF(nn.Module):
             chunk = 0
         sides = (self.image_encoder, (batch.pixels,)), (self.text_encoder, _text_parts(batch))
         images, texts = run_parallel(
-            [Job([tower], partial(_encode_chunks, tower, chunk), parts) for tower, parts in sides]
+            [
+                Job([tower], partial(encoded_in_chunks, tower, chunk), parts)
+                for tower, parts in sides
+            ]
         )
         return ImageFeatures(*images), TextFeatures(*texts)
 
@@ -345,23 +345,8 @@ def cosine(a: Tensor, b: Tensor) -> Tensor:
 
 def _text_parts(batch: Batch) -> tuple[Tensor, ...]:
     """What the text encoder takes, in its order."""
-    return (
-        batch.input_ids,
-        batch.attention_mask,
-        batch.word_ids,
-        batch.word_mask,
-        batch.sentences,
-    )
-
-
-def _encode_chunks(encoder: nn.Module, chunk: int, *parts: Tensor) -> tuple[Any, ...]:
-    """The features of some studies at a time, checkpointed in the backward pass; 0 takes all."""
-    if not chunk:
-        return encoder(*parts)
-    split = zip(*(part.split(chunk) for part in parts), strict=True)
-    found = zip(*(checkpointed([encoder], encoder, *some) for some in split), strict=True)
-    # What is no tensor is the size of the grid, the same for all.
-    return tuple(torch.cat(part) if isinstance(part[0], Tensor) else part[0] for part in found)
+    words = batch.word_ids, batch.word_mask, batch.sentences
+    return (batch.input_ids, batch.attention_mask, *words)
 
 
 def _counts(texts: TextFeatures, known: Sequence[int] | None) -> Sequence[int]:

@@ -3,9 +3,8 @@
     data set -> sampler -> loader -> forward -> losses -> backward -> step -> log, validate, save
 
 One process on a CPU and many on GPUs run the same lines: `accelerate launch`, torchrun and
-`notebook_launcher` only differ in how many processes there are. Every process matches its own
-reports with the images of all processes (features are gathered with gradient), so the negatives
-are global.
+`notebook_launcher` only differ in how many processes there are. With several, the negatives are
+those of all processes (`reclf.training.processes`).
 """
 
 import time
