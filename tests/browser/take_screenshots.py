@@ -24,7 +24,7 @@ from reclf_widgets import (
 
 IMAGES = Path(__file__).parents[2] / "docs" / "images"
 SCALE = 0.7
-GREY_STEP = 8  # the noise of radiographs would cost a few hundred kB; colours stay exact
+GRAY_STEP = 8  # reduces noise of radiographs, and so the file size; colors stay exact
 
 
 def main(folders: list[str]) -> None:
@@ -35,11 +35,11 @@ def main(folders: list[str]) -> None:
         Path(folder).parent.name: [Explanation.load(p) for p in sorted(Path(folder).glob("*.npz"))]
         for folder in folders
     }
-    telling = max(next(iter(explanations.values())), key=lambda one: len(one.masks))
-    index = [one.study_id for one in next(iter(explanations.values()))].index(telling.study_id)
-    kinds = zip(telling.word_types, telling.word_findings, strict=True)
+    shown_case = max(next(iter(explanations.values())), key=lambda one: len(one.masks))
+    index = [one.study_id for one in next(iter(explanations.values()))].index(shown_case.study_id)
+    kinds = zip(shown_case.word_types, shown_case.word_findings, strict=True)
     findings = [i for i, (kind, which) in enumerate(kinds) if kind == "finding" and which >= 0]
-    finding = max(findings, key=lambda word: telling.importance[word])
+    finding = max(findings, key=lambda word: shown_case.importance[word])
     state = {"case_index": index, "word": finding}
     pages = {
         "explorer": (MatchingExplorer(explanations, **state), 1240),
@@ -67,9 +67,9 @@ def main(folders: list[str]) -> None:
             path = IMAGES / f"{name}.png"
             shown.screenshot(path=path)
             pixels = np.asarray(Image.open(path).convert("RGB"))
-            grey = np.ptp(pixels, axis=-1, keepdims=True) < 10
-            coarse = pixels.mean(-1, keepdims=True) // GREY_STEP * GREY_STEP
-            dark = grey & (coarse < 220) & (coarse > 40)
+            gray = np.ptp(pixels, axis=-1, keepdims=True) < 10
+            coarse = pixels.mean(-1, keepdims=True) // GRAY_STEP * GRAY_STEP
+            dark = gray & (coarse < 220) & (coarse > 40)
             Image.fromarray(np.where(dark, coarse, pixels).astype(np.uint8)).save(
                 path, optimize=True
             )

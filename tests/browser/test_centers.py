@@ -22,7 +22,7 @@ REGIONS = """([height, width]) => {
   });
 }"""
 # The saturation of all pixels of the tile, row by row, and how many there are in a row.
-COLOURS = """() => {
+COLORS = """() => {
   const canvas = document.querySelector("[data-testid=image]");
   const [width, height] = canvas.dataset.tile.split(" ").map(Math.floor);
   const { data } = canvas.getContext("2d").getImageData(0, 0, width, height);
@@ -63,7 +63,7 @@ def test_the_region_under_the_pointer_is_the_nearest(open_page, tmp_path, center
 def test_a_block_is_painted_around_the_center_of_its_region(open_page, tmp_path, region, center):
     explorer = MatchingExplorer([hot(region, center)], masks=False, opacity=1.0)
     page = open_page(explorer.to_html(tmp_path / "page.html"))
-    saturation, width = page.evaluate(COLOURS)
+    saturation, width = page.evaluate(COLORS)
     painted = np.reshape(saturation, (-1, width)) > 40
     for place, cells, lines in zip(
         divmod(region, GRID[1]), GRID, (painted.any(1), painted.any(0)), strict=True
@@ -77,7 +77,7 @@ def test_a_block_is_painted_around_the_center_of_its_region(open_page, tmp_path,
 def test_a_smooth_map_is_strongest_at_the_center_of_its_region(open_page, tmp_path, center):
     explorer = MatchingExplorer([hot(13, center)], masks=False, opacity=1.0, smooth=True)
     page = open_page(explorer.to_html(tmp_path / "page.html"))
-    saturation, width = page.evaluate(COLOURS)
+    saturation, width = page.evaluate(COLORS)
     painted = np.reshape(saturation, (-1, width))
     middle = np.argwhere(painted > painted.max() - 4).mean(0)
     expected = [(p + center) / c * n for p, c, n in zip((2, 3), GRID, painted.shape, strict=True)]
@@ -89,9 +89,10 @@ def test_what_lies_inside_is_what_python_says(open_page, tmp_path):
     page = open_page(explorer.to_html(tmp_path / "page.html"))
     one = explorer.explanation
     place = one.attention[2], one.masks["pleural_effusion"], one.center
-    hit = "hit" if reading.points_inside(*place) else "miss"
+    hit = "hit" if reading.pointing_hit(*place) else "miss"
     text = page.get_by_test_id("readout").inner_text()
     assert (
-        f"{100 * reading.mass_inside(*place):.0f} % inside pleural effusion, pointing {hit}" in text
+        f"{100 * reading.mass_inside(*place):.0f} % of attention inside pleural effusion, "
+        f"pointing game: {hit}" in text
     )
     assert reading.mass_inside(*place) != pytest.approx(reading.mass_inside(*place[:2]), abs=0.01)

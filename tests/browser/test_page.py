@@ -9,7 +9,7 @@ from steering import point_at, select, shown, wait_for
 
 from reclf_widgets import ImportanceView, MatchingExplorer, MatchingView, RelationGraphView, reading
 
-# The saturation of every region's center on the canvas, row by row.
+# The saturation at every region's center on the canvas, row by row.
 SATURATION = """([rows, columns]) => {
   const canvas = document.querySelector("[data-testid=image]");
   const [width, height] = canvas.dataset.tile.split(" ").map(Number);
@@ -22,7 +22,7 @@ SATURATION = """([rows, columns]) => {
   }
   return found;
 }"""
-# WCAG contrast of the text of every element that matches, against what is painted behind it.
+# Minimum WCAG contrast between the text of the matching elements and their background.
 CONTRAST = """(selector) => {
   const canvas = document.createElement("canvas").getContext("2d", { willReadFrequently: true });
   const luminance = (layers) => {
@@ -66,7 +66,7 @@ def page(module_page):
 
 
 @pytest.mark.parametrize("word", [2, 6, -1])
-def test_the_most_coloured_region_is_the_strongest_and_the_right_way_up(page, explorer, word):
+def test_the_most_saturated_region_is_the_maximum_of_the_map(page, explorer, word):
     page.locator("[data-trait=masks]").uncheck()
     if word >= 0:
         page.locator(f".reclf-word[data-word='{word}']").click()
@@ -86,16 +86,19 @@ def test_numbers_under_the_pointer_are_those_of_numpy(page, explorer, region):
     page.get_by_test_id("image").hover(position=point_at(page, region, (6, 5)))
     text = page.get_by_test_id("readout").inner_text()
     rank = int((a > a[region]).sum()) + 1
-    assert f"row {region // 5 + 1} column {region % 5 + 1}: {shown(a[region])}" in text
+    assert f"row {region // 5 + 1} column {region % 5 + 1}: attention {shown(a[region])}" in text
     assert f"rank {rank} of 30 · {a[region] * 30:.1f}× uniform · B {shown(b[region])}" in text
     mask = explorer.explanation.masks["pleural_effusion"]
     cells = a.reshape(6, 5)
-    hit = "hit" if reading.points_inside(cells, mask) else "miss"
-    assert f"{100 * reading.mass_inside(cells, mask):.0f} % inside pleural effusion" in text
-    assert f"pointing {hit}" in text
+    hit = "hit" if reading.pointing_hit(cells, mask) else "miss"
+    assert (
+        f"{100 * reading.mass_inside(cells, mask):.0f} % of attention inside pleural effusion"
+        in text
+    )
+    assert f"pointing game: {hit}" in text
 
 
-def test_a_region_ranks_the_words_that_look_there(page, explorer):
+def test_a_region_ranks_words_by_their_attention(page, explorer):
     page.get_by_test_id("image").click(position=point_at(page, 12, (6, 5)))
     wait_for(page, region=12)
     column = explorer.explanation.attention.reshape(9, 30)[:, 12]
@@ -103,14 +106,16 @@ def test_a_region_ranks_the_words_that_look_there(page, explorer):
     rows = page.get_by_test_id("ranking").locator("li").all_inner_texts()
     expected = [f"{explorer.explanation.words[w]}\n{shown(column[w])}" for w in order]
     assert [row.strip().lower().replace("\n\n", "\n") for row in rows] == expected
-    assert page.get_by_test_id("ground").inner_text() == "looks at the selected region"
+    assert page.get_by_test_id("ground").inner_text() == "attention to the selected region"
 
 
-def test_importance_is_ranked_with_its_numbers_beside_uniform_ones(page, explorer):
+def test_importance_is_ranked_and_compared_with_uniform_weights(page, explorer):
     weights = explorer.explanation.importance
     texts = page.get_by_test_id("ranking").locator(".reclf-bar-value").all_inner_texts()
     assert texts == [shown(w) for w in sorted(weights, reverse=True)]
-    assert page.get_by_test_id("uniform").inner_text() == f"dotted: uniform, {shown(1 / 9)}"
+    assert (
+        page.get_by_test_id("uniform").inner_text() == f"dotted line: uniform weight {shown(1 / 9)}"
+    )
     ends = page.evaluate("""() => {
       const track = document.querySelectorAll("[data-testid=ranking] .reclf-track")[1];
       const dotted = parseFloat(getComputedStyle(track, "::after").left);
@@ -118,10 +123,10 @@ def test_importance_is_ranked_with_its_numbers_beside_uniform_ones(page, explore
     }""")
     assert ends[0] / ends[1] == pytest.approx(sorted(weights)[-2] * 9, rel=0.02)
     page.get_by_test_id("image").click(position=point_at(page, 12, (6, 5)))
-    page.get_by_text(f"dotted: uniform, {shown(1 / 30)}").wait_for()
+    page.get_by_text(f"dotted line: uniform attention {shown(1 / 30)}").wait_for()
 
 
-def test_relations_above_the_threshold_are_those_of_numpy(page, explorer):
+def test_edges_above_the_threshold_are_those_of_numpy(page, explorer):
     graph = explorer.explanation.graph[-1]
     between = graph[~np.eye(10, dtype=bool)]
     for threshold in (0.3, 0.6):
@@ -136,11 +141,13 @@ def test_relations_above_the_threshold_are_those_of_numpy(page, explorer):
     wait_for(page, word=2)
     edges = reading.strongest_edges(graph, 90)
     own = [edge for edge in edges if 3 in edge[:2]]
-    names = ["whole pair", "Large", "left", "effusion", "No", "pneumothorax", "the", "heart"]
+    names = ["global node", "Large", "left", "effusion", "No", "pneumothorax", "the", "heart"]
     names += ["is", "normal"]
     i, j, weight = own[0]
     first = page.get_by_test_id("relation-list").locator("li").first.inner_text()
-    assert " ".join(first.split()) == f"{names[i]} draws on {names[j]} {shown(weight)}"
+    assert (
+        " ".join(first.split()) == f"{names[i]} attends to {names[j]} (edge weight {shown(weight)})"
+    )
     assert page.locator(".reclf-arcs path").count() == min(24, len(own))
 
 
@@ -153,7 +160,7 @@ def test_the_graph_has_the_edges_of_the_slider(page):
     wait_for(page, word=2)
 
 
-def test_the_names_of_a_graph_stay_inside_of_it(open_page, tmp_path):
+def test_node_labels_stay_inside_the_graph(open_page, tmp_path):
     report = " ".join(f"pneumomediastinum{i}" for i in range(12))
     view = RelationGraphView([sample(report=report)], relations="graph", threshold=0.0, edges=60)
     page = open_page(view.to_html(tmp_path / "graph.html"))
@@ -172,29 +179,27 @@ def test_another_step_has_another_graph(page, explorer):
     select(page, "step", "0")
     graph = explorer.explanation.graph[0]
     *_, weight = reading.strongest_edges(graph, 1)[0]
-    page.get_by_text(f"30 % of the strongest = {shown(0.3 * weight)}").wait_for()
+    page.get_by_text(f"30 % of the maximum edge weight = {shown(0.3 * weight)}").wait_for()
 
 
 @pytest.mark.parametrize(
-    ("word_step", "step", "said"),
-    [
-        (-1, "-1", ""),
-        (0, "-1", "; rows of words: SRM step 1 of 2, of the whole pair: SRM step 2 of 2"),
-        (0, "0", ""),
-        (0, "1", "; edges of words in this step do not reach the score"),
-        (None, "-1", "; edges of words in this step do not reach the score"),
-    ],
+    ("word_step", "step", "has_caveat"),
+    [(-1, "-1", False), (0, "-1", True), (0, "0", False), (0, "1", True), (None, "-1", True)],
 )
-def test_edges_that_count_come_first_and_others_say_so(open_page, tmp_path, word_step, step, said):
+def test_edges_used_in_the_score_come_first_and_others_have_a_caveat(
+    open_page, tmp_path, word_step, step, has_caveat
+):
     explained = sample(word_step=word_step)
+    caveat = explained.caveat(int(step))
+    assert bool(caveat) == has_caveat
     models = {"other": [sample(steps=3)], "this": [explained]}
     explorer = MatchingExplorer(models, model=1)
     page = open_page(explorer.to_html(tmp_path / "page.html"))
     select(page, "step", step)
     own = reading.strongest_edges(explained.relations(int(step)), 1)[0]
-    page.locator(f"[data-testid=matrix][aria-label$='{shown(own[2])}']").wait_for()
-    # The strongest edge of two steps can be the same, so the sentence is waited for as well.
-    ends = re.compile(re.escape(f"whole pair{said}") + "$")
+    page.locator(f"[data-testid=matrix][aria-label$='{shown(own[2])})']").wait_for()
+    # The strongest edge of two steps can be the same, so the caveat is waited for as well.
+    ends = re.compile(re.escape("global node" + (f"; {caveat}" if caveat else "")) + "$")
     page.get_by_test_id("relation-readout").filter(has_text=ends).wait_for()
 
 
@@ -293,7 +298,7 @@ def test_a_hostile_report_is_shown_as_text(open_page, tmp_path):
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
-def test_text_stands_out_in_both_themes(open_page, explorer, tmp_path, theme):
+def test_text_has_contrast_in_both_themes(open_page, explorer, tmp_path, theme):
     page = open_page(explorer.to_html(tmp_path / "page.html"), color_scheme=theme)
     wait_for(page, theme=theme)
     everything = ".reclf-word, .reclf-note, .reclf button, .reclf-control, .reclf-scores span"
@@ -302,19 +307,23 @@ def test_text_stands_out_in_both_themes(open_page, explorer, tmp_path, theme):
 
 
 @pytest.mark.parametrize("source", ["lexicon chest", "data set"])
-def test_types_that_were_guessed_say_so(open_page, tmp_path, source):
+def test_word_types_of_a_lexicon_are_marked(open_page, tmp_path, source):
     explained = sample(provenance={"word_types": source})
     page = open_page(MatchingExplorer([explained]).to_html(tmp_path / "page.html"))
     page.locator("[data-testid=report] .reclf-word").first.wait_for()
     said = page.locator("[data-testid=types-by]").all_inner_texts()
-    assert said == (["types guessed by lexicon chest"] if source.startswith("lexicon") else [])
+    assert said == (
+        ["word types assigned by lexicon chest, not annotated"]
+        if source.startswith("lexicon")
+        else []
+    )
 
 
-def test_a_baseline_says_what_it_has_not(open_page, tmp_path):
+def test_missing_parts_of_a_baseline_are_named(open_page, tmp_path):
     bare = sample(graph=None, importance=None)
     page = open_page(MatchingExplorer({"GLoRIA": [bare]}).to_html(tmp_path / "bare.html"))
-    assert "GLoRIA relates no words" in page.get_by_test_id("no-graph").inner_text()
-    assert "GLoRIA weighs no words" in page.get_by_test_id("no-importance").inner_text()
+    assert "GLoRIA has no relation graph" in page.get_by_test_id("no-graph").inner_text()
+    assert "GLoRIA has no importance weights" in page.get_by_test_id("no-importance").inner_text()
     page.get_by_test_id("image").click(position={"x": 20, "y": 20})
     wait_for(page, region=0)
     assert page.get_by_test_id("ranking").locator("li").count() == 9
@@ -339,7 +348,7 @@ def test_every_view_stands_alone(open_page, tmp_path, view):
     assert page.problems == []
 
 
-def test_editing_is_off_and_says_why(page):
+def test_editing_is_disabled_with_a_reason(page):
     page.get_by_text("Your own text or image").click()
     assert page.get_by_test_id("edit-text").is_disabled()
     assert "This page has no model" in page.get_by_test_id("status").inner_text()

@@ -85,7 +85,7 @@ def test_another_case_clears_the_selection(explorer):
 
 
 def test_what_does_not_belong_together_is_refused():
-    with pytest.raises(TypeError, match="give a list"):
+    with pytest.raises(TypeError, match="pass a list"):
         CaseSet(sample())
     with pytest.raises(ValueError, match="nothing to show"):
         CaseSet([])
@@ -93,13 +93,15 @@ def test_what_does_not_belong_together_is_refused():
         CaseSet(["one.npz"])
     with pytest.raises(ValueError, match="a explains 1, b explains 2"):
         CaseSet({"a": [sample()], "b": [sample(), sample(1)]})
-    with pytest.raises(ValueError, match="b explains study 'study-1' where a explains 'study-0'"):
+    with pytest.raises(ValueError, match="b explains study 'study-1' but a explains 'study-0'"):
         CaseSet({"a": [sample()], "b": [sample(1)]})
-    with pytest.raises(ValueError, match="b read 3 words and a 9"):
+    with pytest.raises(ValueError, match="b has 3 words and a 9"):
         CaseSet({"a": [sample()], "b": [sample(report="Clear both lungs")]})
-    with pytest.raises(ValueError, match="another region grid"):
+    with pytest.raises(ValueError, match="region grid of b and a differ"):
         CaseSet({"a": [sample()], "b": [sample(grid=(4, 5))]})
-    with pytest.raises(ValueError, match=r"another center of regions than a \(0\.25 and 0\.5\)"):
+    with pytest.raises(
+        ValueError, match=r"receptive-field center of b and a differ \(0\.25 and 0\.5\)"
+    ):
         CaseSet({"a": [sample()], "b": [sample(center=0.25)]})
 
 
@@ -179,7 +181,7 @@ def test_an_error_of_the_model_is_shown():
 
 def test_without_a_model_the_reason_is_told(explorer):
     assert not explorer.can_edit
-    assert "Give on_edit" in explorer.status
+    assert "Pass on_edit" in explorer.status
 
 
 def test_a_notebook_stores_a_picture_and_its_description(explorer, monkeypatch):
@@ -188,7 +190,7 @@ def test_a_notebook_stores_a_picture_and_its_description(explorer, monkeypatch):
     explorer.word = 2
     data, _ = explorer._repr_mimebundle_()
     assert set(data) == {"text/plain", "image/png"}  # nobody to click: no view to be missed
-    assert "where “effusion” looks" in data["text/plain"]
+    assert "the attention map of “effusion”, 6 by 5 regions" in data["text/plain"]
     monkeypatch.setenv("RECLF_STATIC", "0")
     live = MatchingExplorer([sample()])
     data, _ = live._repr_mimebundle_()
@@ -206,21 +208,24 @@ def test_every_view_has_a_picture_even_without_graph_and_importance(view):
 def test_the_alternative_text_names_the_strongest_region(explorer):
     explorer.word = 6
     row, column = np.unravel_index(explorer.explanation.attention[6].argmax(), (6, 5))
-    assert f"strongest: row {row + 1} column {column + 1} (" in explorer.alt_text()
+    assert f"highest attention: row {row + 1} column {column + 1} (" in explorer.alt_text()
 
 
 def test_the_alternative_text_of_a_view_is_its_own():
     one = sample()
-    names = ["the whole pair", *(f"“{word}”" for word in one.words)]
+    names = ["global node", *(f"“{word}”" for word in one.words)]
     found = RelationGraphView([one]).alt_text()
     between = one.graph[-1] * (1 - np.eye(len(one.graph[-1])))
     i, j = np.unravel_index(between.argmax(), between.shape)
-    assert f"strongest: {names[i]} draws on {names[j]} ({between.max():.3f}), " in found
+    assert (
+        f"strongest edges: {names[i]} attends to {names[j]} (edge weight {between.max():.3f}), "
+        in found
+    )
     word = one.words[int(one.importance.argmax())]
-    assert f"most: “{word}” ({one.importance.max():.3f}), " in ImportanceView([one]).alt_text()
+    assert f"highest: “{word}” ({one.importance.max():.3f}), " in ImportanceView([one]).alt_text()
     bare = [sample(graph=None, importance=None)]
-    assert "relates no words" in RelationGraphView(bare).alt_text()
-    assert "weighs no words" in ImportanceView(bare).alt_text()
+    assert "has no relation graph" in RelationGraphView(bare).alt_text()
+    assert "has no importance weights" in ImportanceView(bare).alt_text()
 
 
 def test_the_figure_follows_the_state(explorer, tmp_path):

@@ -1,4 +1,4 @@
-"""Figures for print: the right panels, the same bytes twice, fonts embedded, clear refusals."""
+"""Print figures: panels, reproducible bytes, embedded fonts, clear errors."""
 
 import base64
 import dataclasses
@@ -26,7 +26,7 @@ def close_figures():
 
 @pytest.mark.parametrize("ending", [".pdf", ".svg", ".png"])
 @pytest.mark.parametrize("plot", [plot_matchings, plot_relations, plot_importance])
-def test_made_twice_it_is_the_same_bytes(plot, ending, tmp_path):
+def test_files_are_reproducible_byte_for_byte(plot, ending, tmp_path):
     for name in ("first", "second"):
         save_figure(plot(sample()), tmp_path / (name + ending))
         plt.close("all")
@@ -112,7 +112,7 @@ LONG = (
 
 @pytest.mark.parametrize("report", [REPORT, LONG])
 @pytest.mark.parametrize("width", [3.3, 5.0, 6.9])
-def test_no_name_of_a_relation_figure_lies_on_another(width, report):
+def test_labels_of_a_relation_figure_do_not_overlap(width, report):
     one = sample(report=report, provenance={"word_types": "lexicon chest"})
     one = dataclasses.replace(one, word_types=(TYPES * 4)[: len(one.words)])
     figure = plot_relations(one, width=width)
@@ -138,19 +138,19 @@ def test_no_name_of_a_relation_figure_lies_on_another(width, report):
 def test_a_matrix_of_very_many_words_has_no_names():
     many = plot_relations(sample(report=" ".join(f"w{i}" for i in range(120))))
     assert not many.axes[0].get_xticks().size
-    assert "strongest relations, up to 0." in many.axes[1].get_title()
+    assert "strongest edges, weight ≤ 0." in many.axes[1].get_title()
     empty = plot_relations(sample(report=""))
-    assert empty.axes[1].get_title() == "0 strongest relations"
+    assert empty.axes[1].get_title() == "0 strongest edges"
 
 
 @pytest.mark.parametrize("plot", [plot_relations, plot_importance])
 @pytest.mark.parametrize("source", ["data set", "lexicon chest"])
-def test_letters_are_explained_and_guesses_say_so(plot, source):
+def test_letters_are_explained_and_the_lexicon_is_named(plot, source):
     figure = plot(sample(provenance={"word_types": source}))
     said = {text.get_text() for text in figure.findobj(Text)}
     letters = "F finding, L location, S severity, A anatomy, N negation"
-    guessed = f"{letters};\nguessed by lexicon chest"
-    assert (letters in said, guessed in said) == (source == "data set", source != "data set")
+    assigned = f"{letters};\nassigned by lexicon chest, not annotated"
+    assert (letters in said, assigned in said) == (source == "data set", source != "data set")
     unknown = plot(sample(word_types=None))
     assert not [text for text in unknown.findobj(Text) if "finding" in text.get_text()]
 
@@ -161,7 +161,7 @@ def test_letters_that_are_not_shown_are_not_explained():
 
 
 @pytest.mark.parametrize("smooth", [False, True])
-def test_maps_lie_where_the_regions_look(smooth):
+def test_maps_are_centered_on_the_receptive_fields(smooth):
     """Centered at their corners, regions of 16 pixels are highest at pixels 0, 16, 32."""
     cells = np.zeros((9, 6, 5), dtype=np.float32)
     cells[:, 2, 3] = 1
@@ -178,22 +178,24 @@ def test_maps_lie_where_the_regions_look(smooth):
     assert drawn.get_xlabel() == f"{heat[mask].sum() / heat.sum():.0%} inside, miss" or smooth
 
 
-def test_under_a_word_of_a_finding_stands_its_mass_inside():
+def test_a_word_of_a_finding_is_labeled_with_its_mass_inside():
     figure = plot_matchings(sample(), ["effusion"])
     assert "inside, " in figure.axes[1].get_xlabel()
 
 
-def test_refusals_name_the_reason():
+def test_errors_name_the_reason():
     bare = sample(graph=None, importance=None)
-    with pytest.raises(ValueError, match="relates no words"):
+    with pytest.raises(ValueError, match="no relation graph"):
         plot_relations(bare)
-    with pytest.raises(ValueError, match="weighs no words"):
+    with pytest.raises(ValueError, match="no importance weights"):
         plot_importance(bare)
     with pytest.raises(ValueError, match="a difference needs two models, got 1"):
         plot_matchings(bare, difference=True)
-    with pytest.raises(ValueError, match=r"look at the same places, got centers 0\.5 and 0\.25"):
+    with pytest.raises(
+        ValueError, match=r"same receptive-field centers of regions, got 0\.5 and 0\.25"
+    ):
         plot_matchings({"a": bare, "b": sample(center=0.25)}, difference=True)
-    with pytest.raises(ValueError, match="'b' explains other words than 'a'"):
+    with pytest.raises(ValueError, match="words of 'b' and 'a' differ"):
         plot_matchings({"a": sample(), "b": sample(report="Another one.")})
     with pytest.raises(ValueError, match=r"not 'x\.jpg'"):
         save_figure(plot_matchings(bare, ["heart"]), "x.jpg")

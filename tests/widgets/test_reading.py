@@ -8,21 +8,21 @@ from reclf.data.reports import split_words
 from reclf_widgets import reading
 
 
-def test_the_map_of_the_whole_pair_is_the_mean_weighted_by_importance():
+def test_the_map_of_the_pair_is_the_mean_weighted_by_importance():
     one = sample()
     expected = sum(
         weight * cells for weight, cells in zip(one.importance, one.attention, strict=True)
     )
-    np.testing.assert_allclose(reading.region_map(one, reading.WHOLE), expected, rtol=1e-5)
-    plain = reading.region_map(sample(importance=None), reading.WHOLE)
+    np.testing.assert_allclose(reading.region_map(one, reading.PAIR), expected, rtol=1e-5)
+    plain = reading.region_map(sample(importance=None), reading.PAIR)
     np.testing.assert_allclose(plain, one.attention.mean(0), rtol=1e-5)
     assert plain.sum() == pytest.approx(1)
 
 
 def test_an_empty_report_has_an_empty_map():
     empty = sample(report="")
-    assert not reading.region_map(empty, reading.WHOLE).any()
-    assert reading.telling_words(empty, 4) == []
+    assert not reading.region_map(empty, reading.PAIR).any()
+    assert reading.salient_words(empty, 4) == []
 
 
 def test_report_pieces_put_together_are_the_report():
@@ -45,8 +45,8 @@ def test_mass_and_pointing_by_hand():
     mask = np.zeros((4, 6), dtype=bool)
     mask[:2, 1:4] = True  # right half of region (0, 0), all of region (0, 1)
     assert reading.mass_inside(cells, mask) == pytest.approx(0.5 * 0.5 + 0.2)
-    assert reading.points_inside(cells, mask)  # the center of region (0, 0) is pixel (1, 1)
-    assert not reading.points_inside(cells.T[::-1, ::-1].T, mask)
+    assert reading.pointing_hit(cells, mask)  # the center of region (0, 0) is pixel (1, 1)
+    assert not reading.pointing_hit(cells.T[::-1, ::-1].T, mask)
 
 
 def test_mass_and_pointing_of_regions_centered_at_their_corners():
@@ -59,9 +59,12 @@ def test_mass_and_pointing_of_regions_centered_at_their_corners():
     assert reading.mass_inside(cells, mask, 0.5 / 4) == pytest.approx(inside / total)
     corner = np.zeros((8, 8), dtype=bool)
     corner[0, 0] = corner[4, 4] = True
-    assert reading.points_inside(cells, corner, 0.5 / 4)
-    assert not reading.points_inside(cells, corner)  # pixel (2, 2)
-    assert reading.centers(corner, (2, 2), 0.5 / 4).tolist() == [[True, False], [False, True]]
+    assert reading.pointing_hit(cells, corner, 0.5 / 4)
+    assert not reading.pointing_hit(cells, corner)  # pixel (2, 2)
+    assert reading.mask_at_centers(corner, (2, 2), 0.5 / 4).tolist() == [
+        [True, False],
+        [False, True],
+    ]
 
 
 @pytest.mark.parametrize("center", [0.5, 0.5 / 16])
@@ -82,10 +85,10 @@ def test_strongest_edges_leave_out_the_diagonal():
     assert reading.strongest_edges(graph, 9, threshold=0.5) == [(1, 0, 0.6)]
 
 
-def test_telling_words_begin_with_one_for_each_finding_and_end_with_short_ones():
+def test_salient_words_begin_with_one_for_each_finding_and_end_with_short_ones():
     importance = np.array([0.1, 0.1, 0.02, 0.1, 0.1, 0.3, 0.2, 0.04, 0.04], dtype=np.float32)
     one = sample(importance=importance)
-    chosen = [one.words[i] for i in reading.telling_words(one, 3)]
+    chosen = [one.words[i] for i in reading.salient_words(one, 3)]
     assert "effusion" in chosen
     assert "heart" in chosen
     assert "the" not in chosen

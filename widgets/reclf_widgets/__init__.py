@@ -1,6 +1,9 @@
-"""Local-matchings, semantic relations and importance, live in JupyterLab and in print.
+"""Interactive widgets (JupyterLab, HTML) and print figures of explanations and training runs.
 
-Reads `reclf.explain.Explanation` and never imports torch.
+    reclf.explain.Explanation -> attention maps, relation graph, importance weights
+    run folder -> training curves
+
+Nothing here imports torch.
 """
 
 from .explorer import MatchingExplorer, state_json

@@ -1,8 +1,8 @@
-"""The browser's side of the widgets: one plain ES module each, put together from short files.
+"""The JavaScript of the widgets: one ES module each, concatenated from short files.
 
     static/*.js, in the order given here -> text of one module
 
-The files share one scope and are joined as they are: no bundler, no dependency, no build step.
+The files share one scope and are joined unchanged: no bundler, no dependency, no build step.
 """
 
 from pathlib import Path

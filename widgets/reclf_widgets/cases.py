@@ -1,6 +1,6 @@
-"""The cases that a widget shows: one or several models' explanations of the same studies.
+"""The cases of a widget: explanations of the same studies by one or several models.
 
-list of Explanation, or model name -> list -> CaseSet -> what the browser needs of one case
+list of Explanation, or model name -> list -> CaseSet -> one case for the browser
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,19 +17,19 @@ Explanations = Sequence[Explanation] | Mapping[str, Sequence[Explanation]]
 
 
 class CaseSet:
-    """Checked explanations, with the edits made while looking at them.
+    """Validated explanations, and those that replace them after an edit.
 
     Args:
         explanations: of one model, or model name -> explanations of the same studies, in order.
 
     Raises:
-        TypeError, ValueError: nothing to show, or models that do not explain the same pairs on the
+        TypeError, ValueError: no explanation, or the models do not explain the same pairs on the
             same regions; names the model, the study and both values.
     """
 
     def __init__(self, explanations: Explanations):
         if isinstance(explanations, Explanation):
-            raise TypeError("give a list of explanations, e.g. [explanation], not a single one")
+            raise TypeError("pass a list of explanations, e.g. [explanation], not a single one")
         named = explanations if isinstance(explanations, Mapping) else {"model": explanations}
         self.by_model = {str(name): list(cases) for name, cases in named.items()}
         self.models = list(self.by_model)
@@ -44,14 +44,14 @@ class CaseSet:
         return {name: cases[index] for name, cases in self.by_model.items()}
 
     def shown(self, index: int) -> dict[str, Explanation]:
-        """Model name -> explanation of one study, edited where it was."""
+        """Model name -> explanation of one study, after its edit if there is one."""
         return self.edited.get(index) or self.original(index)
 
     def edit(self, index: int, explained: Explanation | Mapping[str, Explanation]) -> None:
-        """Replace what is shown of one study.
+        """Replace the explanation of one study.
 
         Raises:
-            ValueError: not one explanation for each model, or of different words.
+            ValueError: an explanation of a model is missing, or their words differ.
         """
         if isinstance(explained, Explanation):
             explained = {self.models[0]: explained}
@@ -65,19 +65,19 @@ class CaseSet:
         self.edited[index] = new
 
     def index(self) -> list[dict[str, Any]]:
-        """What search, filter and sorting need of every case."""
+        """For every case: the values for search, filter and sorting."""
         return [self._entry(self.original(i)) for i in range(len(self))]
 
     def describe(self, index: int) -> tuple[dict[str, Any], dict[str, bytes]]:
-        """One case for the browser: a readable part, and arrays as float32 or uint8 bytes.
+        """One case for the browser: JSON metadata, and arrays as float32 or uint8 bytes.
 
         Shape letters: M = models, W = words, R = regions, K = SRM steps of a model.
 
         Returns:
-            The readable part, and the arrays: image uint8 (H, W_px), attention (M, W, R), graph
-            (K, 1 + W, 1 + W) of each model that has one, importance (M, W) with zeros for those
-            without, coverage (1 + 2 * masks, R): pixels of each region, and for each mask those
-            inside, and 1 where the region's center is.
+            The metadata, and the arrays: image uint8 (H, W_px), attention (M, W, R), graph
+            (K, 1 + W, 1 + W) of each model that has one, importance (M, W) with zeros for models
+            without, coverage (1 + 2 * masks, R): number of pixels of each region, then for each
+            mask the number of its pixels and 1 if it contains the center of the region.
         """
         shown = self.shown(index)
         models = list(shown.values())
@@ -112,7 +112,10 @@ class CaseSet:
         grid, center = first.attention.shape[1:], first.center
         covered = [sum_in_regions(np.ones_like(first.image), grid, center)]
         for mask in first.masks.values():
-            covered += [sum_in_regions(mask, grid, center), reading.centers(mask, grid, center)]
+            covered += [
+                sum_in_regions(mask, grid, center),
+                reading.mask_at_centers(mask, grid, center),
+            ]
         nothing = np.zeros(len(first.words))
         arrays = {
             "image": (np.clip(first.image, 0, 1) * 255).round().astype(np.uint8).tobytes(),
@@ -128,7 +131,7 @@ class CaseSet:
     def _check(self) -> None:
         counts = {name: len(cases) for name, cases in self.by_model.items()}
         if not counts or 0 in counts.values():
-            raise ValueError("there is nothing to show: give at least one explanation")
+            raise ValueError("there is nothing to show: pass at least one explanation")
         if len(set(counts.values())) != 1:
             given = ", ".join(f"{name} explains {n}" for name, n in counts.items())
             raise ValueError(f"every model must explain the same studies, but {given}")
@@ -156,41 +159,41 @@ class CaseSet:
 
 
 def disagreement(a: Explanation, b: Explanation) -> float:
-    """How differently two models look, in [0, 1]: total variation between maps, mean over words."""
+    """Total variation distance between two models' attention maps, in [0, 1], mean over words."""
     if not a.words:
         return 0.0
     return float(np.abs(a.attention - b.attention).sum((1, 2)).mean() / 2)
 
 
 def _check_pair(explained: Mapping[str, Explanation]) -> None:
-    """All models must speak of the same words, regions and pixels."""
+    """Raise unless all models have the same words, region grid and image size."""
     (first_name, first), *others = explained.items()
     for name, one in others:
         if one.study_id != first.study_id:
             raise ValueError(
-                f"{name} explains study {one.study_id!r} where {first_name} explains "
-                f"{first.study_id!r}; give the studies in the same order"
+                f"{name} explains study {one.study_id!r} but {first_name} explains "
+                f"{first.study_id!r}; pass the studies in the same order"
             )
         if len(one.words) != len(first.words):
             raise ValueError(
-                f"{first.study_id}: {name} read {len(one.words)} words and {first_name} "
+                f"{first.study_id}: {name} has {len(one.words)} words and {first_name} "
                 f"{len(first.words)}; explain the same report with the same max_words"
             )
         for what, ours, theirs in (
             ("words", first.words, one.words),
             ("image size", first.image.shape, one.image.shape),
             ("region grid", first.attention.shape[1:], one.attention.shape[1:]),
-            ("center of regions", first.center, one.center),
+            ("receptive-field center", first.center, one.center),
         ):
             if ours != theirs:
                 raise ValueError(
-                    f"{first.study_id}: {name} has another {what} than {first_name} "
+                    f"{first.study_id}: {what} of {name} and {first_name} differ "
                     f"({theirs} and {ours}); show them in two explorers"
                 )
 
 
 def _caveats(one: Explanation) -> list[str]:
-    """Of the relations that count, and of each step."""
+    """Caveats of the graph that the score uses, then of each SRM step."""
     return [] if one.graph is None else [one.caveat(k) for k in range(-1, len(one.graph))]
 
 

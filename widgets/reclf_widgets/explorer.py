@@ -1,9 +1,9 @@
-"""The explorer: where words look, how they relate and how much they count, in JupyterLab.
+"""The explorer: attention maps, relation graph and importance weights of words, in JupyterLab.
 
-    explanations -> MatchingExplorer -> traits -> static/*.js, which draws and listens
+    explanations -> MatchingExplorer -> traits -> static/*.js, which draws and handles input
 
-Python holds the numbers and sends those of one case; every click is answered in the browser and
-comes back as a trait. `state()` is all there is to a view: paste it back to see the same again.
+Python sends the arrays of one case; the browser handles every click and reports it as a trait.
+`state()` is the complete state of a view: pass it to a new explorer to restore the view.
 """
 
 import json
@@ -25,7 +25,7 @@ from .palette import COLORMAPS, DIFFERENCE, WORD_TYPES, lookup_table
 from .still import StillWidget
 
 Edit = Callable[[int, str | np.ndarray], Explanation | Mapping[str, Explanation]]
-NO_MODEL = "Only saved explanations are open. Give on_edit to let a model read your own text."
+NO_MODEL = "Only saved explanations are open. Pass on_edit to explain your own text with a model."
 
 
 def _data(kind: type[traitlets.TraitType], *default: Any) -> Any:
@@ -42,57 +42,63 @@ class MatchingExplorer(StillWidget):
     Args:
         explanations: a list (one model), or model name -> list (several, same studies).
         on_edit: called with (study index, report text or float32 image (H, W) in [0, 1]); returns
-            the new Explanation, or name -> Explanation. Without it nothing can be typed.
-        state: what to show first, as `state()` gives it.
+            the new Explanation, or name -> Explanation. Without it the editor is disabled.
+        state: initial state, as `state()` returns it.
 
     Raises:
-        TypeError: an unknown keyword; names the valid ones.
+        TypeError: an unknown keyword; lists the valid ones.
     """
 
     _esm = browser.module(browser.EXPLORER)
     _css = browser.style("explorer")
     _panels: tuple[str, ...] = ("matching", "relations", "importance", "edit")
 
-    # Numbers of the case that is shown: see CaseSet.describe.
+    # Arrays of the selected case: see CaseSet.describe.
     case = _data(traitlets.Dict)
     image = _data(traitlets.Bytes)
     attention = _data(traitlets.Bytes)
     graph = _data(traitlets.Bytes)
     importance = _data(traitlets.Bytes)
     coverage = _data(traitlets.Bytes)
-    # The same for all cases.
+    # Shared by all cases.
     index = _data(traitlets.List)
     models = _data(traitlets.List)
     panels = _data(traitlets.List)
     palette = _data(traitlets.Dict)
     lookup_tables = _data(traitlets.Bytes)
-    # Editing: the browser asks, Python answers.
+    # Editing: a request of the browser, answered by Python.
     can_edit = _data(traitlets.Bool, False)
     status = _data(traitlets.Unicode, "")
     edit = _data(traitlets.Dict)
-    # A message carries a memoryview, which the trait refuses.
+    # A message contains a memoryview, which the trait does not accept.
     edit_image = _data(traitlets.Bytes).tag(from_json=lambda value, widget: bytes(value))
     edits = traitlets.Int(0)
 
-    # What is shown: written by both sides.
+    # State of the view, written by Python and by the browser.
     case_index = _state(traitlets.Int(0, help="study, from 0"))
-    word = _state(traitlets.Int(-1, help="selected word, -1: the whole pair"))
+    word = _state(traitlets.Int(-1, help="selected word, -1: image-report pair"))
     region = _state(traitlets.Int(-1, help="selected region, row by row, -1: none"))
     model = _state(traitlets.Int(0, help="model shown, and A of a comparison"))
     other = _state(traitlets.Int(1, help="B of a comparison"))
     view = _state(traitlets.Enum(["single", "compare", "multiples"], "single"))
-    scale = _state(traitlets.Enum(["word", "case", "rank"], "word", help="where colours end"))
+    scale = _state(
+        traitlets.Enum(["word", "case", "rank"], "word", help="maximum of the color scale")
+    )
     colors = _state(traitlets.Enum(list(COLORMAPS), COLORMAPS[0]))
     opacity = _state(traitlets.Float(0.75, min=0, max=1, help="of the strongest region"))
-    window = _state(traitlets.Float(1.0, min=0.05, max=2, help="grey levels shown, of [0, 1]"))
-    level = _state(traitlets.Float(0.5, min=0, max=1, help="middle of the window"))
+    window = _state(
+        traitlets.Float(1.0, min=0.05, max=2, help="width of the gray window, in [0, 1]")
+    )
+    level = _state(traitlets.Float(0.5, min=0, max=1, help="center of the gray window"))
     smooth = _state(traitlets.Bool(False, help="interpolate between regions"))
-    masks = _state(traitlets.Bool(True, help="outline what is known to be there"))
-    threshold = _state(traitlets.Float(0.3, min=0, max=1, help="share of the strongest relation"))
-    step = _state(traitlets.Int(-1, min=-1, help="step of relations, -1: the last that counts"))
+    masks = _state(traitlets.Bool(True, help="outline the ground-truth masks"))
+    threshold = _state(
+        traitlets.Float(0.3, min=0, max=1, help="fraction of the maximum edge weight")
+    )
+    step = _state(traitlets.Int(-1, min=-1, help="SRM step, -1: last used in the score"))
     relations = _state(traitlets.Enum(["matrix", "graph"], "matrix"))
-    edges = _state(traitlets.Int(20, min=1, max=100, help="relations in the graph"))
-    query = _state(traitlets.Unicode("", help="text looked for in cases and words"))
+    edges = _state(traitlets.Int(20, min=1, max=100, help="edges in the graph"))
+    query = _state(traitlets.Unicode("", help="search text, in cases and words"))
     label = _state(traitlets.Unicode("", help="only cases with this label"))
     sort = _state(traitlets.Enum(["given", "score", "disagreement"], "given"))
     theme = _state(traitlets.Enum(["auto", "light", "dark"], "auto"))
@@ -125,20 +131,20 @@ class MatchingExplorer(StillWidget):
 
     @property
     def explanations(self) -> dict[str, Explanation]:
-        """Model name -> explanation of the case that is shown, edited where it was."""
+        """Model name -> explanation of the selected case, after its edit if there is one."""
         return self.cases.shown(self.case_index)
 
     @property
     def explanation(self) -> Explanation:
-        """The explanation of the model that is shown."""
+        """The explanation of the selected model."""
         return self.explanations[self.models[self.model]]
 
     def state(self) -> dict[str, Any]:
-        """What is shown, to be pasted back: `MatchingExplorer(explanations, **state)`."""
+        """State of the view; restore it with `MatchingExplorer(explanations, **state)`."""
         return {name: getattr(self, name) for name in self.class_traits(state=True)}
 
     def alt_text(self) -> str:
-        """What is shown, in words: the study, the word, its strongest regions."""
+        """Text description: the study, the word, its regions of highest attention."""
         one = self.explanation
         cells = reading.region_map(one, self.word)
         places = []
@@ -146,12 +152,13 @@ class MatchingExplorer(StillWidget):
             row, column = np.unravel_index(i, cells.shape)
             places.append(f"row {row + 1} column {column + 1} ({cells[row, column]:.3f})")
         return (
-            f"Radiograph of {one.study_id} with where “{reading.word_name(one, self.word)}” looks, "
-            f"of {cells.shape[0]} by {cells.shape[1]} regions; strongest: {', '.join(places)}"
+            f"Radiograph of {one.study_id} with the attention map of "
+            f"{reading.word_name(one, self.word)}, {cells.shape[0]} by {cells.shape[1]} regions; "
+            f"highest attention: {', '.join(places)}"
         )
 
     def figure(self, **options: Any) -> Figure:
-        """The view for print: `plot_matchings` with the state of the explorer, and the options."""
+        """Print figure of the view: `plot_matchings` with the state of the explorer and options."""
         words = [self.word] if self.word >= 0 else None
         compared = self.view == "compare" and self.model != self.other < len(self.models)
         shown: Explanation | dict[str, Explanation] = self.explanation
@@ -174,7 +181,7 @@ class MatchingExplorer(StillWidget):
         return figure.plot_matchings(shown, **(given | options))
 
     def save_figure(self, path: str | Path, **options: Any) -> Path:
-        """Write `figure(**options)` as .pdf, .svg or .png; made twice it is the same bytes."""
+        """Write `figure(**options)` as .pdf, .svg or .png; reproducible byte for byte."""
         drawn = self.figure(**options)
         try:
             return figure.save_figure(drawn, path)
@@ -182,7 +189,7 @@ class MatchingExplorer(StillWidget):
             plt.close(drawn)
 
     def to_html(self, path: str | Path, cases: list[int] | str = "shown") -> Path:
-        """Write one page that needs neither kernel nor network.
+        """Write an HTML page that needs neither kernel nor network.
 
         Args:
             path: of the file.
@@ -193,10 +200,10 @@ class MatchingExplorer(StillWidget):
         return write_page(self, Path(path), cases)
 
     def _load(self) -> None:
-        """Send the numbers of the shown case in one message."""
+        """Send the arrays of the selected case in one message."""
         readable, arrays = self.cases.describe(self.case_index)
         if self.word >= len(readable["pieces"]):
-            self.word = reading.WHOLE
+            self.word = reading.PAIR
         with self.hold_sync():
             self.case = readable
             for name, buffer in arrays.items():
@@ -204,15 +211,15 @@ class MatchingExplorer(StillWidget):
 
     def _change_case(self, change: Any) -> None:
         with self.hold_sync():
-            self.word, self.region = reading.WHOLE, -1
+            self.word, self.region = reading.PAIR, -1
             self._load()
 
     def _explain_edit(self, change: Any) -> None:
-        """Answer a request of the browser; what goes wrong is shown there, not lost."""
+        """Explain the edited text or image; errors are shown in the browser."""
         request = change["new"]
         if self._on_edit is None or not request:
             return
-        self.status = ""  # the same error twice is told twice
+        self.status = ""  # so that a repeated error is shown again
         try:
             if request.get("restore"):
                 self.cases.edited.pop(self.case_index, None)
@@ -225,7 +232,7 @@ class MatchingExplorer(StillWidget):
             self.status = f"{type(error).__name__}: {error}"
             return
         with self.hold_sync():
-            self.word, self.region, self.status = reading.WHOLE, -1, ""
+            self.word, self.region, self.status = reading.PAIR, -1, ""
             self.edits += 1
 
     @traitlets.validate("case_index", "model", "other")
@@ -248,15 +255,13 @@ class MatchingExplorer(StillWidget):
         return value
 
     def _still(self) -> Figure:
-        """The picture that a stored notebook shows."""
+        """The figure that a stored notebook shows."""
         return self.figure()
 
 
 def _decode(content: bytes, name: str) -> np.ndarray:
     """An image file from the browser, float32 (H, W) in [0, 1]."""
-    from reclf.data.radiographs import (
-        read_image,  # imports torch, which whoever gave on_edit has anyway
-    )
+    from reclf.data.radiographs import read_image  # imports torch, which on_edit needs anyway
 
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / f"image{Path(name).suffix}"
@@ -265,5 +270,5 @@ def _decode(content: bytes, name: str) -> np.ndarray:
 
 
 def state_json(explorer: MatchingExplorer) -> str:
-    """The state as JSON, to lie beside a figure."""
+    """The state as JSON text, to save with a figure."""
     return json.dumps(explorer.state(), indent=2) + "\n"

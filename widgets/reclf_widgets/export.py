@@ -1,9 +1,10 @@
-"""An explorer as one HTML file: its module, its numbers, and a small stand-in for the kernel.
+"""Export an explorer as one HTML file: its module, its arrays, and a replacement of the kernel.
 
     explorer -> state and cases as JSON, arrays deflated -> page
 
-Arrays keep every bit: what the page shows equals what Python prints. Sorting the bytes of floats
-by significance, and taking differences along an image, lets deflate find what repeats.
+Compression is lossless: the page shows the numbers that Python prints. Before deflate, the bytes
+of floats are grouped by significance and the image is replaced by differences along its rows,
+which compresses better.
 """
 
 import base64
@@ -39,7 +40,7 @@ def write_page(explorer: Any, path: Path, cases: list[int] | str) -> Path:
         "panels": explorer.panels,
         "palette": explorer.palette,
         "can_edit": False,
-        "status": "This page has no model: open the notebook to type your own text.",
+        "status": "This page has no model. Open the notebook to explain your own text.",
     }
     values = {
         "traits": traits,
@@ -56,15 +57,15 @@ def write_page(explorer: Any, path: Path, cases: list[int] | str) -> Path:
         "values": _json(values),
     }
     page = (browser.STATIC / "page.html").read_text(encoding="utf-8")
-    # In one pass: a report that holds "{{css}}" is text, not a place to fill.
-    page = re.sub(r"{{(\w+)}}", lambda place: parts[place[1]], page)
+    # In one pass: "{{css}}" inside a report is text, not a placeholder.
+    page = re.sub(r"{{(\w+)}}", lambda found: parts[found[1]], page)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(page, encoding="utf-8")
     return path
 
 
 def _json(values: Any) -> str:
-    """JSON inside a script element: without "<" no text can end the element or open another."""
+    """JSON for a script element: "<" is escaped, so that no text can close the element."""
     return json.dumps(values, ensure_ascii=False).replace("<", "\\u003c")
 
 

@@ -1,8 +1,8 @@
-"""Figures for print: the style of all, and where words look, drawn by matplotlib.
+"""Print figures with matplotlib: common style, and attention maps of words.
 
     Explanation, or name -> Explanation -> Figure -> save_figure -> .pdf, .svg, .png
 
-Widths are those of a journal: 3.3 inches for a column, 6.9 for a page; text has 8 points.
+Journal widths: 3.3 inches for a column, 6.9 for a page; text size 8 points.
 """
 
 from collections.abc import Mapping, Sequence
@@ -30,35 +30,35 @@ STYLE: Any = {  # matplotlib types its keys one by one
     "axes.linewidth": 0.6,
     "figure.constrained_layout.w_pad": 0.02,
     "figure.constrained_layout.h_pad": 0.02,
-    "pdf.fonttype": 42,  # TrueType, which journals ask for; matplotlib's default is Type 3
+    "pdf.fonttype": 42,  # TrueType, as journals require; matplotlib's default is Type 3
     "svg.fonttype": "none",  # text stays text
-    "svg.hashsalt": "reclf",  # else every file has other ids
+    "svg.hashsalt": "reclf",  # fixed element ids, for reproducible files
     "savefig.dpi": 200,
 }
 _NO_DATE = {".pdf": {"CreationDate": None}, ".svg": {"Date": None}, ".png": {}}
 
 
 def save_figure(figure: Figure, path: str | Path) -> Path:
-    """Write a figure as .pdf, .svg or .png; made twice it is the same bytes.
+    """Write a figure as .pdf, .svg or .png; reproducible byte for byte.
 
     Raises:
-        ValueError: for another ending.
+        ValueError: another file extension.
     """
     path = Path(path)
     if path.suffix not in _NO_DATE:
-        raise ValueError(f"a figure is written as .pdf, .svg or .png, not {path.name!r}")
+        raise ValueError(f"a figure is saved as .pdf, .svg or .png, not {path.name!r}")
     path.parent.mkdir(parents=True, exist_ok=True)
-    # Font types are read here, when the file is written, not when the figure is made.
+    # Font types apply when the file is written, not when the figure is created.
     with plt.rc_context(STYLE):
         figure.savefig(path, metadata=_NO_DATE[path.suffix])
     return path
 
 
 def by_model(explanations: Explanation | Mapping[str, Explanation]) -> dict[str, Explanation]:
-    """One explanation as {"": explanation}; several models as they are, for the same words.
+    """One explanation as {"": explanation}; several models unchanged.
 
     Raises:
-        ValueError: models that read different words.
+        ValueError: the models have different words.
     """
     if isinstance(explanations, Explanation):
         return {"": explanations}
@@ -67,7 +67,7 @@ def by_model(explanations: Explanation | Mapping[str, Explanation]) -> dict[str,
     for name, explanation in named.items():
         if explanation.words != named[first].words:
             raise ValueError(
-                f"{name!r} explains other words than {first!r}; compare models on one report"
+                f"words of {name!r} and {first!r} differ; compare models on the same report"
             )
     return named
 
@@ -86,19 +86,21 @@ def plot_matchings(
     colors: str = COLORMAPS[0],
     width: float = PAGE,
 ) -> Figure:
-    """The radiograph, and beside it where each word looks; a row for each model.
+    """The radiograph and the attention map of each word; one row per model.
 
-    Under a word that speaks of a masked finding stands how much of its map lies inside.
+    A word of a finding with a mask has below its map the share of attention inside the mask, and
+    "hit" or "miss" in the pointing game.
 
     Args:
         explanation: one, or model name -> explanation of the same pair.
-        words: indices or texts, -1 for the whole pair; by default up to four that say most.
-        masks: outline what is known to be there, solid for the word's own finding.
+        words: indices or texts, -1 for the image-report pair (mean map); by default up to four
+            words, see `reading.salient_words`.
+        masks: outline the ground-truth masks, solid for the finding of the word.
         difference: with two models, a third row: first minus second.
-        scale: colours reach their end at the maximum of each "word", or of the "case".
-        smooth: interpolate between the centers of regions; by default a region stays a block.
-        opacity: of the strongest region; the others in proportion to their value.
-        window, level: of the radiograph, in its units of [0, 1].
+        scale: the color scale ends at the maximum of each "word", or of the "case".
+        smooth: interpolate between centers of regions; by default each region is a block.
+        opacity: of the maximum; other regions in proportion to their value.
+        window, level: width and center of the gray window of the radiograph, in [0, 1].
         colors: "viridis", "inferno" or "oranges".
         width: inches.
     """
@@ -106,12 +108,12 @@ def plot_matchings(
     shown = list(models.values())
     chosen = reading.find_words(shown[0], words)
     if scale not in ("word", "case"):
-        raise ValueError(f"scale must be word or case in print, got {scale!r}")
+        raise ValueError(f"scale must be 'word' or 'case', got {scale!r}")
     if difference and len(models) != 2:
         raise ValueError(f"a difference needs two models, got {len(models)}")
     if difference and shown[0].center != shown[1].center:
         raise ValueError(
-            "a difference needs models whose regions look at the same places, got centers "
+            "a difference needs models with the same receptive-field centers of regions, got "
             f"{shown[0].center} and {shown[1].center}"
         )
     height, width_px = shown[0].image.shape
@@ -134,47 +136,53 @@ def plot_matchings(
                 interpolation="none",
             )
             axis.set(xticks=[], yticks=[])
-        for row, (name, one) in enumerate(models.items()):
-            axes[row, 0].set_ylabel(name)
-            last = None
-            top = float(one.attention.max(initial=1e-12))
-            for axis, word in zip(axes[row, 1:], chosen, strict=True):
-                cells = reading.region_map(one, word)
-                end = top if scale == "case" and word != reading.WHOLE else cells.max() + 1e-12
-                share = np.clip(cells / end, 0, 1)
-                last = _lay(axis, one, share, smooth, opacity, colormap(colors), (0, 1))
-                axis.set_title(f"“{one.words[word]}”" if word >= 0 else "whole pair")
-                if masks:
-                    _outline_masks(axis, one, word)
-                    axis.set_xlabel(_inside(one, word))
-            if last is not None:
-                _bar(figure, last, axes[row], ["0", f"max of {scale}"], [0, 1])
+        style = smooth, opacity
+        for row, (name, one) in zip(axes, models.items(), strict=False):
+            _plot_row(figure, row, one, name, chosen, masks, scale, colormap(colors), style)
         if difference:
-            _plot_difference(figure, axes[-1], shown, chosen, smooth, opacity)
+            _plot_difference(figure, axes[-1], shown, chosen, style)
         for axis in axes[:, 0]:
             if masks:
-                _outline_masks(axis, shown[0], reading.WHOLE)
+                _outline_masks(axis, shown[0], reading.PAIR)
                 _name_masks(axis, shown[0])
         axes[0, 0].set_title(shown[0].study_id, fontsize=7)
     return figure
 
 
+def _plot_row(figure, axes, one, name, chosen, masks, scale, colors, style) -> None:
+    """Attention maps of one model, with a color bar."""
+    axes[0].set_ylabel(name)
+    last = None
+    top = float(one.attention.max(initial=1e-12))
+    for axis, word in zip(axes[1:], chosen, strict=True):
+        cells = reading.region_map(one, word)
+        end = top if scale == "case" and word != reading.PAIR else cells.max() + 1e-12
+        last = _overlay(axis, one, np.clip(cells / end, 0, 1), style, colors, (0, 1))
+        axis.set_title(reading.word_name(one, word))
+        if masks:
+            _outline_masks(axis, one, word)
+            axis.set_xlabel(_inside(one, word))
+    if last is not None:
+        _bar(figure, last, axes, ["0", f"max of {scale}"], [0, 1])
+
+
 def plot_message(text: str) -> Figure:
-    """A line of text in the place of a figure that cannot be drawn."""
+    """A line of text instead of a figure that cannot be drawn."""
     with plt.rc_context(STYLE):
         drawn = plt.figure(figsize=(COLUMN, 0.5))
         drawn.text(0.5, 0.5, text, ha="center", va="center")
     return drawn
 
 
-def _lay(axis, one: Explanation, share: np.ndarray, smooth, opacity, colors, ends):
-    """Lay a map (h, w) in [-1, 1] over a radiograph, the more opaque the stronger.
+def _overlay(axis, one: Explanation, share: np.ndarray, style, colors, ends):
+    """Overlay a map (h, w) in [-1, 1] on a radiograph; opacity is proportional to its magnitude.
 
-    Painted here and not by `imshow(alpha=...)`, which PDF and SVG write without the alpha.
+    The colors are computed here because PDF and SVG ignore an array in `imshow(alpha=...)`.
 
     Returns:
-        What a colour bar shows.
+        The mappable of the color bar.
     """
+    smooth, opacity = style
     pixels = heat_in_pixels(share, one.image.shape, one.center, smooth)
     mappable = matplotlib.cm.ScalarMappable(Normalize(*ends), colors)
     painted = mappable.to_rgba(pixels)
@@ -183,19 +191,20 @@ def _lay(axis, one: Explanation, share: np.ndarray, smooth, opacity, colors, end
     return mappable
 
 
-def _plot_difference(figure, axes, shown, chosen, smooth, opacity) -> None:
+def _plot_difference(figure, axes, shown, chosen, style) -> None:
+    """Attention of the first model minus that of the second, with a symmetric color bar."""
     maps = [reading.region_map(shown[0], w) - reading.region_map(shown[1], w) for w in chosen]
     end = max([float(np.abs(cells).max()) for cells in maps], default=0) + 1e-12
     axes[0].set_ylabel("difference")
     last = None
     for axis, cells in zip(axes[1:], maps, strict=True):
-        last = _lay(axis, shown[0], cells / end, smooth, opacity, colormap(DIFFERENCE), (-1, 1))
+        last = _overlay(axis, shown[0], cells / end, style, colormap(DIFFERENCE), (-1, 1))
     if last is not None:
         _bar(figure, last, axes, [f"−{end:.3f}", "0", f"+{end:.3f}"], [-1, 0, 1])
 
 
 def _bar(figure, mappable, axes, labels, ticks) -> None:
-    """A colour bar of opaque colours beside a row."""
+    """An opaque color bar to the right of a row."""
     bar = figure.colorbar(mappable, ax=list(axes), fraction=0.03, aspect=14, pad=0.01, shrink=0.85)
     bar.set_ticks(ticks, labels=labels)
     bar.ax.tick_params(labelsize=6, length=2)
@@ -203,11 +212,11 @@ def _bar(figure, mappable, axes, labels, ticks) -> None:
 
 
 def _outline_masks(axis, explanation: Explanation, word: int) -> None:
-    """Outline the masks, solid for the one that the word speaks of."""
+    """Outline the masks, solid for the finding of the word."""
     own = reading.mask_of_word(explanation, word)
     height, width = explanation.image.shape
     for name, mask in explanation.masks.items():
-        solid = name == own or word == reading.WHOLE
+        solid = name == own or word == reading.PAIR
         for line in reading.outlines(mask):
             x = np.array([*line[0::2], line[0]]) * width - 0.5
             y = np.array([*line[1::2], line[1]]) * height - 0.5
@@ -216,7 +225,7 @@ def _outline_masks(axis, explanation: Explanation, word: int) -> None:
 
 
 def _name_masks(axis, explanation: Explanation) -> None:
-    """Names at the top of the outlines, moved down where they would touch."""
+    """Label the masks above their outlines, moved down where labels would overlap."""
     height, width = explanation.image.shape
     corners = {}
     for name, mask in explanation.masks.items():
@@ -246,5 +255,5 @@ def _inside(explanation: Explanation, word: int) -> str:
         return ""
     cells = reading.region_map(explanation, word)
     place = explanation.masks[name], explanation.center
-    hit = "hit" if reading.points_inside(cells, *place) else "miss"
+    hit = "hit" if reading.pointing_hit(cells, *place) else "miss"
     return f"{reading.mass_inside(cells, *place):.0%} inside, {hit}"

@@ -1,11 +1,11 @@
-"""Colours that screen and print share: Okabe-Ito for word types, matplotlib's maps for numbers.
+"""Colors of screen and print: Okabe-Ito for word types, matplotlib's colormaps for numbers.
 
-A word type is told by a letter as well, for readers who cannot tell the colours apart.
+Word types also have a letter, for readers with color vision deficiency.
 """
 
 import numpy as np
 
-WORD_TYPES = {  # colour and letter
+WORD_TYPES = {  # color and letter
     "finding": ("#D55E00", "F"),
     "location": ("#009E73", "L"),
     "severity": ("#E69F00", "S"),
@@ -20,26 +20,26 @@ SELECTED = "#D55E00"
 
 
 def word_color(word_type: str | None) -> str:
-    """Colour of a word type; of filler when the type is not known."""
+    """Color of a word type; that of filler if the type is unknown."""
     return WORD_TYPES.get(word_type or "filler", WORD_TYPES["filler"])[0]
 
 
 def word_letter(word_type: str | None) -> str:
-    """Letter of a word type, empty for filler and where the type is not known."""
+    """Letter of a word type; empty for filler or an unknown type."""
     return WORD_TYPES.get(word_type or "filler", WORD_TYPES["filler"])[1]
 
 
 def colormap(name: str):
-    """matplotlib's colour map by one of our names.
+    """matplotlib's colormap of this name.
 
     Raises:
-        ValueError: for a name that is not offered.
+        ValueError: the name is not in COLORMAPS.
     """
     import matplotlib
 
     if name not in (*COLORMAPS, DIFFERENCE):
         raise ValueError(f"colormap must be one of {', '.join(COLORMAPS)}, got {name!r}")
-    # The light half of Oranges is white: an overlay of it would hide the radiograph.
+    # The light end of Oranges is white and would hide the radiograph.
     if name == "oranges":
         colors = matplotlib.colormaps["Oranges"](np.linspace(0.35, 1, 256))
         return matplotlib.colors.ListedColormap(colors, name="oranges")
@@ -47,6 +47,6 @@ def colormap(name: str):
 
 
 def lookup_table(name: str) -> bytes:
-    """256 colours as RGB bytes, 768 in all, so that the browser paints what print shows."""
+    """256 colors as 768 RGB bytes, so that browser and print use the same colors."""
     colors = colormap(name)(np.linspace(0, 1, 256))[:, :3]
     return (colors * 255).round().astype(np.uint8).tobytes()

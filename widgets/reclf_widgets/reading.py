@@ -1,10 +1,10 @@
-"""What is read off an Explanation: maps, words in their report, masks on the region grid, edges.
+"""Quantities derived from an Explanation: attention maps, word positions, mask overlap, edges.
 
-    Explanation -> numbers that figures and widgets show, so that both show the same
+    Explanation -> the numbers that figures and widgets both show
 
-Shape letters: W = words, h, w = region grid, K = SRM steps, H, W_px = image size. A word index of
--1 stands for the whole pair: node 0 of the relation graph, and the mean map of all words. `center`
-is where in its block of pixels a region looks (`Explanation.center`).
+Shape letters: W = words, h, w = region grid, K = SRM steps, H, W_px = image size. Word index -1
+(PAIR) is the image-report pair: global node 0 of the relation graph; its attention map is the mean
+over words. `center` is the receptive-field center of a region (`Explanation.center`).
 """
 
 from collections.abc import Sequence
@@ -15,15 +15,16 @@ import numpy as np
 from reclf.data.region_grid import MIDDLE, heat_in_pixels
 from reclf.explain import Explanation
 
-WHOLE = -1
+PAIR = -1
+GLOBAL_NODE = "global node"
 
 
 def region_map(explanation: Explanation, word: int) -> np.ndarray:
-    """Where a word looks, (h, w), sums to 1.
+    """Attention map of a word, (h, w), sums to 1.
 
-    For WHOLE it is the mean over words, weighted by importance where there is importance.
+    For PAIR it is the mean over words, weighted by importance if the model has it.
     """
-    if word != WHOLE:
+    if word != PAIR:
         return explanation.attention[word]
     if not explanation.words:
         return np.zeros(explanation.attention.shape[1:], dtype=np.float32)
@@ -32,41 +33,51 @@ def region_map(explanation: Explanation, word: int) -> np.ndarray:
 
 
 def word_name(explanation: Explanation, word: int) -> str:
-    """The word, or "whole pair"."""
-    return "whole pair" if word == WHOLE else explanation.words[word]
+    """The word in quotes, or "image-report pair"."""
+    return "image-report pair" if word == PAIR else f"“{explanation.words[word]}”"
+
+
+def node_names(explanation: Explanation) -> list[str]:
+    """Names of the 1 + W nodes of the relation graph."""
+    return [GLOBAL_NODE, *explanation.words]
+
+
+def word_type(explanation: Explanation, word: int) -> str | None:
+    """Type of a word; None for the image-report pair and if types are unknown."""
+    return explanation.word_types[word] if explanation.word_types and word != PAIR else None
 
 
 def find_words(explanation: Explanation, words: Sequence[int | str] | None, limit: int = 4):
-    """Word indices from indices and texts; None chooses those that say most.
+    """Word indices from indices and texts; None selects `salient_words`.
 
     Raises:
-        ValueError: a word that the report does not hold; names some that it holds.
+        ValueError: the report does not contain a word; lists the words it contains.
     """
     if words is None:
-        return telling_words(explanation, limit)
+        return salient_words(explanation, limit)
     found = []
     for word in words:
         if isinstance(word, str):
             if word.lower() not in explanation.words:
-                held = ", ".join(dict.fromkeys(explanation.words))
-                raise ValueError(f"{word!r} is not a word of this report; it has: {held}")
+                known = ", ".join(dict.fromkeys(explanation.words))
+                raise ValueError(f"{word!r} is not a word of this report; it has: {known}")
             found.append(explanation.words.index(word.lower()))
-        elif WHOLE <= word < len(explanation.words):
+        elif PAIR <= word < len(explanation.words):
             found.append(int(word))
         else:
             raise ValueError(
                 f"word {word} is outside the {len(explanation.words)} words of this report "
-                "(-1 is the whole pair)"
+                "(-1 is the image-report pair)"
             )
     return found
 
 
-def telling_words(explanation: Explanation, limit: int) -> list[int]:
-    """Up to `limit` words in reading order: one for each known finding first, then by weight.
+def salient_words(explanation: Explanation, limit: int) -> list[int]:
+    """Up to `limit` words in reading order: one word of each annotated finding, then by weight.
 
-    Weight is importance; where there is none, the maximum of a word's map. Short words ("of",
-    "the") come last, even when they belong to the name of a finding, and so do fillers where types
-    are known; a lexicon's guess changes nothing, since it does not list everything that counts.
+    The weight is the importance; for a model without it, the maximum of the attention map. Short
+    words ("of", "the") come last, even inside the name of a finding, and so do fillers. Word types
+    assigned by a lexicon are ignored, because no lexicon lists all relevant words.
     """
     count = len(explanation.words)
     weight = explanation.importance
@@ -92,10 +103,10 @@ def telling_words(explanation: Explanation, limit: int) -> list[int]:
 
 
 def report_pieces(report: str, words: Sequence[str]) -> tuple[list[tuple[str, str]], str]:
-    """Divide a report at its words: (text before a word, the word as written), and the rest.
+    """Split a report at its words: (text before a word, the word as written), and the rest.
 
-    The model reads words in lower case and may have been cut short; what follows the last word it
-    read is the rest. Words that are not found in the report stand with a space before them.
+    The model reads lower-case words and may truncate the report; the rest is the text after the
+    last word that it reads. If a word is not found in the report, all words are joined by spaces.
     """
     lowered = report.lower()
     if len(lowered) != len(report):  # some letters have longer lower-case forms
@@ -113,19 +124,19 @@ def report_pieces(report: str, words: Sequence[str]) -> tuple[list[tuple[str, st
 
 
 def mass_inside(cells: np.ndarray, mask: np.ndarray, center: float = MIDDLE) -> float:
-    """Share of a map (h, w), laid on the pixels, that falls inside a mask (H, W_px)."""
+    """Share of a map (h, w), upsampled to pixels, that lies inside a mask (H, W_px)."""
     pixels = heat_in_pixels(cells, mask.shape, center)
     total = float(pixels.sum())
     return float(pixels[mask].sum() / total) if total else float("nan")
 
 
-def points_inside(cells: np.ndarray, mask: np.ndarray, center: float = MIDDLE) -> bool:
-    """Pointing game: the center of the strongest region lies inside the mask."""
-    return bool(centers(mask, cells.shape, center).flat[int(cells.argmax())])
+def pointing_hit(cells: np.ndarray, mask: np.ndarray, center: float = MIDDLE) -> bool:
+    """Pointing game: whether the center of the region with the maximum lies inside the mask."""
+    return bool(mask_at_centers(mask, cells.shape, center).flat[int(cells.argmax())])
 
 
-def centers(mask: np.ndarray, grid: tuple[int, int], center: float = MIDDLE) -> np.ndarray:
-    """The mask at the pixel that each region is centered on, bool (h, w)."""
+def mask_at_centers(mask: np.ndarray, grid: tuple[int, int], center: float = MIDDLE) -> np.ndarray:
+    """The mask at the center pixel of each region, bool (h, w)."""
     rows, columns = (
         np.clip((np.arange(n) + center) * size / n, 0, size - 1).astype(int)
         for n, size in zip(grid, mask.shape, strict=True)
@@ -134,15 +145,15 @@ def centers(mask: np.ndarray, grid: tuple[int, int], center: float = MIDDLE) -> 
 
 
 def mask_of_word(explanation: Explanation, word: int) -> str | None:
-    """Name of the mask that a word speaks of: finding instance n owns the n-th mask."""
-    if word == WHOLE or explanation.word_findings is None:
+    """Name of the mask of a word's finding: finding instance n has the n-th mask."""
+    if word == PAIR or explanation.word_findings is None:
         return None
     finding, names = explanation.word_findings[word], list(explanation.masks)
     return names[finding] if 0 <= finding < len(names) else None
 
 
 def outlines(mask: np.ndarray) -> list[list[float]]:
-    """Contours of a mask as flat lists x0, y0, x1, y1, ... in shares of width and height."""
+    """Contours of a mask as flat lists x0, y0, x1, y1, ... as fractions of width and height."""
     height, width = mask.shape
     found, _ = cv2.findContours(mask.astype(np.uint8), cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
     lines = []
@@ -156,12 +167,12 @@ def outlines(mask: np.ndarray) -> list[list[float]]:
 def strongest_edges(
     graph: np.ndarray, count: int, threshold: float = 0.0
 ) -> list[tuple[int, int, float]]:
-    """The strongest edges between different nodes, (drawing node, drawn-on node, weight).
+    """The strongest edges between different nodes: (attending node, attended node, edge weight).
 
     Args:
-        graph: (1 + W, 1 + W), `graph[i, j]` is how much node i draws from node j.
-        count: at most so many.
-        threshold: in [0, 1], a share of the strongest edge.
+        graph: (1 + W, 1 + W), `graph[i, j]` is the weight with which node i attends to node j.
+        count: maximum number of edges.
+        threshold: minimum edge weight, as a fraction in [0, 1] of the maximum edge weight.
     """
     between = graph.copy()
     np.fill_diagonal(between, -1)

@@ -1,4 +1,4 @@
-"""A widget with two faces: live where someone can click, a picture with words everywhere else."""
+"""A widget that is interactive in a live notebook and an image with an alt text elsewhere."""
 
 import base64
 import io
@@ -14,23 +14,23 @@ from . import figure
 
 
 class StillWidget(anywidget.AnyWidget):
-    """What a stored notebook, GitHub and papermill show of a widget; subclasses draw it."""
+    """Base of all widgets: adds a static image for stored notebooks, GitHub and papermill."""
 
     def alt_text(self) -> str:
-        """What is shown, in words."""
+        """Text description of the view."""
         raise NotImplementedError
 
     def _still(self) -> Figure:
-        """The picture that a stored notebook shows."""
+        """The figure that a stored notebook shows."""
         raise NotImplementedError
 
     def open(self) -> None:
-        """Tell the front end, where there is one: a stored notebook should not hold our arrays."""
+        """Connect to the front end only if live: a stored notebook must not contain the arrays."""
         if is_live():
             super().open()
 
     def _repr_mimebundle_(self, **keywords: Any) -> Any:
-        """The live view where there is one; a picture and its description for everyone else."""
+        """The image and its description, with the live view where there is a front end."""
         drawn = self._still()
         buffer = io.BytesIO()
         with plt.rc_context(figure.STYLE):

@@ -1,4 +1,4 @@
-"""Parts of the explorer that stand alone. Given an explorer, they follow it and lead it."""
+"""Single panels of the explorer. Created from an explorer, a view shares its state both ways."""
 
 from typing import Any
 
@@ -12,10 +12,10 @@ from .explorer import Edit, MatchingExplorer
 
 
 class _View(MatchingExplorer):
-    """An explorer with some of its panels.
+    """An explorer with a subset of its panels.
 
     Args:
-        explanations: as for MatchingExplorer, or an explorer to stay in step with.
+        explanations: as for MatchingExplorer, or an explorer to synchronize with.
     """
 
     def __init__(
@@ -30,71 +30,84 @@ class _View(MatchingExplorer):
             return
         leader = explanations
         super().__init__(leader.cases, on_edit=on_edit, **(leader.state() | state))
-        # The case goes first: a word of the new case may not exist in the old one.
+        # Link the case first: a word index of the new case may not exist in the old one.
         for name in ("case_index", "edits", *leader.state()):
             pair = (leader, name), (self, name)
             traitlets.link(*(reversed(pair) if name in state else pair))
 
+    def alt_text(self) -> str:
+        """Text description of the view, or of what this model does not have."""
+        message = self._message()
+        return f"{self.explanation.study_id}: {message}" if message else self._description()
+
+    def _still(self) -> Figure:
+        message = self._message()
+        return figure.plot_message(message) if message else self.figure()
+
+    def _message(self) -> str:
+        """What the selected model lacks for this view; empty if nothing."""
+        missing = self._missing()
+        return f"{self.models[self.model]} has no {missing}" if missing else ""
+
+    def _missing(self) -> str | None:
+        return None
+
+    def _description(self) -> str:
+        return super().alt_text()
+
 
 class MatchingView(_View):
-    """Where words look: radiograph, heat-map and report."""
+    """Attention maps of words: radiograph, heatmap and report."""
 
     _panels = ("matching",)
 
 
 class RelationGraphView(_View):
-    """What words draw from each other: arcs over the report, matrix, and graph."""
+    """The relation graph: arcs above the report, matrix, and node-link diagram."""
 
     _panels = ("relations",)
 
-    def alt_text(self) -> str:
-        """What is shown, in words: the study, its strongest relations."""
-        one = self.explanation
-        graph = one.relations(self._step())
-        if graph is None:
-            return f"{one.study_id}: {self.models[self.model]} relates no words"
-        names = ["the whole pair", *(f"“{word}”" for word in one.words)]
-        strongest = [
-            f"{names[i]} draws on {names[j]} ({weight:.3f})"
-            for i, j, weight in reading.strongest_edges(graph, 3, self.threshold)
-        ]
-        return f"Relations between the words of {one.study_id}; strongest: {', '.join(strongest)}"
-
     def figure(self, **options: Any) -> Figure:
-        """`plot_relations` with the state of the view, and the options."""
+        """`plot_relations` with the state of the view and options."""
         given = {"step": self._step(), "edges": self.edges, "threshold": self.threshold}
         return word_figures.plot_relations(self.explanation, **(given | options))
 
+    def _missing(self) -> str | None:
+        return "relation graph" if self.explanation.graph is None else None
+
+    def _description(self) -> str:
+        one = self.explanation
+        graph = one.relations(self._step())
+        assert graph is not None
+        names = [reading.GLOBAL_NODE, *(f"“{word}”" for word in one.words)]
+        strongest = [
+            f"{names[i]} attends to {names[j]} (edge weight {weight:.3f})"
+            for i, j, weight in reading.strongest_edges(graph, 3, self.threshold)
+        ]
+        return f"Relation graph of {one.study_id}; strongest edges: {', '.join(strongest)}"
+
     def _step(self) -> int:
-        """The step, as far as this model goes: another one may have more."""
+        """The selected step, limited to the steps of this model."""
         graph = self.explanation.graph
         return self.step if graph is None else min(self.step, len(graph) - 1)
 
-    def _still(self) -> Figure:
-        if self.explanation.graph is None:
-            return figure.plot_message(f"{self.models[self.model]} relates no words")
-        return self.figure()
-
 
 class ImportanceView(_View):
-    """How much each word counts: shades in the report, and a ranked list."""
+    """Importance weights of words: shading in the report, and a ranked list."""
 
     _panels = ("importance",)
 
-    def alt_text(self) -> str:
-        """What is shown, in words: the study, its most important words."""
-        one = self.explanation
-        if one.importance is None:
-            return f"{one.study_id}: {self.models[self.model]} weighs no words"
-        first = np.argsort(-one.importance, kind="stable")[:3]
-        words = ", ".join(f"“{one.words[i]}” ({one.importance[i]:.3f})" for i in first)
-        return f"How much each word of {one.study_id} counts; most: {words}"
-
     def figure(self, **options: Any) -> Figure:
-        """`plot_importance` of the model shown."""
+        """`plot_importance` of the selected model."""
         return word_figures.plot_importance(self.explanation, **options)
 
-    def _still(self) -> Figure:
-        if self.explanation.importance is None:
-            return figure.plot_message(f"{self.models[self.model]} weighs no words")
-        return self.figure()
+    def _missing(self) -> str | None:
+        return "importance weights" if self.explanation.importance is None else None
+
+    def _description(self) -> str:
+        one = self.explanation
+        weights = one.importance
+        assert weights is not None
+        first = np.argsort(-weights, kind="stable")[:3]
+        words = ", ".join(f"“{one.words[i]}” ({weights[i]:.3f})" for i in first)
+        return f"Importance weights of the words of {one.study_id}; highest: {words}"

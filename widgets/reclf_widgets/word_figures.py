@@ -1,4 +1,4 @@
-"""Figures for print of words among themselves: what each draws on, and how much it counts."""
+"""Print figures of words: the relation graph, and importance weights."""
 
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
@@ -15,9 +15,9 @@ from . import reading
 from .figure import COLUMN, PAGE, STYLE, by_model
 from .palette import RELATION, WORD_TYPES, word_color, word_letter
 
-BESIDE = 5.0  # inches of a figure from which its two parts stand side by side
-LETTER = 0.85  # of the height of a row: the size of its name
-SMALLEST = 2.5  # points: smaller names are left out
+BESIDE = 5.0  # inches: figures at least this wide have matrix and arcs side by side
+LETTER = 0.85  # font size of a label, as a fraction of the height of its row
+SMALLEST = 2.5  # points: smaller labels are omitted
 
 
 def plot_relations(
@@ -28,27 +28,27 @@ def plot_relations(
     threshold: float = 0.0,
     width: float = PAGE,
 ) -> Figure:
-    """What each word draws from which: the whole matrix, and the strongest edges as arcs.
+    """The relation graph: its matrix, and the strongest edges as arcs.
 
-    Arcs on the right of the words lead to a word further down, on the left to one further up; the
-    arrow points from the drawing word to the word drawn on. Below it all stands what the letters
-    of word types mean, and who guessed the types where no annotation knows them.
+    An arrow points from a word to the word that it attends to: arcs on the right lead to a later
+    word, arcs on the left to an earlier one. The caption explains the letters of word types, and
+    names the lexicon if the types are not annotated.
 
     Args:
-        explanation: of a model that relates words.
-        step: of semantic relation modelling, see `Explanation.relations`; by default what
-            reaches the score last. Above it stands what is to be known of it.
-        edges: at most so many arcs.
-        threshold: in [0, 1]; leaves out edges below this share of the strongest.
-        width: inches; from five on the arcs stand beside the matrix, else below it.
+        explanation: of a model with semantic relation modeling (SRM).
+        step: SRM step, see `Explanation.relations`; by default the last edges that the score uses.
+            `Explanation.caveat` is the title of the matrix.
+        edges: maximum number of arcs.
+        threshold: minimum edge weight, as a fraction in [0, 1] of the maximum edge weight.
+        width: inches; from five inches the arcs are to the right of the matrix, otherwise below it.
 
     Raises:
-        ValueError: the model has no relation graph, or no such step.
+        ValueError: the model has no relation graph, or not this step.
     """
     graph = explanation.relations(step)
     if graph is None:
-        raise ValueError(f"{explanation.study_id}: this model relates no words; it has no graph")
-    names = ["whole pair", *explanation.words]
+        raise ValueError(f"{explanation.study_id}: this model has no relation graph")
+    names = reading.node_names(explanation)
     strongest = reading.strongest_edges(graph, edges, threshold)
     arrangement: dict[str, Any]
     if width >= BESIDE:
@@ -66,38 +66,38 @@ def plot_relations(
         bar = figure.colorbar(image, ax=matrix, fraction=0.04, pad=0.01, extend="max")
         bar.ax.tick_params(labelsize=6, length=2)
         matrix.tick_params(length=0, pad=1)
-        matrix.set(xlabel="drawn on", ylabel="draws")
+        matrix.set(xlabel="attended node (key)", ylabel="attending node (query)")
         matrix.set_title(explanation.caveat(step), fontsize=6, loc="left")
         arcs.axis("off")
-        up_to = f", up to {strongest[0][2]:.3f}" if strongest else ""
-        arcs.set_title(f"{len(strongest)} strongest relations{up_to}", fontsize=7)
-        _say_types(figure, explanation, explanation.word_types or [])
-        _name_nodes(figure, matrix, explanation, names)
+        maximum = f", weight ≤ {strongest[0][2]:.3f}" if strongest else ""
+        arcs.set_title(f"{len(strongest)} strongest edges{maximum}", fontsize=7)
+        _caption_types(figure, explanation, explanation.word_types or [])
+        _label_nodes(figure, matrix, explanation, names)
         figure.set_layout_engine("none")
-        if width < BESIDE:  # below the matrix there is more room than its names leave to it
+        if width < BESIDE:  # below the matrix the arcs can use the space of its labels
             place = arcs.get_position()
             arcs.set_position([0, place.y0, 1, place.height])
         _plot_arcs(arcs, explanation, names, strongest)
     return figure
 
 
-def _name_nodes(figure: Figure, matrix: Axes, explanation: Explanation, names: list[str]) -> None:
-    """Lay the figure out, with the names of rows and columns as large as their cells let them be,
-    and with none where they could not be read."""
+def _label_nodes(figure: Figure, matrix: Axes, explanation: Explanation, names: list[str]) -> None:
+    """Compute the layout and label rows and columns: font size fits the cells; no labels if they
+    would be illegible."""
     ticks = np.arange(len(names))
     matrix.set_xticks(ticks, names, rotation=90, fontsize=7)
     matrix.set_yticks(ticks, names, fontsize=7)
     _color_labels(matrix.get_xticklabels()[1:], explanation)
     _color_labels(matrix.get_yticklabels()[1:], explanation)
     dpi = figure.get_dpi()
-    figure.set_dpi(STYLE["savefig.dpi"])  # letters of few pixels are wider or narrower than of more
+    figure.set_dpi(STYLE["savefig.dpi"])  # text width depends on the resolution
     figure.draw_without_rendering()
     size = min(7.0, LETTER * 72 * _inches(matrix)[1] / len(names))
     if size >= SMALLEST:
         matrix.tick_params(labelsize=size)
     else:
         matrix.set(xticks=[], yticks=[])
-    for _ in range(2):  # the sentence below the figure has its place after the first
+    for _ in range(2):  # the caption has its final position after the first pass
         figure.draw_without_rendering()
     figure.set_dpi(dpi)
 
@@ -111,12 +111,12 @@ def _inches(axis: Axes) -> tuple[float, float]:
 def _plot_arcs(
     axis: Axes, explanation: Explanation, names: list[str], edges: list[tuple[int, int, float]]
 ) -> None:
-    """Words below each other and their relations beside them, as large as the axis lets them be."""
+    """Words in a column and edges as arcs, scaled to the axis."""
     nodes = sorted({node for edge in edges for node in edge[:2]})
     place = {node: len(nodes) - 1 - i for i, node in enumerate(nodes)}
     highest = max((weight for *_, weight in edges), default=0.0)
-    # Across, the axis goes from -1 to 1, and three tenths of that are for arcs; a letter is about
-    # 0.6 of its size wide. A word stands in the middle, the letter of its type on its right.
+    # The axis spans -1 to 1, of which 0.3 on each side is for arcs. A letter is about 0.6 of its
+    # font size wide. Words are centered, with the letter of their type on the right.
     across, height = _inches(axis)
     inch = 2 / across
     row = height / (len(nodes) + 0.6)
@@ -125,7 +125,7 @@ def _plot_arcs(
     half = 0.3 * size / 72 * letters * inch
     reach = half + (0.04 + 0.9 * size / 72) * inch
     for node in nodes:
-        kind = explanation.word_types[node - 1] if explanation.word_types and node else None
+        kind = reading.word_type(explanation, node - 1)
         axis.text(0, place[node], names[node], ha="center", va="center", fontsize=size)
         axis.text(
             half + 0.03 * inch,
@@ -138,7 +138,7 @@ def _plot_arcs(
         )
     for i, j, weight in edges:
         side = reach if place[j] < place[i] else -reach
-        length = row * abs(place[j] - place[i])  # in inches; an arc leaves it by half of its bow
+        length = row * abs(place[j] - place[i])  # inches; the arc deviates by half of its bow
         bow = min(0.55, 2 * (1 - reach) / inch / (length or 1))
         axis.add_patch(
             FancyArrowPatch(
@@ -164,14 +164,13 @@ def _color_labels(labels, explanation: Explanation) -> None:
                 label.set_color(word_color(kind))
 
 
-def _say_types(figure: Figure, explanation: Explanation, kinds: Collection[str | None]) -> None:
-    """Below a figure: what the letters of these types mean, and who guessed them where no
-    annotation knows."""
+def _caption_types(figure: Figure, explanation: Explanation, kinds: Collection[str | None]) -> None:
+    """Caption: the letters of these word types, and the lexicon if types are not annotated."""
     said = ", ".join(
         f"{word_letter(kind)} {kind}" for kind in WORD_TYPES if kind in kinds and word_letter(kind)
     )
     if said and explanation.types_guessed:
-        said += f";\nguessed by {explanation.provenance['word_types']}"
+        said += f";\nassigned by {explanation.provenance['word_types']}, not annotated"
     if said:
         figure.supxlabel(said, fontsize=6)
 
@@ -183,13 +182,13 @@ def plot_importance(
     top: int = 15,
     width: float = COLUMN,
 ) -> Figure:
-    """How much each word counts in the score: bars of the weights, strongest first. Below stands
-    what the letters of word types mean, and who guessed the types where no annotation knows them.
+    """Importance weights of words as bars, highest first. The caption explains the letters of word
+    types, and names the lexicon if the types are not annotated.
 
     Args:
-        explanation: one, or model name -> explanation of the same pair (a panel each).
-        words: indices or texts to show; by default the `top` strongest of the first model.
-        top: how many.
+        explanation: one, or model name -> explanation of the same pair (one panel per model).
+        words: indices or texts; by default the `top` words of highest weight in the first model.
+        top: number of words.
         width: inches of one panel.
 
     Raises:
@@ -198,15 +197,13 @@ def plot_importance(
     models = by_model(explanation)
     for name, one in models.items():
         if one.importance is None:
-            raise ValueError(
-                f"{name or one.study_id}: this model weighs no words; it has no importance"
-            )
+            raise ValueError(f"{name or one.study_id}: this model has no importance weights")
     first = next(iter(models.values()))
     weights = first.importance
     assert weights is not None
     chosen = reading.find_words(first, words) if words is not None else np.argsort(-weights)[:top]
     uniform = 1 / max(len(first.words), 1)
-    kinds = [first.word_types[w] if first.word_types else None for w in chosen]
+    kinds = [reading.word_type(first, w) for w in chosen]
     with plt.rc_context(STYLE):
         figure, axes = plt.subplots(
             1,
@@ -232,5 +229,5 @@ def plot_importance(
             axis.invert_yaxis()
             axis.spines[["top", "right"]].set_visible(False)
             axis.legend(frameon=False, fontsize=7, loc="lower right")
-        _say_types(figure, first, kinds)
+        _caption_types(figure, first, kinds)
     return figure

@@ -1,7 +1,8 @@
-// The numbers of one case, as Python sends them. Words count from 0, and -1 is the whole pair, which
-// is node 0 of the relation graph; so word w is node w + 1.
+// The arrays of one case, as Python sends them. Words are counted from 0; -1 is the image-report pair,
+// the global node 0 of the relation graph. So word w is node w + 1.
 
-const WHOLE = -1;
+const PAIR = -1;
+const GLOBAL_NODE = "global node";
 
 class Case {
   constructor(get) {
@@ -9,7 +10,7 @@ class Case {
     this.info = info;
     [this.height, this.width] = info.shape;
     [this.rows, this.columns] = info.grid;
-    this.center = info.center; // where in its block a region looks: 0.5 is the middle
+    this.center = info.center; // receptive-field center of a region in its block; 0.5 is the middle
     this.words = info.pieces.map(([, word]) => word);
     this.count = this.words.length;
     this.regions = this.rows * this.columns;
@@ -25,26 +26,28 @@ class Case {
       start += steps * size;
       return all;
     });
-    // What counts: the whole pair and the words, each as in the last step that reaches the score.
+    // The global node and the words, each from the last SRM step that the score uses.
     this.counting = this.graphs.map((all, model) => {
       if (!all.length) return null;
-      const [whole, words] = info.counting[model];
-      if (whole === words) return all[words];
+      const [pair, words] = info.counting[model];
+      if (pair === words) return all[words];
       const joined = Float32Array.from(all[words]);
-      joined.set(all[whole].subarray(0, this.count + 1));
+      joined.set(all[pair].subarray(0, this.count + 1));
       return joined;
     });
     this.means = new Map();
     this.tops = new Map();
-    this.greys = null;
+    this.painted = null;
   }
 
-  name(word) { return word === WHOLE ? "whole pair" : this.words[word]; }
-  type(word) { return (word !== WHOLE && this.info.types?.[word]) || "filler"; }
+  name(word) { return word === PAIR ? "image-report pair" : this.words[word]; }
+  nodeName(node) { return node ? this.words[node - 1] : GLOBAL_NODE; }
+  place(region) { return `row ${Math.floor(region / this.columns) + 1} column ${(region % this.columns) + 1}`; }
+  type(word) { return (word !== PAIR && this.info.types?.[word]) || "filler"; }
 
-  // Where a word looks: regions row by row, sums to 1.
+  // Attention map of a word: regions row by row, sums to 1. For PAIR: the mean by importance.
   map(model, word) {
-    if (word !== WHOLE) {
+    if (word !== PAIR) {
       const start = (model * this.count + word) * this.regions;
       return this.attention.subarray(start, start + this.regions);
     }
@@ -70,19 +73,24 @@ class Case {
     return this.info.weighs[model] ? this.weights.subarray(model * this.count, (model + 1) * this.count) : null;
   }
 
+  // One value for each word: attention to a region, or importance (null for a model without) if none.
+  wordValues(model, region) {
+    return region < 0 ? this.importance(model) : Float64Array.from(this.words, (_, w) => this.map(model, w)[region]);
+  }
+
   graph(model, step) {
     const all = this.graphs[model];
     return all.length && step >= 0 ? all[Math.min(step, all.length - 1)] : this.counting[model];
   }
 
-  // What a reader of the graph of a step must know, in words.
+  // What limits the reading of the graph of a step, as text.
   caveat(model, step) {
     const caveats = this.info.caveats[model];
     const found = caveats[clamp(step + 1, 0, caveats.length - 1)];
     return found ? `; ${found}` : "";
   }
 
-  // Edges between different nodes, strongest first: [drawing node, node drawn on, weight].
+  // Edges between different nodes, strongest first: [attending node, attended node, weight].
   edges(graph, least, own = null) {
     const nodes = this.count + 1;
     const found = [];
@@ -107,13 +115,13 @@ class Case {
     return this.tops.get(graph);
   }
 
-  // The region whose center is nearest to a point, given in shares of width and height.
+  // The region whose center is nearest to a point, in fractions of width and height.
   nearest(x, y) {
     const along = (share, count) => clamp(Math.ceil(share * count - this.center - 0.5), 0, count - 1);
     return along(y, this.rows) * this.columns + along(x, this.columns);
   }
 
-  // Where the block of a region begins and ends, in shares of width and height.
+  // Bounds of the block of a region, in fractions of width and height.
   block(region) {
     const along = (place, count) => [
       place > 0 ? (place - 0.5 + this.center) / count : 0,
@@ -123,7 +131,7 @@ class Case {
     return { left, right, top, bottom };
   }
 
-  // How much of a map lies inside a mask, and whether its strongest region points into it.
+  // Share of a map inside a mask, and the pointing game: whether the maximum lies inside.
   inside(cells, mask) {
     const start = (1 + mask * 2) * this.regions;
     let mass = 0, total = 0;
@@ -134,10 +142,10 @@ class Case {
     return { mass: mass / (total || 1), hit: this.coverage[start + this.regions + argsort(cells)[0]] > 0 };
   }
 
-  // The radiograph with window and level, painted once for each setting.
-  grey(window_, level) {
+  // The radiograph with window and level, cached for one setting.
+  radiograph(window_, level) {
     const key = `${window_}/${level}`;
-    if (this.greys?.key !== key) {
+    if (this.painted?.key !== key) {
       const table = new Uint32Array(256);
       for (let i = 0; i < 256; i++) {
         const value = Math.round(255 * clamp((i / 255 - level) / window_ + 0.5, 0, 1));
@@ -146,8 +154,8 @@ class Case {
       const canvas = painting(this.width, this.height, (target) => {
         for (let i = 0; i < target.length; i++) target[i] = table[this.pixels[i]];
       });
-      this.greys = { key, canvas };
+      this.painted = { key, canvas };
     }
-    return this.greys.canvas;
+    return this.painted.canvas;
   }
 }

@@ -1,4 +1,4 @@
-// The editor: one's own text or image, for which Python asks the model.
+// The editor: Python runs the model on the user's own report or image.
 
 function editorPanel(app) {
   const { get, put, on, model } = app;
@@ -10,7 +10,7 @@ function editorPanel(app) {
   const root = element("details", { class: "reclf-panel reclf-editor" }, element("summary", {}, "Your own text or image"), text,
     element("div", { class: "reclf-controls" }, explain, restore, element("label", {}, "Image ", file)), status);
   const ask = (request) => {
-    status.textContent = "The model is reading …";
+    status.textContent = "Running the model …";
     put({ edit: { serial: (get("edit")?.serial ?? 0) + 1, ...request } });
   };
 
@@ -23,13 +23,13 @@ function editorPanel(app) {
     status.textContent = get("status");
   }
 
-  // Open the editor with a word selected, ready to be overwritten.
+  // Open the editor and select a word in the text field.
   function editWord(word) {
     root.open = true;
     const gaps = app.data.info.pieces.slice(0, word + 1);
     const end = gaps.reduce((total, [gap, piece]) => total + gap.length + piece.length, 0);
     text.focus();
-    if (word !== WHOLE) text.setSelectionRange(end - app.data.words[word].length, end);
+    if (word !== PAIR) text.setSelectionRange(end - app.data.words[word].length, end);
   }
   on(explain, "click", () => ask({ text: text.value }));
   on(text, "keydown", (event) => { if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) { ask({ text: text.value }); event.stopPropagation(); } });
@@ -39,7 +39,7 @@ function editorPanel(app) {
     const content = await file.files[0].arrayBuffer();
     model.set("edit_image", new DataView(content));
     ask({ image: file.files[0].name });
-    file.value = ""; // else the same file could not be chosen again
+    file.value = ""; // otherwise the same file could not be chosen again
   });
   return { root, build, draw, editWord };
 }

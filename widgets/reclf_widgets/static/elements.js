@@ -1,5 +1,5 @@
-// What every part uses: elements of the page, and numbers. Report text is data: it reaches the page
-// through textContent and attributes alone.
+// Shared helpers: page elements, numbers, themes. Report text is untrusted: it is written only through
+// textContent and attributes, never as HTML.
 
 const SVG = "http://www.w3.org/2000/svg";
 
@@ -33,10 +33,10 @@ const clamp = (value, low, high) => Math.min(high, Math.max(low, value));
 const percent = (value) => `${(100 * value).toFixed(0)} %`;
 const spaced = (name) => name.replaceAll("_", " ");
 
-// Pixels of a canvas as one number each: alpha, blue, green, red from the high byte to the low one.
+// A pixel of a canvas as one number: alpha, blue, green, red from the highest to the lowest byte.
 const packed = (red, green, blue, alpha = 255) => ((alpha << 24) | (blue << 16) | (green << 8) | red) >>> 0;
 
-// A canvas of which `fill` sets the pixels, row by row.
+// A canvas; `fill` sets its pixels, row by row.
 function painting(width, height, fill) {
   const canvas = element("canvas", { width, height }), context = canvas.getContext("2d");
   const pixels = context.createImageData(width, height);
@@ -54,7 +54,7 @@ function argsort(values) {
   return Array.from(values.keys()).sort((i, j) => values[j] - values[i] || i - j);
 }
 
-// Ranks as [0, 1]: the weaker half is 0, so that a map with one tall peak shows its slopes.
+// Ranks in [0, 1]; the lower half is 0. Shows the surroundings of a maximum that dominates the map.
 export function upperRanks(values) {
   const ranks = new Float32Array(values.length);
   const last = Math.max(1, values.length - 1);
@@ -62,14 +62,14 @@ export function upperRanks(values) {
   return ranks;
 }
 
-// "light" or "dark": as chosen, else as JupyterLab has it, else as the system has it.
+// "light" or "dark": the chosen theme, otherwise that of JupyterLab, otherwise that of the system.
 function themeOf(chosen) {
   if (chosen !== "auto") return chosen;
   const lab = document.body.dataset.jpThemeLight;
   return (lab === undefined ? matchMedia("(prefers-color-scheme: dark)").matches : lab === "false") ? "dark" : "light";
 }
 
-// Calls `listen` when that may have changed; returns how to stop.
+// Calls `listen` when the theme may have changed; returns a function that stops it.
 function followTheme(listen, on) {
   on(matchMedia("(prefers-color-scheme: dark)"), "change", listen);
   const themes = new MutationObserver(listen);

@@ -1,9 +1,9 @@
 // The explorer in the browser: one plain ES module for anywidget, without build step or network.
 //
-//   traits -> Case (numbers) -> panels (image, report, relations, ranking, editor) -> traits
+//   traits -> Case (arrays) -> panels (image, report, relations, ranking, editor) -> traits
 //
-// All state lives in traits; the module keeps only what a redraw can make again. `browser.py` says
-// in which order the files make the module; this one is the last.
+// All state is in traits; the module keeps only values that a redraw can recompute. `browser.py`
+// lists the files of the module in order; this is the last one.
 
 const STATE = ["case_index", "word", "region", "model", "other", "view", "scale", "colors", "opacity", "window", "level", "smooth", "masks", "threshold", "step", "relations", "edges", "query", "label", "sort", "theme"];
 let instances = 0;
@@ -13,7 +13,7 @@ function render({ model, el }) {
   const abort = new AbortController();
   const panels = model.get("panels"), has = (name) => panels.includes(name);
   const root = element("div", { class: "reclf", "data-testid": "explorer", "data-lm-suppress-shortcuts": "true" });
-  const bound = []; // controls that follow a trait
+  const bound = []; // controls bound to a trait
   const app = {
     id: `reclf-${instances++}`, model, data: null, tables: bytes(model.get("lookup_tables")), stateNames: STATE,
     get: (name) => model.get(name),
@@ -22,7 +22,7 @@ function render({ model, el }) {
     dark: () => root.dataset.theme === "dark",
     ink: () => (root.dataset.theme === "dark" ? "#e8eaed" : "#1f2328"),
     paper: () => (root.dataset.theme === "dark" ? "#15181c" : "#ffffff"),
-    labelled(text, control, name) {
+    labeled(text, control, name) {
       const made = element("label", { class: "reclf-control" }, text, " ", control);
       control.dataset.trait = name;
       bound.push([name, control]);
@@ -31,7 +31,7 @@ function render({ model, el }) {
     select(name, options, text) {
       const control = element("select", { "aria-label": text }, ...options.map(([value, option]) => element("option", { value }, option)));
       app.on(control, "change", () => app.put({ [name]: typeof app.get(name) === "number" ? Number(control.value) : control.value }));
-      return app.labelled(text, control, name);
+      return app.labeled(text, control, name);
     },
     modelSelect(name, text) {
       const made = app.select(name, model.get("models").map((title, i) => [i, title]), text);
@@ -41,12 +41,12 @@ function render({ model, el }) {
     slider(name, min, max, step, text) {
       const control = element("input", { type: "range", min, max, step, "aria-label": text });
       app.on(control, "input", () => app.put({ [name]: Number(control.value) }));
-      return app.labelled(text, control, name);
+      return app.labeled(text, control, name);
     },
     check(name, text) {
       const control = element("input", { type: "checkbox", "aria-label": text });
       app.on(control, "change", () => app.put({ [name]: control.checked }));
-      return app.labelled(text, control, name);
+      return app.labeled(text, control, name);
     },
     editWord: (word) => editor?.editWord(word),
     picture: () => (image ?? imagePanel(app)).picture(),
@@ -64,7 +64,7 @@ function render({ model, el }) {
   reading.append(lists);
   const main = element("div", { class: "reclf-main" }, ...[image].filter(Boolean).map((part) => part.root), reading);
   root.append(top.root, main);
-  const visible = el.clientWidth > 0; // asked while it is empty, which costs no layout
+  const visible = el.clientWidth > 0; // read while it is empty, which needs no layout
   el.append(root);
 
   function follow() {
@@ -86,9 +86,9 @@ function render({ model, el }) {
   function draw() {
     const start = performance.now();
     follow();
-    if (app.get("word") >= app.data.count) return; // the numbers of the new case are on their way
-    // First text, then what measures the page, then what was measured for: a measurement after a
-    // change costs the browser a layout.
+    if (app.get("word") >= app.data.count) return; // the arrays of the new case have not arrived
+    // First update text, then measure the page, then draw by these measures: every measurement
+    // after a change makes the browser compute the layout again.
     for (const part of [top, report, relations, ranking, editor]) part?.draw();
     image?.arrange();
     if (has("relations")) report.drawArcs();
@@ -96,9 +96,9 @@ function render({ model, el }) {
     Object.assign(root.dataset, { case: app.data.info.study_id, word: app.get("word"), region: app.get("region"), draws: Number(root.dataset.draws ?? 0) + 1, drawMs: (performance.now() - start).toFixed(2) });
   }
 
-  // Traits that change together are drawn once. A hidden widget has no size to draw to: JupyterLab
-  // hides everything for some frames while it changes the theme, and a notebook behind another one
-  // for long. So wait some frames, and leave the rest to the observer of sizes.
+  // Traits that change together are drawn once. A hidden widget has no size: JupyterLab hides
+  // everything for some frames while it changes the theme, and a notebook in a background tab for
+  // long. So wait some frames; after that the ResizeObserver redraws.
   const PATIENCE = 60;
   let pending = 0, stale = false;
   function attempt(left) {
@@ -121,9 +121,9 @@ function render({ model, el }) {
 
   app.on(root, "keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || (event.shiftKey && event.key === "Enter")) return;
-    event.stopPropagation(); // else JupyterLab takes a, b, x, ... for commands on cells
+    event.stopPropagation(); // otherwise JupyterLab runs its cell commands on a, b, x, ...
     const typing = /^(INPUT|TEXTAREA|SELECT)$/.test(event.target.tagName) && !/^(range|checkbox)$/.test(event.target.type);
-    if (event.key === "Escape") app.put({ word: WHOLE, region: -1 });
+    if (event.key === "Escape") app.put({ word: PAIR, region: -1 });
     else if (typing) return;
     else if (event.key === "[") top.act("previous");
     else if (event.key === "]") top.act("next");
@@ -134,12 +134,12 @@ function render({ model, el }) {
 
   const unfollow = followTheme(onState, app.on);
   build();
-  if (visible) draw(); // else the observer of sizes calls when the widget is in the page
+  if (visible) draw(); // otherwise the ResizeObserver draws when the widget is attached
   const since = () => (performance.now() - started).toFixed(2);
   root.dataset.firstMs = since();
-  // A timer that a frame sets runs when the frame is painted.
+  // A timer set in a frame runs after that frame is painted.
   requestAnimationFrame(() => setTimeout(() => { root.dataset.paintedMs = since(); }));
-  let width = visible ? null : 0; // as drawn; the observer's first call says what that was
+  let width = visible ? null : 0; // of the last draw; set by the observer's first call
   const sizes = new ResizeObserver(([entry]) => {
     const now = Math.round(entry.contentRect.width);
     if (width !== null && now !== width) onState();

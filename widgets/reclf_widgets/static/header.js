@@ -1,21 +1,21 @@
-// The header: which case, search, filter, sort, and what concerns the whole view.
+// The header: case navigation, search, filter, sorting, theme and export.
 
 function header(app) {
   const { get, put, on } = app;
   const button = (name, text, title) => element("button", { type: "button", "data-act": name, title, "aria-label": title.split(" (")[0] }, text);
   const position = element("span", { class: "reclf-case", "data-testid": "case" });
-  const search = element("input", { type: "search", placeholder: "find in cases and words", "aria-label": "Find in cases and words; Enter goes to the next case", "data-testid": "search" });
+  const search = element("input", { type: "search", placeholder: "search cases and words", "aria-label": "Search cases and words; Enter goes to the next match", "data-testid": "search" });
   const label = app.select("label", [], "Label");
   const sort = app.select("sort", [["given", "as given"], ["score", "by score"], ["disagreement", "by disagreement"]], "Sort");
   const theme = app.select("theme", [["auto", "auto"], ["light", "light"], ["dark", "dark"]], "Theme");
   const message = element("span", { class: "reclf-note", role: "status", "data-testid": "message" });
   const scores = element("div", { class: "reclf-scores", "data-testid": "scores" });
-  const keys = element("details", { class: "reclf-keys" }, element("summary", {}, "keys"),
-    element("p", {}, "In the report: arrows, Home, End select a word, e edits it. On the image: arrows move the region; shift-drag or right-drag sets window and level, double click resets. Anywhere: [ and ] change the case, v the view, t the truth, Escape clears, / searches."));
+  const keys = element("details", { class: "reclf-keys" }, element("summary", {}, "shortcuts"),
+    element("p", {}, "Report: arrow keys, Home and End select a word, e edits it. Image: arrow keys select a region; shift-drag or right-drag changes window and level, double-click resets them. Anywhere: [ and ] change the case, v changes the view, t toggles the ground-truth masks, Escape clears the selection, / searches."));
   const bar = element("div", { class: "reclf-controls", role: "toolbar", "aria-label": "Cases" },
     button("previous", "◀", "Previous case ([)"), position, button("next", "▶", "Next case (])"), search, label, sort, message,
-    element("span", { class: "reclf-spring" }), theme, button("copy", "copy", "Copy the picture"), button("png", "PNG", "Download the picture, three times larger"),
-    button("state", "state", "Copy the state, to paste into Python"), keys);
+    element("span", { class: "reclf-spring" }), theme, button("copy", "copy", "Copy the image"), button("png", "PNG", "Download the image at three times the resolution"),
+    button("state", "state", "Copy the state as a Python dict"), keys);
   const root = element("header", {}, bar, scores);
   const labels = [...new Set(get("index").flatMap((entry) => entry.labels))].sort();
   label.control.replaceChildren(element("option", { value: "" }, "all"), ...labels.map((name) => element("option", { value: name }, spaced(name))));
@@ -23,7 +23,7 @@ function header(app) {
   const several = get("models").length > 1;
   sort.control.querySelector("[value=disagreement]").disabled = !several;
 
-  // Case indices after filter and sort.
+  // Case indices after filtering and sorting.
   function order() {
     const index = get("index"), wanted = get("label"), by = get("sort");
     const kept = [...index.keys()].filter((i) => !wanted || index[i].labels.includes(wanted));
@@ -41,7 +41,7 @@ function header(app) {
     if (document.activeElement !== search) search.value = get("query");
   }
 
-  function go(index) { put({ case_index: index, word: WHOLE, region: -1 }); }
+  function go(index) { put({ case_index: index, word: PAIR, region: -1 }); }
 
   function move(by) {
     const all = order();
@@ -51,7 +51,7 @@ function header(app) {
   }
 
   async function write(items, done) {
-    try { await items(); message.textContent = done; } catch { message.textContent = "the browser refuses to copy"; }
+    try { await items(); message.textContent = done; } catch { message.textContent = "the browser does not allow copying"; }
   }
 
   async function act(name) {
@@ -78,7 +78,7 @@ function header(app) {
     const query = search.value.trim().toLowerCase(), all = order(), place = all.indexOf(get("case_index"));
     const rest = [...all.slice(place + 1), ...all.slice(0, place)];
     const hit = rest.find((i) => query && get("index")[i].text.includes(query));
-    message.textContent = hit === undefined ? "in no other case" : "";
+    message.textContent = hit === undefined ? "no match in other cases" : "";
     if (hit !== undefined) go(hit);
   });
   return { root, draw, act, search };

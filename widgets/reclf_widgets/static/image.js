@@ -1,25 +1,25 @@
-// The image panel: the radiograph with the map of a word, of two models, or of several words.
+// The image panel: the radiograph with the attention map of a word, of two models, or of several words.
 
 const COLORS = ["viridis", "inferno", "oranges"];
-const BAR_HEIGHT = 34; // of the colour bar under the tiles
+const BAR_HEIGHT = 34; // of the color bar below the tiles
 
 function imagePanel(app) {
   const { get, put, on } = app;
   const canvas = element("canvas", { class: "reclf-image", tabindex: "0", role: "img", "data-testid": "image" });
   const readout = element("div", { class: "reclf-readout", role: "status", "data-testid": "readout" });
-  const controls = element("div", { class: "reclf-controls", role: "group", "aria-label": "How the image is shown" },
+  const controls = element("div", { class: "reclf-controls", role: "group", "aria-label": "Image display" },
     app.select("view", [["single", "one model"], ["compare", "A | B | A−B"], ["multiples", "words × models"]], "View"),
     app.modelSelect("model", "A"), app.modelSelect("other", "B"),
-    app.select("scale", [["word", "of the word"], ["case", "of the case"], ["rank", "by rank"]], "Scale"),
-    app.select("colors", COLORS.map((name) => [name, name]), "Colours"),
-    app.slider("opacity", 0, 1, 0.05, "Overlay"),
+    app.select("scale", [["word", "maximum of the word"], ["case", "maximum of the case"], ["rank", "rank"]], "Color scale"),
+    app.select("colors", COLORS.map((name) => [name, name]), "Colormap"),
+    app.slider("opacity", 0, 1, 0.05, "Opacity"),
     app.slider("window", 0.05, 2, 0.05, "Window"),
     app.slider("level", 0, 1, 0.02, "Level"),
-    app.check("smooth", "Smooth"), app.check("masks", "Truth"));
-  const root = element("section", { class: "reclf-panel reclf-image-panel", "aria-label": "Matchings" }, canvas, readout, controls);
+    app.check("smooth", "Smooth"), app.check("masks", "Masks"));
+  const root = element("section", { class: "reclf-panel reclf-image-panel", "aria-label": "Attention maps" }, canvas, readout, controls);
   let hover = -1;
 
-  // The colours of a map, opaque, as painted: 256 pixels.
+  // The colors of a colormap as 256 opaque pixels.
   const tables = Array.from({ length: COLORS.length + 1 }, (_, t) =>
     Uint32Array.from({ length: 256 }, (_, i) => {
       const start = 3 * (256 * t + i);
@@ -38,14 +38,14 @@ function imagePanel(app) {
     if (view === "multiples") {
       const weights = data.importance(a) ?? Float32Array.from(data.words, (_, w) => largest(data.map(a, w)));
       const best = argsort(weights).filter((w) => data.words[w].length > 3).slice(0, 6);
-      const words = (word === WHOLE || best.includes(word) ? best : [word, ...best.slice(0, 5)]).sort((i, j) => i - j);
+      const words = (word === PAIR || best.includes(word) ? best : [word, ...best.slice(0, 5)]).sort((i, j) => i - j);
       const list = names.flatMap((name, model) => words.map((w) => ({ model, word: w, title: `${data.name(w)}${names.length > 1 ? " · " + name : ""}` })));
       return { columns: Math.max(1, words.length), list };
     }
     return { columns: 1, list: [{ model: a, word, title: "" }] };
   }
 
-  // Where the tiles lie. Asks for the width of the page, which costs a layout; `draw` keeps the plan.
+  // Positions of the tiles. Reads the width of the page, which needs a layout; `draw` reuses the plan.
   let plan = null;
   function arrange() {
     const { columns, list } = tiles(), gap = 6, data = app.data;
@@ -60,7 +60,7 @@ function imagePanel(app) {
     plan = { list, width, height, right: columns * (width + gap) - gap, bottom: rows * (height + gap) - gap + BAR_HEIGHT };
   }
 
-  // Cells of a tile, and the value where its colours end.
+  // The map of a tile, and the value at the end of its color scale.
   function cellsOf(tile) {
     const data = app.data, { a, b } = models();
     if (tile.difference) {
@@ -70,17 +70,17 @@ function imagePanel(app) {
     }
     const cells = data.map(tile.model, tile.word), compared = get("view") === "compare" && get("models").length > 1;
     if (get("scale") === "rank") return { cells: upperRanks(cells), end: 1 };
-    if (get("scale") === "case" && tile.word !== WHOLE) return { cells, end: compared ? Math.max(data.highest(a), data.highest(b)) : data.highest(tile.model) };
-    // Two models side by side share their end, or the eye would compare unlike colours.
+    if (get("scale") === "case" && tile.word !== PAIR) return { cells, end: compared ? Math.max(data.highest(a), data.highest(b)) : data.highest(tile.model) };
+    // Two compared models share one color scale.
     return { cells, end: compared ? Math.max(largest(data.map(a, tile.word)), largest(data.map(b, tile.word))) : largest(cells) };
   }
 
   function paintTile(context, tile, width, height) {
     const data = app.data, { cells, end } = cellsOf(tile);
     context.imageSmoothingEnabled = true;
-    context.drawImage(data.grey(get("window"), get("level")), tile.x, tile.y, width, height);
+    context.drawImage(data.radiograph(get("window"), get("level")), tile.x, tile.y, width, height);
     const colors = tables[tile.difference ? COLORS.length : COLORS.indexOf(get("colors"))], opacity = get("opacity");
-    // The outermost regions stand twice, so that shifted to its centers the map still fills the tile.
+    // The outermost regions are repeated, so that the map shifted to its centers still fills the tile.
     const columns = data.columns + 2, rows = data.rows + 2;
     const heat = painting(columns, rows, (target) => {
       for (let t = 0; t < target.length; t++) {
@@ -103,7 +103,7 @@ function imagePanel(app) {
   }
 
   function paintMasks(context, tile, width, height) {
-    const data = app.data, own = tile.word === WHOLE ? -1 : data.info.own_mask[tile.word], names = [];
+    const data = app.data, own = tile.word === PAIR ? -1 : data.info.own_mask[tile.word], names = [];
     data.info.masks.forEach((mask, m) => {
       const solid = m === own;
       let left = 1, top = 1;
@@ -158,7 +158,7 @@ function imagePanel(app) {
     const y = plan.bottom - BAR_HEIGHT, first = plan.list[0];
     if (!first) return;
     const multiples = plan.list.length > 3, width = Math.floor(plan.width);
-    const end = multiples && get("scale") === "word" ? "maximum of each map" : get("scale") === "rank" ? "strongest" : shown(cellsOf(first).end);
+    const end = multiples && get("scale") === "word" ? "maximum of each map" : get("scale") === "rank" ? "maximum" : shown(cellsOf(first).end);
     const from = get("scale") === "rank" ? "median" : "0", what = get("scale") === "rank" ? "rank" : "attention";
     const sequential = tables[COLORS.indexOf(get("colors"))];
     const difference = plan.list.find((tile) => tile.difference);
@@ -180,20 +180,19 @@ function imagePanel(app) {
   function describe() {
     const data = app.data, word = get("word"), { a, b } = models(), cells = data.map(a, word);
     const region = hover >= 0 ? hover : get("region"), who = `“${data.name(word)}”`;
-    const own = word === WHOLE ? -1 : data.info.own_mask[word];
-    const truth = own < 0 ? "" : (({ mass, hit }) => ` · ${percent(mass)} inside ${spaced(data.info.masks[own].name)}, pointing ${hit ? "hit" : "miss"}`)(data.inside(cells, own));
-    const place = (r) => `row ${Math.floor(r / data.columns) + 1} column ${(r % data.columns) + 1}`;
+    const own = word === PAIR ? -1 : data.info.own_mask[word];
+    const truth = own < 0 ? "" : (({ mass, hit }) => ` · ${percent(mass)} of attention inside ${spaced(data.info.masks[own].name)}, pointing game: ${hit ? "hit" : "miss"}`)(data.inside(cells, own));
     const order = argsort(cells);
-    const best = order.slice(0, 3).map((r) => `${place(r)} (${shown(cells[r])})`);
-    canvas.setAttribute("aria-label", `Radiograph with where ${who} looks, of ${data.rows} by ${data.columns} regions; strongest: ${best.join(", ")}${truth}`);
-    if (region < 0) return `${who}${word === WHOLE ? "" : weight(data, a, word)} · strongest ${best[0] ?? "none"}${truth}`;
+    const best = order.slice(0, 3).map((r) => `${data.place(r)} (${shown(cells[r])})`);
+    canvas.setAttribute("aria-label", `Radiograph with the attention map of ${who}, ${data.rows} by ${data.columns} regions; highest attention: ${best.join(", ")}${truth}`);
+    if (region < 0) return `${who}${word === PAIR ? "" : weight(data, a, word)} · highest attention: ${best[0] ?? "none"}${truth}`;
     const versus = get("models").length > 1 ? ` · B ${shown(data.map(b, word)[region])}` : "";
-    return `${who} at ${place(region)}: ${shown(cells[region])} · rank ${order.findIndex((r) => cells[r] === cells[region]) + 1} of ${data.regions} · ${(cells[region] * data.regions).toFixed(1)}× uniform${versus}${truth}`;
+    return `${who} at ${data.place(region)}: attention ${shown(cells[region])} · rank ${order.findIndex((r) => cells[r] === cells[region]) + 1} of ${data.regions} · ${(cells[region] * data.regions).toFixed(1)}× uniform${versus}${truth}`;
   }
 
   function weight(data, model, word) {
     const weights = data.importance(model);
-    return weights ? ` · importance ${shown(weights[word])}` : "";
+    return weights ? ` · importance weight ${shown(weights[word])}` : "";
   }
 
   function draw() {
@@ -218,7 +217,7 @@ function imagePanel(app) {
     return -1;
   }
 
-  // Window and level by dragging with shift or the right button, as viewers of radiographs do.
+  // Window and level by dragging with shift or the right button, as in radiology viewers.
   let drag = null;
   on(canvas, "pointermove", (event) => {
     if (drag) {

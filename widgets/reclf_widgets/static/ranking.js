@@ -1,4 +1,4 @@
-// The ranking panel: words by importance, or by how much they look at the selected region.
+// The ranking panel: words by importance weight, or by attention to the selected region.
 
 function rankingPanel(app) {
   const { get, put, on } = app;
@@ -9,15 +9,15 @@ function rankingPanel(app) {
 
   function draw() {
     const data = app.data, model = get("model"), region = get("region"), palette = get("palette");
-    const values = region >= 0 ? Float64Array.from(data.words, (_, w) => data.map(model, w)[region]) : data.importance(model);
-    heading.textContent = region >= 0 ? `Words that look at row ${Math.floor(region / data.columns) + 1}, column ${(region % data.columns) + 1}` : "Importance of words";
-    missing.textContent = values ? "" : `${get("models")[model]} weighs no words: it has no importance. Click a region to rank words by where they look.`;
+    const values = data.wordValues(model, region);
+    heading.textContent = region >= 0 ? `Attention of words to ${data.place(region)}` : "Importance weights of words";
+    missing.textContent = values ? "" : `${get("models")[model]} has no importance weights. Click a region to rank words by their attention to it.`;
     missing.hidden = Boolean(values);
-    guide.hidden = !values?.length; // no weights, or no words to weigh
+    guide.hidden = !values?.length; // no weights, or no words
     if (guide.hidden) { list.replaceChildren(); return; }
-    // Weights sum to one over the words, what a word looks at over the regions.
+    // Importance sums to one over words, the attention of a word over regions.
     const uniform = 1 / (region >= 0 ? data.regions : data.words.length), top = Math.max(largest(values), uniform);
-    guide.textContent = `dotted: uniform, ${shown(uniform)}`;
+    guide.textContent = `dotted line: uniform ${region >= 0 ? "attention" : "weight"} ${shown(uniform)}`;
     list.replaceChildren(...argsort(values).slice(0, 12).map((w) => {
       const button = element("button", { type: "button", "data-word": w, "aria-pressed": String(w === get("word")) },
         element("span", { class: "reclf-bar-name" }, data.words[w]),

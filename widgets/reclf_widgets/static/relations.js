@@ -1,33 +1,34 @@
-// The relation panel: matrix, graph, and the strongest relations in words.
+// The relation panel: the relation graph as a matrix or a node-link diagram, and its strongest edges
+// as a list.
 
 function relationPanel(app) {
   const { get, put, on } = app;
   const SIZE = 244;
   const missing = element("p", { class: "reclf-missing", "data-testid": "no-graph" });
-  const step = app.select("step", [], "Step");
+  const step = app.select("step", [], "SRM step");
   const amount = element("span", { class: "reclf-note", "data-testid": "edge-count" });
-  const threshold = app.slider("threshold", 0, 1, 0.01, "At least");
-  const edgeSlider = app.slider("edges", 1, 100, 1, "Strongest");
-  const controls = element("div", { class: "reclf-controls" }, app.select("relations", [["matrix", "matrix"], ["graph", "graph"]], "Relations as"), step, threshold, edgeSlider, amount);
+  const threshold = app.slider("threshold", 0, 1, 0.01, "Threshold");
+  const edgeSlider = app.slider("edges", 1, 100, 1, "Edges shown");
+  const controls = element("div", { class: "reclf-controls" }, app.select("relations", [["matrix", "matrix"], ["graph", "graph"]], "Relation graph as"), step, threshold, edgeSlider, amount);
   const matrix = element("canvas", { class: "reclf-matrix", tabindex: "0", role: "img", "data-testid": "matrix" });
   const graph = shape("svg", { class: "reclf-graph", role: "img", "data-testid": "graph" });
-  const list = element("ol", { class: "reclf-ranking", "aria-label": "Strongest relations", "data-testid": "relation-list" });
+  const list = element("ol", { class: "reclf-ranking", "aria-label": "Strongest edges", "data-testid": "relation-list" });
   const readout = element("div", { class: "reclf-note", "data-testid": "relation-readout" });
   const figures = element("div", { class: "reclf-relation-row" }, element("div", {}, matrix, graph, readout), list);
-  const root = element("section", { class: "reclf-panel", "aria-label": "Relations" }, missing, controls, figures);
+  const root = element("section", { class: "reclf-panel", "aria-label": "Relation graph" }, missing, controls, figures);
   let laid = { key: "" };
 
-  const sentence = ([i, j, weight]) => `${app.data.name(i - 1)} draws on ${app.data.name(j - 1)}  ${shown(weight)}`;
+  const sentence = ([i, j, weight]) => `${app.data.nodeName(i)} attends to ${app.data.nodeName(j)} (edge weight ${shown(weight)})`;
 
   function build() {
     const steps = app.data.info.graph_steps[get("model")];
-    step.control.replaceChildren(element("option", { value: "-1" }, "last that counts"), ...Array.from({ length: steps }, (_, k) => element("option", { value: k }, `${k + 1} of ${steps}`)));
+    step.control.replaceChildren(element("option", { value: "-1" }, "last used in the score"), ...Array.from({ length: steps }, (_, k) => element("option", { value: k }, `${k + 1} of ${steps}`)));
     step.hidden = steps < 2;
   }
 
   function draw() {
     const data = app.data, numbers = data.graph(get("model"), get("step")), asMatrix = get("relations") === "matrix";
-    missing.textContent = numbers ? "" : `${get("models")[get("model")]} relates no words: it has no relation graph.`;
+    missing.textContent = numbers ? "" : `${get("models")[get("model")]} has no relation graph.`;
     missing.hidden = Boolean(numbers); controls.hidden = figures.hidden = !numbers;
     if (!numbers) return;
     build();
@@ -36,7 +37,7 @@ function relationPanel(app) {
     matrix.style.display = asMatrix ? "" : "none"; graph.style.display = asMatrix ? "none" : "";
     const top = data.strongest(numbers), least = get("threshold") * top, node = get("word") + 1;
     const all = data.edges(numbers, least), own = all.filter(([i, j]) => i === node || j === node);
-    amount.textContent = `${percent(get("threshold"))} of the strongest = ${shown(least)}: ${all.length} relations`;
+    amount.textContent = `${percent(get("threshold"))} of the maximum edge weight = ${shown(least)}: ${all.length} edges`;
     amount.dataset.count = all.length;
     list.replaceChildren(...(own.length ? own : all).slice(0, 10).map((edge) => element("li", {}, sentence(edge))));
     if (asMatrix) drawMatrix(numbers, top, least, node);
@@ -58,8 +59,8 @@ function relationPanel(app) {
     const thick = Math.max(size, 4), start = clamp(node * size - (thick - size) / 2, 0.5, SIZE - thick - 0.5);
     context.strokeRect(0.5, start, SIZE - 1, thick);
     context.strokeRect(start, 0.5, thick, SIZE - 1);
-    matrix.setAttribute("aria-label", `Relations of ${nodes} nodes, the whole pair first; a row draws on a column. Strongest: ${data.edges(numbers, top).slice(0, 1).map(sentence)}`);
-    readout.textContent = `row draws on column; first is the whole pair${data.caveat(get("model"), get("step"))}`;
+    matrix.setAttribute("aria-label", `Relation graph of ${nodes} nodes, ${GLOBAL_NODE} first; a row attends to a column. Strongest edge: ${data.edges(numbers, top).slice(0, 1).map(sentence)}`);
+    readout.textContent = `a row attends to a column; the first node is the ${GLOBAL_NODE}${data.caveat(get("model"), get("step"))}`;
   }
 
   function drawGraph(all, top, node) {
@@ -68,7 +69,7 @@ function relationPanel(app) {
     const key = JSON.stringify(edges.map(([i, j]) => [i, j]));
     if (laid.key !== key) laid = { key, ...springLayout(used.length, edges.map(([i, j, w]) => [place.get(i), place.get(j), w]), width, height) };
     graph.setAttribute("viewBox", `0 0 ${width} ${height}`);
-    graph.setAttribute("aria-label", `Graph of the ${edges.length} strongest relations: ${edges.slice(0, 3).map(sentence).join("; ")}`);
+    graph.setAttribute("aria-label", `Relation graph, ${edges.length} strongest edges: ${edges.slice(0, 3).map(sentence).join("; ")}`);
     const head = shape("marker", { id: `${app.id}-head`, viewBox: "0 0 8 8", refX: 7, refY: 4, markerWidth: 7, markerHeight: 7, orient: "auto", markerUnits: "userSpaceOnUse" });
     head.append(shape("path", { d: "M0 0L8 4L0 8z", class: "reclf-head" }));
     graph.replaceChildren(head);
@@ -86,11 +87,11 @@ function relationPanel(app) {
       const k = place.get(n), weight = n > 0 ? data.importance(get("model"))?.[n - 1] ?? 0 : 0;
       const group = shape("g", { class: n === node ? "reclf-node reclf-own" : "reclf-node", "data-node": n, transform: `translate(${laid.x[k]} ${laid.y[k]})` });
       group.append(shape(n ? "circle" : "rect", n ? { r: 4 + 14 * Math.sqrt(weight) * 0.6, fill: palette[data.type(n - 1)][0] } : { x: -5, y: -5, width: 10, height: 10, fill: app.ink() }));
-      const name = data.name(n - 1), half = 3.4 * name.length; // of 11 px letters, some wider
+      const name = data.nodeName(n), half = 3.4 * name.length; // 11 px letters, some of them wider
       group.append(shape("text", { x: clamp(laid.x[k], half, width - half) - laid.x[k], y: -8, "text-anchor": "middle" }, name));
       graph.append(group);
     }
-    readout.textContent = `an arrow leads from the word that draws to the word drawn on${data.caveat(get("model"), get("step"))}`;
+    readout.textContent = `an arrow points from a node to the node that it attends to${data.caveat(get("model"), get("step"))}`;
   }
 
   const nodeAt = (position) => clamp(Math.floor((position / SIZE) * (app.data.count + 1)), 0, app.data.count);
@@ -102,7 +103,7 @@ function relationPanel(app) {
   on(matrix, "keydown", (event) => {
     const move = { ArrowDown: 1, ArrowUp: -1 }[event.key];
     if (!move) return;
-    put({ word: clamp(get("word") + move, WHOLE, app.data.count - 1) });
+    put({ word: clamp(get("word") + move, PAIR, app.data.count - 1) });
     event.preventDefault();
   });
   on(graph, "click", (event) => {

@@ -1,9 +1,10 @@
-// The report panel: words to click, shades, and arcs from a word to those it draws on.
+// The report panel: selectable words, shaded by importance or by attention to the selected region,
+// and the edges of the selected word as arcs.
 
 function reportPanel(app) {
   const { get, put, on } = app;
   const arcs = shape("svg", { class: "reclf-arcs", "aria-hidden": "true" });
-  const text = element("div", { class: "reclf-report", role: "listbox", "aria-label": "Words of the report. Arrow keys move and select, Escape selects the whole pair.", "data-testid": "report" });
+  const text = element("div", { class: "reclf-report", role: "listbox", "aria-label": "Words of the report. Arrow keys move and select, Escape selects the image-report pair.", "data-testid": "report" });
   const ground = element("span", { class: "reclf-ground", "data-testid": "ground" });
   const legend = element("div", { class: "reclf-legend" });
   const note = element("div", { class: "reclf-note", "data-testid": "arcs-note" });
@@ -18,36 +19,35 @@ function reportPanel(app) {
     buttons = new Map();
     const add = (word, content) => {
       const type = data.type(word), [color, letter] = palette[type];
-      const button = element("span", { class: "reclf-word", role: "option", tabindex: "-1", "data-word": word, style: `--type:${color}`, "aria-label": word === WHOLE || type === "filler" ? content : `${content}, ${type}` }, content);
-      if (word === WHOLE) button.classList.add("reclf-whole");
+      const button = element("span", { class: "reclf-word", role: "option", tabindex: "-1", "data-word": word, style: `--type:${color}`, "aria-label": word === PAIR || type === "filler" ? content : `${content}, ${type}` }, content);
+      if (word === PAIR) button.classList.add("reclf-pair");
       else if (letter) button.append(element("sub", { "aria-hidden": "true" }, letter));
       text.append(button);
       buttons.set(word, button);
     };
-    add(WHOLE, "whole pair");
+    add(PAIR, `${data.name(PAIR)} (${GLOBAL_NODE})`);
     text.append(" ");
     data.info.pieces.forEach(([gap, word], w) => { text.append(gap); add(w, word); });
-    if (data.info.rest) text.append(element("span", { class: "reclf-rest", title: "after the last word that the model reads" }, data.info.rest));
+    if (data.info.rest) text.append(element("span", { class: "reclf-rest", title: "truncated: the model does not read this part" }, data.info.rest));
     const types = new Set(data.info.types ?? []);
     legend.replaceChildren(ground, ...Object.entries(palette).filter(([type, [, letter]]) => letter && types.has(type)).map(([type, [color, letter]]) =>
       element("span", {}, element("i", { style: `background:${color}`, class: type === "anatomy" ? "reclf-on-dark" : "" }, letter), ` ${type}`)));
     const source = data.info.types_by;
-    if (types.size && source) legend.append(element("span", { "data-testid": "types-by" }, `types guessed by ${source}`));
+    if (types.size && source) legend.append(element("span", { "data-testid": "types-by" }, `word types assigned by ${source}, not annotated`));
   }
 
   function draw() {
     const data = app.data, word = get("word"), region = get("region"), query = get("query").trim().toLowerCase();
-    const chosen = region >= 0 ? Float64Array.from(data.words, (_, w) => data.map(get("model"), w)[region]) : data.importance(get("model"));
-    const top = chosen ? largest(chosen) : 1;
-    ground.textContent = region >= 0 ? "looks at the selected region" : chosen ? "importance" : "this model weighs no words";
-    ground.classList.toggle("reclf-none", !chosen);
+    const values = data.wordValues(get("model"), region), top = values ? largest(values) : 1;
+    ground.textContent = region >= 0 ? "attention to the selected region" : values ? "importance weight" : "this model has no importance weights";
+    ground.classList.toggle("reclf-none", !values);
     for (const [w, button] of buttons) {
-      const share = chosen && w !== WHOLE ? chosen[w] / top : 0;
+      const share = values && w !== PAIR ? values[w] / top : 0;
       button.style.setProperty("--share", share.toFixed(3));
       button.setAttribute("aria-selected", String(w === word));
       button.tabIndex = w === word ? 0 : -1;
       button.classList.toggle("reclf-found", query.length > 1 && data.name(w).toLowerCase().includes(query));
-      if (w !== WHOLE && chosen) button.title = `${region >= 0 ? "looks there" : "importance"} ${shown(chosen[w])}`;
+      if (w !== PAIR && values) button.title = `${region >= 0 ? "attention to the selected region" : "importance weight"} ${shown(values[w])}`;
     }
   }
 
@@ -58,9 +58,9 @@ function reportPanel(app) {
     if (!graph) return;
     const top = data.strongest(graph), threshold = get("threshold");
     const own = data.edges(graph, threshold * top, node), drawn = own.slice(0, 24);
-    const who = `“${data.name(node - 1)}”`;
-    note.textContent = own.length ? `${who}: ${own.length} relation${own.length > 1 ? "s" : ""}${drawn.length < own.length ? `, ${drawn.length} drawn` : ""}; solid: draws on, dashed: is drawn on by`
-      : `${who} has no relation of ${percent(threshold)} of the strongest; lower the threshold`;
+    const who = `“${data.nodeName(node)}”`;
+    note.textContent = own.length ? `${who}: ${own.length} edge${own.length > 1 ? "s" : ""}${drawn.length < own.length ? `, ${drawn.length} shown` : ""}; solid: attends to, dashed: attended by`
+      : `${who} has no edge of at least ${percent(threshold)} of the maximum edge weight; lower the threshold`;
     const box = text.getBoundingClientRect();
     arcs.setAttribute("width", box.width); arcs.setAttribute("height", box.height);
     const places = new Map();
@@ -84,7 +84,7 @@ function reportPanel(app) {
     const button = event.target.closest(".reclf-word");
     if (!button) return;
     const word = Number(button.dataset.word);
-    put({ word: word === get("word") ? WHOLE : word });
+    put({ word: word === get("word") ? PAIR : word });
   });
   on(text, "dblclick", (event) => {
     const button = event.target.closest(".reclf-word");
@@ -92,11 +92,11 @@ function reportPanel(app) {
   });
   on(text, "keydown", (event) => {
     const word = get("word"), last = app.data.count - 1;
-    let next = { ArrowRight: word + 1, ArrowLeft: word - 1, Home: WHOLE, End: last }[event.key];
+    let next = { ArrowRight: word + 1, ArrowLeft: word - 1, Home: PAIR, End: last }[event.key];
     if (event.key === "ArrowDown" || event.key === "ArrowUp") next = wordBeside(word, event.key === "ArrowDown" ? 1 : -1);
     if (event.key === "e") { app.editWord(word); event.preventDefault(); return; }
     if (next === undefined) return;
-    next = clamp(next, WHOLE, last);
+    next = clamp(next, PAIR, last);
     put({ word: next });
     focus(next);
     event.preventDefault();

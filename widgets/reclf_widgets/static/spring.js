@@ -1,6 +1,6 @@
-// Where the nodes of a graph lie.
+// Graph layout.
 
-// Fruchterman and Reingold's spring layout from a circle in reading order: no chance in it.
+// Fruchterman and Reingold's spring layout, started from a circle in reading order; deterministic.
 export function springLayout(count, edges, width, height) {
   const x = new Float64Array(count), y = new Float64Array(count);
   for (let i = 0; i < count; i++) {
@@ -22,7 +22,7 @@ export function springLayout(count, edges, width, height) {
     for (let i = 0; i < count; i++) for (let j = 0; j < i; j++) push(i, j, (length) => (ideal * ideal) / length);
     for (const [i, j, weight] of edges) push(i, j, (length) => (-length * length / ideal) * (0.4 + (0.6 * weight) / top));
     for (let i = 0; i < count; i++) {
-      // As strong as what pushes outwards, a little inside of the frame.
+      // Gravity balances the repulsion a little inside the frame.
       dx[i] += ((width / 2 - x[i]) * count * ideal * ideal) / (0.5 * width) ** 2;
       dy[i] += ((height / 2 - y[i]) * count * ideal * ideal) / (0.5 * height) ** 2;
       const length = Math.hypot(dx[i], dy[i]) || 1, move = Math.min(length, heat) / length;
@@ -30,7 +30,7 @@ export function springLayout(count, edges, width, height) {
       y[i] += dy[i] * move;
     }
   }
-  // Names stand above their nodes: push apart those that would lie over each other.
+  // Labels are above their nodes: separate nodes whose labels would overlap.
   for (let round = 0; round < 40; round++) {
     for (let i = 0; i < count; i++) {
       for (let j = 0; j < i; j++) {
