@@ -106,11 +106,18 @@ class Run:
         """Record what the run ran on."""
         write_json(self.folder / "environment.json", {**environment(), **details})
 
-    def write_card(self, results: dict[str, Any]) -> None:
-        """README.md of the run: what it is, how it was made, how good it is, what it is not for."""
+    def write_card(self, verdict: str, results: dict[str, Any]) -> None:
+        """README.md of the run: what it is, how it was made, how good it is, what it is not for.
+
+        Args:
+            verdict: one sentence, see `reclf.tasks.verdict`.
+            results: name -> number, interval or text.
+        """
         config = self.config
         lines = [
             f"# {self.folder.name}",
+            "",
+            verdict,
             "",
             "A RECLF model of radiographs and reports, by the open reconstruction in the package "
             "`reclf`. Research only, not for diagnosis.",

@@ -20,6 +20,7 @@ RENAMED = {
     "metrics_random_encoder": "metrics_untrained_baseline",
     "random_encoder_seed": "untrained_baseline_seed",
     "image_normalisation": "image_normalization",
+    "normalisation": "normalization",
     "centre of the image": "center of the image",
     "pointing_centre": "pointing_center",
     "cnr_centre": "cnr_center",

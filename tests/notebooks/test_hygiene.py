@@ -1,5 +1,6 @@
 """Every notebook, whoever wrote it: no outputs, one documented parameters cell, strict reading."""
 
+import re
 from pathlib import Path
 
 import nbformat
@@ -7,6 +8,15 @@ import papermill
 import pytest
 
 NOTEBOOKS = sorted((Path(__file__).parents[2] / "notebooks").rglob("*.ipynb"))
+
+
+FOLDER = Path(__file__).parents[2] / "notebooks"
+
+
+def test_the_readme_names_every_notebook_and_no_other():
+    text = (FOLDER / "README.md").read_text(encoding="utf-8")
+    named = re.findall(r"^\| \[\w+\]\(([\w/]+\.ipynb)\)", text, re.MULTILINE)
+    assert sorted(named) == sorted(str(path.relative_to(FOLDER)) for path in NOTEBOOKS)
 
 
 @pytest.fixture(params=NOTEBOOKS, ids=lambda path: path.stem)

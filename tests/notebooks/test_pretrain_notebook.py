@@ -74,6 +74,22 @@ def test_the_executed_notebook_is_small_and_shows_pictures(finished):
 
 
 @pytest.mark.slow
+def test_it_begins_with_the_verdict_and_ends_with_what_to_do_next(finished):
+    outputs = outputs_of(finished.folder / "out.ipynb")
+    verdict = finished.result("pretrain")["verdict"]
+    assert "this training" in verdict
+    markdown = [o.data["text/markdown"] for o in outputs if "text/markdown" in o.get("data", {})]
+    assert markdown[0] == f"**{verdict}**"
+    first_table = next(o for o in outputs if "text/html" in o.get("data", {}))
+    first_verdict = next(o for o in outputs if "text/markdown" in o.get("data", {}))
+    assert outputs.index(first_verdict) < outputs.index(first_table)
+    assert verdict in (finished.folder / "README.md").read_text()
+    for command in ("notebooks/explore.ipynb", "reclf.tasks.scoreboard", "data_check.ipynb"):
+        assert command in markdown[-1]
+    assert outputs[-1].data["text/markdown"] == markdown[-1]
+
+
+@pytest.mark.slow
 def test_wrong_parameters_stop_in_the_first_cell_with_the_valid_names(tmp_path):
     (tmp_path / "values.yaml").write_text("learning_rate: 1e-4\nminuts: 3\nsteps: several\n")
     done = papermill("pretrain.ipynb", tmp_path, "-f", "values.yaml")
