@@ -32,7 +32,7 @@ def folder(tmp_path_factory):
 
 COPY = {"dataset": "prepared", "data_root": "copy"}
 CASES = {
-    "zero_shot": ("zero_shot.ipynb", {}, {"prompts", "pooling", "normalisation", "rule"}),
+    "zero_shot": ("zero_shot.ipynb", {}, {"prompts", "pooling", "normalization", "rule"}),
     "linear_probe": ("linear_probe.ipynb", COPY, {"label_fractions", "hyper_parameters"}),
     "fine_tune": (  # without a split of its own to choose the epoch by
         "linear_probe.ipynb",
