@@ -158,9 +158,10 @@ def tracked(*patterns):
 
 
 @pytest.mark.slow
-def test_the_wheel_holds_both_packages_their_data_and_the_notebooks(wheel):
+def test_the_wheel_holds_its_packages_their_data_and_the_notebooks(wheel):
     names = set(zipfile.ZipFile(wheel).namelist())
-    packages = {x.removeprefix("widgets/") for x in tracked("reclf", "widgets/reclf_widgets")}
+    sources = tracked("reclf", "phantom/reclf_phantom", "widgets/reclf_widgets")
+    packages = {x.removeprefix("widgets/").removeprefix("phantom/") for x in sources}
     notebooks = {f"reclf/{x}" for x in tracked(":(glob)notebooks/*.ipynb", "notebooks/README.md")}
     metadata = f"reclf-{project()['version']}.dist-info/"
     assert packages

@@ -19,14 +19,15 @@ ROOT = Path(__file__).parents[1]
 ROOMS = ("config", "stats", "runs", "data", "models", "datasets", "tasks", "training", "explain")
 # At the top of reclf/, above all rooms.
 TOP = ("pretrain", "copy_notebooks")
+GROUND = "reclf_phantom"  # below all rooms: it imports nothing of the project
 OTHERS = ("reclf_study", "reclf_benchmarks", "reclf_widgets")
 HEAVY = ("IPython", "ipywidgets", "anywidget", "matplotlib", "plotly", "captum", "monai")
 
 
 @pytest.fixture(scope="module")
 def modules():
-    roots = [ROOT, ROOT / "study", ROOT / "benchmarks", ROOT / "widgets"]
-    packages = ("reclf", *OTHERS)
+    roots = [ROOT, *(ROOT / name for name in ("phantom", "study", "benchmarks", "widgets"))]
+    packages = ("reclf", GROUND, *OTHERS)
     return {n: p for n, p in find_modules(roots).items() if n.split(".")[0] in packages}
 
 
@@ -42,13 +43,13 @@ def room(name):
 
 
 def test_every_file_is_in_a_room(modules):
-    assert {room(name) for name in modules} - {*ROOMS, *TOP, *OTHERS, "reclf"} == set()
+    assert {room(name) for name in modules} - {*ROOMS, *TOP, *OTHERS, GROUND, "reclf"} == set()
 
 
 def test_no_import_goes_up(graph):
     height = {name: k for k, name in enumerate(ROOMS)}
     height |= dict.fromkeys(TOP, len(ROOMS)) | dict.fromkeys(OTHERS, len(ROOMS) + 1)
-    height["reclf"] = -1  # the package itself imports by name, at run time
+    height["reclf"] = height[GROUND] = -1  # reclf itself imports by name, at run time
     up = [
         f"{name} imports {other}"
         for name, others in graph.items()
@@ -73,7 +74,7 @@ def test_the_core_is_small(modules, graph):
     visible = [path for path in (ROOT / "reclf").iterdir() if path.name[:2] not in ("__", "._")]
     assert len(visible) <= 12
     lines = sum(line_count(path) for name, path in modules.items() if name.startswith("reclf."))
-    assert lines <= 15_900
+    assert lines <= 15_000
     assert closure_lines(modules, graph, "reclf.models.reclf") <= 3_500
     assert closure_lines(modules, graph, "reclf.pretrain") <= 6_500
 

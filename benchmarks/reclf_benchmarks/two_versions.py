@@ -37,10 +37,12 @@ def studies_per_second(tree: Path, steps: int, settings: Sequence[str] = ()) -> 
             command += ["--set", f"train.{name}={value}"]
         for setting in settings:
             command += ["--set", setting]
+        # Of this tree, before those that are installed; older trees have no phantom/.
+        packages = [str(tree.resolve()), str(tree.resolve() / "phantom")]
         done = subprocess.run(
             command,
             cwd=tree,
-            env={**os.environ, **exported(tree), "PYTHONPATH": str(tree.resolve())},
+            env={**os.environ, **exported(tree), "PYTHONPATH": os.pathsep.join(packages)},
             capture_output=True,
             text=True,
         )

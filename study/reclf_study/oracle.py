@@ -21,13 +21,13 @@ from torch import Tensor, nn
 
 from reclf.data.study import Study, Word
 from reclf.datasets.phantom import Phantom, counterfactual_pairs
-from reclf.datasets.phantom.case import KINDS
 from reclf.models.encoders import PLACE_DIM, place_code
 from reclf.models.matchings import LocalMatchings, Matched, overlaps
 from reclf.models.relations import Aggregator, Pairs, Related, make_aggregator
 from reclf.models.relations.options import SRMOptions
 from reclf.models.relations.semantic import SemanticStep
 from reclf.stats.per_study import StudyRatio
+from reclf_phantom.case import KINDS
 
 from .counterfactual_pairs import comparisons_won
 from .word_relations import is_hard, relation_triples, share_in_order

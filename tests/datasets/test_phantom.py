@@ -5,9 +5,9 @@ import pytest
 
 from reclf.data.reports import split_words
 from reclf.data.study import WORD_TYPES
-from reclf.datasets.phantom import Phantom, phantom_gallery
-from reclf.datasets.phantom.case import KINDS, SEVERITIES, SIDES, ZONES, Case, Finding, has_zone
-from reclf.datasets.phantom.image import render
+from reclf.datasets.phantom import Phantom
+from reclf_phantom.case import KINDS, SEVERITIES, SIDES, ZONES, Case, Finding, has_zone
+from reclf_phantom.image import render
 
 
 @pytest.fixture(scope="module")
@@ -160,7 +160,7 @@ def test_every_value_appears_in_every_split(split):
 
 
 def test_gallery_is_distinct_and_can_be_free_of_devices():
-    gallery = phantom_gallery(60, image_size=32, devices=False)
+    gallery = Phantom(None, "test", 32, devices=False).gallery(60)
     assert len({study.meta["spec"] for study in gallery}) == len(gallery) == 60
     assert not any(study.meta["case"]["devices"] for study in gallery)
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from reclf.datasets.phantom import FACTS, Phantom, counterfactual_pair, counterfactual_pairs
-from reclf.datasets.phantom.case import split_of
+from reclf_phantom.case import split_of
 
 # The types of word in which a fact is stated.
 STATED_IN = {

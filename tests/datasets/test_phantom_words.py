@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from reclf.datasets.phantom import words
-from reclf.datasets.phantom.dataset import _content_version
+from reclf.datasets.phantom.dataset import FOLDERS, _content_version
 from reclf.datasets.phantom.words import WORDINGS, read_wordings
 
 FOLDER = Path(words.__file__).parent
@@ -84,7 +84,7 @@ def test_the_content_version_covers_every_file(tmp_path):
     unchanged = _content_version(copy_of_phantom(tmp_path / "unchanged"))
     assert unchanged == _content_version(FOLDER)
     names = sorted(path.name for path in (tmp_path / "unchanged").iterdir())
-    assert {"dataset.py", "findings.py", "words.json"} <= set(names)
+    assert {"dataset.py", "report.py", "words.json"} <= set(names)
     versions = {unchanged}
     for name in names:
         changed = copy_of_phantom(tmp_path / f"changed_{name}")
@@ -93,6 +93,8 @@ def test_the_content_version_covers_every_file(tmp_path):
         (renamed / name).rename(renamed / f"z{name}")
         versions |= {_content_version(changed), _content_version(renamed)}
     assert len(versions) == 1 + 2 * len(names)
+    assert {"findings.py", "image.py"} <= {path.name for path in FOLDERS[1].iterdir()}
+    assert _content_version(*FOLDERS) != _content_version(FOLDERS[0])
 
 
 def test_the_content_version_leaves_out_what_python_and_editors_write(tmp_path):

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from reclf.datasets.phantom import Phantom, counterfactual_pairs
-from reclf.datasets.phantom.case import KINDS
+from reclf_phantom.case import KINDS
 from reclf_study.oracle import GRID, Oracle, Scene, draw_scenes, examine, train_oracle
 
 SRM = {"steps": 2, "read_out": "token"}

@@ -1,9 +1,9 @@
 """The phantom: chest radiographs and reports drawn from a seed, with exact ground truth.
 
-case -> anatomy, stock, devices, findings -> image, masks
-case -> words -> report -> report, what each word means
+case -> film (package reclf_phantom) -> image, masks
+case -> words -> report (here) -> report, what each word means
 """
 
-from .dataset import FACTS, Phantom, counterfactual_pair, counterfactual_pairs, phantom_gallery
+from .dataset import FACTS, Phantom, counterfactual_pair, counterfactual_pairs
 
-__all__ = ["FACTS", "Phantom", "counterfactual_pair", "counterfactual_pairs", "phantom_gallery"]
+__all__ = ["FACTS", "Phantom", "counterfactual_pair", "counterfactual_pairs"]

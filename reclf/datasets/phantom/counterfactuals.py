@@ -8,7 +8,17 @@ from dataclasses import replace
 from itertools import combinations
 from typing import Any
 
-from .case import KINDS, SEVERITIES, ZONES, Case, Finding, has_zone, is_plausible, sides_of
+from reclf_phantom.case import (
+    KINDS,
+    SEVERITIES,
+    ZONES,
+    Case,
+    Finding,
+    has_zone,
+    is_plausible,
+    sides_of,
+)
+
 from .report import Plan, severity_rows
 
 Findings = tuple[Finding, ...]

@@ -22,18 +22,21 @@ from random import Random
 import cv2
 import numpy as np
 
+import reclf_phantom
 from reclf.config.settings import check, check_choice
 from reclf.data.study import Pair, Study
+from reclf_phantom.case import KINDS, Case, sample_case, split_of
+from reclf_phantom.image import FILMS, render
 
-from .case import KINDS, Case, sample_case, split_of
 from .counterfactuals import FACTS, counterfactuals
-from .image import FILMS, render
 from .report import Plan, plan_report, report_text, write_report
 
-__all__ = ["FACTS", "Phantom", "counterfactual_pair", "counterfactual_pairs", "phantom_gallery"]
+__all__ = ["FACTS", "Phantom", "counterfactual_pair", "counterfactual_pairs"]
 
 _LENGTHS = {"train": 1_000_000, "val": 500, "test": 500}
 _MIN_SIZE = 32  # below it a mild nodule is less than two pixels wide
+# Of the reports and of the films; both decide what a study is.
+FOLDERS = Path(__file__).parent, Path(reclf_phantom.__file__).parent
 _SEARCH = 2_000  # studies looked at per pair or gallery item before giving up
 
 
@@ -126,7 +129,7 @@ class Phantom:
     def fingerprint(self) -> str:
         content = (
             self.name, self.split, self.image_size, self.seed, self.hospital, self.devices,
-            self.length, _content_version(Path(__file__).parent),
+            self.length, _content_version(*FOLDERS),
         )  # fmt: skip
         return hashlib.blake2b(repr(content).encode(), digest_size=8).hexdigest()
 
@@ -141,7 +144,10 @@ class Phantom:
         return sample_case(seed, self.split, self.hospital, self.devices)
 
     def gallery(self, n: int) -> list[Study]:
-        """See `phantom_gallery`: `n` studies of this split, seed and hospital."""
+        """`n` studies with distinct case specifications, hence at most one normal, for retrieval.
+
+        Of a phantom with `devices=False` no device identifies a study.
+        """
         data = self._long(n * _SEARCH)
         chosen: dict[str, Study] = {}
         for index in range(len(data)):
@@ -199,23 +205,6 @@ class Phantom:
         )
 
 
-def phantom_gallery(
-    n: int,
-    split: str = "test",
-    *,
-    seed: int = 0,
-    hospital: str = "A",
-    image_size: int = 128,
-    devices: bool = True,
-) -> list[Study]:
-    """`n` studies with distinct case specifications, hence at most one normal, for retrieval.
-
-    `devices=False` gives the gallery in which no device identifies a study.
-    """
-    data = Phantom(None, split, image_size, seed=seed, hospital=hospital, devices=devices)
-    return data.gallery(n)
-
-
 def counterfactual_pair(data: Phantom, index: int, fact: str) -> tuple[Study, Study]:
     """A study and its counterfactual, in which one fact is changed in image and report.
 
@@ -259,13 +248,14 @@ def _studies(data: Phantom, index: int, fact: str, same_split: bool) -> tuple[St
 
 
 @cache
-def _content_version(folder: Path) -> str:
+def _content_version(*folders: Path) -> str:
     """Hash of all files of the phantom, so that a change to code or words changes fingerprints.
 
     It covers names and contents, in the order of the names; hidden files and folders, which
     editors and Python leave, are no part of the phantom.
     """
-    paths = sorted(path for path in folder.glob("[!.]*") if path.is_file())
+    inside = [path for folder in folders for path in sorted(folder.glob("[!.]*"))]
+    paths = [path for path in inside if path.is_file()]
     content = [(path.name, path.read_bytes()) for path in paths]
     versions = np.__version__, cv2.__version__
     return hashlib.blake2b(repr((versions, content)).encode(), digest_size=8).hexdigest()

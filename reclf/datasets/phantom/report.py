@@ -15,8 +15,8 @@ from typing import NamedTuple
 
 from reclf.data.reports import split_words
 from reclf.data.study import Word
+from reclf_phantom.case import KINDS, SIDES, ZONES, Case, Finding
 
-from .case import KINDS, SIDES, ZONES, Case, Finding
 from .words import ANATOMY, LINKS, NEGATIONS, SIZED, SIZED_OR_GRADED, WORDINGS, Row, Wording
 
 MIN_WORDS, MAX_WORDS = 20, 80

@@ -26,8 +26,7 @@ from pathlib import Path
 from typing import Any
 
 from reclf.config.settings import check
-
-from .case import DEVICES, KINDS
+from reclf_phantom.case import DEVICES, KINDS
 
 Row = tuple[str, str, str]
 
