@@ -29,11 +29,10 @@ CARD = (
     "papermill",
     "captum",
 )
-# Dependencies that no file imports: programs, the design's widgets and figures, and plugins.
+# Dependencies that no file imports: programs, and plugins.
 NOT_IMPORTED = {
     "jupyterlab",
-    "ipywidgets",
-    "plotly",
+    "ipywidgets",  # anywidget's widgets are made of it
     "papermill",
     "pylibjpeg",  # decoders that pydicom finds by itself
     "pylibjpeg-libjpeg",

@@ -30,6 +30,7 @@ def test_runs_go_in_and_one_table_and_figures_come_out(runs):
     assert result["results"]["relations-A"]["binding_accuracy"]["second"]["value"] == 0.6
     assert result["settings"]["train.seed"] == {"first": 0, "second": 1}
     assert (runs / "comparison" / "figures" / "relations-A.png").stat().st_size > 5000
+    assert "plotly-graph-div" in (runs / "comparison" / "comparison.html").read_text()
     again = papermill("study/compare.ipynb", runs.parent, runs="runs/*")  # the comparison is no run
     assert again.returncode == 0, again.stderr[-3000:]
 
