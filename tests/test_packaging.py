@@ -115,11 +115,11 @@ def test_what_is_imported_is_named_and_what_is_named_is_imported():
     named = {canonicalize_name(Requirement(text).name) for text in project()["dependencies"]}
     homes = packages_distributions()
     imported = set()
-    for folder in ("reclf", "widgets", "study", "benchmarks"):
+    for folder in ("reclf", "phantom", "widgets", "study", "benchmarks"):
         for path in (ROOT / folder).rglob("*.py"):
             imported |= modules(path.read_text(encoding="utf-8"))
     imported -= sys.stdlib_module_names | OPTIONAL
-    imported -= {"reclf", "reclf_widgets", "reclf_study", "reclf_benchmarks"}
+    imported -= {"reclf", *(f"reclf_{x}" for x in ("phantom", "widgets", "study", "benchmarks"))}
     packages = {name: {canonicalize_name(home) for home in homes[name]} for name in imported}
     assert not {name: homes for name, homes in packages.items() if not homes & named}
     assert named - set().union(*packages.values()) <= NOT_IMPORTED

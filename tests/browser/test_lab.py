@@ -146,7 +146,7 @@ def test_the_picture_and_the_state_are_copied(page):
     }""")
     assert kind == "image/png"
     assert width > 900
-    assert height > width  # the sample image is taller than wide, and a colour bar follows
+    assert height > width  # the sample image is taller than wide, and a color bar follows
     explorer(page).locator("[data-act=state]").click()
     explorer(page).get_by_test_id("message").get_by_text("state copied").wait_for()
     state = page.evaluate("navigator.clipboard.readText()")
