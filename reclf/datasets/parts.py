@@ -13,6 +13,7 @@ from reclf.data.study import Box
 
 from .problems import DataProblems, refuse_missing_columns
 from .splits import split_name
+from .tables_on_disk import read_cells
 
 _COMPRESSED = ("", ".gz", ".zip")  # what pandas reads as it is
 
@@ -66,8 +67,7 @@ def read_table(path: Path, columns: Sequence[str]) -> pd.DataFrame:
 
     White space around column names is taken off (SIIM has " EncodedPixels"); empty cells are "".
     """
-    table = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig")
-    table.columns = table.columns.str.strip()
+    table = read_cells(path)
     refuse_missing_columns(str(path), list(table.columns), dict.fromkeys(columns))
     return table
 

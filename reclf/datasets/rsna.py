@@ -96,7 +96,9 @@ def _boxes(table: pd.DataFrame, class_of: dict[str, str], path: Path) -> dict[st
     """patientId -> its boxes, from rows that must agree with Target and the detailed class."""
     boxes: dict[str, list[Box]] = {}
     wrong: dict[str, list[str]] = {}
-    for patient, x, y, width, height, target in table[_COLUMNS].itertuples(index=False):
+    # A row that stands twice, as in a table joined with itself, is one box.
+    rows = table[_COLUMNS].drop_duplicates().itertuples(index=False)
+    for patient, x, y, width, height, target in rows:
         marked = boxes.setdefault(patient, [])
         if (target == "1") != bool(x):
             wrong.setdefault("Target that does not fit the box", []).append(patient)

@@ -98,7 +98,7 @@ def _runs(table: pd.DataFrame, path: Path) -> dict[str, tuple[str, ...]]:
     negative = set()
     for image, cell in zip(table["ImageId"], table["EncodedPixels"], strict=True):
         masks = runs.setdefault(image, [])
-        if cell.strip() in ("-1", ""):
+        if cell.strip() in ("-1", "-1.0", ""):
             negative.add(image)
         else:
             masks.append(cell.strip())

@@ -8,7 +8,9 @@ listed before the first image is used, see `base.check_rows`.
 """
 
 import math
+from collections import Counter
 from collections.abc import Iterator, Sequence
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +21,9 @@ from reclf.data.study import Box
 from .base import Loader, Row
 from .labels import label_rows
 from .parts import boxes_by_image
-from .problems import refuse_missing_columns
-from .splits import split_name, split_of_patient
+from .problems import DataProblems, refuse_missing_columns
+from .splits import SPLITS, split_name, split_of_patient
+from .tables_on_disk import read_cells, refuse_unlike_spellings
 
 FILES: dict[tuple[str, ...], dict] = {("manifest.csv",): {}}
 BOX_COLUMNS = ("x", "y", "width", "height", "label")
@@ -98,6 +101,14 @@ class Table(Loader):
                 wanted[column] = option
         refuse_missing_columns(str(path), list(table.columns), wanted)
 
+        if split_column is not None:
+            _refuse_misspelled_splits(path, table[split_column].map(_text))
+        if patient_column is not None and not table[patient_column].map(_text).any():
+            advice = (
+                "Patients keep their images in one split; fill the column, or say with "
+                "patient_column: null that every image is a patient of its own."
+            )
+            raise DataProblems(str(path), {"column without a value": [patient_column]}, advice)
         boxes_of: dict[str, tuple[Box, ...]] = {}
         if box_file is not None:
             box_path = root / box_file
@@ -105,6 +116,10 @@ class Table(Loader):
             needed = dict.fromkeys(boxes, "box_columns") | {image_column: "image_column"}
             refuse_missing_columns(str(box_path), list(box_table.columns), needed)
             boxes_of = _boxes(box_table, image_column, boxes, box_path)
+            if unknown := [name for name in boxes_of if name not in set(table[image_column])]:
+                kind = f"image that is not in {path.name}"
+                advice = "Every box needs the image of its row, spelled as there."
+                raise DataProblems(str(box_path), {kind: unknown}, advice)
         elif in_manifest:
             boxes_of = _boxes(table, image_column, boxes, path)
             table = table.drop(columns=list(boxes)).drop_duplicates()
@@ -112,6 +127,8 @@ class Table(Loader):
         records = table.to_dict("records")
         if isinstance(label_columns, str):
             cells = [_names(record[label_columns], label_separator) for record in records]
+            named = Counter(name for cell in cells for name in cell)
+            refuse_unlike_spellings(path, "label spelled in two ways", named)
             labels = _labels_of_names(cells, empty_labels)
         else:
             labels = label_rows(
@@ -123,7 +140,7 @@ class Table(Loader):
                 advice="Write 1, 0, or nothing where there is no information.",
             )
         for record, row_labels in zip(records, labels, strict=True):
-            image = _text(record[image_column])
+            image = _text(record[image_column]).replace("\\", "/")  # as Windows writes paths
             patient = image if patient_column is None else _text(record[patient_column])
             masks = {name: _text(record[name]) for name in mask_columns}
             yield Row(
@@ -144,15 +161,27 @@ class Table(Loader):
 
 
 def _read(path: Path) -> pd.DataFrame:
-    """A table; cells of a CSV stay text, so that "007" keeps its zeros and "None" is a report."""
     if not path.is_file():
         raise FileNotFoundError(
             f"there is no table {path.absolute()}; set the root to the data set's folder, or name "
             "the table with the option manifest or box_file"
         )
-    if path.suffix == ".parquet":
-        return pd.read_parquet(path)
-    return pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig")
+    return read_cells(path)
+
+
+def _refuse_misspelled_splits(path: Path, cells: pd.Series) -> None:
+    """Own names of splits are welcome; an empty cell and a near miss of a known name are not."""
+    counts = cells.value_counts()
+    near = {
+        cell: close[0]
+        for cell in counts.index
+        if split_name(cell) not in SPLITS and (close := get_close_matches(cell.lower(), SPLITS, 1))
+    }
+    wrong = [f"{cell!r} ({counts[cell]} rows; {known}?)" for cell, known in near.items()]
+    wrong += [f"empty ({counts['']} rows)"] if "" in counts.index else []
+    if wrong:
+        advice = "Correct these rows; with split_column: null, patients are split by a hash."
+        raise DataProblems(str(path), {"cell that names no split": wrong}, advice)
 
 
 def _text(value: Any) -> str:
@@ -163,6 +192,8 @@ def _text(value: Any) -> str:
 
 def _names(cell: Any, separators: str) -> set[str]:
     text = _text(cell)
+    if text.startswith("[") and text.endswith("]"):  # a list as Python writes it
+        text = separators[0].join(part.strip(" '\"") for part in text[1:-1].split(","))
     for separator in separators[1:]:
         text = text.replace(separator, separators[0])
     return {name.strip() for name in text.split(separators[0])} - {""}
