@@ -72,7 +72,7 @@ def table_small() -> RunConfig:
 
 
 def mimic_resnet50() -> RunConfig:
-    """The paper's setting: ResNet-50 (ImageNet), Bio_ClinicalBERT, MIMIC-CXR. Sizes are ours."""
+    """MIMIC-CXR with ResNet-50 (ImageNet) and Bio_ClinicalBERT, towers of GLoRIA; rest is ours."""
     return RunConfig(
         model=ModelConfig(
             image_tower=TowerConfig(
