@@ -29,7 +29,7 @@ import pandas as pd
 from .base import Loader, LoaderOptions, Row
 from .labels import CHEXPERT_LABELS, COMPETITION_LABELS, blank_value, label_rows, uncertain_values
 from .parts import Part, find_parts, read_list, read_table
-from .problems import DataProblems
+from .problems import DataProblems, refuse
 from .splits import val_of_patient
 from .tiny import draw_chest, write_image
 
@@ -118,9 +118,9 @@ def _read(root: Path, key: str, views: Sequence[str]) -> pd.DataFrame:
     if "Frontal/Lateral" not in table:
         lateral = table["Path"].str.contains("lateral")
         table["Frontal/Lateral"] = np.where(lateral, "Lateral", "Frontal")
-    if unnamed := list(table.loc[table["patient"] == "", "Path"]):
-        advice = "Splits go by patient, so that every path must name one."
-        raise DataProblems(str(path), {"path without patient": unnamed}, advice)
+    unnamed = table.loc[table["patient"] == "", "Path"]
+    advice = "Splits go by patient, so that every path must name one."
+    refuse(path, "path without patient", unnamed, advice)
     counts = table["Frontal/Lateral"].value_counts().to_dict()
     table = table[table["Frontal/Lateral"].isin(views)]
     if table.empty:
@@ -249,8 +249,7 @@ def _gallery_hash(images: Sequence[Mapping[str, str]]) -> str:
 def write_tiny(root: str | Path) -> Path:
     """Write 27 made-up images: 12 patients of train with a lateral view each, 2 of valid, 1 of
     test."""
-    root = Path(root)
-    rows = []
+    root, rows = Path(root), []
     for number in range(15):
         part = (number > 11) + (number > 13)
         folder, first = (("train", 1), ("valid", 64541), ("test", 64741))[part]

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from .base import Loader, LoaderOptions, Row
 from .parts import Part, find_parts, read_list
-from .problems import DataProblems
+from .problems import refuse
 from .splits import val_of_patient
 from .tiny import draw_chest, write_image
 
@@ -89,12 +89,11 @@ def _read(path: Path, classes: tuple[str, ...]) -> list[tuple[str, str, str, str
             entries.append((patient, " ".join(words[:at]), words[at], " ".join(words[at + 1 :])))
         else:
             wrong.append(repr(line))
-    if wrong:
-        advice = (
-            f"Lines are 'patient filename class source' without a header, the class one of "
-            f"{', '.join(classes)}. Another version? See the option version."
-        )
-        raise DataProblems(str(path), {"line without a known class": wrong}, advice)
+    advice = (
+        f"Lines are 'patient filename class source' without a header, the class one of "
+        f"{', '.join(classes)}. Another version? See the option version."
+    )
+    refuse(path, "line without a known class", wrong, advice)
     return entries
 
 

@@ -75,34 +75,30 @@ class DataCheck:
 
     def tables(self) -> dict[str, pd.DataFrame]:
         """The findings as tables with a title each, problems first; empty ones are left out."""
-        problems = [
-            {"problem": kind, "count": len(found), "examples": "; ".join(found[:3])}
-            for kind, found in self.problems.items()
-        ]
-        notes = [
-            {"what": kind, "reports": len(found), "examples": "; ".join(found[:3])}
-            for kind, found in self.report_notes.items()
-        ]
         labels = {
             label: {f"{split} {value}": n for split in self.labels for value, n in
                     self.labels[split][label].items()}
             for label in next(iter(self.labels.values()), {})
         }  # fmt: skip
-        sizes = [
-            {"height": height, "width": width, "images": n}
-            for (height, width), n in Counter(self.sizes).most_common(10)
-        ]
+        sizes = [(*size, n) for size, n in Counter(self.sizes).most_common(10)]
         tables = {
-            "Problems": pd.DataFrame(problems),
+            "Problems": _with_examples(self.problems, "problem", "count"),
             "Splits": pd.DataFrame(self.splits).T,
             "Labels (usable studies)": pd.DataFrame(labels).T,
             "Views": pd.DataFrame({"images": self.views}),
-            "Sizes of the files (ten most frequent)": pd.DataFrame(sizes),
+            "Sizes of the files (ten most frequent)": pd.DataFrame(
+                sizes, columns=["height", "width", "images"]
+            ),
             "Reports": pd.DataFrame(self.reports, dtype=object).T,
-            "Reading of reports": pd.DataFrame(notes),
+            "Reading of reports": _with_examples(self.report_notes, "what", "reports"),
             "Most repeated reports": pd.DataFrame({"studies": self.repeated}),
         }
         return {title: table for title, table in tables.items() if len(table)}
+
+
+def _with_examples(found: Mapping[str, Sequence[str]], kind: str, count: str) -> pd.DataFrame:
+    rows = [(name, len(examples), "; ".join(examples[:3])) for name, examples in found.items()]
+    return pd.DataFrame(rows, columns=[kind, count, "examples"])
 
 
 def recognize(root: str | Path) -> tuple[str, dict[str, Any]]:
@@ -279,17 +275,10 @@ def _count_labels(check: DataCheck, split: str, data: Any) -> None:
         rows = [row.labels for row in data.rows]
     else:
         rows = getattr(data, "all_labels", [])
-    if not data.labels or not rows:
-        return
-    values = np.array([[row[name] for name in data.labels] for row in rows])
-    check.labels[split] = {
-        name: {
-            "1": int((column == 1).sum()),
-            "0": int((column == 0).sum()),
-            "none": int(np.isnan(column).sum()),
-        }
-        for name, column in zip(data.labels, values.T, strict=True)
-    }
+    if data.labels and rows:
+        table = pd.DataFrame(rows)[list(data.labels)]
+        counts = {"1": (table == 1).sum(), "0": (table == 0).sum(), "none": table.isna().sum()}
+        check.labels[split] = pd.DataFrame(counts).to_dict("index")
 
 
 def _measure_reports(check: DataCheck, split: str, reports: Sequence[str]) -> Counter[str]:

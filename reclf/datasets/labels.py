@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-from .problems import DataProblems
+from .problems import refuse
 
 # In the order of the CheXpert release. Only names are ever looked up, never positions.
 CHEXPERT_LABELS = (
@@ -88,8 +88,7 @@ def label_rows(
                 values[cell] = value
         for row, cell in zip(rows, table[name], strict=True):
             row[name] = values.get(cell, math.nan)
-    if wrong:
-        raise DataProblems(where, {kind: wrong}, advice)
+    refuse(where, kind, wrong, advice)
     return rows
 
 

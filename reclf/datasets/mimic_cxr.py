@@ -28,7 +28,7 @@ from reclf.data.sections import Headings, left_out, pick_sections, sections
 from .base import Loader, LoaderOptions, Row
 from .labels import CHEXPERT_LABELS, label_rows, uncertain_values
 from .parts import Part, find_parts, read_table
-from .problems import DataProblems
+from .problems import refuse
 from .splits import split_name
 from .tiny import draw_chest, write_image
 
@@ -141,11 +141,9 @@ def _refuse_unknown(
             f"no image has a ViewPosition of {', '.join(views)}; "
             f"{paths['metadata'].name} has {', '.join(known)}"
         )
-    without = list(table.loc[table["split"].isna(), "dicom_id"])
-    if without:
-        advice = "Both tables must be of the same release; download the two again."
-        where = paths["split"].name
-        raise DataProblems(where, {"image of the metadata without a split": without}, advice)
+    without = table.loc[table["split"].isna(), "dicom_id"]
+    advice = "Both tables must be of the same release; download the two again."
+    refuse(paths["split"].name, "image of the metadata without a split", without, advice)
 
 
 def _read_reports(

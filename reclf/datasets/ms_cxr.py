@@ -23,7 +23,7 @@ from reclf.data.study import Box
 from .base import Loader, Row
 from .masks import FilledBoxes
 from .parts import Part, find_parts, read_table
-from .problems import DataProblems
+from .problems import refuse
 from .splits import split_name
 from .tiny import draw_chest, write_image, write_table
 
@@ -76,9 +76,9 @@ class MsCxr(Loader):
         table = read_table(path_of_table, _COLUMNS)
         if "split" not in table:
             table["split"] = "test"
-        if unknown := sorted(set(table["category_name"]) - set(CATEGORIES)):
-            advice = f"The categories are: {', '.join(CATEGORIES)}."
-            raise DataProblems(str(path_of_table), {"unknown category": unknown}, advice)
+        unknown = sorted(set(table["category_name"]) - set(CATEGORIES))
+        advice = f"The categories are: {', '.join(CATEGORIES)}."
+        refuse(path_of_table, "unknown category", unknown, advice)
 
         subjects = {Path(path).parent.parent.name for path in table["path"]}
         self.patients = sorted(subject.removeprefix("p") for subject in subjects)

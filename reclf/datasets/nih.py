@@ -17,7 +17,7 @@ from reclf.data.study import Box
 
 from .base import Loader, LoaderOptions, Row
 from .parts import Part, boxes_by_image, find_parts, read_list, read_split_file, read_table
-from .problems import DataProblems
+from .problems import refuse
 from .splits import val_of_patient
 from .tiny import draw_chest, write_image, write_table
 
@@ -71,20 +71,19 @@ class Nih(Loader):
         self.view_counts = table["View Position"].value_counts().to_dict()
         table = table[table["View Position"].isin(views)]
         findings = [set(cell.split("|")) - {"No Finding"} for cell in table["Finding Labels"]]
-        if unknown := set().union(*findings) - set(LABELS):
-            advice = f"The labels are: {', '.join(LABELS)}."
-            raise DataProblems(str(paths["table"]), {"unknown label": sorted(unknown)}, advice)
+        unknown = sorted(set().union(*findings) - set(LABELS))
+        refuse(paths["table"], "unknown label", unknown, f"The labels are: {', '.join(LABELS)}.")
         boxes_of = _boxes(paths["boxes"]) if boxes else {}
         official: dict[str, str] = {}
         if not split_file:
             official = dict.fromkeys(read_list(paths["train"]), "train_val")
             official |= dict.fromkeys(read_list(paths["test"]), "test")
         split_of = read_split_file(root, split_file, official.__getitem__)
-        without = table.loc[~table["Image Index"].isin(official), "Image Index"]
-        if not split_file and len(without):
-            names = list(without.str.removesuffix(".png"))
+        if not split_file:
+            without = table.loc[~table["Image Index"].isin(official), "Image Index"]
             advice = "Table and lists must be of one release; a list of your own is a split_file."
-            raise DataProblems(str(root), {"image in neither official list": names}, advice)
+            names = without.str.removesuffix(".png")
+            refuse(root, "image in neither official list", names, advice)
         files = _files(root)
         records = table.itertuples(index=False)
         for (image, _, patient, view), found in zip(records, findings, strict=True):

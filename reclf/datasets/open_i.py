@@ -14,6 +14,7 @@ word. Neither XML nor image says which view an image shows.
 
 import io
 import math
+import shutil
 import tarfile
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -267,7 +268,5 @@ def write_tiny(root: str | Path, *, archive: bool = False) -> Path:
     if archive:
         with tarfile.open(root / "NLMCXR_reports.tgz", "w:gz") as packed:
             packed.add(folder, "ecgen-radiology")
-        for path in folder.glob("*.xml"):
-            path.unlink()
-        folder.rmdir()
+        shutil.rmtree(folder)
     return root

@@ -11,7 +11,7 @@ import pandas as pd
 
 from reclf.data.study import Box
 
-from .problems import DataProblems, refuse_missing_columns
+from .problems import DataProblems, refuse, refuse_missing_columns
 from .splits import split_name
 from .tables_on_disk import read_cells
 
@@ -94,10 +94,9 @@ def read_split_file(
     if not path.is_file():
         raise DataProblems(str(path), {"missing split_file": [str(path)]}, "See its description.")
     table = read_table(path, ["image", "split"])
-    splits = {i: split_name(s) for i, s in zip(table["image"], table["split"], strict=True)}
-    if len(splits) < len(table):
-        twice = table.loc[table["image"].duplicated(), "image"]
-        raise DataProblems(str(path), {"image listed twice": list(twice)}, "Keep one line of each.")
+    twice = table.loc[table["image"].duplicated(), "image"]
+    refuse(path, "image listed twice", twice, "Keep one line of each.")
+    splits = dict(zip(table["image"], table["split"].map(split_name), strict=True))
     return lambda image: splits.get(image, "")
 
 
@@ -119,6 +118,5 @@ def boxes_by_image(
             wrong.append(f"{image}: {sides}")
             continue
         boxes[image] = (*boxes.get(image, ()), Box(label, x, y, width, height))
-    if wrong:
-        raise DataProblems(str(where), {"box that is not four numbers": wrong}, advice)
+    refuse(where, "box that is not four numbers", wrong, advice)
     return boxes

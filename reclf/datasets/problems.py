@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
+from pathlib import Path
 
 
 class DataProblems(ValueError):
@@ -26,6 +27,12 @@ def describe(problems: Mapping[str, Sequence[str]]) -> str:
     return "\n".join(lines)
 
 
+def refuse(where: str | Path, kind: str, examples: Iterable[str], advice: str) -> None:
+    """Raise `DataProblems` for one kind of problem, if there is an example of it."""
+    if found := list(examples):
+        raise DataProblems(str(where), {kind: found}, advice)
+
+
 def refuse_missing_columns(
     where: str, columns: Sequence[str], wanted: Mapping[str, str | None]
 ) -> None:
@@ -42,9 +49,8 @@ def refuse_missing_columns(
             near = get_close_matches(column, columns, n=1)
             hint = f" (did you mean {near[0]!r}?)" if near else ""
             missing.append(f"{column!r}{hint}" + (f" [option {option}]" if option else ""))
-    if missing:
-        advice = f"Its columns are: {', '.join(map(str, columns))}."
-        raise DataProblems(where, {"missing column": missing}, advice)
+    advice = f"Its columns are: {', '.join(map(str, columns))}."
+    refuse(where, "missing column", missing, advice)
 
 
 class MissingSplit(ValueError):

@@ -21,7 +21,7 @@ import pydicom
 from .base import Loader, LoaderOptions, Row
 from .masks import RunLengths
 from .parts import Part, find_parts, read_split_file, read_table
-from .problems import DataProblems
+from .problems import refuse
 from .splits import split_of_patient
 from .tiny import draw_chest, write_image, write_table
 
@@ -102,9 +102,8 @@ def _runs(table: pd.DataFrame, path: Path) -> dict[str, tuple[str, ...]]:
             negative.add(image)
         else:
             masks.append(cell.strip())
-    if both := [image for image in sorted(negative) if runs[image]]:
-        advice = "An image is either -1 or has regions."
-        raise DataProblems(str(path), {"image with -1 and a mask": both}, advice)
+    both = [image for image in sorted(negative) if runs[image]]
+    refuse(path, "image with -1 and a mask", both, "An image is either -1 or has regions.")
     return {image: tuple(masks) for image, masks in runs.items()}
 
 

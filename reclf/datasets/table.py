@@ -21,7 +21,7 @@ from reclf.data.study import Box
 from .base import Loader, Row
 from .labels import label_rows
 from .parts import boxes_by_image
-from .problems import DataProblems, refuse_missing_columns
+from .problems import DataProblems, refuse, refuse_missing_columns
 from .splits import SPLITS, split_name, split_of_patient
 from .tables_on_disk import read_cells, refuse_unlike_spellings
 
@@ -87,18 +87,17 @@ class Table(Loader):
         boxes = tuple(box_columns or BOX_COLUMNS)
         if len(boxes) != 5:
             raise ValueError(f"box_columns must name x, y, width, height, label; got {boxes}")
-        wanted: dict[str, str | None] = {image_column: "image_column"}
-        for column, option in [
-            (report_column, "report_column"),
-            (patient_column, "patient_column"),
-            (split_column, "split_column"),
-            (id_column, "id_column"),
-            *((name, "label_columns") for name in names),
-            *((name, "mask_columns") for name in mask_columns),
-            *((name, "box_columns") for name in boxes if in_manifest),
-        ]:
-            if column is not None:
-                wanted[column] = option
+        options: dict[str | None, str] = {
+            image_column: "image_column",
+            report_column: "report_column",
+            patient_column: "patient_column",
+            split_column: "split_column",
+            id_column: "id_column",
+            **dict.fromkeys(names, "label_columns"),
+            **dict.fromkeys(mask_columns, "mask_columns"),
+            **dict.fromkeys(boxes if in_manifest else (), "box_columns"),
+        }
+        wanted = {column: option for column, option in options.items() if column is not None}
         refuse_missing_columns(str(path), list(table.columns), wanted)
 
         if split_column is not None:
@@ -116,10 +115,10 @@ class Table(Loader):
             needed = dict.fromkeys(boxes, "box_columns") | {image_column: "image_column"}
             refuse_missing_columns(str(box_path), list(box_table.columns), needed)
             boxes_of = _boxes(box_table, image_column, boxes, box_path)
-            if unknown := [name for name in boxes_of if name not in set(table[image_column])]:
-                kind = f"image that is not in {path.name}"
-                advice = "Every box needs the image of its row, spelled as there."
-                raise DataProblems(str(box_path), {kind: unknown}, advice)
+            known = set(table[image_column])
+            unknown = [name for name in boxes_of if name not in known]
+            advice = "Every box needs the image of its row, spelled as there."
+            refuse(box_path, f"image that is not in {path.name}", unknown, advice)
         elif in_manifest:
             boxes_of = _boxes(table, image_column, boxes, path)
             table = table.drop(columns=list(boxes)).drop_duplicates()
@@ -179,9 +178,8 @@ def _refuse_misspelled_splits(path: Path, cells: pd.Series) -> None:
     }
     wrong = [f"{cell!r} ({counts[cell]} rows; {known}?)" for cell, known in near.items()]
     wrong += [f"empty ({counts['']} rows)"] if "" in counts.index else []
-    if wrong:
-        advice = "Correct these rows; with split_column: null, patients are split by a hash."
-        raise DataProblems(str(path), {"cell that names no split": wrong}, advice)
+    advice = "Correct these rows; with split_column: null, patients are split by a hash."
+    refuse(path, "cell that names no split", wrong, advice)
 
 
 def _text(value: Any) -> str:

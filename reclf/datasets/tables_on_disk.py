@@ -15,7 +15,7 @@ from typing import Any
 
 import pandas as pd
 
-from .problems import DataProblems
+from .problems import DataProblems, refuse
 
 _BOMS = {b"\xef\xbb\xbf": "utf-8-sig", b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
 _SEPARATORS = ",;\t"
@@ -35,9 +35,9 @@ def read_cells(path: Path) -> pd.DataFrame:
     places: dict[str, list[str]] = {}
     for column in filter(None, columns):
         places.setdefault(column.lower(), []).append(column)
-    if twice := [" and ".join(map(repr, same)) for same in places.values() if len(same) > 1]:
-        advice = "Name every column once; letter case and spaces make no difference."
-        raise DataProblems(str(path), {"column that stands twice": twice}, advice)
+    twice = [" and ".join(map(repr, same)) for same in places.values() if len(same) > 1]
+    advice = "Name every column once; letter case and spaces make no difference."
+    refuse(path, "column that stands twice", twice, advice)
     table.columns = pd.Index(columns)
     return table
 
@@ -75,13 +75,12 @@ def _read_csv(path: Path) -> pd.DataFrame:
         if len(row) != len(names):
             wrong.append(f"line {reader.line_num} has {len(row)} cells")
         rows.append(row)
-    if wrong:
-        shown = {"\t": "a tab"}.get(separator, repr(separator))
-        advice = (
-            f"The first line names {len(names)} columns, and every row needs as many cells; put "
-            f'text that holds {shown} in "...".'
-        )
-        raise DataProblems(str(path), {"row of another length": wrong}, advice)
+    shown = {"\t": "a tab"}.get(separator, repr(separator))
+    advice = (
+        f"The first line names {len(names)} columns, and every row needs as many cells; put "
+        f'text that holds {shown} in "...".'
+    )
+    refuse(path, "row of another length", wrong, advice)
     return pd.DataFrame(rows[1:], columns=pd.Index(names))
 
 
@@ -119,5 +118,4 @@ def refuse_unlike_spellings(path: Path, kind: str, found: Counter[str]) -> None:
         for same in places.values()
         if len(same) > 1
     ]
-    if twice:
-        raise DataProblems(str(path), {kind: twice}, "Spell each of them one way.")
+    refuse(path, kind, twice, "Spell each of them one way.")

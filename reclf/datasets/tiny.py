@@ -65,11 +65,6 @@ def _write_dicom(path: Path, pixels: np.ndarray) -> None:
     dataset.Modality = "CR"
     dataset.PatientID = path.stem
     dataset.ViewPosition = "PA"
-    dataset.Rows, dataset.Columns = pixels.shape
-    dataset.SamplesPerPixel, dataset.PixelRepresentation = 1, 0
-    dataset.PhotometricInterpretation = "MONOCHROME2"
-    dataset.BitsAllocated = 8 * pixels.dtype.itemsize
-    dataset.BitsStored = 8 if pixels.dtype == np.uint8 else 12
-    dataset.HighBit = dataset.BitsStored - 1
-    dataset.PixelData = pixels.tobytes()
+    bits = 8 if pixels.dtype == np.uint8 else 12
+    dataset.set_pixel_data(pixels, "MONOCHROME2", bits, generate_instance_uid=False)
     pydicom.dcmwrite(path, dataset, enforce_file_format=True)

@@ -21,7 +21,7 @@ from reclf.data.study import Box
 
 from .base import Loader, LoaderOptions, Row
 from .parts import Part, find_parts, read_table
-from .problems import DataProblems
+from .problems import refuse
 from .splits import val_of_patient
 from .tiny import draw_chest, write_image, write_table
 
@@ -76,17 +76,16 @@ def _counts(path: Path, names: Sequence[str]) -> pd.DataFrame:
     """image_id x label: how many readers gave it. `names`: the labels that must be there."""
     table = read_table(path, ["image_id"]).rename(columns=_SPELT)
     labels = table.drop(columns=["image_id", "rad_id"], errors="ignore")
-    if names and set(labels) != set(names):
+    if names:
         differ = sorted(set(labels) ^ set(names))
         advice = "Both tables of image labels must have the same labels."
-        raise DataProblems(str(path), {"label that only one table has": differ}, advice)
+        refuse(path, "label that only one table has", differ, advice)
     wrong = [
         f"{name} = {cell!r}"
         for name in labels
         for cell in sorted(set(labels[name].unique()) - {"0", "1"})
     ]
-    if wrong:
-        raise DataProblems(str(path), {"cell that is no label": wrong}, "A label is 1 or 0.")
+    refuse(path, "cell that is no label", wrong, "A label is 1 or 0.")
     counts = labels.astype(np.int8).groupby(table["image_id"], sort=False).sum()
     return counts[list(names)] if names else counts
 
@@ -98,9 +97,8 @@ def _boxes(path: Path, counts: pd.DataFrame, needed: int) -> dict[str, list[Box]
     boxes: dict[str, list[Box]] = {}
     unknown = sorted(set(table["class_name"]) - set(counts.columns))
     unknown += sorted(set(table["image_id"]) - set(counts.index))
-    if unknown:
-        advice = "Annotations and image labels must be of one release."
-        raise DataProblems(str(path), {"class or image without image labels": unknown}, advice)
+    advice = "Annotations and image labels must be of one release."
+    refuse(path, "class or image without image labels", unknown, advice)
     readers = counts.stack().to_dict()
     for image, name, *sides in table[["image_id", "class_name", *_SIDES]].itertuples(index=False):
         if readers[image, name] >= needed:
