@@ -108,6 +108,7 @@ class Table(Loader):
                 "patient_column: null that every image is a patient of its own."
             )
             raise DataProblems(str(path), {"column without a value": [patient_column]}, advice)
+        table[image_column] = table[image_column].map(_path)
         boxes_of: dict[str, tuple[Box, ...]] = {}
         if box_file is not None:
             box_path = root / box_file
@@ -115,7 +116,7 @@ class Table(Loader):
             needed = dict.fromkeys(boxes, "box_columns") | {image_column: "image_column"}
             refuse_missing_columns(str(box_path), list(box_table.columns), needed)
             boxes_of = _boxes(box_table, image_column, boxes, box_path)
-            known = set(table[image_column])
+            known = set(table[image_column])  # paths, as are the keys of the boxes
             unknown = [name for name in boxes_of if name not in known]
             advice = "Every box needs the image of its row, spelled as there."
             refuse(box_path, f"image that is not in {path.name}", unknown, advice)
@@ -139,9 +140,9 @@ class Table(Loader):
                 advice="Write 1, 0, or nothing where there is no information.",
             )
         for record, row_labels in zip(records, labels, strict=True):
-            image = _text(record[image_column]).replace("\\", "/")  # as Windows writes paths
+            image = record[image_column]
             patient = image if patient_column is None else _text(record[patient_column])
-            masks = {name: _text(record[name]) for name in mask_columns}
+            masks = {name: _path(record[name]) for name in mask_columns}
             yield Row(
                 study_id=image if id_column is None else _text(record[id_column]),
                 patient_id=patient,
@@ -188,6 +189,11 @@ def _text(value: Any) -> str:
     return str(int(value) if isinstance(value, float) and value.is_integer() else value).strip()
 
 
+def _path(value: Any) -> str:
+    """A relative path with slashes, also where Windows wrote it."""
+    return _text(value).replace("\\", "/")
+
+
 def _names(cell: Any, separators: str) -> set[str]:
     text = _text(cell)
     if text.startswith("[") and text.endswith("]"):  # a list as Python writes it
@@ -208,6 +214,7 @@ def _boxes(
 ) -> dict[str, tuple[Box, ...]]:
     *sides, label = columns
     rows = table[[image_column, label, *sides]].map(_text)
+    rows[image_column] = rows[image_column].map(_path)
     rows = rows[~rows[sides[0]].str.lower().isin(["", "nan"])]
     advice = f"Columns {', '.join(sides)} must hold pixels of the file."
     return boxes_by_image(rows.itertuples(index=False), path, advice)

@@ -29,7 +29,7 @@ def read_cells(path: Path) -> pd.DataFrame:
     """
     try:
         table = _read_parquet(path) if path.suffix == ".parquet" else _read_csv(path)
-    except (OSError, EOFError, zlib.error) as error:
+    except (OSError, EOFError, zlib.error, csv.Error) as error:
         raise _refused(path, "unreadable file", str(error), "Copy or download it again.") from error
     columns = [str(column).strip() for column in table.columns]
     places: dict[str, list[str]] = {}
@@ -63,7 +63,7 @@ def _read_csv(path: Path) -> pd.DataFrame:
     header = text.lstrip("\n\r").split("\n", 1)[0]
     separator = max(_SEPARATORS, key=header.count)
     csv.field_size_limit(max(csv.field_size_limit(), len(text)))  # a report is one cell
-    reader = csv.reader(io.StringIO(text), delimiter=separator)
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator)
     names: list[str] = []
     rows, wrong = [], []
     for row in reader:

@@ -137,6 +137,13 @@ def test_a_box_of_an_unknown_image_is_refused(manifest):
         Table(root, "train", 32, box_file="boxes.csv")
 
 
+def test_windows_paths_keep_their_boxes(manifest):
+    root = manifest(image=[f"images\\{n}.png" for n in range(6)])
+    (root / "boxes.csv").write_text("image,x,y,width,height,label\nimages\\1.png,1,1,5,5,n\n")
+    data = Table(root, "train", 40, box_file="boxes.csv")
+    assert [len(row.boxes) for row in data.rows] == [0, 1, 0, 0, 0, 0]
+
+
 def test_rows_that_stand_twice_in_rsna_are_one_box(tmp_path):
     path = write_rsna(tmp_path) / "stage_2_train_labels.csv"
     before = [study.boxes for study in Rsna(tmp_path, "train", 32)]
