@@ -12,7 +12,7 @@ from pydicom.uid import (
     JPEGBaseline8Bit,
 )
 
-from reclf.data.image_files import ImageError, decode
+from reclf.data.image_files import ImageError, decode, image_size
 from reclf.data.radiographs import fit, read_fitted, read_image
 from reclf.datasets.phantom import Phantom
 
@@ -198,3 +198,95 @@ def test_values_too_many_for_a_table(tmp_path):
                  WindowCenter=70_150, WindowWidth=101)  # fmt: skip
     expected = np.clip((stored - 70_149.5) / 100 + 0.5, 0, 1)
     np.testing.assert_allclose(read_image(path), expected, atol=1e-6)
+
+
+def _both_refuse(path, words=None):
+    """The check of the header and the reader say the same."""
+    for read in (image_size, decode):
+        with pytest.raises(ImageError, match=words) as caught:
+            read(path)
+        assert path.name in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "attribute", ["Rows", "SamplesPerPixel", "PhotometricInterpretation", "BitsStored", "PixelData"]
+)
+def test_a_missing_attribute_is_named(tmp_path, attribute):
+    path = tmp_path / "film.dcm"
+    dicom(path, np.ones((20, 16), np.uint16))
+    dataset = pydicom.dcmread(path)
+    del dataset[attribute]
+    dataset.save_as(path)
+    _both_refuse(path, attribute)
+
+
+@pytest.mark.parametrize("syntax", [JPEGBaseline8Bit, JPEG2000Lossless, ExplicitVRLittleEndian])
+@pytest.mark.parametrize("kept", [0.5, 0.9])
+def test_half_a_frame_is_refused_at_every_scale(tmp_path, film, syntax, kept):
+    """pylibjpeg fills up what is missing with gray."""
+    path = tmp_path / "half.dcm"
+    dicom(path, (film * 255).astype(np.uint16))
+    dataset = pydicom.dcmread(path)
+    if syntax == ExplicitVRLittleEndian:
+        content = path.read_bytes()
+        path.write_bytes(content[: int(len(content) * kept)])
+    else:
+        picture, kind = Image.fromarray((film * 255).astype(np.uint8)), "JPEG"
+        if syntax == JPEG2000Lossless:
+            kind = "JPEG2000"
+        picture.save(tmp_path / "frame", kind)
+        frame = (tmp_path / "frame").read_bytes()
+        dataset.BitsAllocated, dataset.BitsStored, dataset.HighBit = 8, 8, 7
+        cut = frame[: int(len(frame) * kept)]
+        dataset.PixelData = pydicom.encaps.encapsulate([cut + b"\0" * (len(cut) % 2)])
+        dataset["PixelData"].is_undefined_length = True
+        dataset.file_meta.TransferSyntaxUID = syntax
+        dataset.save_as(path)
+    _both_refuse(path)
+    with pytest.raises(ImageError):
+        decode(path, lambda height, width: 0.2)
+
+
+def test_the_header_check_sees_what_the_reader_refuses(tmp_path):
+    gray = np.full((24, 20), 90, np.uint8)
+    Image.fromarray(gray).save(
+        tmp_path / "two.tif", save_all=True, append_images=[Image.fromarray(gray)]
+    )
+    _both_refuse(tmp_path / "two.tif", "several images")
+    Image.fromarray(gray.astype(np.float32)).save(tmp_path / "float.tif")
+    _both_refuse(tmp_path / "float.tif", "floating-point")
+    Image.fromarray(np.full((24, 20), -5, np.int32)).save(tmp_path / "signed.tif")
+    _both_refuse(tmp_path / "signed.tif", "not 16-bit")
+    noise = np.random.default_rng(0).integers(0, 255, (99, 99), dtype=np.uint8)
+    for ending in ("png", "jpg", "tif", "bmp"):
+        whole = tmp_path / f"whole.{ending}"
+        Image.fromarray(noise).save(whole)
+        assert image_size(whole) == (99, 99)
+        for kept in (0.3, 0.7, 0.99):
+            half = tmp_path / f"half-{kept}.{ending}"
+            content = whole.read_bytes()
+            half.write_bytes(content[: int(len(content) * kept)])
+            _both_refuse(half)
+
+
+def test_bytes_behind_the_end_are_no_damage(tmp_path):
+    noise = np.random.default_rng(0).integers(0, 255, (40, 30), dtype=np.uint8)
+    for ending in ("png", "jpg"):
+        path = tmp_path / f"film.{ending}"
+        Image.fromarray(noise).save(path)
+        path.write_bytes(path.read_bytes() + b"\0" * 500)
+        assert image_size(path) == decode(path)[1] == (40, 30)
+
+
+def test_of_a_large_png_the_check_reads_the_first_and_the_last_bytes(tmp_path, monkeypatch):
+    noise = np.random.default_rng(0).integers(0, 2**16, (1200, 1000), dtype=np.uint16)
+    path = tmp_path / "large.png"
+    Image.fromarray(noise).save(path)
+    before = _bytes_read()
+    assert image_size(path) == (1200, 1000)
+    assert _bytes_read() - before < 100_000 < path.stat().st_size / 10
+
+
+def _bytes_read() -> int:
+    with open("/proc/self/io") as file:
+        return int(next(line for line in file if line.startswith("rchar")).split()[1])
