@@ -113,7 +113,8 @@ class Frame:
             (size, size) of the given dtype, 0 or False where the original has no pixels.
         """
         if isinstance(item, Box):
-            return _move(item, self.scale, self.offset, (self.size, self.size))
+            box = item.in_pixels(self.height, self.width)
+            return _move(box, self.scale, self.offset, (self.size, self.size))
         top, left = self.offset
         height, width = round(self.height * self.scale[0]), round(self.width * self.scale[1])
         if item.dtype == bool:
@@ -196,22 +197,27 @@ def fit(
     Returns:
         float32 (size, size), and the frame in pixels of the file.
     """
-    _check_fit(how)
     height, width = original or image.shape[:2]
+    frame = frame_of(height, width, size, how)
+    return frame.from_original(image), frame
+
+
+def frame_of(height: int, width: int, size: int, how: str = "pad") -> Frame:
+    """Where `fit` puts an image of this height and width."""
+    _check_fit(how)
     ratios = (size / height, size / width)
     if how != "stretch":
         ratio = min(ratios) if how == "pad" else max(ratios)
         ratios = (ratio, ratio)
     # Whole pixels: a film of 1000 x 3 still has one row.
     lengths = (max(1, round(height * ratios[0])), max(1, round(width * ratios[1])))
-    frame = Frame(
+    return Frame(
         height,
         width,
         size,
         scale=(lengths[0] / height, lengths[1] / width),
         offset=((size - lengths[0]) // 2, (size - lengths[1]) // 2),
     )
-    return frame.from_original(image), frame
 
 
 def _check_fit(how: str) -> None:

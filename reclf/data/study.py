@@ -19,6 +19,18 @@ class Box:
     width: float
     height: float
 
+    def in_pixels(self, height: int, width: int) -> "Box":
+        """This box in the pixels of an image of that size."""
+        return self
+
+
+class FractionBox(Box):
+    """A box in fractions of the width and the height of its image."""
+
+    def in_pixels(self, height: int, width: int) -> Box:
+        x, y = self.x * width, self.y * height
+        return Box(self.label, x, y, self.width * width, self.height * height)
+
 
 @dataclass(frozen=True)
 class Word:

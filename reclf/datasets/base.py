@@ -21,10 +21,19 @@ from typing import Any
 
 import numpy as np
 
-from reclf.data.radiographs import FITS, Frame, ImageError, image_size, read_fitted, read_mask
+from reclf.data.radiographs import (
+    FITS,
+    Frame,
+    ImageError,
+    frame_of,
+    image_size,
+    read_fitted,
+    read_mask,
+)
 from reclf.data.reports import clean, split_words
 from reclf.data.study import Box, Pair, Study
 
+from .boxes import box_problems, boxes_in_square
 from .masks import FilledBoxes, RunLengths
 from .problems import DataProblems, describe, refuse_missing_split
 from .splits import split_name
@@ -32,7 +41,7 @@ from .splits import split_name
 
 @dataclass(frozen=True)
 class Row:
-    """What the tables say of one study, before any pixel is read. Boxes: pixels of the file.
+    """What the tables say of one study, before any pixel is read. Boxes: as in the table.
 
     A mask is a file, or numbers of the table that draw it.
     """
@@ -49,7 +58,12 @@ class Row:
 
 
 def check_rows(
-    rows: Sequence[Row], split: str, *, reports: bool = True, headers: bool = True
+    rows: Sequence[Row],
+    split: str,
+    *,
+    reports: bool = True,
+    headers: bool = True,
+    square: tuple[int, str] = (224, "pad"),
 ) -> tuple[list[Row], dict[str, list[str]]]:
     """Find what would go wrong, in seconds for thousands of images.
 
@@ -57,6 +71,7 @@ def check_rows(
         rows: of all splits; the files are looked at for `split` only.
         reports: whether a report without words is a problem.
         headers: open every image and read its header; else only see that the file is there.
+        square: size and fit of the square that boxes must not leave.
 
     Returns:
         The rows of `split` without a problem, and kind of problem -> examples.
@@ -84,7 +99,7 @@ def check_rows(
 
     wanted = [index for index, row in enumerate(rows) if row.split == split]
     with ThreadPoolExecutor(min(16, 2 * (os.cpu_count() or 1))) as pool:
-        found_files = list(pool.map(lambda index: _file_problems(rows[index], headers), wanted))
+        found_files = list(pool.map(lambda n: _file_problems(rows[n], headers, square), wanted))
     for index, found_here in zip(wanted, found_files, strict=True):
         for kind, example in found_here:
             note(kind, index, example)
@@ -93,8 +108,8 @@ def check_rows(
     return [rows[index] for index in wanted if index not in bad], problems
 
 
-def _file_problems(row: Row, headers: bool) -> list[tuple[str, str]]:
-    found = []
+def _file_problems(row: Row, headers: bool, square: tuple[int, str]) -> list[tuple[str, str]]:
+    found, frame = [], None
     masks = [("mask", mask) for mask in row.masks.values() if isinstance(mask, Path)]
     for kind, path in [("image", row.image), *masks]:
         if not path.is_file():
@@ -106,22 +121,8 @@ def _file_problems(row: Row, headers: bool) -> list[tuple[str, str]]:
                 found.append((f"unreadable {kind}", str(error).removeprefix("cannot read ")))
                 continue
             if kind == "image":
-                found += [
-                    ("box outside its image", f"{path}, {width} x {height}: {box}")
-                    for box in row.boxes
-                    if not _is_inside(box, height, width)
-                ]
-    return found
-
-
-def _is_inside(box: Box, height: int, width: int) -> bool:
-    """One pixel of tolerance: tables are rounded. More means boxes of an image at another size."""
-    return (
-        min(box.x, box.y) >= -1
-        and min(box.width, box.height) > 0
-        and box.x + box.width <= width + 1
-        and box.y + box.height <= height + 1
-    )
+                frame = frame_of(height, width, *square)
+    return found + box_problems(row.boxes, row.image, frame)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -191,7 +192,10 @@ class FileStudies:
         reports: bool = True,
     ):
         self.split_counts = refuse_missing_split(name, split, (row.split for row in rows))
-        self.rows, self.problems = check_rows(rows, split, reports=reports, headers=options.headers)
+        square = image_size, options.fit
+        self.rows, self.problems = check_rows(
+            rows, split, reports=reports, headers=options.headers, square=square
+        )
         if self.problems and options.on_problem == "refuse":
             advice = 'Correct these, or leave the rows out with the option on_problem="skip".'
             raise DataProblems(name, self.problems, advice)
@@ -223,7 +227,7 @@ class FileStudies:
         row = self.rows[index]  # IndexError ends an iteration
         image, frame = self._image(index % len(self))
         masks = {name: self._mask(mask, row.image, frame) for name, mask in row.masks.items()}
-        boxes = tuple(moved for box in row.boxes if (moved := frame.from_original(box)))
+        boxes = boxes_in_square(row.boxes, row.image, frame)
         return Study(
             study_id=row.study_id,
             patient_id=row.patient_id,

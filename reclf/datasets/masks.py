@@ -47,14 +47,14 @@ class RunLengths:
 
 @dataclass(frozen=True)
 class FilledBoxes:
-    """The union of boxes, given in pixels of the file. No box: an empty mask."""
+    """The union of boxes, given as in the table. No box: an empty mask."""
 
     boxes: tuple[Box, ...]
 
     def draw(self, height: int, width: int) -> np.ndarray:
         """bool (height, width), True where the middle of a pixel lies inside a box."""
         mask = np.zeros((height, width), dtype=bool)
-        for box in self.boxes:
+        for box in (given.in_pixels(height, width) for given in self.boxes):
             top, bottom = (max(0, math.ceil(y - 0.5)) for y in (box.y, box.y + box.height))
             left, right = (max(0, math.ceil(x - 0.5)) for x in (box.x, box.x + box.width))
             mask[top:bottom, left:right] = True

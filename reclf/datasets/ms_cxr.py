@@ -16,11 +16,10 @@ from typing import Any
 
 import pandas as pd
 
-from reclf.data.radiographs import ImageError
-from reclf.data.radiographs import image_size as size_of_file
-from reclf.data.study import Box
+from reclf.data.study import FractionBox
 
 from .base import Loader, Row
+from .boxes import read_boxes
 from .masks import FilledBoxes
 from .parts import Part, find_parts, read_table
 from .problems import refuse
@@ -73,7 +72,7 @@ class MsCxr(Loader):
         mimic_root = root if mimic_root is None else Path(mimic_root)
         parts = {"table": _TABLE, "images": replace(_IMAGES, root=mimic_root)}
         path_of_table = find_parts(self.title, root, parts)["table"]
-        table = read_table(path_of_table, _COLUMNS)
+        table = read_table(path_of_table, _COLUMNS).drop_duplicates(ignore_index=True)
         if "split" not in table:
             table["split"] = "test"
         unknown = sorted(set(table["category_name"]) - set(CATEGORIES))
@@ -84,10 +83,11 @@ class MsCxr(Loader):
         self.patients = sorted(subject.removeprefix("p") for subject in subjects)
         keys = ["dicom_id", "category_name", "label_text"]
         number_of: dict[str, int] = {}
+        boxes_of = _boxes(table, path_of_table)
         for (image, category, phrase), part in table.groupby(keys, sort=False):
             number_of[image] = number_of.get(image, -1) + 1
             path = mimic_root / part["path"].iloc[0]
-            boxes = _boxes(part, category, path)
+            boxes = tuple(boxes_of[row] for row in part.index)
             yield Row(
                 study_id=f"{image}-{number_of[image]}",
                 patient_id=path.parent.parent.name.removeprefix("p"),
@@ -101,18 +101,17 @@ class MsCxr(Loader):
             )
 
 
-def _boxes(part: pd.DataFrame, category: str, path: Path) -> tuple[Box, ...]:
-    """The boxes of one phrase, in pixels of the file as it is."""
-    stated_width, stated_height = (float(part[name].iloc[0]) for name in _COLUMNS[-2:])
-    try:
-        height, width = size_of_file(path)
-    except ImageError:  # named later, with all others
-        height, width = int(stated_height), int(stated_width)
-    across, down = width / stated_width, height / stated_height
-    return tuple(
-        Box(category, float(x) * across, float(y) * down, float(w) * across, float(h) * down)
-        for x, y, w, h in part[["x", "y", "w", "h"]].itertuples(index=False)
-    )
+def _boxes(table: pd.DataFrame, path: Path) -> list[FractionBox]:
+    """The box of every row, in fractions of the image: the file may be a smaller copy."""
+    stated = table[["image_width", "image_height"]].apply(pd.to_numeric, errors="coerce")
+    wrong = table.loc[~(stated > 0).all(axis=1), "dicom_id"]
+    refuse(path, "image without its width and height", wrong, "See the release.")
+    columns = ["category_name", "x", "y", "w", "h"]
+    boxes = read_boxes(table[columns].itertuples(name=None), path)
+    return [
+        FractionBox(box.label, box.x / w, box.y / h, box.width / w, box.height / h)
+        for (box,), (w, h) in zip(boxes.values(), stated.to_numpy(), strict=True)
+    ]
 
 
 def write_tiny(root: str | Path) -> Path:

@@ -16,7 +16,8 @@ from pathlib import Path
 from reclf.data.study import Box
 
 from .base import Loader, LoaderOptions, Row
-from .parts import Part, boxes_by_image, find_parts, read_list, read_split_file, read_table
+from .boxes import read_boxes
+from .parts import Part, find_parts, read_list, read_split_file, read_table
 from .problems import refuse
 from .splits import val_of_patient
 from .tiny import draw_chest, write_image, write_table
@@ -110,7 +111,7 @@ def _boxes(path: Path) -> dict[str, tuple[Box, ...]]:
     """Image Index -> its boxes. The last header cells are "Bbox [x", "y", "w", "h]"."""
     table = read_table(path, ["Image Index", "Finding Label"]).iloc[:, :6]
     table = table.replace({"Finding Label": {"Infiltrate": "Infiltration"}})
-    return boxes_by_image(table.itertuples(index=False), path, "See the release.")
+    return read_boxes(table.itertuples(index=False), path)
 
 
 def write_tiny(root: str | Path) -> Path:

@@ -3,13 +3,11 @@
 Part(names, source) -> find_parts -> path of each, or one error with everything that is missing
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
-
-from reclf.data.study import Box
 
 from .problems import DataProblems, refuse, refuse_missing_columns
 from .splits import split_name
@@ -98,25 +96,3 @@ def read_split_file(
     refuse(path, "image listed twice", twice, "Keep one line of each.")
     splits = dict(zip(table["image"], table["split"].map(split_name), strict=True))
     return lambda image: splits.get(image, "")
-
-
-def boxes_by_image(
-    rows: Iterable[Sequence[str]], where: Path, advice: str
-) -> dict[str, tuple[Box, ...]]:
-    """Image -> its boxes, in the order of the rows.
-
-    Args:
-        rows: image, label, x, y, width, height: text, in pixels of the file.
-        where, advice: for the error that lists every box that is not four numbers.
-    """
-    boxes: dict[str, tuple[Box, ...]] = {}
-    wrong = []
-    for image, label, *sides in rows:
-        try:
-            x, y, width, height = map(float, sides)
-        except ValueError:
-            wrong.append(f"{image}: {sides}")
-            continue
-        boxes[image] = (*boxes.get(image, ()), Box(label, x, y, width, height))
-    refuse(where, "box that is not four numbers", wrong, advice)
-    return boxes

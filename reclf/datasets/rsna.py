@@ -18,6 +18,7 @@ import pandas as pd
 from reclf.data.study import Box
 
 from .base import Loader, LoaderOptions, Row
+from .boxes import read_boxes
 from .masks import FilledBoxes
 from .parts import Part, find_parts, read_split_file, read_table
 from .problems import DataProblems
@@ -26,7 +27,8 @@ from .tiny import draw_chest, write_image, write_table
 
 FILES: dict[tuple[str, ...], dict] = {("stage_2_train_labels.csv*",): {}}
 OPACITY, NORMAL, OTHER = CLASSES = ("Lung Opacity", "Normal", "No Lung Opacity / Not Normal")
-_COLUMNS = ["patientId", "x", "y", "width", "height", "Target"]
+_SIDES = ["x", "y", "width", "height"]
+_COLUMNS = ["patientId", *_SIDES, "Target"]
 _SOURCE = "with the challenge, https://www.kaggle.com/c/rsna-pneumonia-detection-challenge/data"
 _PARTS = {
     "labels": Part(("stage_2_train_labels.csv",), _SOURCE),
@@ -94,16 +96,15 @@ class Rsna(Loader):
 
 def _boxes(table: pd.DataFrame, class_of: dict[str, str], path: Path) -> dict[str, tuple[Box, ...]]:
     """patientId -> its boxes, from rows that must agree with Target and the detailed class."""
-    boxes: dict[str, list[Box]] = {}
     wrong: dict[str, list[str]] = {}
     # A row that stands twice, as in a table joined with itself, is one box.
-    rows = table[_COLUMNS].drop_duplicates().itertuples(index=False)
-    for patient, x, y, width, height, target in rows:
-        marked = boxes.setdefault(patient, [])
-        if (target == "1") != bool(x):
-            wrong.setdefault("Target that does not fit the box", []).append(patient)
-        elif x:
-            marked.append(Box("Pneumonia", float(x), float(y), float(width), float(height)))
+    table = table[_COLUMNS].drop_duplicates().assign(label="Pneumonia")
+    marked = table[_SIDES].ne("").any(axis=1)
+    unfit = table.loc[marked != (table["Target"] == "1"), "patientId"]
+    if len(unfit):
+        wrong["Target that does not fit the box"] = list(unfit)
+    rows = table.loc[marked, ["patientId", "label", *_SIDES]].itertuples(index=False)
+    boxes = dict.fromkeys(table["patientId"], ()) | read_boxes(rows, path)
     for patient, marked in boxes.items():
         kind = class_of.get(patient)
         if kind not in CLASSES:
@@ -112,7 +113,7 @@ def _boxes(table: pd.DataFrame, class_of: dict[str, str], path: Path) -> dict[st
             wrong.setdefault("class that does not fit Target", []).append(f"{patient}: {kind}")
     if wrong:
         raise DataProblems(str(path), wrong, "Both tables must be of stage 2; download them again.")
-    return {patient: tuple(marked) for patient, marked in boxes.items()}
+    return boxes
 
 
 def write_tiny(root: str | Path) -> Path:

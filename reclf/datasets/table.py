@@ -9,7 +9,7 @@ listed before the first image is used, see `base.check_rows`.
 
 import math
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -19,13 +19,14 @@ import pandas as pd
 from reclf.data.study import Box
 
 from .base import Loader, Row
+from .boxes import FORMATS, UNITS, read_boxes
 from .labels import label_rows
-from .parts import boxes_by_image
 from .problems import DataProblems, refuse, refuse_missing_columns
 from .splits import SPLITS, split_name, split_of_patient
 from .tables_on_disk import read_cells, refuse_unlike_spellings
 
 FILES: dict[tuple[str, ...], dict] = {("manifest.csv",): {}}
+_NO_FINDING = ("no finding", "no findings", "normal")
 BOX_COLUMNS = ("x", "y", "width", "height", "label")
 
 
@@ -50,8 +51,10 @@ class Table(Loader):
             cell: no mask known.
         box_file: CSV or Parquet with one row per box and the image column; None looks for the
             boxes in the manifest, which may then repeat an image, if box_columns are given.
-        box_columns: names for x, y, width, height (pixels of the file) and label. A row without
-            x holds no box.
+        box_columns: names for x, y, width, height and label. A row with none of the four numbers
+            holds no box; its label must not be one that the study has.
+        box_units: "pixels" of the file, or "fraction" of its width and height.
+        box_format: the four numbers are "xywh", or "xyxy": left, top, right, bottom.
 
     Study.meta keeps the remaining columns, as text when the manifest is CSV.
     """
@@ -72,6 +75,8 @@ class Table(Loader):
         mask_columns: Sequence[str] = (),
         box_file: str | None = None,
         box_columns: Sequence[str] | None = None,
+        box_units: str = "pixels",
+        box_format: str = "xywh",
     ) -> Iterator[Row]:
         path = root / manifest
         self.name, self.with_reports = str(path), report_column is not None
@@ -80,14 +85,22 @@ class Table(Loader):
             label_columns = "labels" if "labels" in table.columns else ()
         if split_column == "split" and "split" not in table.columns:
             split_column = None
-        if empty_labels not in ("nan", "zero"):
-            raise ValueError(f"empty_labels must be 'nan' or 'zero', got {empty_labels!r}")
+        for option, value, allowed in [
+            ("empty_labels", empty_labels, ("nan", "zero")),
+            ("box_units", box_units, UNITS),
+            ("box_format", box_format, FORMATS),
+        ]:
+            if value not in allowed:
+                raise ValueError(
+                    f"{option} must be {' or '.join(map(repr, allowed))}, got {value!r}"
+                )
         names = [label_columns] if isinstance(label_columns, str) else list(label_columns)
         in_manifest = box_columns is not None and box_file is None
         boxes = tuple(box_columns or BOX_COLUMNS)
         if len(boxes) != 5:
             raise ValueError(f"box_columns must name x, y, width, height, label; got {boxes}")
         options: dict[str | None, str] = {
+            **dict.fromkeys(boxes if in_manifest else (), "box_columns"),
             image_column: "image_column",
             report_column: "report_column",
             patient_column: "patient_column",
@@ -95,7 +108,6 @@ class Table(Loader):
             id_column: "id_column",
             **dict.fromkeys(names, "label_columns"),
             **dict.fromkeys(mask_columns, "mask_columns"),
-            **dict.fromkeys(boxes if in_manifest else (), "box_columns"),
         }
         wanted = {column: option for column, option in options.items() if column is not None}
         refuse_missing_columns(str(path), list(table.columns), wanted)
@@ -110,19 +122,24 @@ class Table(Loader):
             raise DataProblems(str(path), {"column without a value": [patient_column]}, advice)
         table[image_column] = table[image_column].map(_path)
         boxes_of: dict[str, tuple[Box, ...]] = {}
+        unmarked: list[tuple[str, str]] = []
+        how = {"units": box_units, "form": box_format}
         if box_file is not None:
             box_path = root / box_file
             box_table = _read(box_path)
             needed = dict.fromkeys(boxes, "box_columns") | {image_column: "image_column"}
             refuse_missing_columns(str(box_path), list(box_table.columns), needed)
-            boxes_of = _boxes(box_table, image_column, boxes, box_path)
-            known = set(table[image_column])  # paths, as are the keys of the boxes
-            unknown = [name for name in boxes_of if name not in known]
+            boxes_of, unmarked = _boxes(box_table, image_column, boxes, box_path, **how)
+            images = set(table[image_column])  # paths, as are the keys of the boxes
+            in_boxes = dict.fromkeys([*boxes_of, *(image for image, _ in unmarked)])
+            unknown = [image for image in in_boxes if image not in images]
             advice = "Every box needs the image of its row, spelled as there."
             refuse(box_path, f"image that is not in {path.name}", unknown, advice)
         elif in_manifest:
-            boxes_of = _boxes(table, image_column, boxes, path)
-            table = table.drop(columns=list(boxes)).drop_duplicates()
+            box_path = path
+            boxes_of, unmarked = _boxes(table, image_column, boxes, path, **how)
+            own = [column for column in boxes if wanted[column] == "box_columns"]
+            table = table.drop(columns=own).drop_duplicates()
 
         records = table.to_dict("records")
         if isinstance(label_columns, str):
@@ -139,6 +156,11 @@ class Table(Loader):
                 kind="label that is not 1, 0 or empty",
                 advice="Write 1, 0, or nothing where there is no information.",
             )
+        if unmarked:
+            labels_of = dict(zip(table[image_column], labels, strict=True))
+            lost = _without_box(unmarked, boxes_of, labels_of)
+            advice = "Give its numbers, or leave the label of its row empty: nothing was marked."
+            refuse(box_path, "label without its box", lost, advice)
         for record, row_labels in zip(records, labels, strict=True):
             image = record[image_column]
             patient = image if patient_column is None else _text(record[patient_column])
@@ -210,11 +232,35 @@ def _labels_of_names(cells: Sequence[set[str]], empty: str) -> list[dict[str, fl
 
 
 def _boxes(
-    table: pd.DataFrame, image_column: str, columns: Sequence[str], path: Path
-) -> dict[str, tuple[Box, ...]]:
+    table: pd.DataFrame, image_column: str, columns: Sequence[str], path: Path, **how: str
+) -> tuple[dict[str, tuple[Box, ...]], list[tuple[str, str]]]:
+    """Image -> boxes; image and label of the rows without a number."""
     *sides, label = columns
     rows = table[[image_column, label, *sides]].map(_text)
     rows[image_column] = rows[image_column].map(_path)
-    rows = rows[~rows[sides[0]].str.lower().isin(["", "nan"])]
-    advice = f"Columns {', '.join(sides)} must hold pixels of the file."
-    return boxes_by_image(rows.itertuples(index=False), path, advice)
+    rows[sides] = rows[sides].replace({"nan": "", "NaN": ""})
+    rows = rows.drop_duplicates()
+    marked = rows[sides].ne("").any(axis=1)
+    advice = (
+        f"Columns {', '.join(sides)} must hold pixels of the file, or fractions of its width and "
+        'height with the option box_units="fraction".'
+    )
+    boxes = read_boxes(rows[marked].itertuples(index=False), path, advice=advice, **how)
+    return boxes, list(rows.loc[~marked, [image_column, label]].itertuples(index=False, name=None))
+
+
+def _without_box(
+    unmarked: Sequence[tuple[str, str]],
+    boxes_of: Mapping[str, Sequence[Box]],
+    labels_of: Mapping[str, Mapping[str, float]],
+) -> list[str]:
+    """Findings that a study has, whose rows of the box table have no number."""
+    lost = []
+    for image, name in unmarked:
+        boxed, known = {box.label for box in boxes_of.get(image, ())}, labels_of[image]
+        stated = {label for label, value in known.items() if value == 1}
+        stated = {label for label in stated if label.lower() not in _NO_FINDING}
+        of_another_name = name not in known and not boxed and stated
+        if name and name.lower() not in _NO_FINDING and (name in stated - boxed or of_another_name):
+            lost.append(f"{image}: {name}")
+    return lost

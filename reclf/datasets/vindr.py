@@ -20,6 +20,7 @@ import pandas as pd
 from reclf.data.study import Box
 
 from .base import Loader, LoaderOptions, Row
+from .boxes import read_boxes
 from .parts import Part, find_parts, read_table
 from .problems import refuse
 from .splits import val_of_patient
@@ -68,7 +69,7 @@ class VinDr(Loader):
                     split=val_of_patient(image) if key == "train" else "test",
                     image=paths[key] / f"{image}.dicom",
                     labels=dict(zip(names, map(float, seen), strict=True)),
-                    boxes=tuple(boxes.get(image, ())),
+                    boxes=boxes.get(image, ()),
                 )
 
 
@@ -90,21 +91,18 @@ def _counts(path: Path, names: Sequence[str]) -> pd.DataFrame:
     return counts[list(names)] if names else counts
 
 
-def _boxes(path: Path, counts: pd.DataFrame, needed: int) -> dict[str, list[Box]]:
+def _boxes(path: Path, counts: pd.DataFrame, needed: int) -> dict[str, tuple[Box, ...]]:
     table = read_table(path, ["image_id", "class_name", *_SIDES])
     table["class_name"] = table["class_name"].replace(_SPELT)
-    table = table[table["x_min"] != ""]  # "No finding" has none
-    boxes: dict[str, list[Box]] = {}
+    table = table[table[_SIDES].ne("").any(axis=1)]  # "No finding" has none
     unknown = sorted(set(table["class_name"]) - set(counts.columns))
     unknown += sorted(set(table["image_id"]) - set(counts.index))
     advice = "Annotations and image labels must be of one release."
     refuse(path, "class or image without image labels", unknown, advice)
     readers = counts.stack().to_dict()
-    for image, name, *sides in table[["image_id", "class_name", *_SIDES]].itertuples(index=False):
-        if readers[image, name] >= needed:
-            left, top, right, bottom = map(float, sides)
-            boxes.setdefault(image, []).append(Box(name, left, top, right - left, bottom - top))
-    return boxes
+    rows = table[["image_id", "class_name", *_SIDES]].itertuples(index=False)
+    kept = (row for row in rows if readers[row[0], row[1]] >= needed)
+    return read_boxes(kept, path, form="xyxy")
 
 
 def write_tiny(root: str | Path) -> Path:

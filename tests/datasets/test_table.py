@@ -131,8 +131,9 @@ def test_boxes_of_a_file_of_their_own(root):
 def test_boxes_in_the_manifest_repeat_the_image(root):
     def change(table):
         table = pd.concat([table, table.iloc[:1]])
-        table["x"], table["y"] = ["0", "", "", "", "", "", "10"], "0"
-        table["width"], table["height"], table["label"] = "10", "20", "Mass"
+        table[["x", "y", "width", "height", "label"]] = ""
+        sides = [["0", "0", "10", "20", "Mass"], ["10", "0", "10", "20", "Mass"]]
+        table.iloc[[0, 6], -5:] = sides
         return table
 
     edit(root, change)
