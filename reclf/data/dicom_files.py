@@ -14,7 +14,7 @@ import numpy as np
 import pydicom
 from PIL import Image
 from pydicom.encaps import generate_frames
-from pydicom.pixels import apply_modality_lut, apply_voi
+from pydicom.pixels import apply_color_lut, apply_modality_lut, apply_voi
 from pydicom.uid import JPEG2000, UID, JPEG2000Lossless, JPEGBaseline8Bit
 
 from .decoded import Decoded, Scale, draft, last_bytes, needed_share
@@ -33,6 +33,11 @@ def refuse_dicom(header: pydicom.Dataset) -> None:
     missing += [] if "TransferSyntaxUID" in header.file_meta else ["TransferSyntaxUID"]
     if missing:
         raise ValueError(f"it lacks the DICOM attribute {', '.join(missing)}")
+    if int(header.get("HighBit") or 0) >= int(header.BitsStored):
+        raise ValueError(
+            f"HighBit {header.HighBit} is not the last of {header.BitsStored} BitsStored, so that "
+            "values are not where a decoder looks; write it again with values from bit 0 on"
+        )
     if int(header.get("NumberOfFrames") or 1) > 1:
         raise ValueError(
             f"it holds {header.NumberOfFrames} frames, a radiograph has one; "
@@ -57,7 +62,7 @@ def _ends_well(pixels: bytes, syntax: UID) -> bool:
 def read_dicom(file: BinaryIO, scale: Scale | None, own_max: bool) -> Decoded:
     dataset = pydicom.dcmread(file)
     refuse_dicom(dataset)
-    if "PixelData" not in dataset:
+    if not dataset.get("PixelData"):
         raise ValueError("it holds no PixelData")
     if not _ends_well(dataset.PixelData, dataset.file_meta.TransferSyntaxUID):
         raise ValueError("its compressed pixels end too early; copy or download it again")
@@ -65,10 +70,12 @@ def read_dicom(file: BinaryIO, scale: Scale | None, own_max: bool) -> Decoded:
     if small := _decode_small(dataset, needed_share(scale, size)):
         stored, step, first = small
         return Decoded(_shade(stored, dataset), size, step, first)
-    stored = dataset.pixel_array
+    stored, top = dataset.pixel_array, 2 ** int(dataset.BitsStored) - 1
+    if dataset.PhotometricInterpretation == "PALETTE COLOR":
+        stored = apply_color_lut(stored, dataset)
+        top = np.iinfo(stored.dtype).max
     if stored.ndim == 3:
-        gray = stored @ np.array([0.299, 0.587, 0.114], dtype=np.float32)
-        gray = gray / np.float32(2 ** int(dataset.BitsStored) - 1)
+        gray = stored @ np.array([0.299, 0.587, 0.114], dtype=np.float32) / np.float32(top)
         return Decoded(gray.astype(np.float32), size)
     return Decoded(_shade(stored, dataset), size)
 
@@ -81,14 +88,17 @@ def _decode_small(dataset: pydicom.Dataset, needed: float) -> tuple[np.ndarray, 
         needed > 0.5
         or syntax not in (JPEGBaseline8Bit, JPEG2000, JPEG2000Lossless)
         or (dataset.SamplesPerPixel, dataset.PixelRepresentation) != (1, 0)
+        or not dataset.PhotometricInterpretation.startswith("MONOCHROME")
         or "PixelPaddingValue" in dataset  # its pixels must stay apart from their neighbors
     ):
         return None
     frame = next(generate_frames(dataset.PixelData, number_of_frames=1))
-    if syntax == JPEGBaseline8Bit:
-        with Image.open(io.BytesIO(frame)) as image:
+    with Image.open(io.BytesIO(frame)) as image:
+        if image.size != (dataset.Columns, dataset.Rows) or image.mode not in ("L", "I;16"):
+            return None  # for the whole decoder to refuse
+        if syntax == JPEGBaseline8Bit:
             step = draft(image, needed)
-            return (np.asarray(image), step, step / 2) if image.mode == "L" else None
+            return np.asarray(image), step, step / 2
     # The last of the codestream's fixed fields: sign and bits of the only component (ISO 15444-1).
     if frame[42] != int(dataset.BitsStored) - 1:
         return None
