@@ -34,6 +34,7 @@ class Batch:
     sentences: Tensor  # int64 (B, W), the sentence of each word
     report_keys: Tensor  # int64 (B,), equal for equal texts
     word_counts: tuple[int, ...] = ()  # words per report, known without asking a GPU; () if not
+    left_out: tuple[str, ...] = ()  # why studies that were asked for are not in it
 
     def to(self, device: torch.device | str) -> "Batch":
         """On a device, with pixels in float32."""

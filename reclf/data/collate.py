@@ -6,6 +6,7 @@ data set -> Pair (image, report) -> the same, for training, which reads nothing 
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -15,12 +16,16 @@ from torch.utils.data import Dataset
 from transformers import PreTrainedTokenizerBase
 
 from .batch import LENGTH_STEP, Batch, unit_range
+from .image_files import ImageError
 from .study import Pair, Study
 from .tokenization import encode_reports
 
 
 class Pairs(Dataset):
     """The pairs of a data set, for a `DataLoader`.
+
+    A study that cannot be read raises `ImageError`. If the data set says `on_problem = "skip"`, the
+    next one that can be read and is not in the batch stands for it, so that batches stay full.
 
     Args:
         data: map-style data set of studies. If it has `pairs(indices)`, a list of `Pair`, that is
@@ -37,6 +42,30 @@ class Pairs(Dataset):
         return self.__getitems__([index])[0]
 
     def __getitems__(self, indices: Sequence[int]) -> list[Pair]:
+        try:
+            return self._read(indices)
+        except ImageError:
+            if getattr(self.data, "on_problem", "refuse") != "skip":
+                raise
+        taken = set(indices)
+        return [self._read_or_replace(index, taken) for index in indices]
+
+    def _read_or_replace(self, index: int, taken: set[int]) -> Pair:
+        reason = ""
+        for step in range(len(self)):
+            other = (index + step) % len(self)
+            if step and other in taken:
+                continue
+            try:
+                pair = self._read([other])[0]
+            except ImageError as error:
+                reason = reason or str(error)
+                continue
+            taken.add(other)
+            return pair._replace(instead_of=reason)
+        raise ImageError(f"{reason}; and no other study can be read in its place")
+
+    def _read(self, indices: Sequence[int]) -> list[Pair]:
         if hasattr(self.data, "pairs"):
             return self.data.pairs(indices)
         return [Pair(s.image, s.report) for s in (self.data[index] for index in indices)]
@@ -64,7 +93,9 @@ class Collate:
             pixels = torch.from_numpy(np.stack(images))
         else:  # 8 and 16 bits, as in a data set of PNG and DICOM files
             pixels = torch.stack([unit_range(torch.from_numpy(np.array(i))) for i in images])
-        return self.texts([study.report for study in studies], pixels[:, None])
+        batch = self.texts([study.report for study in studies], pixels[:, None])
+        reasons = (getattr(study, "instead_of", "") for study in studies)
+        return replace(batch, left_out=tuple(filter(None, reasons)))
 
     def texts(self, reports: list[str], pixels: Tensor | None = None) -> Batch:
         """A batch of reports, with no images (pixels of no rows) unless given."""

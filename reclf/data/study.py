@@ -80,7 +80,9 @@ class Pair(NamedTuple):
     Attributes:
         image: float32 (H, W) in [0, 1], or uint8 or uint16 whose largest value stands for 1.
         report: as of `Study`.
+        instead_of: why the study that was asked for cannot be read, which this one stands for.
     """
 
     image: np.ndarray
     report: str
+    instead_of: str = ""

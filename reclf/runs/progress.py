@@ -15,15 +15,19 @@ T = TypeVar("T")
 SECONDS_PER_LINE = 10.0
 
 
-def track(items: Iterable[T], title: str = "", unit: str = "") -> Iterator[T]:
-    """Yield the items and show how far it is; an empty title shows nothing."""
+def track(items: Iterable[T], title: str = "", unit: str = "", total: int = 0) -> Iterator[T]:
+    """Yield the items and show how far it is; an empty title shows nothing.
+
+    Args:
+        total: number of the items, where they have no length.
+    """
     if not title:
         yield from items
         return
     if is_live():
-        yield from tqdm(items, desc=title, unit=unit or "it")
+        yield from tqdm(items, desc=title, unit=unit or "it", total=total or None)
         return
-    total = len(items) if isinstance(items, Sized) else 0
+    total = len(items) if isinstance(items, Sized) else total
     start = shown = time.monotonic()
     done = 0
     for item in items:

@@ -10,18 +10,17 @@ those of all processes (`reclf.training.processes`).
 import time
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from accelerate import Accelerator
 from torch import Tensor, nn
-from torch.utils.data import DataLoader
 from tqdm.auto import tqdm
 
 from reclf.data.augmentation import augment
-from reclf.data.collate import Pairs
+from reclf.data.batch import Batch
+from reclf.data.image_files import ImageError
 from reclf.data.study import Study
 from reclf.models.inference import collate_for
 from reclf.models.losses import info_nce
@@ -29,7 +28,9 @@ from reclf.models.recall import recall_table, same_report, score_studies
 from reclf.models.reclf import RECLF
 from reclf.runs.run import Run
 
+from .checkpoints import load_state, save_state
 from .processes import JointModel, batch_losses
+from .reader import Reader, left_out
 from .runtime import (
     cpu_threads,
     interrupts,
@@ -37,7 +38,6 @@ from .runtime import (
     make_accelerator,
     make_optimizer,
     peak_memory_mb,
-    quiet_worker,
 )
 from .sampler import StepSampler, seed_step
 from .schedule import Progress, learning_rate_factor, plan_steps, plans_now
@@ -106,7 +106,6 @@ class _Loop:
         self.train_set, self.val_studies = train_set, list(val_studies)
         self.is_main = accelerator.is_main_process
         self.show = progress_bar and self.is_main
-        self.progress = Progress(total_steps=self.config.max_steps)
         # With a number of steps, time only ends a run; it does not shape it.
         self.plans_by_time = self.config.max_steps == 0
         self.model = model
@@ -116,7 +115,10 @@ class _Loop:
         trained = JointModel(model) if accelerator.num_processes > 1 else model
         self.wrapped, self.optimizer = accelerator.prepare(trained, optimizer)
         self.validated = -1  # the step of the last validation
-        self._resume()
+        resumed = load_state(run, model, self.optimizer, accelerator)
+        self.progress = resumed or Progress(total_steps=self.config.max_steps)
+        if self.is_main:
+            run.truncate_history(resumed.step if resumed else -1)
         if self.config.tensorboard:
             accelerator.init_trackers("tensorboard")
 
@@ -130,7 +132,7 @@ class _Loop:
         self.clock, self.before = time.monotonic(), self.progress.seconds
         self.saved = self.clock
         self.planned_at = (self.progress.step, self.progress.seconds)
-        loader = iter(self._loader())
+        reader = self._reader()
         window: list[dict[str, Tensor]] = []
         bar = tqdm(
             total=self.progress.total_steps or None,
@@ -141,11 +143,15 @@ class _Loop:
         )
         with interrupts() as interrupted, bar:
             while not self.progress.finished:
-                window.append(self._step(loader))
+                batches = reader.read(self.config.accumulate)
+                if any(self._agree(bool(reader.damage))):
+                    self._end_at_damage(reader.damage, window, bar)
+                window.append(self._step(batches))
                 bar.update()
                 self._plan(bar)
                 step, total = self.progress.step, self.progress.total_steps
-                stop = self._agree(interrupted.is_set())
+                late = self.progress.seconds >= self.config.max_minutes * 60
+                stop, self.progress.out_of_time = self._agree(interrupted.is_set(), late)
                 overdue = time.monotonic() - self.saved > self.config.checkpoint_minutes * 60
                 # What is saved has been looked at: `_log` refuses losses that are not finite.
                 if step % LOG_EVERY == 0 or step == total or stop or overdue:
@@ -157,17 +163,28 @@ class _Loop:
                     self._save()
                 if stop:
                     raise KeyboardInterrupt
-                if self._agree(self.progress.seconds >= self.config.max_minutes * 60):
-                    self.progress.out_of_time = True
         if self.validated != self.progress.step:  # out of time
             self._validate()
         self._save()
         if self.is_main:
-            self.run.set_status("trained", **self.progress.state())
+            gone = len(left_out(self.run.folder))
+            self.run.set_status("trained", left_out=gone, **self.progress.state())
         if self.config.tensorboard:
             self.accelerator.end_training()
 
-    def _step(self, loader: Any) -> dict[str, Tensor]:
+    def _end_at_damage(self, reason: str, window: list[dict[str, Tensor]], bar: tqdm) -> None:
+        """Save what was trained, and say which file ends it and how to go on."""
+        if window:
+            self._log(window, bar)
+        self._save()
+        raise ImageError(
+            f"{reason or 'another process cannot read a study'}. The run is saved at step "
+            f"{self.progress.step}. Mend or replace the file, or leave such studies out "
+            "(-p on_problem skip; --set data.options.on_problem=skip), and start it again with the "
+            "same run folder: it goes on from there"
+        )
+
+    def _step(self, batches: Sequence[Batch]) -> dict[str, Tensor]:
         progress, config = self.progress, self.config
         generator = seed_step(config.seed, progress.step, self.accelerator.process_index)
         factor = learning_rate_factor(
@@ -177,8 +194,8 @@ class _Loop:
             group["lr"] = group["peak"] * factor
         self.wrapped.train()
         total: dict[str, Tensor] = {}
-        for micro in range(config.accumulate):
-            batch = next(loader).to(self.accelerator.device)
+        for micro, waiting in enumerate(batches):
+            batch = waiting.to(self.accelerator.device)
             if self.run.config.data.augment:
                 batch.pixels = augment(batch.pixels, generator)
             last = micro == config.accumulate - 1
@@ -277,42 +294,13 @@ class _Loop:
         self.progress.seconds = self.before + time.monotonic() - self.clock
 
     def _save(self) -> None:
-        """The resumable checkpoint: weights, optimizer, scaler, and where the run stands."""
         if self.is_main:
-            scaler = self.accelerator.scaler
-            state = {
-                "progress": self.progress.state(),
-                "optimizer": self.optimizer.state_dict(),
-                "scaler": scaler.state_dict() if scaler is not None else None,
-            }
-
-            def write(folder: Path) -> None:
-                self.model.save_pretrained(folder)
-                torch.save(state, folder / "trainer.pt")
-
-            self.run.write_checkpoint("last", write)
+            save_state(self.run, self.model, self.optimizer, self.accelerator, self.progress)
         self.saved = time.monotonic()
-
-    def _resume(self) -> None:
-        folder = self.run.checkpoint("last")
-        if not (folder / "trainer.pt").exists():
-            if self.is_main:
-                self.run.truncate_history(-1)
-            return
-        weights = RECLF.from_pretrained(folder).state_dict()
-        self.model.load_state_dict(weights)
-        state = torch.load(folder / "trainer.pt", map_location="cpu", weights_only=True)
-        self.optimizer.load_state_dict(state["optimizer"])
-        if state["scaler"] is not None and self.accelerator.scaler is not None:
-            self.accelerator.scaler.load_state_dict(state["scaler"])
-        self.progress = Progress(**state["progress"])
-        if self.is_main:
-            self.run.truncate_history(self.progress.step)
 
     # -- processes -----------------------------------------------------------------------------
 
-    def _loader(self) -> DataLoader:
-        workers = self.run.config.data.workers
+    def _reader(self) -> Reader:
         self.sampler = StepSampler(
             len(self.train_set),
             self.config.batch_size,
@@ -324,22 +312,21 @@ class _Loop:
             getattr(self.train_set, "together", 1),
             getattr(self.train_set, "endless", False),
         )
-        return DataLoader(
-            Pairs(self.train_set),
-            batch_sampler=self.sampler,
-            collate_fn=collate_for(self.model),
-            num_workers=workers,
-            prefetch_factor=4 if workers else None,
-            pin_memory=self.accelerator.device.type == "cuda",
-            worker_init_fn=quiet_worker,
+        return Reader(
+            self.train_set,
+            self.sampler,
+            collate_for(self.model),
+            self.run.config.data.workers,
+            self.accelerator.device.type == "cuda",
+            self.run.folder,
         )
 
-    def _agree(self, flag: bool) -> bool:
-        """True on all processes if it is true on one, so that they stop at the same step."""
+    def _agree(self, *flags: bool) -> list[bool]:
+        """Each is true on all processes if it is on one, so that they stop at the same step."""
         if self.accelerator.num_processes == 1:
-            return flag
-        own = torch.tensor(float(flag), device=self.accelerator.device)
-        return bool(self.accelerator.reduce(own, "sum") > 0)
+            return list(flags)
+        own = torch.tensor([float(flag) for flag in flags], device=self.accelerator.device)
+        return (self.accelerator.reduce(own, "sum") > 0).tolist()
 
     def _broadcast(self, number: int) -> int:
         if self.accelerator.num_processes == 1:

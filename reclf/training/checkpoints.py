@@ -1,0 +1,71 @@
+"""The resumable checkpoint "last": weights, optimizer, scaler, and where the run stands."""
+
+import warnings
+from pathlib import Path
+
+import torch
+from accelerate import Accelerator
+from torch.optim import Optimizer
+
+from reclf.config import TrainConfig
+from reclf.models.reclf import RECLF
+from reclf.runs.run import Run
+
+from .schedule import Progress, plan_steps
+
+
+def save_state(
+    run: Run, model: RECLF, optimizer: Optimizer, accelerator: Accelerator, progress: Progress
+) -> None:
+    """Replace the checkpoint."""
+    scaler, config = accelerator.scaler, run.config.train
+    state = {
+        "progress": progress.state(),
+        "optimizer": optimizer.state_dict(),
+        "scaler": scaler.state_dict() if scaler is not None else None,
+        "budget": [config.max_steps, config.max_minutes],
+    }
+
+    def write(folder: Path) -> None:
+        model.save_pretrained(folder)
+        torch.save(state, folder / "trainer.pt")
+
+    run.write_checkpoint("last", write)
+
+
+def load_state(
+    run: Run, model: RECLF, optimizer: Optimizer, accelerator: Accelerator
+) -> Progress | None:
+    """Bring model and optimizer to where the run stands; None where nothing was trained."""
+    folder = run.checkpoint("last")
+    if not (folder / "trainer.pt").exists():
+        return None
+    model.load_state_dict(RECLF.from_pretrained(folder).state_dict())
+    state = torch.load(folder / "trainer.pt", map_location="cpu", weights_only=True)
+    optimizer.load_state_dict(state["optimizer"])
+    if state["scaler"] is not None and accelerator.scaler is not None:
+        accelerator.scaler.load_state_dict(state["scaler"])
+    config, progress = run.config.train, Progress(**state["progress"])
+    budget = [config.max_steps, config.max_minutes]
+    if progress.step and state.get("budget", budget) != budget:
+        change_budget(progress, config)
+    return progress
+
+
+def change_budget(progress: Progress, config: TrainConfig) -> None:
+    """Plan a run that goes on with other steps or minutes than it began with.
+
+    Its place in the schedule becomes that of its step in the new number of steps, so that the
+    learning rate of a run that had ended goes up again.
+    """
+    before, end = progress.position, progress.total_steps
+    pace = progress.seconds / progress.step
+    progress.total_steps = config.max_steps or plan_steps(config, progress, pace)
+    progress.out_of_time = progress.seconds >= config.max_minutes * 60
+    progress.position = min(1.0, progress.step / progress.total_steps)
+    warnings.warn(
+        f"the run goes on at step {progress.step} of {progress.total_steps} (it was planned for "
+        f"{end}): its place in the cosine of the learning rate moves from {before:.2f} to "
+        f"{progress.position:.2f}",
+        stacklevel=2,
+    )

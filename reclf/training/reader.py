@@ -1,0 +1,72 @@
+"""The batches of a training, in the order of its sampler, and the studies that cannot be read."""
+
+import warnings
+from pathlib import Path
+from typing import Any
+
+from torch.utils.data import DataLoader
+
+from reclf.data.batch import Batch
+from reclf.data.collate import Collate, Pairs
+from reclf.data.image_files import ImageError
+
+from .runtime import quiet_worker
+from .sampler import StepSampler
+
+LEFT_OUT = "left_out.txt"
+
+
+class Reader:
+    """Reads ahead in worker processes.
+
+    Args:
+        data: map-style data set of studies.
+        workers: processes; 0 reads in this one.
+        pinned: into memory from which a GPU copies.
+        folder: of the run. LEFT_OUT in it gets a line for each study that is left out, once.
+
+    Attributes:
+        damage: why a batch could not be read, "" while all could. Files that only decoding shows
+            to be damaged are left out if the data set says `on_problem = "skip"`; else they end
+            up here.
+    """
+
+    def __init__(
+        self, data: Any, sampler: StepSampler, collate: Collate, workers: int, pinned: bool,
+        folder: Path,
+    ):  # fmt: skip
+        self.damage, self._list = "", folder / LEFT_OUT
+        self._batches = iter(
+            DataLoader(
+                Pairs(data),
+                batch_sampler=sampler,
+                collate_fn=collate,
+                num_workers=workers,
+                prefetch_factor=4 if workers else None,
+                pin_memory=pinned,
+                worker_init_fn=quiet_worker,
+            )
+        )
+        self._known = set(left_out(folder))
+
+    def read(self, n: int) -> list[Batch]:
+        """The next n batches; none, and `damage`, where one cannot be read."""
+        try:
+            batches = [next(self._batches) for _ in range(n)]
+        except ImageError as error:
+            # A worker's error comes as text, with its traceback in front.
+            self.damage = str(error).strip().rpartition("ImageError: ")[2]
+            return []
+        for reason in dict.fromkeys(reason for batch in batches for reason in batch.left_out):
+            if reason not in self._known:
+                self._known.add(reason)
+                with self._list.open("a", encoding="utf-8") as file:
+                    file.write(f"{reason}\n")
+                warnings.warn(f"left out of the training: {reason}", stacklevel=2)
+        return batches
+
+
+def left_out(folder: Path) -> list[str]:
+    """Why studies were left out of a run's training, a line for each."""
+    path = folder / LEFT_OUT
+    return path.read_text(encoding="utf-8").splitlines() if path.exists() else []
