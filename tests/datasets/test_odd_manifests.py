@@ -55,7 +55,6 @@ NOT_YET = {
     "image_tiff_16_white_is_zero": "silent wrong",
     "image_png_rows_missing": "silent wrong",
     "image_jpeg_zeros_in_the_middle": "silent wrong",
-    "dicom_palette": "silent wrong",
     "mask_three_classes": "silent wrong",
     "mask_in_alpha": "silent wrong",
     "box_label_missing": "silent wrong",

@@ -206,7 +206,7 @@ CASES = [
     bad("12_bits_without_BitsStored", dicom(TWELVE, 12, BitsStored=None, **WINDOW), as_read()),
     bad("12_bits_without_PixelRepresentation",
         dicom(TWELVE, 12, PixelRepresentation=None, **WINDOW), as_read()),
-    bad("empty_Rows", dicom(Rows="")),
+    bad("empty_Rows", dicom(Rows=[])),
     bad("zero_Rows", dicom(Rows=0)),
     bad("empty_PhotometricInterpretation", dicom(PhotometricInterpretation=""), as_read()),
     bad("rows_too_many", dicom(Rows=128)),
