@@ -7,6 +7,7 @@ Called by notebooks/pretrain.ipynb, and from a shell for several processes:
 """
 
 import argparse
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -16,15 +17,17 @@ from transformers import AutoTokenizer, PreTrainedTokenizerBase
 from reclf.config import ModelConfig, RunConfig, TowerConfig
 from reclf.data.tokenization import train_tokenizer
 from reclf.datasets.counterfactuals import WithCounterfactuals
-from reclf.datasets.selection import first_reports, gallery, open_split
+from reclf.datasets.selection import first_reports, gallery, open_splits
 from reclf.models.reclf import RECLF
+from reclf.runs.progress import track
 from reclf.runs.run import Run
 from reclf.training.loop import train
 from reclf.training.presets import PRESETS, make_config
 from reclf.training.processes import leave_processes
 from reclf.training.runtime import make_accelerator
 
-TOKENIZER_REPORTS = 2000
+TOKENIZER_REPORTS = 2000  # of a data set that makes one at a time
+TOKENIZER_SAMPLE = 50_000  # of a data set that has them all
 
 
 def make_tokenizer(config: RunConfig, train_set: Any) -> PreTrainedTokenizerBase:
@@ -32,15 +35,20 @@ def make_tokenizer(config: RunConfig, train_set: Any) -> PreTrainedTokenizerBase
 
     Args:
         train_set: map-style data set of studies. If it has `reports`, a list of all texts, those
-            are used; else the first TOKENIZER_REPORTS.
+            are used, or of more than TOKENIZER_SAMPLE as many, evenly spaced; else the first
+            TOKENIZER_REPORTS.
     """
     tower = config.model.text_tower
     if tower.name:
         source = {"revision": tower.revision} if tower.revision else {}
         return AutoTokenizer.from_pretrained(tower.name, **source)
-    most = len(train_set) if hasattr(train_set, "reports") else TOKENIZER_REPORTS
-    reports = first_reports(train_set, most)
-    return train_tokenizer(reports, config.data.vocab_size)
+    if hasattr(train_set, "reports"):
+        reports = train_set.reports
+        reports = reports[:: -(-len(reports) // TOKENIZER_SAMPLE)]
+    else:
+        reports = first_reports(train_set, TOKENIZER_REPORTS)
+    title = "tokenizer, reports" if len(reports) > TOKENIZER_REPORTS else ""
+    return train_tokenizer(track(reports, title), config.data.vocab_size)
 
 
 def make_model(config: ModelConfig, tokenizer: PreTrainedTokenizerBase, seed: int) -> RECLF:
@@ -55,12 +63,22 @@ def make_model(config: ModelConfig, tokenizer: PreTrainedTokenizerBase, seed: in
         return RECLF(config, tokenizer)
 
 
-def pretrain(run: Run, progress_bar: bool = True, on_log: Any = None) -> RECLF:
-    """Train what the run says, or go on where it stopped; returns the best model."""
+def pretrain(
+    run: Run,
+    progress_bar: bool = True,
+    on_log: Any = None,
+    data: Mapping[str, Any] | None = None,
+) -> RECLF:
+    """Train what the run says, or go on where it stopped; returns the best model.
+
+    Args:
+        on_log: see `training.loop.train`.
+        data: data sets by split, where they are open already, as `open_splits` returns them.
+    """
     config = run.config
     accelerator = make_accelerator(config.train, run.folder)
-    train_set = open_split(config, config.data.train_split)
-    val_set = open_split(config, config.data.val_split)
+    data = data or open_splits(config)
+    train_set, val_set = data[config.data.train_split], data[config.data.val_split]
     last = run.checkpoint("last")
     if (last / "trainer.pt").exists():
         model = RECLF.from_pretrained(last)

@@ -80,5 +80,15 @@ def clean(text: str) -> str:
     return _SPACE_BEFORE_STOP.sub(r"\1", " ".join(text.split()))
 
 
+_PLAIN_WORD = re.compile(r"[a-z]{4}")
+
+
+def has_words(text: str) -> bool:
+    """Whether anything is left of a text: `bool(split_words(clean(text)))`, faster."""
+    # Of four small letters, `clean` takes out only those between brackets.
+    plain = "[" not in text and _PLAIN_WORD.search(text)
+    return bool(plain or _WORD.search(clean(text)))
+
+
 def _composed(text: str) -> str:
     return text if text.isascii() else unicodedata.normalize("NFC", text)

@@ -2,127 +2,32 @@
 
     tables --Loader.read_rows--> list of Row -> check_rows -> FileStudies[index] -> Study
 
-A loader (`table.py`, `mimic_cxr.py`) turns its tables into rows and nothing else; whatever goes
-wrong is found here, once, before anything trains on a shortened table. A row is cheap: no pixel is
-read before a study is asked for.
+A loader (`table.py`, `mimic_cxr.py`) turns its tables into rows and nothing else.
 """
 
-import hashlib
 import inspect
-import os
 import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from copy import copy
+from dataclasses import dataclass, replace
+from functools import cached_property
 from inspect import Parameter
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from reclf.data.radiographs import (
-    FITS,
-    Frame,
-    ImageError,
-    frame_of,
-    image_size,
-    read_fitted,
-    read_mask,
-)
-from reclf.data.reports import clean, split_words
-from reclf.data.study import Box, Pair, Study
+from reclf.data.radiographs import FITS, Frame, ImageError, read_fitted, read_mask
+from reclf.data.study import Pair, Study
 
-from .boxes import box_problems, boxes_in_square
+from .boxes import boxes_in_square
+from .file_checks import differing_sizes
 from .masks import FilledBoxes, RunLengths
 from .problems import DataProblems, describe, refuse_missing_split
+from .rows import Row as Row
+from .rows import check_rows, fingerprint
 from .splits import split_name
-
-
-@dataclass(frozen=True)
-class Row:
-    """What the tables say of one study, before any pixel is read. Boxes: as in the table.
-
-    A mask is a file, or numbers of the table that draw it.
-    """
-
-    study_id: str
-    patient_id: str
-    split: str
-    image: Path
-    report: str = ""
-    labels: Mapping[str, float] = field(default_factory=dict)
-    masks: Mapping[str, Path | RunLengths | FilledBoxes] = field(default_factory=dict)
-    boxes: tuple[Box, ...] = ()
-    meta: Mapping[str, Any] = field(default_factory=dict)
-
-
-def check_rows(
-    rows: Sequence[Row],
-    split: str,
-    *,
-    reports: bool = True,
-    headers: bool = True,
-    square: tuple[int, str] = (224, "pad"),
-) -> tuple[list[Row], dict[str, list[str]]]:
-    """Find what would go wrong, in seconds for thousands of images.
-
-    Args:
-        rows: of all splits; the files are looked at for `split` only.
-        reports: whether a report without words is a problem.
-        headers: open every image and read its header; else only see that the file is there.
-        square: size and fit of the square that boxes must not leave.
-
-    Returns:
-        The rows of `split` without a problem, and kind of problem -> examples.
-    """
-    problems: dict[str, list[str]] = {}
-    bad: set[int] = set()
-
-    def note(kind: str, index: int, example: str) -> None:
-        problems.setdefault(kind, []).append(example)
-        bad.add(index)
-
-    splits_of: dict[str, set[str]] = {}
-    first_of: dict[str, int] = {}
-    for index, row in enumerate(rows):
-        if row.split:  # "" is in use nowhere
-            splits_of.setdefault(row.patient_id, set()).add(row.split)
-        if first_of.setdefault(row.study_id, index) != index:
-            note("duplicate study", index, row.study_id)
-    # Left out of every split: neither side can be known to be the right one.
-    leaks = {patient: sorted(found) for patient, found in splits_of.items() if len(found) > 1}
-    bad.update(index for index, row in enumerate(rows) if row.patient_id in leaks)
-    if leaks:
-        examples = [f"{patient} ({' and '.join(found)})" for patient, found in leaks.items()]
-        problems["patient in two splits"] = examples
-
-    wanted = [index for index, row in enumerate(rows) if row.split == split]
-    with ThreadPoolExecutor(min(16, 2 * (os.cpu_count() or 1))) as pool:
-        found_files = list(pool.map(lambda n: _file_problems(rows[n], headers, square), wanted))
-    for index, found_here in zip(wanted, found_files, strict=True):
-        for kind, example in found_here:
-            note(kind, index, example)
-        if reports and not split_words(clean(rows[index].report)):
-            note("empty report", index, rows[index].study_id)
-    return [rows[index] for index in wanted if index not in bad], problems
-
-
-def _file_problems(row: Row, headers: bool, square: tuple[int, str]) -> list[tuple[str, str]]:
-    found, frame = [], None
-    masks = [("mask", mask) for mask in row.masks.values() if isinstance(mask, Path)]
-    for kind, path in [("image", row.image), *masks]:
-        if not path.is_file():
-            found.append((f"missing {kind}", str(path)))
-        elif headers:
-            try:
-                height, width = image_size(path)
-            except ImageError as error:
-                found.append((f"unreadable {kind}", str(error).removeprefix("cannot read ")))
-                continue
-            if kind == "image":
-                frame = frame_of(height, width, *square)
-    return found + box_problems(row.boxes, row.image, frame)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -134,9 +39,10 @@ class LoaderOptions:
         own_max: see `radiographs.read_image`.
         cache: "memory" keeps every image after its first reading, as float16 at `image_size` (32
             kB each at 128 pixels; each worker process has its own); None reads every time.
-        on_problem: "refuse" raises `DataProblems`; "skip" leaves the rows out, with a warning.
-        headers: open every image and read its header beforehand, minutes for a large release; off,
-            only the presence of files is checked.
+        on_problem: "refuse" raises `DataProblems`; "skip" leaves the rows out, with a warning, and
+            so do training and tasks with a file that only decoding shows to be damaged.
+        headers: read the first and last bytes of every file beforehand, a minute for a large
+            release on a local disk; off, only the presence of files is checked.
     """
 
     fit: str = "pad"
@@ -168,9 +74,7 @@ class FileStudies:
 
     Attributes:
         labels: names of the labels.
-        fingerprint: 16 hexadecimal digits that change with the reports, labels, names of files
-            and everything else that a study holds, but not with where the folder lies. Pixels
-            are not read for it.
+        on_problem: as in the options.
         problems: what was left out under on_problem="skip".
         split_counts: split -> rows, the ones with problems included.
         view_counts: view -> images of the release, those left out included, where it is known.
@@ -194,7 +98,7 @@ class FileStudies:
         self.split_counts = refuse_missing_split(name, split, (row.split for row in rows))
         square = image_size, options.fit
         self.rows, self.problems = check_rows(
-            rows, split, reports=reports, headers=options.headers, square=square
+            rows, split, name, reports=reports, headers=options.headers, square=square
         )
         if self.problems and options.on_problem == "refuse":
             advice = 'Correct these, or leave the rows out with the option on_problem="skip".'
@@ -208,12 +112,23 @@ class FileStudies:
                 + describe(self.problems),
                 stacklevel=3,
             )
-        self.name, self.split = name, split
+        texts = [row.report for row in rows if row.report]
+        if reports and len(texts) > 1 and all(text == texts[0] for text in texts):
+            warnings.warn(
+                f"{name}: all {len(texts)} studies have one report, {texts[0][:60]!r}; there is "
+                "nothing to match images with",
+                stacklevel=3,
+            )
+        self.name, self.split, self.on_problem = name, split, options.on_problem
         self.labels = tuple(self.rows[0].labels)
         self.image_size, self.fit, self.own_max = image_size, options.fit, options.own_max
         self._cache: dict[int, tuple[np.ndarray, Frame]] | None = {} if options.cache else None
-        how = (split, image_size, options.fit, options.own_max)
-        self.fingerprint = _fingerprint(self.rows, how)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """16 hexadecimal digits that change with the reports, labels, names of files and everything
+        else that a study holds, but not with where the folder lies. Pixels are not read for it."""
+        return fingerprint(self.rows, (self.split, self.image_size, self.fit, self.own_max))
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -259,7 +174,7 @@ class FileStudies:
         return image, frame
 
     @staticmethod
-    def _mask(path: Path | RunLengths | FilledBoxes, image: Path, frame: Frame) -> np.ndarray:
+    def _mask(path: Path | RunLengths | FilledBoxes, image: Path | str, frame: Frame) -> np.ndarray:
         if not isinstance(path, Path):
             try:
                 return frame.from_original(path.draw(frame.height, frame.width))
@@ -267,10 +182,8 @@ class FileStudies:
                 raise ImageError(f"the mask of {image} cannot be drawn: {error}") from error
         mask = read_mask(path)
         if mask.shape != (frame.height, frame.width):
-            raise ImageError(
-                f"{path} is {mask.shape[0]} x {mask.shape[1]} pixels and its image "
-                f"{frame.height} x {frame.width}; a mask must have the pixels of its image"
-            )
+            size = frame.height, frame.width
+            raise ImageError(differing_sizes(path, mask.shape[:2], size))
         return frame.from_original(mask)
 
 
@@ -299,17 +212,45 @@ class Loader(FileStudies, ABC):
     def __init__(
         self, root: str | Path, split: str = "train", image_size: int = 224, **options: Any
     ):
+        self._read(root, [split], options)
+        self._open(split, image_size)
+
+    @classmethod
+    def opener(
+        cls, root: str | Path, splits: Sequence[str], image_size: int = 224, **options: Any
+    ) -> Callable[[str], "Loader"]:
+        """A function from a split to its studies; the tables are read once for all of them.
+
+        Args:
+            splits: those that will be asked for.
+        """
+        reading = cls.__new__(cls)
+        reading._read(root, splits, options)
+
+        def open_split(split: str) -> "Loader":
+            data = copy(reading)
+            data._open(split, image_size)
+            return data
+
+        return open_split
+
+    def _read(self, root: str | Path, splits: Sequence[str], options: dict[str, Any]) -> None:
         shared = {name: options.pop(name) for name in vars(self.defaults) if name in options}
-        chosen = replace(self.defaults, **shared)
-        root, self.split = Path(root), split_name(split)
-        self.name = f"{self.title} in {root}"
-        rows = list(self.read_rows(root, **options))
-        super().__init__(self.name, self.split, rows, image_size, chosen, reports=self.with_reports)
+        self._options = replace(self.defaults, **shared)
+        self.name, self.wanted = f"{self.title} in {root}", {split_name(s) for s in splits}
+        self._rows = list(self.read_rows(Path(root), **options))
+
+    def _open(self, split: str, image_size: int) -> None:
+        rows, reports = self._rows, self.with_reports
+        del self._rows  # those of the other splits take memory
+        super().__init__(
+            self.name, split_name(split), rows, image_size, self._options, reports=reports
+        )
 
     @abstractmethod
     def read_rows(self, root: Path, *args: Any, **options: Any) -> Iterable[Row]:
-        """The rows of all splits, in the order of the tables. `self.split` is the one wanted, for
-        a data set that can save the work for the others."""
+        """The rows of all splits, in the order of the tables. `self.wanted` holds the splits that
+        will be opened, for a data set that can save the work for the others."""
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
@@ -320,13 +261,3 @@ class Loader(FileStudies, ABC):
             parameters[-1:] = [p for p in own if p.kind is Parameter.KEYWORD_ONLY]
             parameters += [p.replace(default=getattr(cls.defaults, p.name)) for p in shared]
         cls.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
-
-
-def _fingerprint(rows: Sequence[Row], options: tuple) -> str:
-    digest = hashlib.blake2b(repr(options).encode(), digest_size=8)
-    for row in rows:
-        parts = [("image", row.image), *row.masks.items()]
-        files = [(name, part.name if isinstance(part, Path) else part) for name, part in parts]
-        content = (row.study_id, row.patient_id, row.report, dict(row.labels), files, row.boxes)
-        digest.update(repr(content).encode())
-    return digest.hexdigest()

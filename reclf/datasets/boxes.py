@@ -58,7 +58,7 @@ def read_boxes(
 
 
 def box_problems(
-    boxes: Sequence[Box], image: Path, frame: Frame | None = None
+    boxes: Sequence[Box], image: Path | str, frame: Frame | None = None
 ) -> list[tuple[str, str]]:
     """Kind and example of everything that is wrong with the boxes of an image.
 
@@ -106,7 +106,7 @@ def _problem(box: Box, frame: Frame | None) -> str | None:
     return None if inside else "box outside its image"
 
 
-def boxes_in_square(boxes: Sequence[Box], image: Path, frame: Frame) -> tuple[Box, ...]:
+def boxes_in_square(boxes: Sequence[Box], image: Path | str, frame: Frame) -> tuple[Box, ...]:
     """The boxes in the pixels of the square; raises `ImageError` for what `box_problems` finds."""
     for kind, example in box_problems(boxes, image, frame):
         raise ImageError(f"{kind}: {example}")

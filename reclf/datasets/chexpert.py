@@ -86,12 +86,13 @@ class CheXpert(Loader):
             raise ValueError(f"splits must be 'official' or 'probe', got {splits!r}")
         values = uncertain_values(uncertain), blank_value(blank)
         chosen: dict[str, Any] = {"hash": "", "patients": [], "images": []}
-        if gallery and ((root / gallery).is_file() or self.split == "5x200"):
+        if gallery and ((root / gallery).is_file() or "5x200" in self.wanted):
             chosen = read_5x200(root / gallery)
         self.gallery_hash = chosen["hash"]
         left_out = _patients(root, exclude_patients) | set(chosen["patients"])
-        if self.split == "5x200":
-            return [_gallery_row(root, item) for item in chosen["images"]]
+        drawn = [_gallery_row(root, item) for item in chosen["images"]]
+        if self.wanted == {"5x200"}:
+            return drawn
         train, valid = (_read(root, key, views) for key in ("train", "valid"))
         self.view_counts = Counter(train.attrs["views"]) + Counter(valid.attrs["views"])
         rows = _rows(root, train, values, "train", left_out)
@@ -99,7 +100,9 @@ class CheXpert(Loader):
             rows = [replace(row, split=val_of_patient(row.patient_id)) for row in rows]
             return rows + _rows(root, valid, values, "test")
         rows += _rows(root, valid, values, "val", left_out)
-        if self.split == "test":
+        if "5x200" in self.wanted:
+            rows += drawn
+        if "test" in self.wanted and (len(self.wanted) == 1 or _TABLES["test"].find(root)):
             rows += _rows(root, _read(root, "test", views), values, "test")
         return rows
 

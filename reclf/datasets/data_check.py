@@ -259,7 +259,7 @@ def _look(data: Any, index: int) -> tuple[Any, Any, Any, tuple[str, str] | None]
         study = data[index]
     except ImageError as error:
         return None, None, None, ("unreadable image", str(error).removeprefix("cannot read "))
-    content = study.image.tobytes() if row is None else row.image.read_bytes()
+    content = study.image.tobytes() if row is None else Path(row.image).read_bytes()
     name = study.study_id if row is None else str(row.image)
     place = Place(
         hashlib.blake2b(content, digest_size=16).digest(), name, data.split, study.patient_id

@@ -97,7 +97,7 @@ class MimicCxr(Loader):
             # A study that the labeller did not see has no row: its labels are NaN.
             table = table.merge(label_table[[*keys, *LABELS]], on=keys, how="left")
         table["split"] = table["split"].map(split_name)
-        wanted = table[table["split"] == self.split]
+        wanted = table[table["split"].isin(self.wanted)]
         known = Headings.load(headings)
         reports, self.report_notes = _read_reports(paths["reports"], wanted, sections, how, known)
 

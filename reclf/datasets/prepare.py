@@ -32,6 +32,7 @@ from tqdm.auto import tqdm
 from reclf.data.radiographs import ImageError
 
 from .arrow_schema import FEATURES, pack
+from .file_checks import files_of
 from .problems import MissingSplit
 from .registry import load_dataset
 from .splits import SPLITS
@@ -111,9 +112,8 @@ def source_digest(data: Any) -> str:
     """
     digest = hashlib.blake2b(data.fingerprint.encode(), digest_size=8)
     for row in getattr(data, "rows", ()):
-        for path in (row.image, *row.masks.values()):
-            if isinstance(path, Path):
-                digest.update(str(path.stat().st_size).encode() + b" ")
+        for _, path in files_of(row):
+            digest.update(str(os.stat(path).st_size).encode() + b" ")
     return digest.hexdigest()
 
 
@@ -301,7 +301,7 @@ def _is_deep(data: Any, index: int) -> bool:
     """Whether the file has more than 8 bits per pixel; drawn images have as many as a float."""
     if not hasattr(data, "rows"):
         return True
-    path = data.rows[index].image
+    path = Path(data.rows[index].image)
     if path.suffix.lower() in (".dcm", ".dicom"):
         return int(pydicom.dcmread(path, stop_before_pixels=True).BitsStored) > 8
     with Image.open(path) as image:

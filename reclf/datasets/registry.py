@@ -9,7 +9,7 @@ a run needs the libraries of its own data set only.
 import importlib
 import inspect
 import pkgutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 from types import ModuleType
@@ -33,6 +33,33 @@ def load_dataset(
     Raises:
         ValueError: unknown data set, or unknown option; both lists the valid ones.
     """
+    made_by = _checked_class(spec, options)
+    return made_by(root=root, split=split, image_size=image_size, **options)
+
+
+def opener(
+    spec: str, root: str | Path, splits: Sequence[str], image_size: int = 224, **options: Any
+) -> Callable[[str], Any]:
+    """A function from a split to its data set, as `load_dataset` makes it. Tables are read once,
+    where the class has an `opener` as `base.Loader` does.
+
+    Args:
+        splits: those that will be asked for.
+    """
+    made_by = _checked_class(spec, options)
+    if hasattr(made_by, "opener"):
+        return made_by.opener(root, splits, image_size, **options)
+    return lambda split: made_by(root=root, split=split, image_size=image_size, **options)
+
+
+def has_option(spec: str, name: str) -> bool:
+    """Whether a data set takes an option of this name."""
+    parameters = inspect.signature(_find_class(spec)).parameters.values()
+    return any(p.name == name or p.kind is p.VAR_KEYWORD for p in parameters)
+
+
+def _checked_class(spec: str, options: Mapping[str, Any]) -> Any:
+    """The class of a data set that takes the options."""
     made_by = _find_class(spec)
     parameters = inspect.signature(made_by).parameters
     valid = [name for name in parameters if name not in ("root", "split", "image_size")]
@@ -45,7 +72,7 @@ def load_dataset(
                     f"data set {spec!r} has no option {name!r}{hint} Its options: "
                     f"{', '.join(valid) or 'none'}"
                 )
-    return made_by(root=root, split=split, image_size=image_size, **options)
+    return made_by
 
 
 def module_names() -> list[str]:

@@ -1,11 +1,21 @@
-"""Which studies of a data set: a split of a run's settings, a gallery, the first reports."""
+"""Which studies of a data set: the splits of a run, a gallery, those that can be read, reports."""
 
+import warnings
+from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from reclf.config import RunConfig
+from reclf.data.image_files import ImageError
 from reclf.data.study import Study
 
-from .registry import load_dataset
+from .file_checks import each
+from .problems import MissingSplit
+from .registry import load_dataset, opener
+
+BLANK = 0.02  # standard deviation of the pixels, of 1.0, below which an image shows nothing
+LOOKED_AT = 16  # studies of each split, before a training
 
 
 def open_split(config: RunConfig, split: str) -> Any:
@@ -14,12 +24,69 @@ def open_split(config: RunConfig, split: str) -> Any:
     return load_dataset(data.dataset, data.root, split, config.model.image_size, **data.options)
 
 
+def open_splits(config: RunConfig) -> dict[str, Any]:
+    """The splits that a run learns from, validates on and reports on, each opened once.
+
+    Some studies of each are read. What a training on them would stop at is raised, and what it
+    would learn nothing from is warned of: before its first step.
+    """
+    data = config.data
+    names = dict.fromkeys([data.train_split, data.val_split, data.test_split])
+    open_one = opener(data.dataset, data.root, [*names], config.model.image_size, **data.options)
+    opened = {}
+    for name in names:
+        try:
+            opened[name] = open_one(name)
+        except MissingSplit as error:
+            if name in (data.train_split, data.val_split):
+                raise
+            warnings.warn(
+                f"{error}: the report after the training needs it (data.test_split)", stacklevel=2
+            )
+            continue
+        studies = gallery(opened[name], LOOKED_AT)
+        blank = [study.study_id for study in studies if np.std(study.image) < BLANK]
+        if blank:
+            warnings.warn(
+                f"{len(blank)} of {len(studies)} images of split {name!r} that were looked at "
+                f"show nothing, their pixels are alike: {', '.join(blank[:5])}. Look at all of "
+                "them with notebooks/data_check.ipynb",
+                stacklevel=2,
+            )
+    return opened
+
+
+def readable(data: Any, indices: Sequence[int]) -> list[int]:
+    """The indices of studies that can be read.
+
+    Under `on_problem = "skip"` the others are left out, with a warning; else nothing is tried here,
+    and reading such a study raises `ImageError`.
+    """
+    if getattr(data, "on_problem", "refuse") != "skip":
+        return list(indices)
+
+    def reason(index: int) -> str:
+        try:
+            data[index]
+        except ImageError as error:
+            return str(error)
+        return ""
+
+    reasons = list(each(reason, indices, "decoding"))
+    if bad := [found for found in reasons if found]:
+        more = ", ..." if len(bad) > 5 else ""
+        warnings.warn(f"{len(bad)} of {len(indices)} studies left out: {', '.join(bad[:5])}{more}",
+                      stacklevel=2)  # fmt: skip
+    return [index for index, found in zip(indices, reasons, strict=True) if not found]
+
+
 def gallery(dataset: Any, n: int) -> list[Study]:
     """Up to n studies: those a data set picks itself (`gallery(n)`), else evenly spaced ones."""
     if hasattr(dataset, "gallery"):
         return dataset.gallery(n)
     n = min(n, len(dataset))
-    return [dataset[i * len(dataset) // n] for i in range(n)]
+    spaced = [i * len(dataset) // n for i in range(n)]
+    return [dataset[i] for i in readable(dataset, spaced)]
 
 
 def first_reports(data: Any, most: int) -> list[str]:

@@ -21,7 +21,7 @@ from torch.utils.data import Subset
 from reclf.config import TowerConfig
 from reclf.data.study import Study
 from reclf.datasets.registry import load_dataset
-from reclf.datasets.selection import gallery
+from reclf.datasets.selection import gallery, readable
 from reclf.models.reclf import RECLF
 from reclf.runs.files import write_atomically
 from reclf.runs.notebook import resolve
@@ -150,10 +150,11 @@ class TaskRun:
         """
         if n == 0 and getattr(data, "endless", False):
             raise ValueError(f"split of {len(data):,} studies: say how many to take, 0 takes all")
-        if n == 0 or n >= len(data):
-            return Subset(data, range(len(data)))
-        chosen = np.random.default_rng(self.seed).choice(len(data), n, replace=False)
-        return Subset(data, sorted(int(i) for i in chosen))
+        chosen: Sequence[int] = range(len(data))
+        if 0 < n < len(data):
+            drawn = np.random.default_rng(self.seed).choice(len(data), n, replace=False)
+            chosen = sorted(int(i) for i in drawn)
+        return Subset(data, readable(data, chosen))
 
     def studies(self, n: int = 0, split: str = "") -> list[Study]:
         """n studies of a split in memory; 0 takes all."""

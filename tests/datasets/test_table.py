@@ -237,21 +237,26 @@ def test_five_examples_and_the_count(root):
     assert len(caught.value.problems["missing image"]) == 10
 
 
-def test_damage_inside_the_pixels_shows_on_reading(root):
+def test_a_cut_file_is_seen_at_its_header_and_else_on_reading(root):
     noise = np.random.default_rng(0).integers(0, 255, (99, 99), dtype=np.uint8)
     Image.fromarray(noise).save(root / "images/cut.jpg")
     whole = (root / "images/cut.jpg").read_bytes()
     (root / "images/cut.jpg").write_bytes(whole[: len(whole) // 2])
     edit(root, put("image", 0, "images/cut.jpg"))
-    table = Table(root, "train", SIZE)
+    with pytest.raises(DataProblems, match=r"unreadable image \(1\): .*cut\.jpg: .*truncated"):
+        Table(root, "train", SIZE)
+    table = Table(root, "train", SIZE, headers=False)
     with pytest.raises(ValueError, match=r"cannot read .*cut\.jpg: .*truncated"):
         table[0]
 
 
 def test_a_mask_of_another_size_is_refused(root):
     Image.fromarray(np.ones((7, 5), dtype=np.uint8)).save(root / "images/mask.png")
-    table = Table(root, "train", SIZE, mask_columns=["lung"])
-    with pytest.raises(ValueError, match=r"mask\.png is 7 x 5 pixels and its image 20 x 40"):
+    words = r"mask\.png is 7 x 5 pixels and its image 20 x 40"
+    with pytest.raises(DataProblems, match=rf"mask of another size \(1\): .*{words}"):
+        Table(root, "train", SIZE, mask_columns=["lung"])
+    table = Table(root, "train", SIZE, mask_columns=["lung"], headers=False)
+    with pytest.raises(ValueError, match=words):
         table[0]
 
 

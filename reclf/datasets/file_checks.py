@@ -1,0 +1,158 @@
+"""Whether the files of a data set are there and whole, by their first and last bytes.
+
+    rows -> size and time of every file -> known from an earlier opening, or the headers are read
+
+Some 40 microseconds a film on a local disk. Where a disk is waited for, threads wait. What was
+found is remembered by what the rows and their files are, so that a second opening asks only for
+the sizes and times.
+"""
+
+import hashlib
+import json
+import os
+import stat
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, TypeVar
+
+from reclf.data.radiographs import Frame, ImageError, frame_of, image_size
+from reclf.runs.files import write_json
+from reclf.runs.progress import track
+
+from .boxes import box_problems
+
+S = TypeVar("S")
+T = TypeVar("T")
+Found = list[tuple[str, str]]  # kind of problem, example
+
+MANY = 2_000  # files from which on a check is remembered
+_CHUNK = 256
+_RULES = "1"  # of this file: another number forgets what was remembered
+
+
+def remembered(kind: str, facts: str, find: Callable[[], dict[str, T]]) -> dict[str, T]:
+    """What `find` returned for the same facts on an earlier day, or what it returns now.
+
+    Kept as JSON in the user's cache folder (XDG_CACHE_HOME, ~/.cache); a folder that cannot be
+    written to costs the time of another check and nothing else.
+    """
+    home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    path = Path(home) / "reclf" / kind / f"{facts}.json"
+    with suppress(OSError, ValueError):
+        return json.loads(path.read_text(encoding="utf-8"))
+    found = find()
+    with suppress(OSError):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_json(path, found)
+    return found
+
+
+def check_files(
+    rows: Sequence[Any], headers: bool, square: tuple[int, str], title: str
+) -> Mapping[int, Found]:
+    """Index of a row -> what is wrong with its files; rows without a problem are left out.
+
+    Args:
+        rows: of `rows.Row`.
+        headers: read the header of every file; else only see that it is there.
+        square: size and fit of the square that boxes must not leave.
+        title: of the progress line of a long check.
+    """
+    digest = hashlib.blake2b(f"{_RULES} {square}".encode(), digest_size=16)
+    found: dict[int, Found] = {}
+    for index, (missing, facts) in enumerate(each(_stat, rows, f"{title}: files")):
+        digest.update(facts)
+        if missing:
+            found[index] = missing
+    if not headers:
+        boxes = (
+            (index, box_problems(row.boxes, row.image))
+            for index, row in enumerate(rows)
+            if row.boxes
+        )
+        return found | {index: wrong + found.get(index, []) for index, wrong in boxes if wrong}
+
+    def find() -> dict[str, Found]:
+        each_row = each(lambda row: _headers(row, square), rows, f"{title}: headers")
+        return {str(index): wrong for index, wrong in enumerate(each_row) if wrong}
+
+    known = remembered("headers", digest.hexdigest(), find) if len(rows) >= MANY else find()
+    return {int(index): [(kind, text) for kind, text in wrong] for index, wrong in known.items()}
+
+
+def files_of(row: Any) -> Iterator[tuple[str, str | Path]]:
+    """The image of a row, and its masks that are files: what each is, and its path."""
+    yield "image", row.image
+    for mask in row.masks.values():
+        if isinstance(mask, Path):
+            yield "mask", mask
+
+
+def _stat(row: Any) -> tuple[Found, bytes]:
+    """Files of a row that are missing, and what the row and its files are."""
+    missing, facts = [], []
+    for kind, path in files_of(row):
+        try:
+            found = os.stat(path)
+        except (OSError, ValueError):  # ValueError: a zero byte in a name
+            found = None
+        if found is None or not stat.S_ISREG(found.st_mode):
+            missing.append((f"missing {kind}", str(path)))
+        else:
+            facts.append((str(path), found.st_size, found.st_mtime_ns))
+    return missing, repr((facts, row.boxes)).encode(errors="surrogatepass")
+
+
+def _headers(row: Any, square: tuple[int, str]) -> Found:
+    found: Found = []
+    frame: Frame | None = None
+    for kind, path in files_of(row):
+        if not os.path.isfile(path):
+            found.append((f"missing {kind}", str(path)))
+            continue
+        try:
+            size = image_size(path)
+        except ImageError as error:
+            found.append((f"unreadable {kind}", str(error).removeprefix("cannot read ")))
+            continue
+        if kind == "image":
+            frame = frame_of(*size, *square)
+        elif frame and size != (frame.height, frame.width):
+            example = differing_sizes(path, size, (frame.height, frame.width))
+            found.append(("mask of another size", example))
+    return found + box_problems(row.boxes, row.image, frame)
+
+
+def differing_sizes(path: str | Path, mask: tuple[int, int], image: tuple[int, int]) -> str:
+    return (
+        f"{path} is {mask[0]} x {mask[1]} pixels and its image {image[0]} x {image[1]}; a mask "
+        "must have the pixels of its image"
+    )
+
+
+def each(function: Callable[[S], T], items: Sequence[S], title: str) -> Iterator[T]:
+    """`function` of every item, in order, with progress where it takes long.
+
+    Threads would only take turns on a local disk, and are three times slower than none: they are
+    used where the first items wait for their files longer than they compute.
+    """
+    chunks = [items[first : first + _CHUNK] for first in range(0, len(items), _CHUNK)]
+
+    def work(chunk: Sequence[S]) -> list[T]:
+        return [function(item) for item in chunk]
+
+    wall, computed = time.perf_counter(), time.thread_time()
+    first = work(chunks[0]) if chunks else []
+    wall, computed = time.perf_counter() - wall, time.thread_time() - computed
+    yield from first
+    pool = ThreadPoolExecutor(16 if wall > 3 * computed else 1)
+    try:
+        shown = title if len(items) >= 10 * MANY else ""
+        rest = pool.map(work, chunks[1:])
+        for part in track(rest, shown, f"times {_CHUNK}", len(chunks) - 1):
+            yield from part
+    finally:
+        pool.shutdown(cancel_futures=True)  # Ctrl-C does not wait for the rest

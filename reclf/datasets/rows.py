@@ -1,0 +1,102 @@
+"""A row: what the tables of a data set say of one study, and what is wrong with the rows.
+
+    tables -> list of Row -> check_rows -> rows of one split, problems
+
+Whatever goes wrong is found here, once, before anything trains on a shortened table. A row is
+cheap: no pixel is read before a study is asked for.
+"""
+
+import hashlib
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from reclf.data.reports import has_words
+from reclf.data.study import Box
+
+from .file_checks import check_files
+from .masks import FilledBoxes, RunLengths
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """What the tables say of one study, before any pixel is read. Boxes: as in the table.
+
+    A mask is a file, or numbers of the table that draw it. The image may be text: of hundreds of
+    thousands, paths take ten times the memory.
+    """
+
+    study_id: str
+    patient_id: str
+    split: str
+    image: Path | str
+    report: str = ""
+    labels: Mapping[str, float] = field(default_factory=dict)
+    masks: Mapping[str, Path | RunLengths | FilledBoxes] = field(default_factory=dict)
+    boxes: tuple[Box, ...] = ()
+    meta: Mapping[str, Any] = field(default_factory=dict)
+
+
+def check_rows(
+    rows: Sequence[Row],
+    split: str,
+    title: str = "",
+    *,
+    reports: bool = True,
+    headers: bool = True,
+    square: tuple[int, str] = (224, "pad"),
+) -> tuple[list[Row], dict[str, list[str]]]:
+    """Find what would go wrong, in a minute for hundreds of thousands of images.
+
+    Args:
+        rows: of all splits; the files are looked at for `split` only.
+        title: of the data set, for the progress of a long check.
+        reports: whether a report without words is a problem.
+        headers: read the first and last bytes of every file; else only see that it is there.
+        square: size and fit of the square that boxes must not leave.
+
+    Returns:
+        The rows of `split` without a problem, and kind of problem -> examples.
+    """
+    problems: dict[str, list[str]] = {}
+    bad: set[int] = set()
+
+    def note(kind: str, index: int, example: str) -> None:
+        problems.setdefault(kind, []).append(example)
+        bad.add(index)
+
+    split_of: dict[str, str] = {}
+    first_of: dict[str, int] = {}
+    leaks: dict[str, set[str]] = {}
+    for index, row in enumerate(rows):
+        known = split_of.setdefault(row.patient_id, row.split) if row.split else ""
+        if known != row.split:  # "" is in use nowhere
+            leaks.setdefault(row.patient_id, {known}).add(row.split)
+        if first_of.setdefault(row.study_id, index) != index:
+            note("duplicate study", index, row.study_id)
+    # Left out of every split: neither side can be known to be the right one.
+    if leaks:
+        bad.update(index for index, row in enumerate(rows) if row.patient_id in leaks)
+        problems["patient in two splits"] = [
+            f"{patient} ({' and '.join(sorted(found))})" for patient, found in leaks.items()
+        ]
+    wanted = [index for index, row in enumerate(rows) if row.split == split]
+    of_files = check_files([rows[index] for index in wanted], headers, square, title)
+    for place, index in enumerate(wanted):
+        for kind, example in of_files.get(place, ()):
+            note(kind, index, example)
+        if reports and not has_words(rows[index].report):
+            note("empty report", index, rows[index].study_id)
+    return [rows[index] for index in wanted if index not in bad], problems
+
+
+def fingerprint(rows: Sequence[Row], options: tuple) -> str:
+    digest = hashlib.blake2b(repr(options).encode(), digest_size=8)
+    for row in rows:
+        files: list[tuple[str, Any]] = [("image", os.path.basename(row.image))]
+        files += [(name, m.name if isinstance(m, Path) else m) for name, m in row.masks.items()]
+        content = (row.study_id, row.patient_id, row.report, dict(row.labels), files, row.boxes)
+        digest.update(repr(content).encode())
+    return digest.hexdigest()
