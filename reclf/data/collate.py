@@ -16,8 +16,7 @@ from torch.utils.data import Dataset
 from transformers import PreTrainedTokenizerBase
 
 from .batch import LENGTH_STEP, Batch, unit_range
-from .image_files import ImageError
-from .study import Pair, Study
+from .study import ImageError, Pair, Study
 from .tokenization import encode_reports
 
 

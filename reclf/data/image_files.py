@@ -18,12 +18,9 @@ from PIL import Image
 
 from .decoded import Decoded, Scale, align, draft, last_bytes, needed_share
 from .dicom_files import has_its_pixels, read_dicom, refuse_dicom
+from .study import ImageError as ImageError
 
 _ENDS = {"PNG": b"IEND", "JPEG": b"\xff\xd9"}  # stand last, or in front of a little padding
-
-
-class ImageError(ValueError):
-    """A file that cannot be read as one radiograph; the message names the file and the reason."""
 
 
 def decode(

@@ -9,6 +9,10 @@ import numpy as np
 WORD_TYPES = ("finding", "location", "severity", "anatomy", "negation", "filler")
 
 
+class ImageError(ValueError):
+    """A file that cannot be read as one radiograph; the message names the file and the reason."""
+
+
 @dataclass(frozen=True)
 class Box:
     """An axis-aligned box in the pixels of the study's image: left, top, width, height."""

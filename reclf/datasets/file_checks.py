@@ -11,25 +11,20 @@ import hashlib
 import json
 import os
 import stat
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
 from reclf.data.radiographs import Frame, ImageError, frame_of, image_size
 from reclf.runs.files import write_json
-from reclf.runs.progress import track
+from reclf.runs.in_threads import MANY, each
 
 from .boxes import box_problems
 
-S = TypeVar("S")
 T = TypeVar("T")
 Found = list[tuple[str, str]]  # kind of problem, example
 
-MANY = 2_000  # files from which on a check is remembered
-_CHUNK = 256
 _RULES = "1"  # of this file: another number forgets what was remembered
 
 
@@ -79,7 +74,7 @@ def check_files(
         each_row = each(lambda row: _headers(row, square), rows, f"{title}: headers")
         return {str(index): wrong for index, wrong in enumerate(each_row) if wrong}
 
-    known = remembered("headers", digest.hexdigest(), find) if len(rows) >= MANY else find()
+    known = remembered("headers", digest.hexdigest(), find) if len(rows) >= MANY // 10 else find()
     return {int(index): [(kind, text) for kind, text in wrong] for index, wrong in known.items()}
 
 
@@ -131,28 +126,3 @@ def differing_sizes(path: str | Path, mask: tuple[int, int], image: tuple[int, i
         f"{path} is {mask[0]} x {mask[1]} pixels and its image {image[0]} x {image[1]}; a mask "
         "must have the pixels of its image"
     )
-
-
-def each(function: Callable[[S], T], items: Sequence[S], title: str) -> Iterator[T]:
-    """`function` of every item, in order, with progress where it takes long.
-
-    Threads would only take turns on a local disk, and are three times slower than none: they are
-    used where the first items wait for their files longer than they compute.
-    """
-    chunks = [items[first : first + _CHUNK] for first in range(0, len(items), _CHUNK)]
-
-    def work(chunk: Sequence[S]) -> list[T]:
-        return [function(item) for item in chunk]
-
-    wall, computed = time.perf_counter(), time.thread_time()
-    first = work(chunks[0]) if chunks else []
-    wall, computed = time.perf_counter() - wall, time.thread_time() - computed
-    yield from first
-    pool = ThreadPoolExecutor(16 if wall > 3 * computed else 1)
-    try:
-        shown = title if len(items) >= 10 * MANY else ""
-        rest = pool.map(work, chunks[1:])
-        for part in track(rest, shown, f"times {_CHUNK}", len(chunks) - 1):
-            yield from part
-    finally:
-        pool.shutdown(cancel_futures=True)  # Ctrl-C does not wait for the rest

@@ -7,10 +7,9 @@ from typing import Any
 import numpy as np
 
 from reclf.config import RunConfig
-from reclf.data.image_files import ImageError
-from reclf.data.study import Study
+from reclf.data.study import ImageError, Study
+from reclf.runs.in_threads import each
 
-from .file_checks import each
 from .problems import MissingSplit
 from .registry import load_dataset, opener
 

@@ -20,8 +20,7 @@ from tqdm.auto import tqdm
 
 from reclf.data.augmentation import augment
 from reclf.data.batch import Batch
-from reclf.data.image_files import ImageError
-from reclf.data.study import Study
+from reclf.data.study import ImageError, Study
 from reclf.models.inference import collate_for
 from reclf.models.losses import info_nce
 from reclf.models.recall import recall_table, same_report, score_studies

@@ -8,7 +8,7 @@ from torch.utils.data import DataLoader
 
 from reclf.data.batch import Batch
 from reclf.data.collate import Collate, Pairs
-from reclf.data.image_files import ImageError
+from reclf.data.study import ImageError
 
 from .runtime import quiet_worker
 from .sampler import StepSampler
