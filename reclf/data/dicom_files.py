@@ -38,6 +38,8 @@ def refuse_dicom(header: pydicom.Dataset) -> None:
             f"HighBit {header.HighBit} is not the last of {header.BitsStored} BitsStored, so that "
             "values are not where a decoder looks; write it again with values from bit 0 on"
         )
+    if min(header.Rows, header.Columns) < 1:
+        raise ValueError(f"it has {header.Rows} Rows and {header.Columns} Columns")
     if int(header.get("NumberOfFrames") or 1) > 1:
         raise ValueError(
             f"it holds {header.NumberOfFrames} frames, a radiograph has one; "

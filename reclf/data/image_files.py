@@ -106,6 +106,9 @@ def _refuse_picture(image: Image.Image) -> None:
     """Refuse by the header what is not one radiograph of known brightness."""
     if getattr(image, "is_animated", False) and image.format != "MPO":  # a photograph's preview
         raise ValueError("it holds several images, a radiograph is one; save it alone")
+    tags = getattr(image, "tag_v2", {})
+    if tags.get(262) == 0 and image.mode.startswith("I"):  # 8 bits are turned around by Pillow
+        raise ValueError("its zero is white (TIFF, PhotometricInterpretation 0); save it as PNG")
     if image.mode == "F":
         raise ValueError("floating-point pixels have no known range; save it as 16-bit PNG")
 
@@ -119,3 +122,14 @@ def _gray(image: Image.Image) -> np.ndarray:
         return pixels.astype(np.uint16, copy=False)
     # Through RGB, for alpha is not brightness and a palette index neither.
     return np.asarray(image if image.mode == "L" else image.convert("RGB").convert("L"))
+
+
+def has_drawn_alpha(path: str | Path) -> bool:
+    """Whether a picture has a transparency that differs from pixel to pixel."""
+    if str(path).lower().endswith((".dcm", ".dicom")):
+        return False
+    with Image.open(path) as image:
+        if "A" not in image.getbands():
+            return False
+        low, high = image.getchannel("A").getextrema()
+        return low != high

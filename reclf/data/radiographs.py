@@ -17,7 +17,7 @@ import cv2
 import numpy as np
 
 from .image_files import ImageError as ImageError
-from .image_files import decode
+from .image_files import decode, has_drawn_alpha
 from .image_files import image_size as image_size
 from .study import Box
 
@@ -74,8 +74,19 @@ def read_fitted(
 
 
 def read_mask(path: str | Path) -> np.ndarray:
-    """Read a mask: bool (H, W), True above half of the file's own maximum (0/1, 0/255, JPEG)."""
-    return read_image(path, own_max=True) > 0.5
+    """Read a mask: bool (H, W), True above half of the file's own maximum (0/1, 0/255, JPEG).
+
+    Raises:
+        ImageError: also for three to ten gray levels, which are classes, and for a shape that is
+            drawn in transparency alone.
+    """
+    gray = read_image(path, own_max=True)
+    levels = np.count_nonzero(np.bincount((gray * 255).astype(np.uint8).ravel()))
+    if 2 < levels <= 10:
+        raise ImageError(f"{path} has {levels} gray levels, a mask has two: write a mask per class")
+    if levels == 1 and has_drawn_alpha(path):
+        raise ImageError(f"{path} is drawn in its transparency; save the mask as black and white")
+    return gray > 0.5
 
 
 @dataclass(frozen=True)

@@ -81,10 +81,13 @@ def clean(text: str) -> str:
 
 
 _PLAIN_WORD = re.compile(r"[a-z]{4}")
+_NO_TEXT = ("nan", "null", "<na>", "n/a")  # an empty cell, as tables on disk write it
 
 
 def has_words(text: str) -> bool:
-    """Whether anything is left of a text: `bool(split_words(clean(text)))`, faster."""
+    """Whether a text says anything: it has words after `clean`, and is no sign of a missing one."""
+    if text.strip().lower() in _NO_TEXT:
+        return False
     # Of four small letters, `clean` takes out only those between brackets.
     plain = "[" not in text and _PLAIN_WORD.search(text)
     return bool(plain or _WORD.search(clean(text)))

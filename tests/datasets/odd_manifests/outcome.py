@@ -18,6 +18,7 @@ import numpy as np
 from reclf.data.collate import Pairs
 from reclf.data.study import Study
 from reclf.datasets.data_check import check_data
+from reclf.datasets.selection import readable
 from reclf.datasets.table import Table
 
 from . import CASES
@@ -53,7 +54,11 @@ def look(root: Path, case: Case, on_problem: str) -> Seen:
                 Pairs(data).__getitems__(batch.tolist())
             except Exception as error:
                 seen.stops.append(error)
-        for index in range(len(data)):
+        with warnings.catch_warnings(record=True) as told:
+            warnings.simplefilter("always")
+            indices = readable(data, range(len(data)))
+        seen.problems += "".join(str(warning.message) for warning in told)
+        for index in indices:
             try:
                 study = data[index]
             except Exception as error:
