@@ -12,16 +12,18 @@ views: its wheel can be named as it is, nothing needs to be installed.
 word. Neither XML nor image says which view an image shows.
 """
 
+import gzip
 import io
 import math
 import shutil
 import tarfile
 import zipfile
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
-import pandas as pd
 from defusedxml import ElementTree
 
 from reclf.data.sections import pick_sections
@@ -156,7 +158,7 @@ def read_reports(source: str | Path) -> list[OpenIReport]:
     for name, text in _files(source):
         try:
             found.append(_parse(text))
-        except (ElementTree.ParseError, ValueError) as error:
+        except (ElementTree.ParseError, ValueError, LookupError) as error:  # of an encoding
             damaged.append(f"{name}: {error}")
     if damaged or not found:
         problems = {"unreadable report": damaged} if damaged else {"no .xml file": [str(source)]}
@@ -164,22 +166,29 @@ def read_reports(source: str | Path) -> list[OpenIReport]:
     return sorted(found, key=lambda report: int(report.number))
 
 
-def _files(source: Path) -> Iterator[tuple[str, bytes]]:
+def _files(source: Path) -> list[tuple[str, bytes]]:
+    """Name and content of every report; a damaged archive is refused whole."""
     if source.is_dir():
-        for path in source.glob("*.xml"):
-            yield path.name, path.read_bytes()
-        return
+        return [(path.name, path.read_bytes()) for path in source.glob("[!.]*.xml")]
     in_wheel = source.suffix == ".whl"
     content = _from_wheel(source, "NLMCXR_reports.tgz") if in_wheel else source.read_bytes()
-    with tarfile.open(fileobj=io.BytesIO(content), mode="r:gz") as archive:
-        for member in archive:
-            file = archive.extractfile(member) if member.name.endswith(".xml") else None
-            if file is not None:
-                yield member.name, file.read()
+    with _refuses_damage(source):
+        if content.startswith(b"\x1f\x8b"):  # else a browser has unpacked it
+            content = gzip.decompress(content)
+        with tarfile.open(fileobj=io.BytesIO(content), mode="r:") as archive:
+            members = [(PurePosixPath(member.name), member) for member in archive]
+            if content[archive.offset :][:512] != bytes(512):
+                raise EOFError("it ends, or is damaged, after its first reports")
+            files = [
+                (path.name, archive.extractfile(member))
+                for path, member in members
+                if path.suffix == ".xml" and path.name[0] != "."  # macOS adds ._1.xml
+            ]
+            return [(name, file.read()) for name, file in files if file is not None]
 
 
 def _from_wheel(wheel: Path, name: str) -> bytes:
-    with zipfile.ZipFile(wheel) as archive:
+    with _refuses_damage(wheel), zipfile.ZipFile(wheel) as archive:
         inside = [entry for entry in archive.namelist() if entry.endswith("/" + name)]
         if not inside:
             advice = "Give the wheel of torchxrayvision 1.0 or newer."
@@ -187,11 +196,22 @@ def _from_wheel(wheel: Path, name: str) -> bytes:
         return archive.read(inside[0])
 
 
+@contextmanager
+def _refuses_damage(archive: Path) -> Iterator[None]:
+    kinds = OSError, EOFError, RuntimeError, zlib.error, tarfile.TarError, zipfile.BadZipFile
+    try:
+        yield
+    except kinds as error:  # RuntimeError: encrypted, or compressed in a way that is not known
+        advice = f"Get it again {_OPEN_I}, or {_WHEEL}."
+        raise DataProblems(str(archive), {"damaged archive": [str(error)]}, advice) from error
+
+
 def _parse(text: bytes) -> OpenIReport:
     tree = ElementTree.fromstring(text)
-    number = tree.find("uId")
-    if number is None:
-        raise ValueError("it has no uId")
+    node = tree.find("uId")
+    number = "" if node is None else node.get("id", "").removeprefix("CXR")
+    if not number.isdecimal():
+        raise ValueError(f"it has no uId with a number, as CXR111; it has {number!r}")
     sections: dict[str, str] = {}
     for part in tree.iter("AbstractText"):
         words = " ".join("".join(part.itertext()).split())
@@ -201,9 +221,8 @@ def _parse(text: bytes) -> OpenIReport:
         tuple(item.text.strip() for item in tree.iter(kind) if item.text)
         for kind in ("major", "automatic")
     )
-    images = tuple(str(image.get("id")) for image in tree.iter("parentImage"))
-    name = str(number.get("id")).removeprefix("CXR")
-    return OpenIReport(name, sections, major, automatic, images)
+    images = tuple(image.get("id", "") for image in tree.iter("parentImage"))
+    return OpenIReport(number, sections, major, automatic, images)
 
 
 def mesh_labels(terms: Sequence[str]) -> dict[str, float]:
@@ -217,11 +236,10 @@ def mesh_labels(terms: Sequence[str]) -> dict[str, float]:
 
 
 def _frontal(source: Path) -> set[str]:
+    content, name = None, "nlmcxr_tsne_pa.csv.gz"
     if source.suffix == ".whl":
-        data = _from_wheel(source, "nlmcxr_tsne_pa.csv.gz")
-        table = pd.read_csv(io.BytesIO(data), dtype=str, compression="gzip")
-    else:
-        table = read_table(source, ["imageid", "tsne-view"])
+        content, source = _from_wheel(source, name), source / name
+    table = read_table(source, ["imageid", "tsne-view"], content)
     return set(table.loc[table["tsne-view"] == "PA", "imageid"])
 
 

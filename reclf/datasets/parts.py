@@ -11,7 +11,7 @@ import pandas as pd
 
 from .problems import DataProblems, refuse, refuse_missing_columns
 from .splits import split_name
-from .tables_on_disk import read_cells
+from .tables_on_disk import read_cells, read_text
 
 _COMPRESSED = ("", ".gz", ".zip")  # what pandas reads as it is
 
@@ -60,20 +60,19 @@ def find_parts(name: str, root: Path, parts: Mapping[str, Part]) -> dict[str, Pa
     return {key: path for key, path in found.items() if path is not None}
 
 
-def read_table(path: Path, columns: Sequence[str]) -> pd.DataFrame:
+def read_table(path: Path, columns: Sequence[str], content: bytes | None = None) -> pd.DataFrame:
     """A table whose cells stay text, for ids are names and not numbers.
 
     White space around column names is taken off (SIIM has " EncodedPixels"); empty cells are "".
     """
-    table = read_cells(path)
+    table = read_cells(path, content)
     refuse_missing_columns(str(path), list(table.columns), dict.fromkeys(columns))
     return table
 
 
 def read_list(path: Path) -> list[str]:
     """The lines of a text file, without empty ones."""
-    lines = path.read_text(encoding="utf-8-sig").splitlines()
-    return [line.strip() for line in lines if line.strip()]
+    return [line.strip() for line in read_text(path).splitlines() if line.strip()]
 
 
 def read_split_file(

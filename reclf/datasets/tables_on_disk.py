@@ -21,16 +21,20 @@ _BOMS = {b"\xef\xbb\xbf": "utf-8-sig", b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-
 _SEPARATORS = ",;\t"
 
 
-def read_cells(path: Path) -> pd.DataFrame:
+def read_cells(path: Path, content: bytes | None = None) -> pd.DataFrame:
     """A table with the white space around its column names taken off; empty cells of a CSV are "".
+
+    Args:
+        content: of a CSV that lies in an archive.
 
     Raises:
         DataProblems: what keeps it from being read, in one sentence with the file's name.
     """
     try:
-        table = _read_parquet(path) if path.suffix == ".parquet" else _read_csv(path)
-    except (OSError, EOFError, zlib.error, csv.Error) as error:
-        raise _refused(path, "unreadable file", str(error), "Copy or download it again.") from error
+        is_parquet = path.suffix == ".parquet"
+        table = _read_parquet(path) if is_parquet else _read_csv(path, read_text(path, content))
+    except csv.Error as error:
+        raise _refused(path, "unreadable file", str(error), "Write it again as CSV.") from error
     columns = [str(column).strip() for column in table.columns]
     places: dict[str, list[str]] = {}
     for column in filter(None, columns):
@@ -42,13 +46,17 @@ def read_cells(path: Path) -> pd.DataFrame:
     return table
 
 
-def _read_csv(path: Path) -> pd.DataFrame:
-    content = path.read_bytes()
-    if path.suffix == ".gz":
-        content = gzip.decompress(content)
+def read_text(path: Path, content: bytes | None = None) -> str:
+    """The text of a file in UTF-8 or UTF-16, also .gz; `content` and errors as of `read_cells`."""
+    try:
+        content = path.read_bytes() if content is None else content
+        if path.suffix == ".gz":
+            content = gzip.decompress(content)
+    except (OSError, EOFError, zlib.error) as error:
+        raise _refused(path, "unreadable file", str(error), "Copy or download it again.") from error
     encoding = next((name for bom, name in _BOMS.items() if content.startswith(bom)), "utf-8")
     try:
-        text = content.decode(encoding)
+        return content.decode(encoding)
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         advice = (
@@ -56,8 +64,13 @@ def _read_csv(path: Path) -> pd.DataFrame:
             f"iconv -f latin1 -t utf-8 {path.name} > utf8.csv"
         )
         raise _refused(path, "text that is no UTF-8", f"line {line}", advice) from error
+
+
+def _read_csv(path: Path, text: str) -> pd.DataFrame:
     if not text.strip():
-        raise _refused(path, "empty file", path.name, "It needs a line of column names.")
+        raise _refused(
+            path, "empty file", path.name, "It needs a line of column names; get it again."
+        )
     if "\0" in text:
         raise _refused(path, "no table", "it holds zero bytes", "Give a CSV or Parquet file.")
     header = text.lstrip("\n\r").split("\n", 1)[0]

@@ -1,5 +1,6 @@
 """Open-I on a tiny copy: archive, folder and wheel; views; MeSH terms; sections."""
 
+import gzip
 import math
 import zipfile
 
@@ -119,3 +120,93 @@ def test_images_beside_the_reports(root):
     (root / "CXR1_IM-0001-1001.png").unlink()
     with pytest.raises(DataProblems, match=r"missing image \(1\): .*CXR1_IM-0001-1001\.png"):
         OpenI(root, "train", SIZE)
+
+
+@pytest.fixture(scope="module")
+def parts(tmp_path_factory):
+    """Name -> content of the archive and the table of views."""
+    folder = write_tiny(tmp_path_factory.mktemp("parts"), archive=True)
+    names = "NLMCXR_reports.tgz", "nlmcxr_tsne_pa.csv.gz"
+    return {name: (folder / name).read_bytes() for name in names}
+
+
+def _cut(share):
+    return lambda content: content[: int(len(content) * share)]
+
+
+def _flip(content):
+    middle = len(content) // 2
+    return content[:middle] + bytes(b ^ 0xFF for b in content[middle : middle + 40]) + content[-40:]
+
+
+def _without_its_end(content):
+    return content.rstrip(b"\0")[:-8]
+
+
+def _another_file(content):
+    return b"<html>Sorry</html>"
+
+
+DAMAGES = [*map(_cut, (0, 0.001, 0.3, 0.7)), _without_its_end, _flip, _another_file]
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+@pytest.mark.parametrize("kind", ["tgz", "tar", "wheel", "archive in a wheel", "views in a wheel"])
+def test_a_damaged_archive_is_named_with_the_remedy(tmp_path, parts, kind, damage):
+    (tmp_path / "NLMCXR_png").mkdir()
+    archive, views = parts
+    (tmp_path / views).write_bytes(parts[views])
+    path = tmp_path / ("packed.whl" if "wheel" in kind else archive)
+    if "wheel" in kind:
+        broken = {"archive in a wheel": archive, "views in a wheel": views}.get(kind)
+        with zipfile.ZipFile(path, "w") as packed:
+            for name, content in parts.items():
+                packed.writestr(f"x/{name}", damage(content) if name == broken else content)
+        if not broken:
+            path.write_bytes(damage(path.read_bytes()))
+    else:  # a browser may have undone the gzip
+        content = parts[archive]
+        path.write_bytes(damage(gzip.decompress(content) if kind == "tar" else content))
+    with pytest.raises(DataProblems) as caught:
+        OpenI(tmp_path, "train", SIZE, reports=path)
+    message = str(caught.value)
+    assert str(path) in message
+    assert "again" in message
+
+
+def test_an_archive_that_a_browser_unpacked(tmp_path, parts):
+    (tmp_path / "a.tgz").write_bytes(parts["NLMCXR_reports.tgz"])
+    (tmp_path / "b.tgz").write_bytes(gzip.decompress(parts["NLMCXR_reports.tgz"]))
+    assert read_reports(tmp_path / "a.tgz") == read_reports(tmp_path / "b.tgz")
+
+
+HEAD, BODY = '<?xml version="1.0" encoding="{}"?>', '<eCitation><uId id="CXR3"/></eCitation>'
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"",
+        b"not xml",
+        BODY[:-9].encode(),
+        b"\x89PNG\r\n\x1a\n\0\0",
+        HEAD.format("utf-8").encode() + BODY.replace("3", "\xe9").encode("latin-1"),
+        (HEAD.format("klingon") + BODY).encode(),
+        (HEAD.format("big5") + BODY).encode(),
+        BODY.replace("CXR3", "three").encode(),
+        BODY.replace("id", "name").encode(),
+        b"<eCitation/>",
+        b'<!DOCTYPE a [<!ENTITY b SYSTEM "file:///etc/passwd">]><a>&b;</a>',
+    ],
+)
+def test_a_damaged_report_is_named(tmp_path, text):
+    (tmp_path / "2.xml").write_text(BODY.replace("3", "2"))
+    (tmp_path / "3.xml").write_bytes(text)
+    (tmp_path / "._4.xml").write_bytes(b"what macOS adds")
+    with pytest.raises(DataProblems, match=r"unreadable report \(1\): 3\.xml: (?s:.)* again"):
+        read_reports(tmp_path)
+
+
+def test_a_folder_without_reports(tmp_path):
+    with pytest.raises(DataProblems, match=rf"no \.xml file \(1\): {tmp_path}"):
+        read_reports(tmp_path)

@@ -5,6 +5,7 @@ import gzip
 import pandas as pd
 import pytest
 
+from reclf.datasets.parts import read_list
 from reclf.datasets.problems import DataProblems
 from reclf.datasets.rsna import Rsna
 from reclf.datasets.rsna import write_tiny as write_rsna
@@ -157,3 +158,12 @@ def test_minus_one_as_a_float_is_negative_in_siim(tmp_path):
     before = [study.labels for study in Siim(tmp_path, "train", 32)]
     path.write_text(path.read_text().replace(" -1\n", " -1.0\n"))
     assert [study.labels for study in Siim(tmp_path, "train", 32)] == before
+
+
+def test_a_list_that_is_no_text_is_named(tmp_path):
+    path = tmp_path / "test_list.txt"
+    path.write_bytes("é\n".encode("latin-1"))
+    with pytest.raises(DataProblems, match=r"test_list\.txt(?s:.)*no UTF-8 \(1\): line 1"):
+        read_list(path)
+    path.write_bytes("a.png\r\n\r\n b.png\n".encode("utf-16"))
+    assert read_list(path) == ["a.png", "b.png"]
