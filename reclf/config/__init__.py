@@ -1,6 +1,6 @@
 """Settings as data: dataclasses that refuse nonsense, dotted paths, import strings."""
 
-from .overrides import from_dict, load_json, override, read_as, save_json, to_dict
+from .overrides import from_dict, load_json, merge, override, read_as, save_json, to_dict
 from .settings import (
     ATTENTIONS,
     WORD_SOURCES,
@@ -25,6 +25,7 @@ __all__ = [
     "check_choice",
     "from_dict",
     "load_json",
+    "merge",
     "override",
     "read_as",
     "save_json",

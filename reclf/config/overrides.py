@@ -4,9 +4,10 @@ import dataclasses
 import difflib
 import json
 import typing
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 T = TypeVar("T")
 
@@ -33,9 +34,7 @@ def from_dict(cls: type[T], values: dict[str, Any], path: str = "") -> T:
     values = _present_names(values)
     unknown = [name for name in values if name not in hints]
     if unknown:
-        raise ValueError(
-            _unknown_setting(f"{path}{unknown[0]}", [f"{path}{name}" for name in hints])
-        )
+        raise ValueError(_unknown_setting(cls, unknown[0], path))
     arguments = {
         name: read_as(value, hints[name], f"{path}{name}") for name, value in values.items()
     }
@@ -92,54 +91,130 @@ def read_as(value: Any, kind: Any, name: str) -> Any:
 
 
 def override(config: T, overrides: dict[str, Any], *, from_text: bool = False) -> T:
-    """A copy with settings replaced by dotted path, e.g. {"train.learning_rate": 3e-4}.
+    """A copy with settings changed by dotted path, e.g. {"train.learning_rate": 3e-4}.
 
-    Entries of a dict field are reached too ("model.aggregator_options.steps").
+    A dict merges key by key, at every depth (`merge`), and {"data.options.a": 1} is the same as
+    {"data.options": {"a": 1}} and as {"data": {"options": {"a": 1}}}.
 
     Args:
         from_text: values are text of a command line. Dicts and lists are then JSON, and so are
             entries of a dict, whose type nobody knows, unless they cannot be.
 
     Raises:
-        ValueError: an unknown path; the message lists what is there.
+        ValueError: an unknown path (the message lists what is there), or one that is given twice
+            with different values.
     """
-    values = to_dict(config)
+    changes: dict[str, Any] = {}
     for path, value in overrides.items():
-        *parents, last = path.split(".")
-        node: Any = values
         kind: Any = type(config)
-        for depth, part in enumerate([*parents, last]):
-            is_free = not dataclasses.is_dataclass(kind)
-            if not is_free and part not in typing.get_type_hints(kind):
-                prefix = ".".join(path.split(".")[:depth])
-                raise ValueError(_unknown_setting(path, _paths(kind, prefix)))
-            if depth < len(parents):
-                node = node.setdefault(part, {}) if is_free else node[part]
-                kind = dict if is_free else typing.get_type_hints(kind)[part]
-                if not isinstance(node, dict):
-                    raise ValueError(
-                        f"{path}: {'.'.join(path.split('.')[: depth + 1])} has no parts"
-                    )
-        leaf = None if is_free else typing.get_type_hints(kind)[last]
-        if from_text and leaf not in (str, int, float, bool):
+        parts = path.split(".")
+        for depth, part in enumerate(parts):
+            if not dataclasses.is_dataclass(kind):  # an entry of a dict, or a part of a number
+                if typing.get_origin(kind) is not dict:
+                    raise ValueError(f"{path}: {'.'.join(parts[:depth])} has no parts")
+                kind = None
+                break
+            if part not in typing.get_type_hints(kind):
+                raise ValueError(_unknown_setting(type(config), path))
+            kind = typing.get_type_hints(kind)[part]
+        if from_text and kind not in (str, int, float, bool):
             with suppress(json.JSONDecodeError):  # `read_as` refuses text where it is not wanted
                 value = json.loads(value)
-        node[last] = value
-    return from_dict(type(config), values)
+        for part in reversed(parts):
+            value = {part: value}
+        _insert(changes, _without_null(type(config), value))
+    return from_dict(type(config), merge(to_dict(config), changes))
 
 
-def _paths(kind: Any, prefix: str) -> list[str]:
+def _without_null(cls: Any, changes: dict[str, Any], path: str = "") -> dict[str, Any]:
+    """Changes in which None empties a dict setting; a plain setting cannot be None."""
+    hints, found = typing.get_type_hints(cls), dict(changes)
+    for name, value in changes.items():
+        kind = hints.get(name, Any)
+        if value is None:
+            found[name] = (
+                {} if typing.get_origin(kind) is dict else read_as(None, kind, path + name)
+            )
+        elif isinstance(value, dict) and dataclasses.is_dataclass(kind):
+            found[name] = _without_null(kind, value, f"{path}{name}.")
+    return found
+
+
+class _Emptied(dict[str, Any]):
+    """A dict of changes that begins with nothing of what was there."""
+
+
+def _insert(changes: dict[str, Any], added: dict[str, Any], path: str = "") -> None:
+    for name, value in added.items():
+        there = changes.get(name, value)
+        if isinstance(value, dict) and isinstance(there, dict):
+            is_emptied = not value or isinstance(there, _Emptied)
+            changes[name] = _Emptied() if is_emptied else {}
+            for part in (there, value):
+                _insert(changes[name], part, f"{path}{name}.")
+        elif there is value or (there == value and type(there) is type(value)):
+            changes[name] = value
+        else:
+            raise ValueError(
+                f"{path}{name} is given twice, as {there!r} and as {value!r}: give it once"
+            )
+
+
+def merge(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """`base` with the keys of `changes`, at every depth.
+
+    None removes a key that has a value there; where it has none, None is the value. An empty dict
+    empties what is there, and a transformers configuration of another `model_type` starts afresh.
+    """
+    kind = base.get("model_type")
+    merged = {} if changes.get("model_type", kind) != kind else dict(base)
+    for name, value in changes.items():
+        there = merged.get(name)
+        if isinstance(value, Mapping):
+            is_new = isinstance(value, _Emptied) or not value or not isinstance(there, Mapping)
+            merged[name] = merge({} if is_new else cast(Mapping[str, Any], there), value)
+        elif value is None and there is not None:
+            del merged[name]
+        else:
+            merged[name] = value
+    return merged
+
+
+def _paths(kind: Any, prefix: str = "") -> list[str]:
     names: list[str] = []
     for name, hint in typing.get_type_hints(kind).items():
-        path = f"{prefix}.{name}" if prefix else name
-        names += _paths(hint, path) if dataclasses.is_dataclass(hint) else [path]
+        is_part = dataclasses.is_dataclass(hint)
+        names += _paths(hint, f"{prefix}{name}.") if is_part else [f"{prefix}{name}"]
     return names
 
 
-def _unknown_setting(path: str, valid: list[str]) -> str:
-    close = difflib.get_close_matches(path, valid, n=1, cutoff=0.5)
-    hint = f"; did you mean {close[0]!r}?" if close else "."
-    return f"unknown setting {path!r}{hint} Valid settings: {', '.join(valid)}"
+def _unknown_setting(cls: Any, path: str, prefix: str = "") -> str:
+    """What to say of a path that `cls` does not have: a setting of that name in another place, else
+    the nearest of the same group, else the one with the nearest name; and all that there are."""
+    kind, known, parts, every = cls, "", path.split("."), _paths(cls)
+    valid: list[str] = []
+    while parts and dataclasses.is_dataclass(kind):  # as far as names are right, or nearly
+        hints = typing.get_type_hints(kind)
+        if parts[0] not in hints:
+            valid = valid or _paths(kind, known)
+        close = difflib.get_close_matches(parts[0], hints, n=1)
+        if not close:
+            break
+        kind, known, parts = hints[close[0]], f"{known}{close[0]}.", parts[1:]
+    last = path.rpartition(".")[2]
+    names = {name.rpartition(".")[2]: name for name in reversed([*valid, *every])}
+    same = [name for name in every if f".{name}".endswith(f".{last}")]
+    if same:
+        near = difflib.get_close_matches(path, same, n=1, cutoff=0)
+    elif not dataclasses.is_dataclass(kind):
+        near = [".".join([known[:-1], *parts])]
+    else:
+        near = [names[name] for name in difflib.get_close_matches(last, names, n=1)]
+    hint = f"; did you mean {prefix + near[0]!r}?" if near else "."
+    return (
+        f"unknown setting {prefix + path!r}{hint} Valid settings: "
+        f"{', '.join(prefix + name for name in valid)}"
+    )
 
 
 def save_json(config: Any, path: Path) -> None:

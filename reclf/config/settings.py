@@ -3,8 +3,8 @@
     preset (a function) -> RunConfig -> override(config, {"model.srm_steps": 1}) -> config.json
 
 A setting is addressed by its dotted path, in notebooks (`overrides`), in error messages and in
-`config.json`. Text of YAML or of a command line is read as the field's type: "1e-4" is a number,
-and on a command line a dict is JSON.
+`config.json`; a dict merges key by key into what is there. Text of YAML or of a command line is
+read as the field's type: "1e-4" is a number, and on a command line a dict is JSON.
 """
 
 from dataclasses import dataclass, field
@@ -39,7 +39,9 @@ class TowerConfig:
     """Keep the tower's weights, and its BatchNorm statistics, as they are."""
 
     def __post_init__(self) -> None:
-        if not self.name and "model_type" not in self.config:
+        if self.name:  # what is not used would only mislead in config.json
+            object.__setattr__(self, "config", {})
+        elif "model_type" not in self.config:
             raise ValueError(
                 "a tower needs `name` (a folder or a hub name) or `config` with a `model_type`, "
                 f"got name='' and config={self.config!r}"

@@ -3,7 +3,10 @@
 Derive one by calling another and changing fields with `override`.
 """
 
+import difflib
 from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from reclf.config import DataConfig, ModelConfig, RunConfig, TowerConfig, TrainConfig, override
@@ -115,26 +118,40 @@ PRESETS: dict[str, Callable[[], RunConfig]] = {
 def make_config(
     preset: str = "phantom_small", from_text: bool = False, **overrides: Any
 ) -> RunConfig:
-    """A preset by name, with settings replaced by dotted path.
-
-    Another data set comes without the preset's own counterfactual pairs, another aggregator with
-    those of the preset's options that it takes.
-
-    Args:
-        from_text: see `override`.
+    """A preset by name, with settings changed by dotted path: `derive` from it.
 
     Raises:
         ValueError: unknown preset or setting; the message lists what is there.
     """
     if preset not in PRESETS:
-        raise ValueError(f"unknown preset {preset!r}; presets: {', '.join(PRESETS)}")
-    config = PRESETS[preset]()
-    if overrides.get("data.dataset", config.data.dataset) != config.data.dataset:
-        overrides = {"data.counterfactuals": {}} | overrides
-    aggregator = overrides.get("model.aggregator", config.model.aggregator)
-    if aggregator != config.model.aggregator:
+        close = difflib.get_close_matches(preset, PRESETS, n=1)
+        hint = f" (did you mean {close[0]!r}?)" if close else ""
+        raise ValueError(f"unknown preset {preset!r}{hint}; presets: {', '.join(PRESETS)}")
+    return derive(PRESETS[preset](), overrides, from_text)
+
+
+def derive(base: RunConfig, overrides: dict[str, Any], from_text: bool = False) -> RunConfig:
+    """Settings with some changed, see `override`, and without what belongs to what they replace.
+
+    Another data set comes without the base's own counterfactual pairs, another aggregator with
+    those of the base's options that it takes, another tower without the base's revision. Folders
+    have no revision.
+    """
+    given = override(base, overrides, from_text=from_text)
+    if given.data.dataset != base.data.dataset:
+        base = replace(base, data=replace(base.data, counterfactuals={}))
+    model = base.model
+    if given.model.aggregator != model.aggregator:
         from reclf.models.relations import options_for  # torch takes seconds to import
 
-        kept = options_for(str(aggregator), config.model.aggregator_options)
-        config = override(config, {"model.aggregator_options": kept})
-    return override(config, overrides, from_text=from_text)
+        kept = options_for(given.model.aggregator, model.aggregator_options)
+        model = replace(model, aggregator_options=kept)
+    for tower in ("image_tower", "text_tower"):
+        if getattr(given.model, tower).name != getattr(model, tower).name:
+            model = replace(model, **{tower: replace(getattr(model, tower), revision="")})
+    found = override(replace(base, model=model), overrides, from_text=from_text)
+    for tower in ("image_tower", "text_tower"):
+        if Path(getattr(found.model, tower).name).is_dir() and getattr(found.model, tower).name:
+            plain = replace(getattr(found.model, tower), revision="")
+            found = replace(found, model=replace(found.model, **{tower: plain}))
+    return found

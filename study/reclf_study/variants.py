@@ -14,11 +14,12 @@ without that prior (`srm_no_prior`). RECLF in parallel may train IRM with a sepa
 (`importance_loss`); `reclf_joint` does not.
 """
 
+from dataclasses import replace
 from typing import Any
 
 from torch import nn
 
-from reclf.config import ModelConfig, RunConfig, override
+from reclf.config import ModelConfig, RunConfig
 from reclf.models.relations import options_for
 from reclf.models.relations.semantic import SRM
 
@@ -96,8 +97,8 @@ def variant_config(name: str, config: RunConfig) -> RunConfig:
     own = dict(VARIANTS[name])
     aggregator = own.pop("aggregator")
     kept = options_for(aggregator, config.model.aggregator_options)
-    settings = {"model.aggregator": aggregator, "model.aggregator_options": kept | own}
-    return override(config, settings)
+    model = replace(config.model, aggregator=aggregator, aggregator_options=kept | own)
+    return replace(config, model=model)
 
 
 def distinct_variants(config: RunConfig) -> list[str]:

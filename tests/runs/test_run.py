@@ -49,7 +49,10 @@ def test_a_run_that_never_trained_takes_new_settings(run):
 
 
 def test_other_settings_are_refused_by_name(tmp_path):
-    config = override(phantom_small(), {"model.aggregator_options": {"steps": 1}})
+    config = override(
+        phantom_small(),
+        {"model.aggregator_options": {}, "model.aggregator_options.steps": 1},
+    )
     run = Run(tmp_path / "first", config)
     other = override(
         config,

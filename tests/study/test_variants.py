@@ -1,5 +1,7 @@
 """Variants: one aggregator differs and nothing else, and each has the control that is fair."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -17,18 +19,20 @@ from reclf_study.variants import (
 )
 
 
+def with_options(**options):
+    """The small preset with these options of its aggregator, and none of its own."""
+    config = make_config("phantom_small")
+    return replace(config, model=replace(config.model, aggregator_options=options))
+
+
 @pytest.fixture
 def config():
-    return make_config(
-        "phantom_small", **{"model.aggregator_options": {"steps": 2, "read_out": "token"}}
-    )
+    return with_options(steps=2, read_out="token")
 
 
 @pytest.fixture
 def global_node():
-    return make_config(
-        "phantom_small", **{"model.aggregator_options": {"steps": 2, "read_out": "global"}}
-    )
+    return with_options(steps=2, read_out="global")
 
 
 def make(config):
