@@ -5,6 +5,8 @@
     root/groundtruth.csv           Study, 14 labels     (or test.csv / test_labels.csv with Path)
     root/test/patient64741/study1/view1_frontal.jpg     (official test, 500 studies)
     root/chexpert_5x200.json       what `make_5x200` wrote
+    root/CheXpert-v1.0 batch 2 (train 1)/patient00001/...       or the batches as they unpack, with
+    root/CheXpert-v1.0 batch 1 (validate & csv)/train.csv, valid.csv, valid/...
 
 Paths in the tables begin with the name of the release, which is taken off. From
 https://stanfordmlgroup.github.io/competitions/chexpert/ after registration. There are no reports in
@@ -17,8 +19,9 @@ gallery that lies in the root are left out of train and val.
 
 import hashlib
 import json
+import os
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -34,12 +37,16 @@ from .splits import val_of_patient
 from .tiny import draw_chest, write_image
 
 # How data_check recognises the layout: patterns that must all match -> options of the class.
-FILES: dict[tuple[str, ...], dict] = {("train.csv*", "valid.csv*", "train/patient*"): {}}
+FILES: dict[tuple[str, ...], dict] = {
+    ("train.csv*", "valid.csv*", "train/patient*"): {},
+    ("train.csv*", "valid.csv*", "CheXpert*batch*/patient*"): {},
+    ("CheXpert*batch*/train.csv*", "CheXpert*batch*/patient*"): {},
+}
 GALLERY = "chexpert_5x200.json"
 _SOURCE = "with CheXpert, https://stanfordmlgroup.github.io/competitions/chexpert/"
 _TABLES = {
-    "train": Part(("train.csv",), _SOURCE),
-    "valid": Part(("valid.csv",), _SOURCE),
+    "train": Part(("train.csv", "CheXpert*batch*/train.csv"), _SOURCE, called="train.csv"),
+    "valid": Part(("valid.csv", "CheXpert*batch*/valid.csv"), _SOURCE, called="valid.csv"),
     "test": Part(("groundtruth.csv", "test.csv", "test_labels.csv"), _SOURCE),
 }
 
@@ -48,7 +55,7 @@ class CheXpert(Loader):
     """One study per image; several images of an examination are several studies.
 
     Args:
-        root: folder that holds train.csv.
+        root: folder that holds train.csv, or the batches with it.
         split: "train", "val", "test", or "5x200" for the images of the gallery, labelled with the
             five competition classes.
         splits: "official": train.csv, valid.csv, and the test set of 500 studies. "probe", as
@@ -90,20 +97,21 @@ class CheXpert(Loader):
             chosen = read_5x200(root / gallery)
         self.gallery_hash = chosen["hash"]
         left_out = _patients(root, exclude_patients) | set(chosen["patients"])
-        drawn = [_gallery_row(root, item) for item in chosen["images"]]
+        place = _places(root)
+        drawn = [_gallery_row(place, item) for item in chosen["images"]]
         if self.wanted == {"5x200"}:
             return drawn
         train, valid = (_read(root, key, views) for key in ("train", "valid"))
         self.view_counts = Counter(train.attrs["views"]) + Counter(valid.attrs["views"])
-        rows = _rows(root, train, values, "train", left_out)
+        rows = _rows(place, train, values, "train", left_out)
         if splits == "probe":
             rows = [replace(row, split=val_of_patient(row.patient_id)) for row in rows]
-            return rows + _rows(root, valid, values, "test")
-        rows += _rows(root, valid, values, "val", left_out)
+            return rows + _rows(place, valid, values, "test")
+        rows += _rows(place, valid, values, "val", left_out)
         if "5x200" in self.wanted:
             rows += drawn
         if "test" in self.wanted and (len(self.wanted) == 1 or _TABLES["test"].find(root)):
-            rows += _rows(root, _read(root, "test", views), values, "test")
+            rows += _rows(place, _read(root, "test", views), values, "test")
         return rows
 
 
@@ -145,8 +153,24 @@ def _images_of(root: Path, study: str) -> list[str]:
     return [str(path.relative_to(root)) for path in found] or [f"{folder}/view1_frontal.jpg"]
 
 
+def _places(root: Path) -> Callable[[str], Path]:
+    """Path in the tables -> the file, which lies in the batch that has its patient, if one has."""
+    patients: dict[str, str] = {}
+    for batch in root.glob("CheXpert*batch*"):
+        for folder, names, _ in os.walk(batch):
+            found = [name for name in names if name.startswith("patient")]
+            patients |= {name: os.path.join(folder, name) for name in found}
+            names[:] = set(names) - set(found)  # their images need no walk
+
+    def place(path: str) -> Path:
+        _, patient, rest = [*path.split("/", 2), "", ""][:3]
+        return Path(patients[patient], rest) if patient in patients else root / path
+
+    return place
+
+
 def _rows(
-    root: Path,
+    place: Callable[[str], Path],
     table: pd.DataFrame,
     values: tuple[dict[str, float], float],
     split: str,
@@ -155,17 +179,17 @@ def _rows(
     labels = label_rows(table, *values, table.attrs["where"])
     columns = zip(table["Path"], table["patient"], table["Frontal/Lateral"], labels, strict=True)
     return [
-        Row(path, patient, split, root / path, labels=of_row, meta={"view": view})
+        Row(path, patient, split, place(path), labels=of_row, meta={"view": view})
         for path, patient, view, of_row in columns
         if patient not in left_out
     ]
 
 
-def _gallery_row(root: Path, item: Mapping[str, str]) -> Row:
+def _gallery_row(place: Callable[[str], Path], item: Mapping[str, str]) -> Row:
     labels = {name: float(name == item["class"]) for name in COMPETITION_LABELS}
     path = item["path"]
     meta = {"class": item["class"], "view": "Frontal"}
-    return Row(path, path.split("/")[1], "5x200", root / path, labels=labels, meta=meta)
+    return Row(path, path.split("/")[1], "5x200", place(path), labels=labels, meta=meta)
 
 
 def _patients(root: Path, given: Sequence[str] | str | Path) -> set[str]:

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from reclf.datasets.chexpert import CheXpert, make_5x200, read_5x200, write_tiny
+from reclf.datasets.data_check import recognize
 from reclf.datasets.labels import COMPETITION_LABELS
 from reclf.datasets.problems import DataProblems
 
@@ -165,3 +166,37 @@ def test_missing_tables_columns_and_images(root):
     edit(root, "train.csv", lambda table: table.replace("1.0", "2.0"))
     with pytest.raises(DataProblems, match=r"Cardiomegaly = '2\.0' in 3 rows"):
         CheXpert(root, "train", SIZE)
+
+
+@pytest.mark.parametrize("nested", [False, True])
+@pytest.mark.parametrize("tables_in_root", [False, True])
+def test_batches_are_read_where_they_unpack(root, tables_in_root, nested):
+    before = {split: CheXpert(root, split, SIZE).fingerprint for split in ("train", "val", "test")}
+    make_5x200(root, per_class=1)
+    gallery = CheXpert(root, "5x200", SIZE).fingerprint
+
+    def batch(number, what):
+        folder = root / f"CheXpert-v1.0 batch {number} ({what})"
+        return folder / folder.name if nested else folder
+
+    first = batch(1, "validate & csv")
+    first.mkdir(parents=True)
+    (root / "valid").rename(first / "valid")
+    for name in () if tables_in_root else ("train.csv", "valid.csv"):
+        (root / name).rename(first.parent / name if nested else first / name)
+    for number in range(1, 13):
+        folder = batch(2 + number % 2, f"train {1 + number % 2}")
+        folder.mkdir(parents=True, exist_ok=True)
+        (root / f"train/patient{number:05d}").rename(folder / f"patient{number:05d}")
+    (root / "train").rmdir()
+    assert CheXpert(root, "5x200", SIZE).fingerprint == gallery
+    for split, fingerprint in before.items():
+        data = CheXpert(root, split, SIZE, gallery="")
+        assert data.fingerprint == fingerprint
+        assert data[0].image.mean() > 0.1
+    if not nested:
+        assert recognize(root) == ("chexpert", {})
+    missing = next(root.rglob("patient00003/study1/view1_frontal.jpg"))
+    missing.unlink()
+    with pytest.raises(DataProblems, match=r"missing image \(1\): .*batch.*patient00003"):
+        CheXpert(root, "train", SIZE, gallery="")
