@@ -1,16 +1,21 @@
-"""Labels of the CheXpert family: 1, 0, -1 for uncertain, and blank for not mentioned.
+"""Labels: 1, 0, -1 for uncertain and blank for not mentioned, or the names of findings in a cell.
 
 What -1 and blank become decides what a classifier learns, so that both are named parameters of
 every loader that has them; NaN, no information, unless told.
 """
 
+import json
 import math
-from collections.abc import Mapping, Sequence
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from .problems import refuse
+from .tables_on_disk import NO_VALUE, refuse_unlike_spellings
 
 # In the order of the CheXpert release. Only names are ever looked up, never positions.
 CHEXPERT_LABELS = (
@@ -98,3 +103,44 @@ def _number(cell: str) -> float:
         return float(cell.strip() or "nan")
     except ValueError:
         return math.inf
+
+
+def rows_of_names(
+    cells: Iterable[str], separators: str, empty: str, path: Path
+) -> list[dict[str, float]]:
+    """label -> 1, 0 or NaN for cells such as "Edema; Mass" or "['Edema', 'Mass']".
+
+    Args:
+        separators: characters between names.
+        empty: of a cell without names: "nan", or "zero" for none of the labels.
+        path: of the table, for the error that lists names that were not meant as such.
+    """
+    names_of = {cell: _names(cell, separators) for cell in set(cells)}
+    rows = [names_of[cell] for cell in cells]
+    found = Counter(name for names in rows for name in names)
+    if all(_number(name) in (-1, 0, 1) for name in found):
+        advice = "A column of 1 and 0 is one label: list its name, label_columns: [name]."
+        refuse(path, "label name that is a number", map(repr, found), advice)
+    joined = [
+        repr(name)
+        for name in found
+        if name[0] in "[{'\""  # the rest of a list or a dictionary
+        or (len(parts := re.split(r"\s*[,;|/\t\n]\s*", name)) > 1 and found.keys() >= {*parts})
+    ]
+    advice = f"Names stand between {separators!r}, or what the option label_separator says."
+    refuse(path, "label name that holds several", joined, advice)
+    refuse_unlike_spellings(path, "label spelled in two ways", found)
+    labels, absent = sorted(found), {True: 0.0, False: blank_value(empty)}
+    return [{n: 1.0 if n in names else absent[bool(names)] for n in labels} for names in rows]
+
+
+def _names(cell: str, separators: str) -> set[str]:
+    if cell[:1] + cell[-1:] in ("[]", "()", "{}") and not re.search(r"""["']\s*:""", cell):
+        try:
+            names = [str(name) for name in json.loads(cell)]
+        except ValueError:  # as Python or numpy write it, or without quotes
+            quoted = re.findall(r"""'([^']*)'|"([^"]*)\"""", cell)
+            names = [one or other for one, other in quoted] or cell[1:-1].split(",")
+    else:
+        names = re.split(f"[{re.escape(separators)}]", cell)
+    return {name for each in names if (name := each.strip()).lower() not in NO_VALUE}

@@ -10,7 +10,7 @@ from pathlib import Path
 import pandas as pd
 
 from .problems import DataProblems, refuse, refuse_missing_columns
-from .splits import split_name
+from .splits import refuse_misspelled_splits, split_name
 from .tables_on_disk import read_cells, read_text
 
 _COMPRESSED = ("", ".gz", ".zip")  # what pandas reads as it is
@@ -93,5 +93,6 @@ def read_split_file(
     table = read_table(path, ["image", "split"])
     twice = table.loc[table["image"].duplicated(), "image"]
     refuse(path, "image listed twice", twice, "Keep one line of each.")
+    refuse_misspelled_splits(path, table["split"])
     splits = dict(zip(table["image"], table["split"].map(split_name), strict=True))
     return lambda image: splits.get(image, "")

@@ -1,6 +1,13 @@
 """Splits of a data set: their names, and patients divided by a hash where no list is published."""
 
 import hashlib
+from difflib import get_close_matches
+from pathlib import Path
+
+import pandas as pd
+
+from .problems import refuse
+from .tables_on_disk import NO_VALUE
 
 SPLITS = ("train", "val", "test")
 _NAMES = {
@@ -13,6 +20,19 @@ def split_name(text: str) -> str:
     """The project's name of a split: "validate", "Valid" and "dev" are "val"."""
     name = text.strip().lower()
     return _NAMES.get(name, name)
+
+
+def refuse_misspelled_splits(path: Path, cells: pd.Series) -> None:
+    """Own names of splits are welcome; an empty cell, a number and a near miss are not."""
+    wrong = []
+    for cell, count in cells.value_counts().items():
+        name = split_name(cell)
+        near = [split_name(known) for known in get_close_matches(name, [*SPLITS, *_NAMES], 1)]
+        if name in NO_VALUE or not any(map(str.isalpha, name)) or (near and name not in SPLITS):
+            hint = f"; {near[0]}?" if near else ""
+            wrong.append(f"{cell!r} ({count} rows{hint})" if cell else f"empty ({count} rows)")
+    advice = "Write train, val, test, or a word of your own; split_column: null splits by a hash."
+    refuse(path, "cell that names no split", wrong, advice)
 
 
 def split_of_patient(patient_id: str) -> str:

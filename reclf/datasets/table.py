@@ -8,9 +8,9 @@ listed before the first image is used, see `base.check_rows`.
 """
 
 import math
+import posixpath
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +20,10 @@ from reclf.data.study import Box
 
 from .base import Loader, Row
 from .boxes import FORMATS, UNITS, read_boxes
-from .labels import label_rows
-from .problems import DataProblems, refuse, refuse_missing_columns
-from .splits import SPLITS, split_name, split_of_patient
-from .tables_on_disk import read_cells, refuse_unlike_spellings
+from .labels import label_rows, rows_of_names
+from .problems import refuse, refuse_missing_columns
+from .splits import refuse_misspelled_splits, split_name, split_of_patient
+from .tables_on_disk import NO_VALUE, read_cells, refuse_unlike_spellings
 
 FILES: dict[tuple[str, ...], dict] = {("manifest.csv",): {}}
 _NO_FINDING = ("no finding", "no findings", "normal")
@@ -81,9 +81,11 @@ class Table(Loader):
         path = root / manifest
         self.name, self.with_reports = str(path), report_column is not None
         table = _read(path)
+        refuse(path, "table without rows", [path.name] if table.empty else [], "No rows, no study.")
+        present = {column.lower() for column in table.columns}  # "Split" is refused by its name
         if label_columns is None:
-            label_columns = "labels" if "labels" in table.columns else ()
-        if split_column == "split" and "split" not in table.columns:
+            label_columns = "labels" if "labels" in present else ()
+        if split_column == "split" and "split" not in present:
             split_column = None
         for option, value, allowed in [
             ("empty_labels", empty_labels, ("nan", "zero")),
@@ -112,15 +114,27 @@ class Table(Loader):
         wanted = {column: option for column, option in options.items() if column is not None}
         refuse_missing_columns(str(path), list(table.columns), wanted)
 
-        if split_column is not None:
-            _refuse_misspelled_splits(path, table[split_column].map(_text))
-        if patient_column is not None and not table[patient_column].map(_text).any():
-            advice = (
-                "Patients keep their images in one split; fill the column, or say with "
-                "patient_column: null that every image is a patient of its own."
-            )
-            raise DataProblems(str(path), {"column without a value": [patient_column]}, advice)
+        for column in wanted:
+            table[column] = table[column].map(_text)
         table[image_column] = table[image_column].map(_path)
+        if split_column is not None:
+            refuse_misspelled_splits(path, table[split_column])
+        named: dict[str | None, str] = {
+            image_column: "Every row is an image; delete the rows that are none.",
+            id_column: "Fill these, or name studies by their images with id_column: null.",
+            patient_column: "Patients keep their images in one split; fill these, or say with "
+            "patient_column: null that every image is a patient of its own.",
+        }
+        for filled, advice in named.items():
+            if filled is not None:
+                rows = table.loc[_is_empty(table[filled]), image_column].items()
+                examples = [f"row {index + 1} ({image})" for index, image in rows]
+                refuse(path, f"row without {filled}", examples, advice)
+        if patient_column is not None:
+            patients = Counter(table[patient_column])
+            refuse_unlike_spellings(path, "patient spelled in two ways", patients)
+        if report_column is not None:
+            table.loc[_is_empty(table[report_column]), report_column] = ""
         boxes_of: dict[str, tuple[Box, ...]] = {}
         unmarked: list[tuple[str, str]] = []
         how = {"units": box_units, "form": box_format}
@@ -143,13 +157,10 @@ class Table(Loader):
 
         records = table.to_dict("records")
         if isinstance(label_columns, str):
-            cells = [_names(record[label_columns], label_separator) for record in records]
-            named = Counter(name for cell in cells for name in cell)
-            refuse_unlike_spellings(path, "label spelled in two ways", named)
-            labels = _labels_of_names(cells, empty_labels)
+            labels = rows_of_names(table[label_columns], label_separator, empty_labels, path)
         else:
             labels = label_rows(
-                table[names].map(_text),
+                table[names],
                 dict.fromkeys(names),
                 math.nan,
                 str(path),
@@ -163,18 +174,18 @@ class Table(Loader):
             refuse(box_path, "label without its box", lost, advice)
         for record, row_labels in zip(records, labels, strict=True):
             image = record[image_column]
-            patient = image if patient_column is None else _text(record[patient_column])
+            patient = image if patient_column is None else record[patient_column]
             masks = {name: _path(record[name]) for name in mask_columns}
             yield Row(
-                study_id=image if id_column is None else _text(record[id_column]),
+                study_id=image if id_column is None else record[id_column],
                 patient_id=patient,
                 split=(
                     split_of_patient(patient)
                     if split_column is None
-                    else split_name(_text(record[split_column]))
+                    else split_name(record[split_column])
                 ),
                 image=root / image,
-                report="" if report_column is None else _text(record[report_column]),
+                report="" if report_column is None else record[report_column],
                 labels=row_labels,
                 masks={name: root / mask for name, mask in masks.items() if mask},
                 boxes=boxes_of.get(image, ()),
@@ -191,44 +202,20 @@ def _read(path: Path) -> pd.DataFrame:
     return read_cells(path)
 
 
-def _refuse_misspelled_splits(path: Path, cells: pd.Series) -> None:
-    """Own names of splits are welcome; an empty cell and a near miss of a known name are not."""
-    counts = cells.value_counts()
-    near = {
-        cell: close[0]
-        for cell in counts.index
-        if split_name(cell) not in SPLITS and (close := get_close_matches(cell.lower(), SPLITS, 1))
-    }
-    wrong = [f"{cell!r} ({counts[cell]} rows; {known}?)" for cell, known in near.items()]
-    wrong += [f"empty ({counts['']} rows)"] if "" in counts.index else []
-    advice = "Correct these rows; with split_column: null, patients are split by a hash."
-    refuse(path, "cell that names no split", wrong, advice)
-
-
 def _text(value: Any) -> str:
     if value is None or value != value:  # NaN, as Parquet may hold
         return ""
     return str(int(value) if isinstance(value, float) and value.is_integer() else value).strip()
 
 
+def _is_empty(cells: pd.Series) -> pd.Series:
+    return cells.str.lower().isin(NO_VALUE)
+
+
 def _path(value: Any) -> str:
-    """A relative path with slashes, also where Windows wrote it."""
-    return _text(value).replace("\\", "/")
-
-
-def _names(cell: Any, separators: str) -> set[str]:
-    text = _text(cell)
-    if text.startswith("[") and text.endswith("]"):  # a list as Python writes it
-        text = separators[0].join(part.strip(" '\"") for part in text[1:-1].split(","))
-    for separator in separators[1:]:
-        text = text.replace(separator, separators[0])
-    return {name.strip() for name in text.split(separators[0])} - {""}
-
-
-def _labels_of_names(cells: Sequence[set[str]], empty: str) -> list[dict[str, float]]:
-    known = sorted(set().union(*cells))
-    absent = {True: 0.0, False: 0.0 if empty == "zero" else math.nan}
-    return [{name: 1.0 if name in cell else absent[bool(cell)] for name in known} for cell in cells]
+    """A path with slashes, also where Windows wrote it, and one spelling of it: no ./ or //."""
+    text = _text(value).replace("\\", "/")
+    return posixpath.normpath(text) if text else ""
 
 
 def _boxes(

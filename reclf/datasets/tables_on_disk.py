@@ -1,40 +1,48 @@
 """Tables on disk as text: read right, or refused with the file, the row and what to do.
 
-    .csv (UTF-8 or UTF-16; comma, semicolon or tab; .gz) or .parquet -> columns of text
+    CSV (UTF-8, 16 or 32; comma, semicolon, tab or |) or Parquet, also in gzip or zip -> text
 
-Cells of a CSV stay text, so that "007" keeps its zeros and "None" is a report.
+The content says which of these it is, and not the name. Cells of a CSV stay text, so that "007"
+keeps its zeros; which of them are NO_VALUE is for the loaders to say.
 """
 
 import csv
 import gzip
 import io
+import re
+import unicodedata
+import zipfile
 import zlib
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from .problems import DataProblems, refuse
 
-_BOMS = {b"\xef\xbb\xbf": "utf-8-sig", b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
-_SEPARATORS = ",;\t"
+# Cells that stand for no value, in lower case: what programs write where there is none.
+NO_VALUE = frozenset({"", "nan", "none", "null", "<na>", "nat", "na", "n/a"})
+_BOMS = {
+    b"\xef\xbb\xbf": "utf-8-sig", b"\xff\xfe\0\0": "utf-32", b"\xff\xfe": "utf-16",
+    b"\xfe\xff": "utf-16",
+}  # fmt: skip
+_SEPARATORS = ",;\t|"
 
 
 def read_cells(path: Path, content: bytes | None = None) -> pd.DataFrame:
     """A table with the white space around its column names taken off; empty cells of a CSV are "".
 
     Args:
-        content: of a CSV that lies in an archive.
+        content: of a table that lies in an archive.
 
     Raises:
         DataProblems: what keeps it from being read, in one sentence with the file's name.
     """
-    try:
-        is_parquet = path.suffix == ".parquet"
-        table = _read_parquet(path) if is_parquet else _read_csv(path, read_text(path, content))
-    except csv.Error as error:
-        raise _refused(path, "unreadable file", str(error), "Write it again as CSV.") from error
+    content = _read(path, content)
+    is_parquet = content.startswith(b"PAR1") or path.suffix == ".parquet"
+    table = _read_parquet(path, content) if is_parquet else _read_csv(path, _decode(path, content))
     columns = [str(column).strip() for column in table.columns]
     places: dict[str, list[str]] = {}
     for column in filter(None, columns):
@@ -46,15 +54,32 @@ def read_cells(path: Path, content: bytes | None = None) -> pd.DataFrame:
     return table
 
 
-def read_text(path: Path, content: bytes | None = None) -> str:
-    """The text of a file in UTF-8 or UTF-16, also .gz; `content` and errors as of `read_cells`."""
+def read_text(path: Path) -> str:
+    """The text of a file, in any encoding and compression of a CSV; errors as of `read_cells`."""
+    return _decode(path, _read(path))
+
+
+def _read(path: Path, content: bytes | None = None) -> bytes:
     try:
         content = path.read_bytes() if content is None else content
-        if path.suffix == ".gz":
-            content = gzip.decompress(content)
-    except (OSError, EOFError, zlib.error) as error:
-        raise _refused(path, "unreadable file", str(error), "Copy or download it again.") from error
+        if content.startswith(b"\x1f\x8b") or path.suffix == ".gz":
+            return gzip.decompress(content)
+        if not content.startswith(b"PK\3\4"):
+            return content
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            if len(names := archive.namelist()) == 1:
+                return archive.read(names[0])
+        reason = f"an archive of {', '.join(names[:3])}; save a spreadsheet as CSV UTF-8"
+    except (OSError, EOFError, zlib.error, zipfile.BadZipFile) as error:
+        reason = str(error)
+    raise _refused(path, "unreadable file", reason, "Unpack it, or copy or download it again.")
+
+
+def _decode(path: Path, content: bytes) -> str:
     encoding = next((name for bom, name in _BOMS.items() if content.startswith(bom)), "utf-8")
+    if encoding == "utf-8" and b"\0" in content:
+        advice = "Give a CSV (UTF-8, or UTF-16 with its byte order mark) or Parquet file."
+        raise _refused(path, "no table", "it holds zero bytes", advice)
     try:
         return content.decode(encoding)
     except UnicodeDecodeError as error:
@@ -71,50 +96,59 @@ def _read_csv(path: Path, text: str) -> pd.DataFrame:
         raise _refused(
             path, "empty file", path.name, "It needs a line of column names; get it again."
         )
-    if "\0" in text:
-        raise _refused(path, "no table", "it holds zero bytes", "Give a CSV or Parquet file.")
     header = text.lstrip("\n\r").split("\n", 1)[0]
     separator = max(_SEPARATORS, key=header.count)
     csv.field_size_limit(max(csv.field_size_limit(), len(text)))  # a report is one cell
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator)
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
     names: list[str] = []
-    rows, wrong = [], []
-    for row in reader:
-        if not row:
-            continue  # an empty line
-        names = names or row
-        while len(row) > len(names) and not row[-1]:
-            row.pop()  # an empty cell beyond the last column
-        if len(row) != len(names):
-            wrong.append(f"line {reader.line_num} has {len(row)} cells")
-        rows.append(row)
+    rows, wrong, last = [], [], 0
+    try:
+        for row in reader:
+            last = reader.line_num
+            if not row:
+                continue  # an empty line
+            while len(row) > len(names) > 0 and not row[-1]:
+                row.pop()  # an empty cell beyond the last column
+            if row == names:
+                wrong.append(f"line {last} names the columns again")
+            names = names or row
+            if len(row) != len(names):
+                wrong.append(f"line {last} has {len(row)} cells")
+            rows.append(row)
+    except csv.Error as error:
+        advice = 'Put text that holds a quote in "...", and write the quote twice.'
+        where = f"in the row that begins at line {last + 1}: {error}"
+        raise _refused(path, "quote without its other", where, advice) from error
     shown = {"\t": "a tab"}.get(separator, repr(separator))
     advice = (
         f"The first line names {len(names)} columns, and every row needs as many cells; put "
         f'text that holds {shown} in "...".'
     )
-    refuse(path, "row of another length", wrong, advice)
-    return pd.DataFrame(rows[1:], columns=pd.Index(names))
+    refuse(path, "row that does not fit the first line", wrong, advice)
+    return pd.DataFrame(rows[1:], columns=pd.Index(names), dtype=object)
 
 
-def _read_parquet(path: Path) -> pd.DataFrame:
+def _read_parquet(path: Path, content: bytes) -> pd.DataFrame:
     try:
-        table = pd.read_parquet(path)
+        table = pd.read_parquet(io.BytesIO(content)).astype(object)
     except (ValueError, OSError) as error:  # pyarrow's errors are of both kinds
         reason = str(error).splitlines()[0]
         raise _refused(path, "no Parquet file", reason, "Write or copy it again.") from error
+    table = table.where(table.notna(), None)  # every type has a missing value of its own
     for column in table.columns:
-        if table[column].map(lambda cell: isinstance(cell, bytes)).any():
-            table[column] = table[column].map(lambda cell, c=column: _decoded(cell, path, c))
+        try:
+            table[column] = table[column].map(_plain)
+        except UnicodeDecodeError as error:
+            kind, advice = "bytes that are no UTF-8 text", "Store text as strings."
+            raise _refused(path, kind, f"column {column!r}", advice) from error
     return table
 
 
-def _decoded(cell: Any, path: Path, column: str) -> Any:
-    try:
-        return cell.decode("utf-8") if isinstance(cell, bytes) else cell
-    except UnicodeDecodeError as error:
-        kind = "bytes that are no UTF-8 text"
-        raise _refused(path, kind, f"column {column!r}", "Store text as strings.") from error
+def _plain(cell: Any) -> Any:
+    """Bytes as text, and a list as Python writes it."""
+    if isinstance(cell, np.ndarray):
+        return str(cell.tolist())
+    return cell.decode("utf-8") if isinstance(cell, bytes) else cell
 
 
 def _refused(path: Path, kind: str, example: str, advice: str) -> DataProblems:
@@ -122,13 +156,22 @@ def _refused(path: Path, kind: str, example: str, advice: str) -> DataProblems:
 
 
 def refuse_unlike_spellings(path: Path, kind: str, found: Counter[str]) -> None:
-    """Refuse names that differ in letter case or spaces alone: they would be two names."""
+    """Refuse names that a reader takes for one: they would be two names."""
     places: dict[str, list[str]] = {}
     for name in found:
-        places.setdefault(" ".join(name.lower().split()), []).append(name)
+        places.setdefault(_as_read(name), []).append(name)
     twice = [
         " and ".join(f"{name!r} ({found[name]} rows)" for name in sorted(same))
         for same in places.values()
         if len(same) > 1
     ]
     refuse(path, kind, twice, "Spell each of them one way.")
+
+
+def _as_read(name: str) -> str:
+    """Without letter case, spaces, underscores and hyphens between words, characters that show
+    nothing, another composition of accents, and the ".0" of an integer written as a float."""
+    if not name.isascii():
+        name = unicodedata.normalize("NFKC", name)
+        name = "".join(c for c in name if unicodedata.category(c) != "Cf")
+    return re.sub(r"(?<=\w)[\s_-]+(?=\w)", " ", name.casefold()).removesuffix(".0")

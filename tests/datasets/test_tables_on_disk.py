@@ -46,8 +46,12 @@ def test_the_same_cells_of_every_form(tmp_path, content, gz):
         ("t.csv", TEXT.encode("latin-1"), r"no UTF-8 \(1\): line 2\n.*iconv -f latin1"),
         ("t.csv", b"", "empty file"),
         ("t.csv", b"\n \n", "empty file"),
-        ("t.csv", b"a,b\n1,2,3\n", r"another length \(1\): line 2 has 3 cells\n.* names 2 columns"),
-        ("t.csv", b"a,b\n1,2\n3\n", r"another length \(1\): line 3 has 1 cells"),
+        (
+            "t.csv",
+            b"a,b\n1,2,3\n",
+            r"does not fit the first line \(1\): line 2 has 3 cells\n.* names 2 columns",
+        ),
+        ("t.csv", b"a,b\n1,2\n3\n", r"does not fit the first line \(1\): line 3 has 1 cells"),
         ("t.csv", b"a,A\n1,2\n", "stands twice .*'a' and 'A'"),
         ("t.csv", b"a,a\n1,2\n", "stands twice .*'a' and 'a'"),
         ("t.csv", b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", "UTF-8|zero bytes"),
@@ -106,7 +110,7 @@ def manifest(tmp_path):
     [
         ({"split": ["trian", *["train"] * 5]}, r"no split \(1\): 'trian' \(1 rows; train\?\)"),
         ({"split": ["", *["train"] * 5]}, r"no split \(1\): empty \(1 rows\)"),
-        ({"patient_id": [""] * 6, "split": None}, "without a value .*: patient_id"),
+        ({"patient_id": [""] * 6, "split": None}, r"row without patient_id \(6\): row 1 \(images"),
         (
             {"labels": ["effusion", "Effusion", "x", "x", "x", "x"]},
             r"two ways .*'Effusion' \(1 rows\) and 'effusion' \(1 rows\)",

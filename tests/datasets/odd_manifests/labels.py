@@ -78,7 +78,7 @@ CASES = [
              refused(FILE, "label", "Mass'")),
     by_names("tuple", names("('Edema', 'Mass')", "('Edema',)", "Mass", "()"), PLAIN,
              refused(FILE, "label", "Edema")),
-    by_names("set", names("{'Edema', 'Mass'}", "{'Edema'}", "Mass", "set()"), PLAIN,
+    by_names("set", names("{'Edema', 'Mass'}", "{'Edema'}", "{'Mass'}", "{}"), PLAIN,
              refused(FILE, "label", "Edema")),
     by_names("dict", names("{'Edema': 1, 'Mass': 0}", "Edema"), refused(FILE, "label", "Edema")),
     by_names("nan_text", names("Edema;Mass", "Edema", "Mass", "nan"), PLAIN,
