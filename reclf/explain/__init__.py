@@ -1,5 +1,5 @@
 """What a model saw in one image-report pair, as plain arrays."""
 
-from .explanation import Explanation, explain, file_name
+from .explanation import Explanation, explain, file_name, load_explanations
 
-__all__ = ["Explanation", "explain", "file_name"]
+__all__ = ["Explanation", "explain", "file_name", "load_explanations"]

@@ -8,6 +8,7 @@ it on a laptop. Its numbers come from `RECLF.relate`, the path that training and
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from dataclasses import asdict, dataclass, field, fields
@@ -191,8 +192,21 @@ class Explanation:
 
 
 def file_name(study_id: str) -> str:
-    """ "images/7.png" -> "images-7.png.npz": a file of one folder for any study id."""
-    return re.sub(r"[^\w.+=-]+", "-", study_id) + ".npz"
+    """ "images/7.png" -> "images-7.png-7050e953b99c.npz": a file of its own for any study id.
+
+    The digits differ also where letter case, or what is cut or replaced, is all the difference.
+    """
+    digits = hashlib.blake2b(study_id.encode(errors="surrogatepass"), digest_size=6).hexdigest()
+    readable = re.sub(r"[^\w.+=-]+", "-", study_id, flags=re.ASCII).strip("-.")
+    return f"{readable[:100]}-{digits}.npz".lstrip("-")
+
+
+def load_explanations(folder: str | Path) -> dict[str, Explanation]:
+    """Study id -> its explanation, of all in a run's explanations/, sorted; the newest where two
+    files are of one study."""
+    paths = sorted(Path(folder).glob("*.npz"), key=lambda path: path.stat().st_mtime)
+    found = {one.study_id: one for one in map(Explanation.load, paths)}
+    return dict(sorted(found.items()))
 
 
 def explain(

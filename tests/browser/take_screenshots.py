@@ -13,7 +13,7 @@ from monitor_page import monitor_page
 from PIL import Image
 from playwright.sync_api import sync_playwright
 
-from reclf.explain import Explanation
+from reclf.explain import load_explanations
 from reclf_widgets import (
     ImportanceView,
     MatchingExplorer,
@@ -32,8 +32,7 @@ def main(folders: list[str]) -> None:
     if CHROMIUM is None:
         sys.exit(MISSING)
     explanations = {
-        Path(folder).parent.name: [Explanation.load(p) for p in sorted(Path(folder).glob("*.npz"))]
-        for folder in folders
+        Path(folder).parent.name: list(load_explanations(folder).values()) for folder in folders
     }
     shown_case = max(next(iter(explanations.values())), key=lambda one: len(one.masks))
     index = [one.study_id for one in next(iter(explanations.values()))].index(shown_case.study_id)

@@ -1,6 +1,8 @@
 """Explanations: the numbers of `RECLF.relate`, in arrays that open without torch."""
 
 import json
+import os
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,7 +11,7 @@ from commands import run_python
 
 from reclf.data.study import Study, Word
 from reclf.data.tokenization import train_tokenizer
-from reclf.explain import Explanation, explain, file_name
+from reclf.explain import Explanation, explain, file_name, load_explanations
 from reclf.models.inference import collate_for
 from reclf.models.reclf import RECLF
 
@@ -188,9 +190,34 @@ def test_attention_of_a_resnet_lies_around_the_corners_of_its_blocks(make_model,
     np.testing.assert_allclose(smooth.sum((1, 2)), 1, rtol=1e-5)
 
 
-def test_a_study_id_that_is_a_path_makes_one_file():
-    assert file_name("images/left lung/7.png") == "images-left-lung-7.png.npz"
-    assert file_name("phantom-0-test-3-A") == "phantom-0-test-3-A.npz"
+def test_every_study_id_makes_a_file_of_its_own(make_model, study, tmp_path):
+    assert file_name("images/7.png") == "images-7.png-7050e953b99c.npz"
+    ids = [
+        "a/b", "a b", "a-b", "A/B", "../b", "/b", "..", ".", "", "con", "左侧", "左側", "é",
+        "e\u0301", "a\\b", "a\0b", "a\nb", "\ud800", "x" * 300, "x" * 301,
+        "左" * 300, "a-b-7050e953b99c",
+    ]  # fmt: skip
+    names = [file_name(study_id) for study_id in ids]
+    assert len({name.lower() for name in names}) == len(ids)
+    for study_id, name in zip(ids, names, strict=True):
+        assert name.isascii()
+        assert len(name) < 150
+        (tmp_path / name).write_text("")
+        assert (tmp_path / name).resolve().parent == tmp_path.resolve(), study_id
+    assert len(list(tmp_path.glob("[!.]*.npz"))) == len(ids)
+
+
+def test_a_folder_of_explanations_by_study(make_model, study, tmp_path):
+    first = explain(make_model(), study)
+    for number, name in enumerate(["b", "images/a", "images/a"]):
+        one = replace(first, study_id=name, scores={"logit": number})
+        # the name of before, without digits, and the newer file of the same study
+        path = tmp_path / ("images-a.npz" if number == 1 else one.file_name)
+        one.save(path)
+        os.utime(path, (number, number))
+    found = load_explanations(tmp_path)
+    assert list(found) == ["b", "images/a"]
+    assert found["images/a"].scores == {"logit": 2}
 
 
 def test_arrays_that_do_not_fit_are_refused(make_model, study):
