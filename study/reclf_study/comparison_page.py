@@ -3,6 +3,7 @@
 Comparison -> one plotly figure per results file -> one HTML page that works offline
 """
 
+import html
 from pathlib import Path
 
 import plotly.graph_objects as go
@@ -36,9 +37,9 @@ def interval_figure(compared: Comparison, name: str, details: bool = False) -> g
         values = [number.value for _, number in known]
         figure.add_scatter(
             x=values,
-            y=[row.replace("_", " ") for row, _ in known],
+            y=[_text(row.replace("_", " ")) for row, _ in known],
             mode="markers",
-            name=run,
+            name=_text(run),
             marker={"color": COLORS[k % len(COLORS)], "size": 9},
             error_x={
                 "type": "data",
@@ -50,10 +51,15 @@ def interval_figure(compared: Comparison, name: str, details: bool = False) -> g
             hovertemplate="%{y}: %{text}",
         )
     figure.update_layout(
-        title=name, scattermode="group", template="plotly_white", height=140 + 34 * len(rows)
+        title=_text(name), scattermode="group", template="plotly_white", height=140 + 34 * len(rows)
     )
     figure.update_yaxes(autorange="reversed")
     return figure
+
+
+def _text(name: str) -> str:
+    """A name as plotly shows it: it reads HTML everywhere, and formulas between dollar signs."""
+    return html.escape(name, quote=False).replace("$", "&#36;")
 
 
 def write_page(compared: Comparison, path: Path, details: bool = False) -> Path:

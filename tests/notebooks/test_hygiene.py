@@ -65,3 +65,10 @@ def test_its_parameters_have_types_and_help(path, notebook):
 
 def test_its_second_cell_checks_the_parameters(notebook):
     assert "read_parameters(In, globals())" in code_cells(notebook)[1].source
+
+
+def test_names_are_text_in_its_figures(notebook):
+    """A report with two dollar signs would be drawn as a formula, or end the notebook."""
+    for cell in code_cells(notebook):
+        if "matplotlib.pyplot" in cell.source:
+            assert 'plt.rcParams["text.parse_math"] = False' in cell.source

@@ -1,5 +1,7 @@
 """Interactive figures of a comparison: values, intervals, and what is left to the table."""
 
+import html
+
 import pytest
 
 from reclf.runs.run import Run
@@ -42,3 +44,13 @@ def test_the_page_works_offline(compared, tmp_path):
     assert 'src="http' not in text
     assert len(text) > 1_000_000  # plotly's code, once
     assert len(text) < 8_000_000
+
+
+def test_names_are_text_and_no_markup(tmp_path):
+    run = Run(tmp_path / "_$x^$ <b>a & b", make_config("phantom_small"))
+    run.write_result("pretrain", {"recall <i>$y$": 0.8})
+    figure = interval_figure(Comparison.of([run]), "pretrain")
+    (trace,) = figure.data
+    for shown, name in [(trace.name, "_$x^$ <b>a & b"), (trace.y[0], "recall <i>$y$")]:
+        assert not set(shown) & set("<>$")
+        assert html.unescape(shown) == name

@@ -26,6 +26,7 @@ COLUMN = 3.3
 STYLE: Any = {  # matplotlib types its keys one by one
     "font.family": "DejaVu Sans",
     "font.size": 8,
+    "text.parse_math": False,  # names and words are text, never formulas
     "axes.titlesize": 8,
     "axes.linewidth": 0.6,
     "figure.constrained_layout.w_pad": 0.02,
