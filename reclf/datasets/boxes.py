@@ -6,6 +6,7 @@ The check before a run and the reading of a study ask the same function.
 """
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from reclf.data.radiographs import Frame, ImageError
 from reclf.data.study import Box, FractionBox
 
 from .problems import refuse
+from .tables_on_disk import refuse_unlike_spellings
 
 UNITS, FORMATS = ("pixels", "fraction"), ("xywh", "xyxy")
 _SLACK = {Box: 1.0, FractionBox: 0.005}  # tables are rounded
@@ -51,6 +53,10 @@ def read_boxes(
         box = (FractionBox if units == "fraction" else Box)(label, x, y, width, height)
         boxes[image] = (*boxes.get(image, ()), box)
     refuse(where, "box that is not four numbers", wrong, advice)
+    named = Counter(box.label for found in boxes.values() for box in found)
+    nameless = [image for image, found in boxes.items() if not all(box.label for box in found)]
+    refuse(where, "box without a label", nameless, "Say in every row what its box shows.")
+    refuse_unlike_spellings(where, "label spelled in two ways", named)
     if units == "pixels" and largest <= 1:
         shares = [f"{image}: {found[0]}" for image, found in boxes.items()]
         refuse(where, "box in fractions of its image", shares, advice)

@@ -1,6 +1,7 @@
 """Splits of a data set: their names, and patients divided by a hash where no list is published."""
 
 import hashlib
+import unicodedata
 from difflib import get_close_matches
 from pathlib import Path
 
@@ -14,21 +15,23 @@ _NAMES = {
     "training": "train", "validate": "val", "validation": "val", "valid": "val", "dev": "val",
     "testing": "test",
 }  # fmt: skip
+_NO_SPLIT = NO_VALUE | {"true", "false", "yes", "no"}
 
 
 def split_name(text: str) -> str:
     """The project's name of a split: "validate", "Valid" and "dev" are "val"."""
-    name = text.strip().lower()
+    name = unicodedata.normalize("NFKC", text).strip().lower()
     return _NAMES.get(name, name)
 
 
 def refuse_misspelled_splits(path: Path, cells: pd.Series) -> None:
-    """Own names of splits are welcome; an empty cell, a number and a near miss are not."""
+    """Own names of splits are welcome; an empty cell, a number, yes or no, a near miss are not."""
     wrong = []
     for cell, count in cells.value_counts().items():
         name = split_name(cell)
         near = [split_name(known) for known in get_close_matches(name, [*SPLITS, *_NAMES], 1)]
-        if name in NO_VALUE or not any(map(str.isalpha, name)) or (near and name not in SPLITS):
+        means_nothing = name in _NO_SPLIT or not any(map(str.isalpha, name))
+        if means_nothing or (near and name not in SPLITS):
             hint = f"; {near[0]}?" if near else ""
             wrong.append(f"{cell!r} ({count} rows{hint})" if cell else f"empty ({count} rows)")
     advice = "Write train, val, test, or a word of your own; split_column: null splits by a hash."

@@ -9,6 +9,7 @@ listed before the first image is used, see `base.check_rows`.
 
 import math
 import posixpath
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -135,6 +136,9 @@ class Table(Loader):
             refuse_unlike_spellings(path, "patient spelled in two ways", patients)
         if report_column is not None:
             table.loc[_is_empty(table[report_column]), report_column] = ""
+            encoded = table[report_column].str.match(r"""b(['"]).*\1$""", flags=re.DOTALL)
+            advice = "Decode them before the table is written: bytes.decode() in Python."
+            refuse(path, "report that is bytes", table.loc[encoded, image_column], advice)
         boxes_of: dict[str, tuple[Box, ...]] = {}
         unmarked: list[tuple[str, str]] = []
         how = {"units": box_units, "form": box_format}

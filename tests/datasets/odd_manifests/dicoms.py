@@ -109,6 +109,12 @@ def run_lengths():
     return written(one)
 
 
+def compress(image, syntax, **attributes):
+    one = dataset(image, 12, **attributes)
+    one.compress(syntax)
+    return written(one)
+
+
 def big_endian():
     return dicom(TWELVE.astype(">u2"), 12, ExplicitVRBigEndian, WindowCenter=2048, WindowWidth=4096)
 
@@ -176,6 +182,32 @@ CASES = [
     good("jpeg", compressed(encoded(GRAY, "JPEG", quality=95), JPEGBaseline8Bit)),
     good("jpeg2000", compressed(J2K, JPEG2000Lossless)),
     good("overlay_bits", dicom(OVERLAY, 12, **WINDOW)),
+    good("12_bits_run_lengths", compress(TWELVE, RLELossless, **WINDOW)),
+    good("12_bits_jpeg2000", compress(TWELVE, JPEG2000Lossless, **WINDOW)),
+    good("signed_jpeg2000", compress(SIGNED, JPEG2000Lossless, WindowCenter=0, WindowWidth=4096)),
+    good("jpeg_in_two_parts", dicom(
+        syntax=JPEGBaseline8Bit, PixelData=encapsulate(
+            [encoded(GRAY, "JPEG", quality=95)], fragments_per_frame=2))),
+    bad("12_bits_in_the_high_ones", dicom(TWELVE << 4, 12, HighBit=15, **WINDOW), as_read()),
+    bad("1_bit", dicom(np.packbits(GRAY > 60, axis=1, bitorder="little"), BitsAllocated=1,
+                       BitsStored=1, HighBit=0, Columns=64), as_read((GRAY > 60) * 1.0)),
+    good("window_sigmoid", dicom(WindowCenter=60, WindowWidth=100, VOILUTFunction="SIGMOID"),
+         1 / (1 + np.exp(-4 * (GRAY - 60.0) / 100))),
+    good("monochrome1_window", dicom(4095 - TWELVE, 12, PhotometricInterpretation="MONOCHROME1",
+                                     **WINDOW)),
+    bad("deflated_half", dicom(syntax=DeflatedExplicitVRLittleEndian)[:-300]),
+    bad("run_lengths_half", run_lengths()[:-2500]),
+    bad("frames_of_text",
+        dicom(NumberOfFrames=1).replace(b"IS\x02\x001 ", b"IS\x02\x00x "), as_read()),
+    *(case(f"dicom_{name}_without_headers", lambda f, x=x: f.image(0, "images/x.dcm", x),
+           left_out(0, r"x\.dcm"), headers=False)
+      for name, x in {"no_pixels": dicom(PixelData=None), "pixels_half": dicom()[:-2000],
+                      "multi_frame": dicom(NumberOfFrames=2, PixelData=GRAY.tobytes() * 2),
+                      "without_Rows": dicom(Rows=None)}.items()),
+    case("dicom_named_png", lambda f: f.image(0, "images/x.png", dicom()),
+         read(study_id={0: "images/x.png"})),
+    case("dicom_without_ending", lambda f: f.image(0, "images/x", dicom()),
+         read(study_id={0: "images/x"})),
     good("one_frame", dicom(NumberOfFrames=1)),
     good("trailing_bytes", dicom(PixelData=GRAY.tobytes() + bytes(100))),
     good("padding_value", dicom(PixelPaddingValue=3)),

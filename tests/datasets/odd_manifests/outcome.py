@@ -145,7 +145,7 @@ def judge(case: Case, root: Path) -> tuple[str, str]:
     except TimeoutError:
         return "hang", f"more than {LIMIT} s"
     if "" in wrong:
-        return "right", ""
+        return _check_agrees(case, root) if refuse.error or refuse.stops else ("right", "")
     errors = [error for error in (refuse.error, skip.error, *skip.stops) if error]
     for error in [*errors, *refuse.stops]:
         if not is_ours(error, root):
@@ -153,6 +153,16 @@ def judge(case: Case, root: Path) -> tuple[str, str]:
     if skip.stops:
         return "late stop", f"{skip.stops[0]}"
     return "unclear error" if refuse.error else "silent wrong", "; ".join(wrong)
+
+
+def _check_agrees(case: Case, root: Path) -> tuple[str, str]:
+    """The data check must name a problem of what is refused."""
+    try:
+        with time_limit():
+            found = check_data(root, "table", options=case.options, progress=False).problems
+    except Exception as error:
+        return "raw library error", f"the data check: {type(error).__name__}: {error}"
+    return ("right", "") if found else ("silent wrong", "the data check finds nothing")
 
 
 def _mismatch(right: Right, refuse: Seen, skip: Seen, root: Path, case: Case) -> str:

@@ -52,6 +52,18 @@ def bad_check(content, kind):
     return content[:end] + bytes(4) + content[end + 4 :]
 
 
+def packed(values, bits):
+    """Several pixels to a byte, the first in the high bits."""
+    parts = values.reshape(64, -1, 8 // bits).astype(int)
+    return sum(parts[..., n] << (8 - bits * (n + 1)) for n in range(8 // bits)).astype(np.uint8)
+
+
+def filtered(bits, color, rows):
+    """A PNG of rows without a filter."""
+    content = zlib.compress(b"".join(b"\0" + row.tobytes() for row in rows))
+    return png((64, 64, bits, color, 0, 0, 0), chunk(b"IDAT", content))
+
+
 def tiff(image, **options):
     return encoded(image, "TIFF", **options)
 
@@ -113,11 +125,22 @@ def all_black(folder: Folder):
         folder.file(f"images/{n}.png", encoded(np.zeros((64, 64), dtype=np.uint8)))
 
 
+ANY_READ = read(study_id={0: "images/x.jpg"}, pixels={0: None})
 ANY = "any"  # pixels that are not compared
 PALETTE = Image.fromarray(COLOR).quantize(256)
 PALETTE_LUMA = np.asarray(PALETTE.convert("RGB")) @ [0.299, 0.587, 0.114] / 255
 BITS = GRAY > 60
 TALL = np.tile(np.arange(5000, dtype=np.uint16)[:, None] // 20, (1, 1)).astype(np.uint8)
+
+WITHOUT_HEADERS = {
+    "text": ("x.png", b"no image"),
+    "empty_file": ("x.png", b""),
+    "png_half": ("x.png", NOISY_PNG[: len(NOISY_PNG) // 2]),
+    "jpeg_half": ("x.jpg", JPEG[: len(JPEG) // 2]),
+    "tiff_float": ("x.tif", tiff(GRAY.astype(np.float32))),
+    "tiff_two_pages": ("x.tif", frames("TIFF")),
+    "20000_x_20000": ("x.png", png((20000, 20000, 8, 0, 0, 0, 0), chunk(b"IDAT", b""))),
+}
 
 CASES = [
     good("png_8", "x.png", PNG),
@@ -129,6 +152,19 @@ CASES = [
     good("png_rgba", "x.png", transparent("RGB")),
     good("png_la", "x.png", transparent("L")),
     good("png_interlaced", "x.png", interlaced(GRAY)),
+    good("png_2", "x.png", filtered(2, 0, packed(GRAY >> 6, 2)), (GRAY >> 6) / 3),
+    good("png_4", "x.png", filtered(4, 0, packed(GRAY >> 4, 4)), (GRAY >> 4) / 15),
+    good("png_rgb_16", "x.png", filtered(16, 2, np.repeat(DEEP, 3, axis=1).astype(">u2"))),
+    good("png_la_16", "x.png",
+         filtered(16, 4, np.dstack([DEEP, DEEP * 0 + 9]).astype(">u2").reshape(64, -1))),
+    good("png_rgba_16", "x.png",
+         filtered(16, 6, np.dstack([DEEP] * 4).astype(">u2").reshape(64, -1))),
+    case("image_png_8_in_16", lambda f: f.file("images/0.png", encoded(GRAY.astype(np.uint16))),
+         told("shows nothing", r"0\.png", pixels={0: GRAY / 65535})),
+    case("image_png_12_in_16_own_max",
+         lambda f: [f.file(f"images/{n}.png", encoded(pixels(n).astype(np.uint16) * 16))
+                    for n in range(10)],
+         read(pixels={n: pixels(n) / pixels(n).max() for n in range(10)}), own_max=True),
     good("png_text_chunk", "x.png",
          png((64, 64, 8, 0, 0, 0, 0), chunk(b"tEXt", b"Comment\0left"),
              chunk(b"IDAT", zlib.compress(b"".join(b"\0" + r.tobytes() for r in GRAY))))),
@@ -149,6 +185,14 @@ CASES = [
     good("tiff_16", "x.tif", tiff(DEEP)),
     good("tiff_lzw", "x.tif", tiff(GRAY, compression="tiff_lzw")),
     good("tiff_rgb", "x.tif", tiff(COLOR), LUMA),
+    good("tiff_1", "x.tif", tiff(BITS), BITS * 1.0),
+    good("tiff_palette", "x.tif", encoded(GRAY, "TIFF", "P"), GRAY / 255),
+    good("tiff_16_big_endian", "x.tif", tiff(DEEP.astype(">u2"))),
+    good("tiff_big", "x.tif", tiff(GRAY, big_tiff=True)),
+    good("tiff_deflate_16", "x.tif", tiff(DEEP, compression="tiff_adobe_deflate")),
+    good("tiff_jpeg", "x.tif", tiff(GRAY, compression="jpeg", quality=95)),
+    bad("heic", "x.heic", b"\0\0\0\x18ftypheic" + bytes(500)),
+    bad("jpeg_of_two_pictures", "x.jpg", frames("MPO"), ANY_READ),
     good("tiff_white_is_zero", "x.tif", tagged(tiff(255 - GRAY), 262, 0)),
     bad("tiff_16_white_is_zero", "x.tif", tagged(tiff(65535 - DEEP), 262, 0), as_read("x.tif")),
     good("one_pixel", "x.png", encoded(GRAY[:1, :1]), ANY),
@@ -195,6 +239,9 @@ CASES = [
     bad("bmp_half", "x.bmp", (lambda whole: whole[: len(whole) // 2])(encoded(GRAY, "BMP"))),
     bad("webp_half", "x.webp",
         (lambda whole: whole[: len(whole) // 2])(encoded(NOISE, "WEBP", lossless=True))),
+    *(case(f"image_{name}_without_headers", lambda f, x=x: f.image(0, f"images/{x[0]}", x[1]),
+           left_out(0, x[0].replace(".", r"\.")), headers=False)
+      for name, x in WITHOUT_HEADERS.items()),
     blank("black", 0),
     blank("white", 255),
     blank("constant", 117),

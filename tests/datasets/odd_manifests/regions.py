@@ -1,6 +1,7 @@
 """Masks and boxes."""
 
 import numpy as np
+import pandas as pd
 
 from .case import Folder, case, encoded, left_out, pixels, read, refused
 
@@ -42,6 +43,17 @@ def boxes(*rows, header="image,x,y,width,height,label", tail="", manifest_change
 def boxed(name, row, *right, **options):
     write = row if callable(row) else boxes(row)
     return case(f"box_{name}", write, *right, **{"box_file": "boxes.csv", **options})
+
+
+def of_parquet(dtype=None, **columns):
+    def write(folder: Folder):
+        label = columns.pop("label")
+        frame = pd.DataFrame({"image": ["images/0.png", "images/1.png"], "label": label})
+        for name, values in columns.items():
+            frame[name] = pd.Series(values, dtype=dtype)
+        frame.to_parquet(folder.root / "boxes.parquet")
+
+    return write
 
 
 def one(*sides, label="Mass"):
@@ -95,6 +107,12 @@ CASES = [
     masked("missing", mask(None), left_out(0, "missing mask", r"m\.png")),
     masked("folder", mask(None, cell="images"), left_out(0, "missing mask", "images")),
     masked("too_long", mask(None, cell="m" * 300), left_out(0, "mask")),
+    masked("of_dicom_size", mask(encoded(np.kron(HALF, np.ones((2, 2), dtype=np.uint8)))),
+           left_out(0, r"m\.png")),
+    masked("four_bits_a_pixel", mask(encoded(HALF // 255 * 15)), area(AREA)),
+    masked("url", mask(None, cell="https://example.org/m.png"), left_out(0, "missing mask")),
+    masked("link_broken", lambda f: (mask(None)(f), (f.root / "masks").mkdir(),
+           (f.root / "masks/m.png").symlink_to("no.png")), left_out(0, "missing mask")),
     bad_mask("other_size", encoded(HALF[:32])),
     bad_mask("turned", encoded(HALF[:, 16:].T)),
     bad_mask("text", "no mask"),
@@ -137,6 +155,21 @@ CASES = [
           read(boxes={0: (), 9: (("Mass", 4, 8, 10, 20),)})),
     boxed("of_missing_image_left_out",
           lambda f: (f.put(0, report=""), boxes(GOOD)(f)), left_out(0, "empty report")),
+    boxed("parquet", of_parquet(x=[4, None], y=[8, None], width=[10, None], height=[20, None],
+                                label=["Mass", None]), one(4, 8, 10, 20), box_file="boxes.parquet"),
+    boxed("parquet_nullable", of_parquet("Int64", x=[4, None], y=[8, None], width=[10, None],
+                                         height=[20, None], label=["Mass", None]),
+          one(4, 8, 10, 20), box_file="boxes.parquet"),
+    boxed("with_more_columns", boxes(GOOD + ",9", header="image,x,y,width,height,label,area"),
+          one(4, 8, 10, 20)),
+    boxed("dotted_path", "./images/0.png,4,8,10,20,Mass", one(4, 8, 10, 20)),
+    boxed("label_in_two_cases", boxes(GOOD, "images/1.png,4,8,10,20,mass"),
+          refused(BOXES, "two ways", "mass")),
+    bad_box("thousands", 'images/0.png,4,8,"1,000",20,Mass'),
+    bad_box("empty_strings", 'images/0.png," "," "," ",20,Mass'),
+    bad_box("half_a_pixel", "images/0.png,4,8,0.4,20,Mass"),
+    boxed("one_of_two_in_fractions", boxes(GOOD, "images/1.png,0.1,0.2,0.3,0.4,Mass"),
+          refused("box"), left_out(1, "box")),
     bad_box("negative_x", "images/0.png,-8,8,20,20,Mass"),
     bad_box("negative_width", "images/0.png,30,8,-10,20,Mass"),
     bad_box("no_area", "images/0.png,4,8,0,20,Mass"),

@@ -1,5 +1,6 @@
 """The manifest as text: encodings, separators, line ends, quotes, compression, columns."""
 
+import bz2
 import gzip
 import io
 import zipfile
@@ -140,6 +141,27 @@ CASES = [
     case("utf16_odd_bytes", content(lambda t: t.encode("utf-16")[:-1]), refused(FILE, "UTF|trunc")),
     case("crlf", content(lambda t: t.replace("\n", "\r\n")), PLAIN),
     case("cr", content(lambda t: t.replace("\n", "\r")), PLAIN),
+    case("cr_cr_lf", content(lambda t: t.replace("\n", "\r\r\n")), PLAIN),
+    case("space_before_quotes", first_report(' "Left, right."'),
+         read(report={0: "Left, right."}), LENGTH),
+    case("two_boms", content(lambda t: "\ufeff\ufeff" + t), PLAIN, refused(FILE, "ufeffimage")),
+    case("semicolons_and_decimal_commas",
+         lambda f: (f.column("age", ["61,5"] * 10), f.manifest(f.text(";"))), PLAIN),
+    case("one_column", lambda f: f.manifest("image\nimages/0.png\n"),
+         refused(FILE, "'report'", "report_column")),
+    case("quotes_around_all",
+         content(lambda t: "\n".join('"' + r.replace(",", '","') + '"' for r in t.splitlines())),
+         PLAIN),
+    case("quotes_around_rows",
+         content(lambda t: "\n".join(f'"{row}"' for row in t.splitlines())),
+         refused(FILE, "column")),
+    case("typographic_quotes", first_report("“Left, right.”"), LENGTH),
+    case("header_twice_at_top", line(0, AGAIN), refused(FILE, "line 2", "columns")),
+    case("title_line", content(lambda t: "Chest films,,,\n" + t), refused(FILE, "column")),
+    case("spaces_as_separator", content(lambda t: t.replace(",", "  ")),
+         refused(FILE, "line|column")),
+    case("bzip2", lambda f: f.manifest(bz2.compress(f.text().encode())), refused(FILE)),
+    case("rtf", lambda f: f.manifest("{\\rtf1 image, report}\n"), refused(FILE)),
     case("mixed_line_ends", content(lambda t: t.replace("\n", "\r\n", 4)), PLAIN),
     case("no_last_line_end", content(lambda t: t.rstrip("\n")), PLAIN),
     case("comma", separated(","), BOTH_SIDES),
