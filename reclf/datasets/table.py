@@ -45,7 +45,8 @@ class Table(Loader):
         id_column: what names a study; None takes the image path.
         label_columns: one column that holds label *names* (a str: "labels" unless told), or a list
             of columns with 1, 0 or nothing, one per label.
-        label_separator: characters that stand between names in one cell.
+        label_separator: characters that stand between names in one cell; a list as Python, numpy
+            or JSON write it is read as one.
         empty_labels: "nan" takes a cell without names as no information, "zero" as none of the
             labels. Open-I has both: "No Finding", and nothing where nobody looked.
         mask_columns: columns with paths of mask images; a mask is called as its column. An empty

@@ -65,6 +65,9 @@ def test_split_file(root):
     pd.concat([table, table[:1]]).to_csv(root / "benchx.csv", index=False)
     with pytest.raises(DataProblems, match=r"image listed twice \(1\): 00000000-tiny"):
         Rsna(root, "train", SIZE, split_file="benchx.csv")
+    table.replace("valid", "vaild").to_csv(root / "benchx.csv", index=False)
+    with pytest.raises(DataProblems, match=r"names no split \(1\): 'vaild' \(4 rows; val\?\)"):
+        Rsna(root, "train", SIZE, split_file="benchx.csv")
     with pytest.raises(DataProblems, match=r"missing split_file \(1\): .*none\.csv"):
         Rsna(root, "train", SIZE, split_file="none.csv")
     table.rename(columns={"split": "fold"}).to_csv(root / "benchx.csv", index=False)
