@@ -101,7 +101,7 @@ class Table(Loader):
         names = [label_columns] if isinstance(label_columns, str) else list(label_columns)
         in_manifest = box_columns is not None and box_file is None
         boxes = tuple(box_columns or BOX_COLUMNS)
-        if len(boxes) != 5:
+        if len(set(boxes)) != 5:
             raise ValueError(f"box_columns must name x, y, width, height, label; got {boxes}")
         options: dict[str | None, str] = {
             **dict.fromkeys(boxes if in_manifest else (), "box_columns"),
@@ -230,7 +230,8 @@ def _boxes(
     *sides, label = columns
     rows = table[[image_column, label, *sides]].map(_text)
     rows[image_column] = rows[image_column].map(_path)
-    rows[sides] = rows[sides].replace({"nan": "", "NaN": ""})
+    cells = [*sides, label]
+    rows[cells] = rows[cells].mask(rows[cells].apply(_is_empty), "")
     rows = rows.drop_duplicates()
     marked = rows[sides].ne("").any(axis=1)
     advice = (

@@ -22,7 +22,7 @@ def root(tmp_path):
     rows = []
     for number in range(3):
         Image.fromarray(np.full((20, 40), 90, np.uint8)).save(tmp_path / f"images/{number}.png")
-        rows.append((f"images/{number}.png", "A mass.", f"p{number}", "train", "Mass"))
+        rows.append((f"images/{number}.png", f"Mass {number}.", f"p{number}", "train", "Mass"))
     columns = ["image", "report", "patient_id", "split", "labels"]
     pd.DataFrame(rows, columns=columns).to_csv(tmp_path / "manifest.csv", index=False)
     return tmp_path

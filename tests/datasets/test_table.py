@@ -306,6 +306,7 @@ def test_without_reports_or_patients(root):
         ({"on_problem": "ignore"}, "on_problem must be one of .* got 'ignore'"),
         ({"empty_labels": "one"}, "empty_labels must be 'nan' or 'zero', got 'one'"),
         ({"box_columns": ["x", "y"]}, "box_columns must name x, y, width, height, label"),
+        ({"box_columns": list("xxwhl")}, "box_columns must name x, y, width, height, label"),
     ],
 )
 def test_wrong_options(root, options, message):
