@@ -9,25 +9,73 @@ Called by notebooks/pretrain.ipynb, and from a shell for several processes:
 import argparse
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import torch
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
-from reclf.config import ModelConfig, RunConfig, TowerConfig
+from reclf.config import ModelConfig, Overrides, RunConfig, TowerConfig
 from reclf.data.tokenization import train_tokenizer
 from reclf.datasets.counterfactuals import WithCounterfactuals
+from reclf.datasets.registry import find_dataset
 from reclf.datasets.selection import first_reports, gallery, open_splits
+from reclf.datasets.splits import check_split
 from reclf.models.reclf import RECLF
+from reclf.models.relations import make_aggregator
+from reclf.models.tower_source import find_tower, require_towers
+from reclf.runs.device import choose_device
 from reclf.runs.progress import track
 from reclf.runs.run import Run
 from reclf.training.loop import train
-from reclf.training.presets import PRESETS, make_config
+from reclf.training.presets import PRESETS, derive, find_preset
 from reclf.training.processes import leave_processes
-from reclf.training.runtime import make_accelerator
+from reclf.training.runtime import choose_precision, make_accelerator
 
 TOKENIZER_REPORTS = 2000  # of a data set that makes one at a time
 TOKENIZER_SAMPLE = 50_000  # of a data set that has them all
+DEFAULT_PRESET = "phantom_small"
+
+
+def open_run(
+    folder: str | Path, settings: Overrides = (), preset: str = "", from_text: bool = False
+) -> Run:
+    """A new run of a preset, or the run in the folder; with the settings that are given.
+
+    Every choice is checked before anything is read.
+
+    Args:
+        settings: by dotted path, changed in those of the preset, or else of the run.
+        preset: "" means the run's own settings where one has begun, else DEFAULT_PRESET.
+        from_text: see `reclf.config.override`.
+
+    Raises:
+        ValueError: unknown names or choices, or settings that a run which has begun does not have.
+        OSError: a tower of the hub is needed and cannot be had.
+    """
+    base, has_towers = None, False
+    if (Path(folder).expanduser() / "config.json").exists():
+        there = Run(folder)
+        has_towers = there.checkpoint("last").exists()
+        # What was never trained may have stopped at a wrong setting.
+        if not preset and (there.status["state"] != "new" or not settings):
+            base = there.config
+    config = derive(base or find_preset(preset or DEFAULT_PRESET), settings, from_text)
+    check_choices(config)
+    if not has_towers:
+        require_towers(config.model)
+    return Run(folder, config)
+
+
+def check_choices(config: RunConfig) -> None:
+    """Refuse what the fields of the settings cannot know: devices, data sets and aggregators."""
+    train, model, data = config.train, config.model, config.data
+    choose_precision(train.precision, choose_device(train.device, "train.device") == "cpu")
+    find_dataset(data.dataset, data.options)
+    for name in ("train_split", "val_split", "test_split"):
+        check_split(getattr(data, name), data.dataset, f"data.{name}")
+    with torch.random.fork_rng(devices=[]):
+        make_aggregator(model.aggregator, model.matching_dim, model.aggregator_options)
 
 
 def make_tokenizer(config: RunConfig, train_set: Any) -> PreTrainedTokenizerBase:
@@ -40,8 +88,8 @@ def make_tokenizer(config: RunConfig, train_set: Any) -> PreTrainedTokenizerBase
     """
     tower = config.model.text_tower
     if tower.name:
-        source = {"revision": tower.revision} if tower.revision else {}
-        return AutoTokenizer.from_pretrained(tower.name, **source)
+        name, source = find_tower(tower, "text", with_tokenizer=True)
+        return AutoTokenizer.from_pretrained(name, **source)
     if hasattr(train_set, "reports"):
         reports = train_set.reports
         reports = reports[:: -(-len(reports) // TOKENIZER_SAMPLE)]
@@ -101,14 +149,14 @@ def main(arguments: list[str] | None = None) -> None:
     """Command line for `accelerate launch` and torchrun; the notebook is the usual door."""
     parser = argparse.ArgumentParser(prog="python -m reclf.pretrain", description=main.__doc__)
     parser.add_argument("--run-dir", required=True, help="folder of the run, made or resumed")
-    parser.add_argument("--preset", default="phantom_small", choices=PRESETS)
+    parser.add_argument("--preset", default="", choices=PRESETS, help="of a new run")
     parser.add_argument(
         "--set",
         action="append",
         default=[],
         metavar="NAME=VALUE",
         help="a setting by dotted path, e.g. train.max_steps=100 or 'data.options={\"seed\": 1}' "
-        "(dicts and lists are JSON); may be repeated",
+        "(dicts and lists are JSON, a dict merges into what is there); may be repeated",
     )
     parser.add_argument(
         "--quiet",
@@ -119,10 +167,10 @@ def main(arguments: list[str] | None = None) -> None:
     wrong = [item for item in given.set if "=" not in item]
     if wrong:
         parser.error(f"--set takes NAME=VALUE, got {wrong[0]!r}")
-    overrides = dict(item.split("=", 1) for item in given.set)
+    settings = [(name, value) for name, _, value in (item.partition("=") for item in given.set)]
     try:
-        run = Run(given.run_dir, make_config(given.preset, from_text=True, **overrides))
-    except (ValueError, TypeError) as error:
+        run = open_run(given.run_dir, settings, given.preset, from_text=True)
+    except (ValueError, TypeError, OSError) as error:
         parser.error(str(error))
     try:
         pretrain(run, progress_bar=not given.quiet)

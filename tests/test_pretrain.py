@@ -79,6 +79,11 @@ def test_the_command_line_reads_dicts_as_json(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("setting", "message"),
     [
+        ("train.device=gpu", "train.device must be one of auto, cpu, cuda, got 'gpu'"),
+        ("data.options.lenth=3", "data set 'phantom' has no option 'lenth'; did you mean 'length'"),
+        ("data.val_split=vla", "data.val_split must be one of train, val, test, got 'vla'"),
+        ("train.seed=1 train.seed=2", "train.seed is given twice, as '1' and as '2'"),
+        ("model.text_tower.name=./nowhere", "set model.text_tower.name to that folder"),
         (
             "model.aggregator_options=steps=1",
             "model.aggregator_options must be dict, got 'steps=1'",
@@ -89,6 +94,6 @@ def test_the_command_line_reads_dicts_as_json(tmp_path, monkeypatch):
 )
 def test_a_wrong_setting_is_one_line_on_the_command_line(tmp_path, capsys, setting, message):
     with pytest.raises(SystemExit):
-        main(["--run-dir", str(tmp_path / "run"), "--set", setting])
+        main(["--run-dir", str(tmp_path / "run"), *(f"--set={s}" for s in setting.split())])
     assert message in capsys.readouterr().err
     assert not (tmp_path / "run").exists()

@@ -1,8 +1,9 @@
 """Settings as data: dataclasses that refuse nonsense, dotted paths, import strings."""
 
-from .overrides import from_dict, load_json, merge, override, read_as, save_json, to_dict
+from .overrides import Overrides, from_dict, load_json, merge, override, read_as, save_json, to_dict
 from .settings import (
     ATTENTIONS,
+    DEVICES,
     WORD_SOURCES,
     DataConfig,
     ModelConfig,
@@ -15,9 +16,11 @@ from .settings import (
 
 __all__ = [
     "ATTENTIONS",
+    "DEVICES",
     "WORD_SOURCES",
     "DataConfig",
     "ModelConfig",
+    "Overrides",
     "RunConfig",
     "TowerConfig",
     "TrainConfig",

@@ -4,7 +4,7 @@ import dataclasses
 import difflib
 import json
 import typing
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -90,7 +90,10 @@ def read_as(value: Any, kind: Any, name: str) -> Any:
     raise TypeError(f"{name} must be {expected}, got {value!r} ({type(value).__name__}){advice}")
 
 
-def override(config: T, overrides: dict[str, Any], *, from_text: bool = False) -> T:
+Overrides = Mapping[str, Any] | Sequence[tuple[str, Any]]  # pairs may name a path twice
+
+
+def override(config: T, overrides: Overrides, *, from_text: bool = False) -> T:
     """A copy with settings changed by dotted path, e.g. {"train.learning_rate": 3e-4}.
 
     A dict merges key by key, at every depth (`merge`), and {"data.options.a": 1} is the same as
@@ -105,7 +108,7 @@ def override(config: T, overrides: dict[str, Any], *, from_text: bool = False) -
             with different values.
     """
     changes: dict[str, Any] = {}
-    for path, value in overrides.items():
+    for path, value in overrides.items() if isinstance(overrides, Mapping) else overrides:
         kind: Any = type(config)
         parts = path.split(".")
         for depth, part in enumerate(parts):

@@ -12,6 +12,7 @@ from typing import Any
 
 WORD_SOURCES = ("embedding", "last", "last_four")
 ATTENTIONS = ("cosine", "words_then_regions")
+DEVICES = ("auto", "cpu", "cuda")
 
 
 def check(condition: bool, name: str, value: object, rule: str) -> None:
@@ -22,7 +23,8 @@ def check(condition: bool, name: str, value: object, rule: str) -> None:
 
 def check_choice(name: str, value: object, choices: tuple[str, ...]) -> None:
     """Raise `ValueError` unless the value is one of the choices."""
-    check(value in choices, name, value, f"be one of {', '.join(choices)}")
+    named = ", ".join(choice for choice in choices if choice)
+    check(value in choices, name, value, f"be one of {named}{' or empty' * ('' in choices)}")
 
 
 @dataclass(frozen=True)
@@ -200,7 +202,7 @@ class TrainConfig:
             check(getattr(self, name) >= 0, f"train.{name}", getattr(self, name), "not be negative")
         check(self.batch_size > 1, "train.batch_size", self.batch_size, "be at least 2")
         check_choice("train.precision", self.precision, ("auto", "no", "bf16", "fp16"))
-        check_choice("train.device", self.device, ("auto", "cpu", "cuda"))
+        check_choice("train.device", self.device, DEVICES)
 
 
 @dataclass(frozen=True)

@@ -33,7 +33,7 @@ def load_dataset(
     Raises:
         ValueError: unknown data set, or unknown option; both lists the valid ones.
     """
-    made_by = _checked_class(spec, options)
+    made_by = find_dataset(spec, options)
     return made_by(root=root, split=split, image_size=image_size, **options)
 
 
@@ -46,7 +46,7 @@ def opener(
     Args:
         splits: those that will be asked for.
     """
-    made_by = _checked_class(spec, options)
+    made_by = find_dataset(spec, options)
     if hasattr(made_by, "opener"):
         return made_by.opener(root, splits, image_size, **options)
     return lambda split: made_by(root=root, split=split, image_size=image_size, **options)
@@ -58,8 +58,8 @@ def has_option(spec: str, name: str) -> bool:
     return any(p.name == name or p.kind is p.VAR_KEYWORD for p in parameters)
 
 
-def _checked_class(spec: str, options: Mapping[str, Any]) -> Any:
-    """The class of a data set that takes the options."""
+def find_dataset(spec: str, options: Mapping[str, Any]) -> Any:
+    """The class of a data set; `ValueError` where there is none, or it lacks one of the options."""
     made_by = _find_class(spec)
     parameters = inspect.signature(made_by).parameters
     valid = [name for name in parameters if name not in ("root", "split", "image_size")]

@@ -12,7 +12,6 @@ any BERT-like `AutoModel` is a text tower. Nothing runs remote code.
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
@@ -26,6 +25,7 @@ from transformers.models.auto.modeling_auto import (
 from reclf.config import ModelConfig, TowerConfig, check
 
 from .receptive_field import receptive_field_center
+from .tower_source import find_tower
 
 
 class ImageFeatures(NamedTuple):
@@ -257,39 +257,27 @@ def build_tower(tower: TowerConfig, role: str, region_stage: int = 0) -> PreTrai
         region_stage: stage whose map gives the regions (image backbones only).
 
     Raises:
-        OSError: the weights are neither a folder nor to be had from the hub; says what to do.
+        OSError: see `find_tower`.
     """
-    source: dict[str, Any] = {"revision": tower.revision} if tower.revision else {}
-    try:
-        if tower.name:
-            if Path(tower.name).is_dir() and not (Path(tower.name) / "config.json").exists():
-                raise FileNotFoundError("config.json is missing")
-            config = AutoConfig.from_pretrained(tower.name, **source)
-        else:
-            values = dict(tower.config)
-            config = AutoConfig.for_model(values.pop("model_type"), **values)
-        is_backbone = role == "image" and config.model_type in MODEL_FOR_BACKBONE_MAPPING_NAMES
-        if is_backbone:
-            stages = len(config.stage_names) - 1
-            check(region_stage <= stages, "model.region_stage", region_stage, f"be 1 to {stages}")
-            wanted = {f"stage{region_stage}", f"stage{stages}"}
-            config.out_features = [name for name in config.stage_names if name in wanted]
-        if tower.name:
-            # Not AutoBackbone.from_pretrained: it asks the hub about every name, folders included.
-            cls: Any = MODEL_FOR_BACKBONE_MAPPING[type(config)] if is_backbone else AutoModel
-            # Weights in half precision are read as float32, which the rest of the model is in.
-            model = cls.from_pretrained(tower.name, config=config, dtype=torch.float32, **source)
-        else:
-            model = (AutoBackbone if is_backbone else AutoModel).from_config(config)
-    except OSError as error:
-        missing = "not a folder here" if not Path(tower.name).is_dir() else "a folder without it"
-        raise OSError(
-            f"cannot load the {role} tower {tower.name!r} ({missing}, and the hub gave nothing). "
-            f"On a machine with network run `hf download {tower.name}"
-            + (f" --revision {tower.revision}" if tower.revision else "")
-            + f" --local-dir FOLDER` and set model.{role}_tower.name to that folder. "
-            f"Cause: {str(error).splitlines()[0]}"
-        ) from error
+    name, source = find_tower(tower, role) if tower.name else ("", {})
+    if name:
+        config = AutoConfig.from_pretrained(name, **source)
+    else:
+        values = dict(tower.config)
+        config = AutoConfig.for_model(values.pop("model_type"), **values)
+    is_backbone = role == "image" and config.model_type in MODEL_FOR_BACKBONE_MAPPING_NAMES
+    if is_backbone:
+        stages = len(config.stage_names) - 1
+        check(region_stage <= stages, "model.region_stage", region_stage, f"be 1 to {stages}")
+        wanted = {f"stage{region_stage}", f"stage{stages}"}
+        config.out_features = [stage for stage in config.stage_names if stage in wanted]
+    if name:
+        # Not AutoBackbone.from_pretrained: it asks the hub about every name, folders included.
+        cls: Any = MODEL_FOR_BACKBONE_MAPPING[type(config)] if is_backbone else AutoModel
+        # Weights in half precision are read as float32, which the rest of the model is in.
+        model = cls.from_pretrained(name, config=config, dtype=torch.float32, **source)
+    else:
+        model = (AutoBackbone if is_backbone else AutoModel).from_config(config)
     if tower.freeze:
         model.requires_grad_(False)
     return model

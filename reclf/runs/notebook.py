@@ -10,12 +10,12 @@ import difflib
 import json
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from reclf.config import read_as
+from reclf.config import check, check_choice, read_as
 
 INJECTED = "# Parameters"  # first line of the cell that papermill puts behind the parameters cell
 # Front ends that talk to the kernel leave one of these; papermill and nbconvert leave none.
@@ -23,7 +23,13 @@ FRONT_ENDS = ("JPY_SESSION_NAME", "VSCODE_PID", "COLAB_RELEASE_TAG", "VOILA_BASE
 _TYPES = {"str": str, "int": int, "float": float, "bool": bool, "dict": dict, "list": list}
 
 
-def read_parameters(history: Sequence[str], namespace: Mapping[str, Any]) -> SimpleNamespace:
+class Parameters(SimpleNamespace):
+    """The values by name, and which of them papermill was given."""
+
+    __slots__ = ("given",)  # no parameter itself
+
+
+def read_parameters(history: Sequence[str], namespace: Mapping[str, Any]) -> Parameters:
     """The notebook's parameters, checked.
 
     Args:
@@ -61,7 +67,38 @@ def read_parameters(history: Sequence[str], namespace: Mapping[str, Any]) -> Sim
     if problems:
         valid = ", ".join(f"{name}: {kind}" for name, kind in declared.items())
         raise ValueError(f"{'; '.join(problems)}. Parameters of this notebook: {valid}")
-    return SimpleNamespace(**values)
+    found = Parameters(**values)
+    found.given = frozenset(injected)
+    return found
+
+
+def check_parameters(p: SimpleNamespace, **rules: Iterable[str] | float) -> None:
+    """Refuse values that the notebook would only fail on later, all in one error.
+
+    Args:
+        p: of `read_parameters`.
+        rules: by name: the choices, or the least number. Those of a list are for its entries, and
+            it must have some.
+
+    Raises:
+        ValueError: each name with its rule and its value.
+    """
+    problems = []
+    for name, rule in rules.items():
+        value = getattr(p, name)
+        if value == []:
+            problems.append(f"{name} must not be empty")
+        for entry in value if isinstance(value, list) else [value]:
+            try:
+                if isinstance(rule, Iterable):
+                    check_choice(name, entry, tuple(rule))
+                else:
+                    is_number = isinstance(entry, int | float)
+                    check(is_number and entry >= rule, name, entry, f"be at least {rule:g}")
+            except ValueError as error:
+                problems.append(str(error))
+    if problems:
+        raise ValueError("; ".join(problems))
 
 
 def is_live() -> bool:

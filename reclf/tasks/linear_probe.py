@@ -62,10 +62,18 @@ def stratified_order(labels: np.ndarray, seed: int = 0) -> np.ndarray:
     return place.argsort(kind="stable")
 
 
+def check_fractions(fractions: Sequence[float]) -> None:
+    """Refuse label fractions that are no shares, or none at all."""
+    wrong = [f for f in fractions if not (isinstance(f, int | float) and 0 < f <= 1)]
+    if wrong:
+        raise ValueError(f"a label fraction must be above 0 and at most 1, got {wrong[0]!r}")
+    if not fractions:
+        raise ValueError("fractions must not be empty: the last one is reported")
+
+
 def first_part(order: np.ndarray, fraction: float) -> np.ndarray:
     """The studies of a label fraction: at least two, the first of `order`."""
-    if not 0 < fraction <= 1:
-        raise ValueError(f"a label fraction must be above 0 and at most 1, got {fraction}")
+    check_fractions([fraction])
     return order[: max(2, round(fraction * len(order)))]
 
 

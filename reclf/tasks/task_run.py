@@ -18,11 +18,13 @@ import numpy as np
 import torch
 from torch.utils.data import Subset
 
-from reclf.config import TowerConfig
+from reclf.config import TowerConfig, check_choice, merge
 from reclf.data.study import Study
-from reclf.datasets.registry import load_dataset
+from reclf.datasets.registry import find_dataset, load_dataset
 from reclf.datasets.selection import gallery, readable
+from reclf.datasets.splits import check_split
 from reclf.models.reclf import RECLF
+from reclf.runs.device import choose_device
 from reclf.runs.files import write_atomically
 from reclf.runs.notebook import resolve
 from reclf.runs.progress import track
@@ -62,35 +64,43 @@ class TaskRun:
     opened: dict[str, Any] = field(default_factory=dict, repr=False)
 
     @classmethod
-    def open(cls, p: SimpleNamespace) -> "TaskRun":
-        """Open what a task notebook's parameters name.
+    def open(cls, p: SimpleNamespace, *splits: str) -> "TaskRun":
+        """Open what a task notebook's parameters name. Every choice is checked before the model is
+        loaded.
 
         Args:
             p: with run, checkpoint, dataset, data_root, options, split, name, seed and device. An
-                empty dataset means the run's own, whose options are kept where none are given.
+                empty dataset means the run's own. The run's options stay for its own data set,
+                wherever that lies, and `options` merges over them.
+            splits: further ones that the task reads.
 
         Raises:
             FileNotFoundError: no such run, or it has no checkpoint yet.
+            ValueError: a choice that does not exist.
         """
+        check_choice("checkpoint", p.checkpoint, ("best", "last"))
+        device = choose_device(p.device)
         run = Run(resolve(p.run))
-        device = p.device
-        if device == "auto":
-            device = "cuda" if torch.cuda.is_available() else "cpu"
-        model = RECLF.from_pretrained(run.checkpoint(p.checkpoint), device)
         own = run.config.data
-        root = str(resolve(p.data_root)) if p.data_root else ""
-        own_root = str(resolve(own.root)) if own.root else ""
-        is_own = p.dataset in ("", own.dataset) and root in ("", own_root)
         dataset = p.dataset or own.dataset
+        is_own = dataset == own.dataset
+        root = p.data_root or (own.root if is_own else "")
+        root = str(resolve(root)) if root else ""
+        options = merge(own.options if is_own else {}, p.options)
+        if ":" not in dataset:  # one of your own is imported when it is opened
+            find_dataset(dataset, options)
+        for split in (p.split, *splits):
+            check_split(split, dataset)
+        model = RECLF.from_pretrained(run.checkpoint(p.checkpoint), device)
         return cls(
             run=run,
             models={"trained": model, "random": untrained_baseline(model, p.seed + BASELINE_SEED)},
             dataset=dataset,
-            root=own_root if is_own else root,
-            options={**(own.options if is_own else {}), **p.options},
+            root=root,
+            options=options,
             split=p.split or (own.test_split if is_own else "test"),
             seed=p.seed,
-            name=p.name or _short_name(dataset, own_root if is_own else root),
+            name=p.name or _short_name(dataset, root),
             checkpoint=p.checkpoint,
         )
 

@@ -80,6 +80,33 @@ def load_prompts(spec: str, labels: Sequence[str]) -> tuple[dict[str, dict[str, 
     """
     if spec == "labels":
         return prompts_for(labels), "sentences made from the label names"
+    path, classes = _read_set(spec)
+    by_key = {_key(name): prompt for name, prompt in classes.items()}
+    found = {label: by_key[_key(label)] for label in labels if _key(label) in by_key}
+    if not found:
+        raise ValueError(
+            f"no label has prompts in {path}: labels {', '.join(labels) or 'none'}; classes "
+            f"{', '.join(classes) or 'none'}"
+        )
+    return found, path.stem if path.parent == SHIPPED else str(spec)
+
+
+def check_prompts(spec: str, asked: Sequence[str]) -> None:
+    """Refuse a prompt set that cannot be read, or that lacks a label which was asked for by name;
+    arguments as for `load_prompts`."""
+    if spec == "labels":
+        return
+    path, classes = _read_set(spec)
+    lacking = [label for label in asked if _key(label) not in map(_key, classes)]
+    if lacking:
+        raise ValueError(
+            f"no prompts for {', '.join(lacking)} in {path}: its classes are {', '.join(classes)}. "
+            'Ask for these, or add prompts; "labels" makes sentences from the label names'
+        )
+
+
+def _read_set(spec: str) -> tuple[Path, dict[str, dict[str, list[str]]]]:
+    """Where a prompt set lies, and its classes."""
     path = SHIPPED / f"{spec}.json"
     if not path.is_file():
         path = Path(spec).expanduser()
@@ -89,19 +116,16 @@ def load_prompts(spec: str, labels: Sequence[str]) -> tuple[dict[str, dict[str, 
             f"no prompt set {spec!r}: shipped are {known}; or give the path of a JSON file, or "
             '"labels" to make sentences from the label names'
         )
-    classes = json.loads(path.read_text(encoding="utf-8")).get("classes", {})
+    form = '{"classes": {name: {"positive": [...], "negative": [...]}}}'
+    try:
+        classes = dict(json.loads(path.read_text(encoding="utf-8"))["classes"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise ValueError(f"{path} must be JSON like {form}: {error!r}") from error
     for name, prompt in classes.items():
         lacking = [polarity for polarity in POLARITIES if not prompt.get(polarity)]
         if lacking:
             raise ValueError(f"class {name!r} of {path} has no {' and no '.join(lacking)} prompts")
-    by_key = {_key(name): prompt for name, prompt in classes.items()}
-    found = {label: by_key[_key(label)] for label in labels if _key(label) in by_key}
-    if not found:
-        raise ValueError(
-            f"no label has prompts in {path}: labels {', '.join(labels) or 'none'}; classes "
-            f"{', '.join(classes) or 'none'}"
-        )
-    return found, path.stem if path.parent == SHIPPED else str(spec)
+    return path, classes
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from reclf.config import DataConfig, ModelConfig, RunConfig, TowerConfig, TrainConfig, override
+from reclf.config import (
+    DataConfig,
+    ModelConfig,
+    Overrides,
+    RunConfig,
+    TowerConfig,
+    TrainConfig,
+    override,
+)
 
 
 def phantom_small() -> RunConfig:
@@ -123,14 +131,19 @@ def make_config(
     Raises:
         ValueError: unknown preset or setting; the message lists what is there.
     """
-    if preset not in PRESETS:
-        close = difflib.get_close_matches(preset, PRESETS, n=1)
+    return derive(find_preset(preset), overrides, from_text)
+
+
+def find_preset(name: str) -> RunConfig:
+    """The settings of a preset; `ValueError` lists the names."""
+    if name not in PRESETS:
+        close = difflib.get_close_matches(name, PRESETS, n=1)
         hint = f" (did you mean {close[0]!r}?)" if close else ""
-        raise ValueError(f"unknown preset {preset!r}{hint}; presets: {', '.join(PRESETS)}")
-    return derive(PRESETS[preset](), overrides, from_text)
+        raise ValueError(f"unknown preset {name!r}{hint}; presets: {', '.join(PRESETS)}")
+    return PRESETS[name]()
 
 
-def derive(base: RunConfig, overrides: dict[str, Any], from_text: bool = False) -> RunConfig:
+def derive(base: RunConfig, overrides: Overrides, from_text: bool = False) -> RunConfig:
     """Settings with some changed, see `override`, and without what belongs to what they replace.
 
     Another data set comes without the base's own counterfactual pairs, another aggregator with

@@ -16,6 +16,7 @@ from torch import nn
 from reclf.config import TrainConfig
 from reclf.models.parallel import parallel_threads
 from reclf.models.reclf import RECLF
+from reclf.runs.device import choose_device
 
 
 def make_accelerator(config: TrainConfig, folder: Path) -> Accelerator:
@@ -24,11 +25,7 @@ def make_accelerator(config: TrainConfig, folder: Path) -> Accelerator:
     Raises:
         ValueError: CUDA or fp16 was asked for and is not there.
     """
-    if config.device == "cuda" and not torch.cuda.is_available():
-        raise ValueError('train.device is "cuda" but torch sees no GPU; use "auto" or "cpu"')
-    on_cpu = config.device == "cpu" or not torch.cuda.is_available()
-    if config.precision == "fp16" and on_cpu:
-        raise ValueError('train.precision "fp16" needs a GPU; use "no" or "bf16"')
+    on_cpu = choose_device(config.device, "train.device") == "cpu"
     return Accelerator(
         cpu=on_cpu,
         mixed_precision=choose_precision(config.precision, on_cpu),
@@ -43,7 +40,12 @@ def choose_precision(precision: str, on_cpu: bool) -> str:
     """What "auto" means here: bf16 on a device with instructions for it, else float32.
 
     Without them a CPU converts back and forth, and is several times slower (LOG.md, 2026-11-24).
+
+    Raises:
+        ValueError: fp16 on a CPU.
     """
+    if precision == "fp16" and on_cpu:
+        raise ValueError('train.precision "fp16" needs a GPU; use "no" or "bf16"')
     if precision != "auto":
         return precision
     if not on_cpu:

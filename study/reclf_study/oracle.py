@@ -19,6 +19,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from reclf.config import check
 from reclf.data.study import Study, Word
 from reclf.datasets.phantom import Phantom, counterfactual_pairs
 from reclf.models.encoders import PLACE_DIM, place_code
@@ -37,6 +38,8 @@ DIM = 64
 VISIBLE = 4.0  # a quarter of a cell counts as the whole: a nodule is smaller than a cell
 READS = ("words", "findings")
 EDGES = ("learnt", "true")
+BATCH_PAIRS = 16  # counterfactual pairs of a batch
+LEAST_STEPS = 20  # a tenth is warm-up, and one step is none
 TRUE_EDGE = 10.0  # what words of other findings lose before the softmax
 
 
@@ -184,11 +187,12 @@ def train_oracle(
     oracle: Oracle,
     scenes: Sequence[Scene],
     steps: int = 600,
-    pairs: int = 16,
+    pairs: int = BATCH_PAIRS,
     learning_rate: float = 2e-3,
     seed: int = 0,
 ) -> list[float]:
     """Contrast each batch of `pairs` counterfactual pairs; returns the loss of every step."""
+    check(steps >= LEAST_STEPS, "steps", steps, f"be at least {LEAST_STEPS}")
     optimizer = torch.optim.AdamW(oracle.parameters(), learning_rate, weight_decay=0.01)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, learning_rate, steps, pct_start=0.1)
     generator = np.random.default_rng(seed)

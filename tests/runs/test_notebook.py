@@ -1,8 +1,10 @@
 """Parameters of a notebook: what papermill lets through is stopped, what YAML garbles is read."""
 
+from types import SimpleNamespace
+
 import pytest
 
-from reclf.runs.notebook import home, read_parameters, resolve
+from reclf.runs.notebook import check_parameters, home, read_parameters, resolve
 
 DECLARED = """
 run_dir: str = "runs/first"  # folder
@@ -73,3 +75,18 @@ def test_relative_paths_start_at_the_repository_when_in_its_notebooks_folder(tmp
     assert home() == tmp_path
     assert resolve("runs/a") == tmp_path / "runs" / "a"
     assert resolve(str(tmp_path / "b")) == tmp_path / "b"
+
+
+def test_all_rules_that_are_broken_are_in_one_error():
+    p = SimpleNamespace(metric="auc", studies=-1, parts=["a", "c"], empty=[], optional="")
+    check_parameters(p, metric=["auc"], studies=-1, parts="abc", optional=("", "x"))
+    with pytest.raises(ValueError, match="metric must") as error:
+        check_parameters(p, metric=("auroc", "f1"), studies=0, parts=("a", "b"), empty=1)
+    assert str(error.value).split("; ") == [
+        "metric must be one of auroc, f1, got 'auc'",
+        "studies must be at least 0, got -1",
+        "parts must be one of a, b, got 'c'",
+        "empty must not be empty",
+    ]
+    with pytest.raises(ValueError, match="parts must be at least 1, got 'a'"):
+        check_parameters(p, parts=1)

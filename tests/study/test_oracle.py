@@ -77,3 +77,10 @@ def test_a_misspelt_choice_is_refused(scenes):
         Oracle(scenes, edges="truth")
     with pytest.raises(ValueError, match="reads must be one of words, findings"):
         Oracle(scenes, reads="text")
+
+
+def test_too_few_steps_are_refused_by_name():
+    scenes = draw_scenes(2, "train")
+    with pytest.raises(ValueError, match="steps must be at least 20, got 10"):
+        train_oracle(Oracle(scenes), scenes, steps=10, pairs=2)
+    assert len(train_oracle(Oracle(scenes), scenes, steps=20, pairs=2)) == 20

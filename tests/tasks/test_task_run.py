@@ -108,6 +108,40 @@ def test_the_runs_own_folder_is_known_by_any_path(model, tmp_path, monkeypatch):
         assert task_run.root == str(tmp_path / "films")
 
 
+def test_the_runs_own_data_set_keeps_its_options_wherever_it_lies(model, tmp_path):
+    nih.write_tiny(tmp_path / "moved")
+    config = RunConfig(model=model.config)
+    options = {"boxes": False, "on_problem": "skip"}
+    data = replace(config.data, dataset="nih", root="gone", options=options, test_split="val")
+    run = Run(tmp_path / "run", replace(config, data=data))
+    run.write_checkpoint("best", model.save_pretrained)
+    moved = {"data_root": str(tmp_path / "moved")}
+    for named in ("", "nih"):
+        task_run = TaskRun.open(parameters(run, **moved, dataset=named))
+        assert (task_run.options, task_run.split) == (options, "val")
+        assert task_run.open_split().split == "val"
+    given = {"on_problem": None, "cache": "memory"}
+    task_run = TaskRun.open(parameters(run, **moved, options=given))
+    assert task_run.options == {"boxes": False, "cache": "memory"}
+    other = TaskRun.open(parameters(run, dataset="table", data_root=str(tmp_path / "moved")))
+    assert (other.options, other.split) == ({}, "test")
+
+
+def test_a_choice_is_checked_before_the_model_is_loaded(run, monkeypatch):
+    monkeypatch.setattr(RECLF, "from_pretrained", None)  # whoever loads fails
+    for given, message in [
+        ({"device": "gpu"}, "device must be one of auto, cpu, cuda, got 'gpu'"),
+        ({"checkpoint": "first"}, "checkpoint must be one of best, last, got 'first'"),
+        ({"dataset": "nhi"}, "unknown data set 'nhi'"),
+        ({"options": {"hospitl": "B"}}, "no option 'hospitl'; did you mean 'hospital'"),
+        ({"split": "tset"}, "split must be one of train, val, test, got 'tset'; did you mean"),
+    ]:
+        with pytest.raises(ValueError, match=message):
+            TaskRun.open(parameters(run, **given))
+    with pytest.raises(ValueError, match="split must be one of train, val, test, got 'trian'"):
+        TaskRun.open(parameters(run), "trian")
+
+
 def test_a_run_without_a_checkpoint_says_so(run, tmp_path):
     with pytest.raises(FileNotFoundError, match=r"no run in .*nothing.*make pretrain"):
         TaskRun.open(parameters(SimpleNamespace(folder=tmp_path / "nothing")))
