@@ -36,11 +36,14 @@ def refuse_misspelled_splits(path: Path, cells: pd.Series) -> None:
             wrong.append(f"{cell!r} ({count} rows{hint})" if cell else f"empty ({count} rows)")
     advice = "Write train, val, test, or a word of your own; split_column: null splits by a hash."
     refuse(path, "cell that names no split", wrong, advice)
+
+
 def check_split(split: str, dataset: str, name: str = "split") -> None:
-    """Refuse a misspelt train, val or test; other names may be in a table. Empty is a default."""
+    """Refuse a misspelt train, val or test; a table, or a class of your own, may have other names.
+    Empty is a default."""
     known = split_name(split) in ("", *SPLITS)
     near = get_close_matches(split.lower(), SPLITS, n=1)
-    if not known and (near or dataset == "phantom"):
+    if ":" not in dataset and not known and (near or dataset == "phantom"):
         hint = f"; did you mean {near[0]!r}?" if near else ""
         raise ValueError(f"{name} must be one of {', '.join(SPLITS)}, got {split!r}{hint}")
 
