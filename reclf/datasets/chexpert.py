@@ -117,7 +117,7 @@ class CheXpert(Loader):
 
 def _read(root: Path, key: str, views: Sequence[str]) -> pd.DataFrame:
     """The table with columns Path (below the root), patient, and the labels."""
-    path = find_parts("CheXpert", root, {key: _TABLES[key]})[key]
+    path = find_parts(__name__, "CheXpert", root, {key: _TABLES[key]})[key]
     table = read_table(path, CHEXPERT_LABELS)
     if "Path" not in table and "Study" in table:  # groundtruth.csv has a row per examination
         table["Path"] = [_images_of(root, study) for study in table["Study"]]

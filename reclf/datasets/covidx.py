@@ -57,7 +57,7 @@ class Covidx(Loader):
         self.name = f"COVIDx {version} in {root}"
         parts = {key: Part((name,), _SOURCE[version]) for key, name in _LISTS[version].items()}
         folders = {f"{key}/": Part((key,), _SOURCE[version]) for key in parts}
-        paths = find_parts(f"COVIDx {version}", root, parts | folders)
+        paths = find_parts(__name__, f"COVIDx {version}", root, parts | folders)
         for key in parts:
             own_val = key == "train" and "val" not in parts
             for patient, name, kind, source in _read(paths[key], CLASSES[version]):

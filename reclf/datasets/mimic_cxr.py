@@ -129,7 +129,7 @@ def _find_parts(root: Path, reports_root: Path, kinds: Sequence[str]) -> dict[st
     # Not the folder but a text file in it, for the images lie in a folder files/ as well.
     if reports.find(root) or not next(reports_root.glob("files/p*/p*/s*.txt"), None):
         parts["reports"] = reports
-    return {"reports": reports_root / "files", **find_parts("MIMIC-CXR", root, parts)}
+    return {"reports": reports_root / "files", **find_parts(__name__, "MIMIC-CXR", root, parts)}
 
 
 def _refuse_unknown(

@@ -71,7 +71,7 @@ class MsCxr(Loader):
     def read_rows(self, root: Path, *, mimic_root: str | Path | None = None) -> Iterator[Row]:
         mimic_root = root if mimic_root is None else Path(mimic_root)
         parts = {"table": _TABLE, "images": replace(_IMAGES, root=mimic_root)}
-        path_of_table = find_parts(self.title, root, parts)["table"]
+        path_of_table = find_parts(__name__, self.title, root, parts)["table"]
         table = read_table(path_of_table, _COLUMNS).drop_duplicates(ignore_index=True)
         if "split" not in table:
             table["split"] = "test"

@@ -66,7 +66,7 @@ class Nih(Loader):
         boxes: bool = True,
     ) -> Iterator[Row]:
         parts = {"table": _TABLE, **({"boxes": _BOXES} if boxes else {})}
-        paths = find_parts(self.title, root, parts | ({} if split_file else _LISTS))
+        paths = find_parts(__name__, self.title, root, parts | ({} if split_file else _LISTS))
         columns = ["Image Index", "Finding Labels", "Patient ID", "View Position"]
         table = read_table(paths["table"], columns)[columns]
         self.view_counts = table["View Position"].value_counts().to_dict()

@@ -124,7 +124,7 @@ class OpenI(Loader):
         in_wheel = reports is not None and Path(reports).suffix == ".whl"
         if views == "frontal" and not in_wheel:
             parts["views"] = _VIEWS
-        paths = find_parts(self.title, root, parts)
+        paths = find_parts(__name__, self.title, root, parts)
         folder = paths["images"] if paths["images"].is_dir() else root
         source = paths.get("reports") or root / str(reports)
         frontal = set()

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from .problems import DataProblems, refuse, refuse_missing_columns
+from .problems import DataProblems, refuse, refuse_missing_columns, tiny_command
 from .splits import refuse_misspelled_splits, split_name
 from .tables_on_disk import read_cells, read_text
 
@@ -43,7 +43,7 @@ class Part:
         return None
 
 
-def find_parts(name: str, root: Path, parts: Mapping[str, Part]) -> dict[str, Path]:
+def find_parts(module: str, name: str, root: Path, parts: Mapping[str, Part]) -> dict[str, Path]:
     """Path of every part; `DataProblems` names all that are missing, where each was looked for and
     where it comes from."""
     found = {key: part.find(root) for key, part in parts.items()}
@@ -55,7 +55,7 @@ def find_parts(name: str, root: Path, parts: Mapping[str, Part]) -> dict[str, Pa
         if found[key] is None
     }
     if missing:
-        advice = "Give the folder that holds these, or write_tiny(root) to try without them."
+        advice = f"Give the folder that holds these, or try without them: {tiny_command(module)}"
         raise DataProblems(name, missing, advice)
     return {key: path for key, path in found.items() if path is not None}
 

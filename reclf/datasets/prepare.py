@@ -99,7 +99,7 @@ def read_recipe(root: str | Path) -> Recipe:
     if found.get("version") != FORMAT:
         raise StaleCopy(
             f"{path} is of version {found.get('version')} and this program reads version {FORMAT}: "
-            "delete the folder and prepare it again"
+            "prepare it again into another folder"
         )
     return Recipe(**found)
 
@@ -213,8 +213,7 @@ def _begin(root: Path, recipe: Recipe) -> None:
         there = read_recipe(root)
         if found := recipe.differences(there):
             raise StaleCopy(
-                f"{root} is a prepared copy with {'; '.join(found)}. Delete the folder, or name "
-                "another one"
+                f"{root} is a prepared copy with {'; '.join(found)}. Name another folder"
             )
     root.mkdir(parents=True, exist_ok=True)
     for half in root.glob("*/shard-*.part"):

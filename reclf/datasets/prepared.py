@@ -24,7 +24,7 @@ from reclf.data.study import Pair, Study
 
 from . import prepare
 from .arrow_schema import unpack
-from .problems import DataProblems, refuse_missing_split
+from .problems import DataProblems, refuse_missing_split, tiny_command
 from .registry import load_dataset
 from .splits import split_name
 
@@ -65,7 +65,7 @@ class Prepared:
             raise DataProblems(
                 str(root),
                 {f"missing {prepare.RECIPE}": [f"not in {root.absolute()}"]},
-                "Make a copy by notebooks/prepare.ipynb, or write_tiny(root) to try.",
+                f"Make a copy by notebooks/prepare.ipynb, or one to try: {tiny_command(__name__)}",
             )
         recipe = prepare.read_recipe(root)
         split = split_name(split)
@@ -169,7 +169,7 @@ def _compare(root: Path, recipe: prepare.Recipe, split: str, source: str | Path)
         raise prepare.StaleCopy(
             f"the prepared copy {root} is stale: split {split!r} of {recipe.dataset} in {source} "
             f"has the digest {found}, and the copy was made of "
-            f"{recipe.splits[split]['source']}. Delete the folder and prepare it again"
+            f"{recipe.splits[split]['source']}. Prepare it again into another folder"
         )
 
 

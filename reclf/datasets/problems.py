@@ -71,3 +71,8 @@ def refuse_missing_split(where: str, split: str, present: Iterable[str]) -> dict
         message = f"{where} has no split {split!r}; it has {have or 'no rows'}{advice}"
         raise MissingSplit(message, counts)
     return dict(counts)
+
+
+def tiny_command(module: str) -> str:
+    """What to paste into a shell for a small made-up copy of a data set, by its module."""
+    return f"python -c 'from {module} import write_tiny; write_tiny(\"FOLDER\")'"

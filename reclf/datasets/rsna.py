@@ -70,7 +70,7 @@ class Rsna(Loader):
         ]:
             if value not in allowed:
                 raise ValueError(f"{option} must be one of {allowed}, got {value!r}")
-        paths = find_parts(self.title, root, _PARTS)
+        paths = find_parts(__name__, self.title, root, _PARTS)
         table = read_table(paths["labels"], _COLUMNS)
         info = read_table(paths["classes"], ["patientId", "class"])
         class_of = dict(zip(info["patientId"], info["class"], strict=True))

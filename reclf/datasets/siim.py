@@ -69,7 +69,7 @@ class Siim(Loader):
         if patients not in ("image", "header"):
             raise ValueError(f"patients must be 'image' or 'header', got {patients!r}")
         parts = {key: Part(names, _SOURCE) for key, names in _STAGES[stage].items()}
-        paths = find_parts(f"{self.title}, stage {stage}", root, parts)
+        paths = find_parts(__name__, f"{self.title}, stage {stage}", root, parts)
         runs = _runs(read_table(paths["table"], ["ImageId", "EncodedPixels"]), paths["table"])
         files = {path.stem: path for path in paths["images"].rglob("*.dcm")}
         by_image = split_file is not None

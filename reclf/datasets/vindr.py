@@ -56,7 +56,7 @@ class VinDr(Loader):
             parts[key] = Part((key,), _SOURCE)
             for kind in ("image_labels", "annotations"):
                 parts[f"{kind}_{key}"] = Part((f"annotations/{kind}_{key}.csv",), _SOURCE)
-        paths = find_parts(self.title, root, parts)
+        paths = find_parts(__name__, self.title, root, parts)
         names: list[str] = []
         for key, needed in (("train", agreement), ("test", 1)):
             counts = _counts(paths[f"image_labels_{key}"], names)

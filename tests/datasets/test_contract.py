@@ -6,6 +6,7 @@ A new loader is found by itself: a module of reclf.datasets with one data set cl
 import importlib
 import math
 import pkgutil
+import shlex
 
 import numpy as np
 import pytest
@@ -110,5 +111,10 @@ def test_wrong_options_and_splits_are_refused_by_name(roots, name, tmp_path):
     with pytest.raises(ValueError, match=r"no split 'holdout'; it has .*'train'"):
         load_dataset(name, roots[name], "holdout", SIZE)
     (tmp_path / "empty").mkdir()
-    with pytest.raises(ValueError, match=r"(?s)missing .*empty.*write_tiny"):
+    with pytest.raises(ValueError, match=r"(?s)missing .*empty.*write_tiny") as error:
         load_dataset(name, tmp_path / "empty", "train", SIZE)
+    # The command at the end, as a shell reads it, makes a folder that can be opened.
+    python, option, code = shlex.split(str(error.value)[str(error.value).rindex("python -c") :])
+    assert (python, option) == ("python", "-c")
+    exec(code.replace("FOLDER", str(tmp_path / "made")), {})
+    assert len(load_dataset(name, tmp_path / "made", "train", SIZE))
