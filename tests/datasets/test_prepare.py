@@ -245,9 +245,7 @@ def test_a_copy_of_something_else_is_refused_by_name(raw, tmp_path):
     make(copy, raw)
     with pytest.raises(StaleCopy, match=r"copy is a prepared copy with image_size 24, and not 32"):
         make(copy, raw, image_size=32)
-    with pytest.raises(
     with pytest.raises(StaleCopy, match=r"options \{\}, and not \{'fit': 'crop'\}.*Name another"):
-    ):
         make(copy, raw, options={"fit": "crop"})
     other = vindr.write_tiny(tmp_path / "vindr")
     with pytest.raises(StaleCopy, match="dataset 'nih', and not 'vindr'"):
