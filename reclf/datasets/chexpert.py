@@ -258,11 +258,15 @@ def read_5x200(path: Path) -> dict[str, Any]:
     if not path.is_file():
         advice = "Make it: reclf.datasets.chexpert.make_5x200(root)."
         raise DataProblems("CheXpert 5x200", {"missing file": [str(path)]}, advice)
-    gallery = json.loads(path.read_text(encoding="utf-8"))
-    found = _gallery_hash(gallery["images"])
-    if found != gallery["hash"]:
+    try:
+        gallery = json.loads(path.read_text(encoding="utf-8"))
+        found, stated = _gallery_hash(gallery["images"]), gallery["hash"]
+    except (ValueError, LookupError, TypeError) as error:
+        advice = "Make it again with make_5x200."
+        raise DataProblems(str(path), {"damaged gallery": [str(error)]}, advice) from error
+    if found != stated:
         raise ValueError(
-            f"the images of {path} give the hash {found} and it states {gallery['hash']}: the file "
+            f"the images of {path} give the hash {found} and it states {stated}: the file "
             "was changed by hand; make it again with make_5x200"
         )
     return gallery

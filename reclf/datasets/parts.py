@@ -67,6 +67,7 @@ def read_table(path: Path, columns: Sequence[str], content: bytes | None = None)
     """
     table = read_cells(path, content)
     refuse_missing_columns(str(path), list(table.columns), dict.fromkeys(columns))
+    refuse(path, "table without rows", [path.name] if table.empty else [], "Get it again.")
     return table
 
 

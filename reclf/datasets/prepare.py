@@ -33,7 +33,7 @@ from reclf.data.radiographs import ImageError
 
 from .arrow_schema import FEATURES, pack
 from .file_checks import files_of
-from .problems import MissingSplit
+from .problems import DataProblems, MissingSplit
 from .registry import load_dataset
 from .splits import SPLITS
 
@@ -95,7 +95,11 @@ class StaleCopy(ValueError):
 def read_recipe(root: str | Path) -> Recipe:
     """The recipe of a prepared copy; `StaleCopy` for one of another version of the files."""
     path = Path(root) / RECIPE
-    found = json.loads(path.read_text(encoding="utf-8"))
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        advice = "Prepare it again into another folder."
+        raise DataProblems(str(path), {"damaged file": [str(error)]}, advice) from error
     if found.get("version") != FORMAT:
         raise StaleCopy(
             f"{path} is of version {found.get('version')} and this program reads version {FORMAT}: "

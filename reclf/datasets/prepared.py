@@ -86,8 +86,7 @@ class Prepared:
             )
         if source is not None:
             _compare(root, recipe, split, source)
-        parts = [arrow.load_from_disk(path, keep_in_memory=False) for path in paths]
-        self._rows = arrow.concatenate_datasets(parts)
+        self._rows = arrow.concatenate_datasets([_load(path) for path in paths])
         self.name, self.split = f"prepared {recipe.dataset} in {root}", split
         self.labels, self.image_size = tuple(recipe.labels), recipe.image_size
         self.recipe, self.split_counts = recipe, {**counts, split: len(self._rows)}
@@ -159,6 +158,14 @@ class _Cells:
         places, content = self._chunks[number]
         first, end = places[index - self._starts[number] :][:2].tolist()
         return content[first:end]
+
+
+def _load(shard: Path) -> arrow.Dataset:
+    try:
+        return arrow.load_from_disk(shard, keep_in_memory=False)
+    except (OSError, ValueError, LookupError, TypeError) as error:  # of JSON and of Arrow
+        advice = "Move this shard away and run notebooks/prepare.ipynb again: it makes what lacks."
+        raise DataProblems(str(shard), {"damaged shard": [str(error)]}, advice) from error
 
 
 def _compare(root: Path, recipe: prepare.Recipe, split: str, source: str | Path) -> None:

@@ -102,6 +102,9 @@ def _runs(table: pd.DataFrame, path: Path) -> dict[str, tuple[str, ...]]:
             negative.add(image)
         else:
             masks.append(cell.strip())
+    numbers = [(image, mask.split()) for image, masks in runs.items() for mask in masks]
+    wrong = [i for i, cells in numbers if len(cells) % 2 or not all(map(str.isdecimal, cells))]
+    refuse(path, "cell that is no run lengths", wrong, "Write pairs of gap and length, or -1.")
     both = [image for image in sorted(negative) if runs[image]]
     refuse(path, "image with -1 and a mask", both, "An image is either -1 or has regions.")
     return {image: tuple(masks) for image, masks in runs.items()}

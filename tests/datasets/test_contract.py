@@ -14,6 +14,7 @@ import pytest
 from reclf import datasets
 from reclf.data.radiographs import Frame
 from reclf.data.study import Study
+from reclf.datasets.problems import DataProblems
 from reclf.datasets.registry import load_dataset
 
 SIZE = 32
@@ -118,3 +119,31 @@ def test_wrong_options_and_splits_are_refused_by_name(roots, name, tmp_path):
     assert (python, option) == ("python", "-c")
     exec(code.replace("FOLDER", str(tmp_path / "made")), {})
     assert len(load_dataset(name, tmp_path / "made", "train", SIZE))
+
+
+def _damages(path):
+    """What a copy that was cut, or another file under its name, may be."""
+    content = path.read_bytes()
+    yield b"\x89PNG\r\n\x1a\n\0\0\xff"
+    if path.suffix in (".gz", ".json"):
+        yield content[: len(content) // 2]
+    if path.suffix == ".csv":
+        yield content.split(b"\n")[0] + b"\n"  # no rows
+        yield content + b'"\xe9"\n'
+
+
+@pytest.mark.parametrize("name", LOADERS)
+def test_a_damaged_table_is_named(tmp_path, name):
+    root = MODULES[name].write_tiny(tmp_path / "tiny")
+    tables = [path for path in root.rglob("*") if path.suffix in (".csv", ".gz", ".json", ".txt")]
+    # Not single reports, the source of a copy, and labels that are read on request.
+    unread = ("/files/", "/raw/", "negbio")
+    for path in [path for path in tables if not any(part in str(path) for part in unread)]:
+        content = path.read_bytes()
+        for damage in _damages(path):
+            path.write_bytes(damage)
+            with pytest.raises(DataProblems) as caught:
+                [load_dataset(name, root, split, SIZE) for split in SPLITS]
+            named = str(caught.value)
+            assert path.name in named or path.parent.name in named, path
+        path.write_bytes(content)

@@ -103,3 +103,12 @@ def test_missing_images_columns_and_contradictions(root):
     table.rename(columns={" EncodedPixels": "rle"}).to_csv(root / "train-rle.csv", index=False)
     with pytest.raises(DataProblems, match=r"missing column \(1\): 'EncodedPixels'"):
         Siim(root, "train", SIZE)
+
+
+@pytest.mark.parametrize("cell", ["junk", "12 5 3", "-1 -2", "1.5 2", "5"])
+def test_cells_that_are_no_run_lengths_are_refused_on_opening(root, cell):
+    table = pd.read_csv(root / "train-rle.csv", dtype=str)
+    table.loc[0, " EncodedPixels"] = cell
+    table.to_csv(root / "train-rle.csv", index=False)
+    with pytest.raises(DataProblems, match=r"no run lengths \(1\): 1\.2\.276\.0\.0"):
+        Siim(root, "train", SIZE)
