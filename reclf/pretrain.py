@@ -7,7 +7,7 @@ Called by notebooks/pretrain.ipynb, and from a shell for several processes:
 """
 
 import argparse
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,7 @@ from reclf.models.tower_source import find_tower, require_towers
 from reclf.runs.device import choose_device
 from reclf.runs.progress import track
 from reclf.runs.run import Run
+from reclf.runs.sittings import ACCEPTABLE, describe_data
 from reclf.training.loop import train
 from reclf.training.presets import PRESETS, derive, find_preset
 from reclf.training.processes import leave_processes
@@ -38,7 +39,11 @@ DEFAULT_PRESET = "phantom_small"
 
 
 def open_run(
-    folder: str | Path, settings: Overrides = (), preset: str = "", from_text: bool = False
+    folder: str | Path,
+    settings: Overrides = (),
+    preset: str = "",
+    from_text: bool = False,
+    accept: Sequence[str] = (),
 ) -> Run:
     """A new run of a preset, or the run in the folder; with the settings that are given.
 
@@ -48,6 +53,7 @@ def open_run(
         settings: by dotted path, changed in those of the preset, or else of the run.
         preset: "" means the run's own settings where one has begun, else DEFAULT_PRESET.
         from_text: see `reclf.config.override`.
+        accept: see `Run`.
 
     Raises:
         ValueError: unknown names or choices, or settings that a run which has begun does not have.
@@ -64,7 +70,7 @@ def open_run(
     check_choices(config)
     if not has_towers:
         require_towers(config.model)
-    return Run(folder, config)
+    return Run(folder, config, accept)
 
 
 def check_choices(config: RunConfig) -> None:
@@ -119,6 +125,9 @@ def pretrain(
 ) -> RECLF:
     """Train what the run says, or go on where it stopped; returns the best model.
 
+    What would change the result of a run that goes on is refused before its first step, unless the
+    run accepts it (`Run.check_sitting`).
+
     Args:
         on_log: see `training.loop.train`.
         data: data sets by split, where they are open already, as `open_splits` returns them.
@@ -127,17 +136,27 @@ def pretrain(
     accelerator = make_accelerator(config.train, run.folder)
     data = data or open_splits(config)
     train_set, val_set = data[config.data.train_split], data[config.data.val_split]
+    goes_on = not run.is_finished
+    found: dict[str, Any] = {"data": describe_data(train=train_set, val=val_set)}
+    if goes_on:
+        found |= {
+            "processes": accelerator.num_processes,
+            "precision": accelerator.mixed_precision,
+        }
+    found |= run.check_sitting(**found)
     last = run.checkpoint("last")
     if (last / "trainer.pt").exists():
         model = RECLF.from_pretrained(last)
     else:
         model = make_model(config.model, make_tokenizer(config, train_set), config.train.seed)
-        if accelerator.is_main_process:
+    if accelerator.is_main_process:
+        run.record_config()
+        if goes_on:
             run.write_environment(
                 seed=config.train.seed,
-                processes=accelerator.num_processes,
-                data=[getattr(d, "fingerprint", None) for d in (train_set, val_set)],
+                device=accelerator.device.type,
                 parameters=sum(p.numel() for p in model.parameters()),
+                **found,
             )
     if config.data.counterfactuals:
         train_set = WithCounterfactuals(train_set, config.data.counterfactuals)
@@ -163,13 +182,20 @@ def main(arguments: list[str] | None = None) -> None:
         action="store_true",
         help="no progress bar: the processes that notebook_launcher forks cannot draw one",
     )
+    parser.add_argument(
+        "--accept",
+        action="append",
+        default=[],
+        choices=ACCEPTABLE,
+        help="go on with a run although this has changed; may be repeated, and is recorded",
+    )
     given = parser.parse_args(arguments)
     wrong = [item for item in given.set if "=" not in item]
     if wrong:
         parser.error(f"--set takes NAME=VALUE, got {wrong[0]!r}")
     settings = [(name, value) for name, _, value in (item.partition("=") for item in given.set)]
     try:
-        run = open_run(given.run_dir, settings, given.preset, from_text=True)
+        run = open_run(given.run_dir, settings, given.preset, from_text=True, accept=given.accept)
     except (ValueError, TypeError, OSError) as error:
         parser.error(str(error))
     try:

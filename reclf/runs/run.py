@@ -14,7 +14,7 @@ import platform
 import shutil
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,13 @@ from reclf.stats.tables import markdown, short
 
 from .files import write_atomically, write_json
 from .metrics_log import MetricsLog
+from .sittings import (
+    check_accept,
+    differences,
+    of_version_0_1,
+    refused_changes,
+    result_changes,
+)
 
 PACKAGES = ("torch", "transformers", "accelerate", "datasets", "numpy", "papermill", "captum")
 
@@ -34,14 +41,24 @@ class Run:
 
     Args:
         folder: e.g. "runs/first"; relative paths start at the current directory.
-        config: settings of a new run, or None to open one.
+        config: settings of a new run, or of one that goes on; None opens it with its own.
+        accept: changes of the result to go on with, see `sittings.ACCEPTABLE`.
+
+    Attributes:
+        config: settings.
+        recorded: those in config.json, which takes up others when training goes on.
 
     Raises:
         FileNotFoundError: no run to open.
-        ValueError: the folder holds a trained run with other settings; names those that differ.
+        ValueError: the folder holds a run which has begun with settings that would give another
+            result; names those that differ.
     """
 
-    def __init__(self, folder: str | Path, config: RunConfig | None = None):
+    def __init__(
+        self, folder: str | Path, config: RunConfig | None = None, accept: Sequence[str] = ()
+    ):
+        check_accept(accept)
+        self.accept = tuple(accept)
         self.folder = Path(folder).expanduser().absolute()
         path = self.folder / "config.json"
         if not path.exists():
@@ -54,17 +71,37 @@ class Run:
             for name in ("checkpoints", "results", "explanations", "figures"):
                 (self.folder / name).mkdir(parents=True, exist_ok=True)
             write_json(path, to_dict(config))
-        self.config = load_json(RunConfig, path)
-        if config is not None and config != self.config and self.status["state"] == "new":
-            # Nothing was trained: an earlier try stopped at its data, say.
-            write_json(path, to_dict(config))
-            self.config = config
-        if config is not None and config != self.config:
-            changed = _differences(to_dict(self.config), to_dict(config))
+        self.config = self.recorded = load_json(RunConfig, path)
+        if config is None or config == self.recorded:
+            return
+        self.config = config
+        if self.status["state"] == "new":  # an earlier try stopped at its data, say
+            self.record_config()
+        refused = refused_changes(self.recorded, config, accept) + self._less_than_done()
+        if refused:
             raise ValueError(
-                f"{self.folder} holds a run with other settings: {'; '.join(changed)}. "
-                "Give another run_dir, or delete the folder."
+                f"{self.folder} holds a run with other settings: {'; '.join(refused)}. "
+                "Give another run_dir, or go on with the settings of the run."
             )
+
+    def _less_than_done(self) -> list[str]:
+        done, train = self.status, self.config.train
+        found = []
+        if 0 < train.max_steps < done.get("step", 0):
+            found.append(f"train.max_steps is {train.max_steps} here and {done['step']} are done")
+        if train.max_minutes != self.recorded.train.max_minutes and (
+            train.max_minutes * 60 < done.get("seconds", 0)
+        ):
+            spent = done["seconds"] / 60
+            found.append(f"train.max_minutes is {train.max_minutes} here and {spent:.1f} are spent")
+        return found
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether nothing is left to train, within the steps and minutes that are set."""
+        now, before = self.config.train, self.recorded.train
+        budgets = [(train.max_steps, train.max_minutes) for train in (now, before)]
+        return self.status["state"] in ("trained", "done") and budgets[0] == budgets[1]
 
     @property
     def status(self) -> dict[str, Any]:
@@ -74,8 +111,7 @@ class Run:
 
     def set_status(self, state: str, **details: Any) -> None:
         """State "running", "interrupted", "failed", "trained" or "done", with details."""
-        now = time.strftime("%Y-%m-%dT%H:%M:%S%z")
-        write_json(self.folder / "status.json", {"state": state, "time": now, **details})
+        write_json(self.folder / "status.json", {"state": state, "time": _now(), **details})
 
     def log(self, record: dict[str, Any]) -> None:
         """Append one line to metrics.jsonl."""
@@ -102,9 +138,55 @@ class Run:
         """Read results/<name>.json."""
         return json.loads((self.folder / "results" / f"{name}.json").read_text())
 
+    @property
+    def sittings(self) -> list[dict[str, Any]]:
+        """What each sitting of the training ran on, the last one last."""
+        path = self.folder / "environment.json"
+        if not path.exists():
+            return []
+        there = json.loads(path.read_text())
+        return [of_version_0_1(sitting) for sitting in there.pop("sittings", [there])]
+
+    def check_sitting(self, **here: Any) -> dict[str, Any]:
+        """Compare what is found here with the last sitting of a run that goes on.
+
+        Args:
+            here: "data", "processes" and "precision", see `sittings.result_changes`.
+
+        Returns:
+            What to record of the changes: "accepted" and "changed".
+
+        Raises:
+            ValueError: the result would change, and that was not accepted; says what differs.
+        """
+        changed = differences(to_dict(self.recorded), to_dict(self.config))
+        found: dict[str, str] = {}
+        if self.sittings and (self.checkpoint("last") / "trainer.pt").exists():
+            found = result_changes(self.sittings[-1], here, changed)
+        refused = {name: text for name, text in found.items() if name not in self.accept}
+        if refused:
+            options = " ".join(f"--accept {name}" for name in refused)
+            raise ValueError(
+                f"going on with {self.folder} would change its result. "
+                f"{'. '.join(refused.values())}. Go on as before, or accept it by name, which is "
+                f"recorded (-p accept '{json.dumps([*refused])}', or {options}), or give another "
+                "run_dir."
+            )
+        return {"accepted": found, "changed": [*changed.values()]}
+
+    def record_config(self) -> None:
+        """Write the present settings into config.json."""
+        write_json(self.folder / "config.json", to_dict(self.config))
+        self.recorded = self.config
+
     def write_environment(self, **details: Any) -> None:
-        """Record what the run ran on."""
-        write_json(self.folder / "environment.json", {**environment(), **details})
+        """Record what the run runs on from now on: one more sitting, whose entries also stand at
+        the top of environment.json."""
+        sitting = {"time": _now(), **environment(), **details}
+        write_json(
+            self.folder / "environment.json",
+            {**sitting, "sittings": [*self.sittings, sitting]},
+        )
 
     def write_card(self, verdict: str, results: dict[str, Any]) -> None:
         """README.md of the run: what it is, how it was made, how good it is, what it is not for.
@@ -161,8 +243,13 @@ class Run:
         shutil.rmtree(previous, ignore_errors=True)
 
 
+def _now() -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%S%z")
+
+
 def environment() -> dict[str, Any]:
-    """Python, packages, machine, and the state of the source tree."""
+    """Python, packages, machine, and the state of the source tree, where the code that runs is
+    tracked by it: a package installed inside another project's tree is not."""
 
     def git(*arguments: str) -> str | None:
         source = Path(__file__).parent
@@ -173,15 +260,16 @@ def environment() -> dict[str, Any]:
         except (OSError, subprocess.CalledProcessError):
             return None
 
+    is_tracked = git("ls-files", "--error-unmatch", Path(__file__).name) is not None
     cuda = torch.cuda.get_device_name() if torch.cuda.is_available() else None
-    changes = git("status", "--porcelain", "--untracked-files=no")
+    changes = git("status", "--porcelain", "--untracked-files=no") if is_tracked else None
     return {
         "python": platform.python_version(),
         "packages": {name: importlib.metadata.version(name) for name in PACKAGES},
         "platform": platform.platform(),
         "cpu_threads": torch.get_num_threads(),
         "cuda": cuda,
-        "git_commit": git("rev-parse", "HEAD"),
+        "git_commit": git("rev-parse", "HEAD") if is_tracked else None,
         "git_dirty": None if changes is None else bool(changes),
     }
 
@@ -192,16 +280,3 @@ def _rounded(value: Any) -> str:
     if isinstance(value, list):
         return " to ".join(_rounded(item) for item in value)
     return str(value)
-
-
-def _differences(there: Any, given: Any, path: str = "") -> list[str]:
-    if isinstance(there, dict) and isinstance(given, dict):
-        names = sorted(there.keys() | given.keys())
-        return [
-            line
-            for name in names
-            for line in _differences(
-                there.get(name), given.get(name), f"{path}.{name}" if path else name
-            )
-        ]
-    return [] if there == given else [f"{path} is {there!r} there and {given!r} here"]

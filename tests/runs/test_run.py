@@ -216,7 +216,10 @@ def test_kill_at_any_moment_leaves_a_whole_checkpoint(run, monkeypatch, killed_a
 def test_environment_says_what_the_run_ran_on(run):
     run.write_environment(seed=3)
     there = json.loads((run.folder / "environment.json").read_text())
-    assert there == {**environment(), "seed": 3}
+    assert there.keys() == {*environment(), "time", "seed", "sittings"}
+    assert (
+        there["sittings"] == run.sittings == [{k: v for k, v in there.items() if k != "sittings"}]
+    )
     assert there["packages"].keys() >= {"torch", "transformers", "numpy"}
     assert there["cpu_threads"] >= 1
     assert there["git_commit"] is None or len(there["git_commit"]) == 40
