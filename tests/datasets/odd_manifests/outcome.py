@@ -41,10 +41,9 @@ class Seen:
 def look(root: Path, case: Case, on_problem: str) -> Seen:
     seen = Seen()
     splits = set(expected(case.right[0], "split", SPLITS).values())
-    opened = {}
-    try:
-        for split in sorted(splits):
-            opened[split] = Table(root, split, SIZE, on_problem=on_problem, **case.options)
+    try:  # as a run opens them
+        open_split = Table.opener(root, sorted(splits), SIZE, on_problem=on_problem, **case.options)
+        opened = {split: open_split(split) for split in sorted(splits)}
     except Exception as error:
         seen.error = error
         return seen
