@@ -131,8 +131,8 @@ def _read_csv(path: Path, text: str) -> pd.DataFrame:
 def _read_parquet(path: Path, content: bytes) -> pd.DataFrame:
     try:
         table = pd.read_parquet(io.BytesIO(content)).astype(object)
-    except (ValueError, OSError) as error:  # pyarrow's errors are of both kinds
-        reason = str(error).splitlines()[0]
+    except Exception as error:  # pyarrow and pandas raise what their parsers do, KeyError too
+        reason = repr(error).splitlines()[0]
         raise _refused(path, "no Parquet file", reason, "Write or copy it again.") from error
     table = table.where(table.notna(), None)  # every type has a missing value of its own
     for column in table.columns:

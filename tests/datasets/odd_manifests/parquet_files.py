@@ -27,6 +27,18 @@ def table(change=None, *, cut=None, name=NAME, index=False):
     return write
 
 
+def spoiled(write, old, new):
+    """Some bytes of the file are others, of the same length."""
+
+    def spoil(folder: Folder):
+        write(folder)
+        path = folder.root / NAME
+        assert old in path.read_bytes()
+        path.write_bytes(path.read_bytes().replace(old, new))
+
+    return spoil
+
+
 def arrow(**columns):
     """Columns of Arrow types, beside those of the manifest."""
 
@@ -67,6 +79,9 @@ CASES = [
     parquet("empty_file", lambda f: f.manifest(b"", NAME), refused(FILE, "Parquet|empty")),
     parquet("truncated", table(cut=-30), refused(FILE, "Parquet")),
     parquet("first_half", table(cut=900), refused(FILE, "Parquet")),
+    parquet("pandas_part_damaged",
+            spoiled(table(index=None), b'"name": null', b'"nome": null'),
+            PLAIN, refused(FILE, "Parquet")),
     parquet("of_csv", lambda f: f.manifest(f.text(), NAME), PLAIN, refused(FILE, "Parquet")),
     parquet("named_csv", table(name="manifest.csv"), PLAIN,
             refused(r"manifest\.csv", "Parquet"), manifest="manifest.csv"),
