@@ -80,7 +80,7 @@ CASES = [
     parquet("truncated", table(cut=-30), refused(FILE, "Parquet")),
     parquet("first_half", table(cut=900), refused(FILE, "Parquet")),
     parquet("pandas_part_damaged",
-            spoiled(table(index=None), b'"name": null', b'"nome": null'),
+            spoiled(table(), b"ImluZGV4X2Nv", b"ImluZGV5X2Nv"),
             PLAIN, refused(FILE, "Parquet")),
     parquet("of_csv", lambda f: f.manifest(f.text(), NAME), PLAIN, refused(FILE, "Parquet")),
     parquet("named_csv", table(name="manifest.csv"), PLAIN,
