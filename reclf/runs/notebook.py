@@ -77,8 +77,7 @@ def check_parameters(p: SimpleNamespace, **rules: Iterable[str] | float) -> None
 
     Args:
         p: of `read_parameters`.
-        rules: by name: the choices, or the least number. Those of a list are for its entries, and
-            it must have some.
+        rules: by name: the choices, or the least number. A list must have some of the choices.
 
     Raises:
         ValueError: each name with its rule and its value.
@@ -86,17 +85,18 @@ def check_parameters(p: SimpleNamespace, **rules: Iterable[str] | float) -> None
     problems = []
     for name, rule in rules.items():
         value = getattr(p, name)
-        if value == []:
-            problems.append(f"{name} must not be empty")
-        for entry in value if isinstance(value, list) else [value]:
-            try:
-                if isinstance(rule, Iterable):
-                    check_choice(name, entry, tuple(rule))
-                else:
-                    is_number = isinstance(entry, int | float)
-                    check(is_number and entry >= rule, name, entry, f"be at least {rule:g}")
-            except ValueError as error:
-                problems.append(str(error))
+        try:
+            if not isinstance(rule, Iterable):
+                is_number = isinstance(value, int | float)
+                check(is_number and value >= rule, name, value, f"be at least {rule:g}")
+            elif isinstance(value, list):
+                choices = list(rule)
+                is_known = bool(value) and all(entry in choices for entry in value)
+                check(is_known, name, value, f"be some of {choices}")
+            else:
+                check_choice(name, value, tuple(rule))
+        except ValueError as error:
+            problems.append(str(error))
     if problems:
         raise ValueError("; ".join(problems))
 

@@ -51,14 +51,14 @@ WRONG = [
     ("study/ablation", {"seeds": 0, "split": "tst"}, "seeds must be at least 1, got 0; split must"),
     ("study/attribution", {"fill": "black"}, "fill must be one of blur, mean, got 'black'"),
     ("study/attribution", {"curve_steps": 1}, "curve_steps must be at least 2"),
-    ("study/benchmark", {"parts": ["score"]}, "parts must be one of scores, memory"),
-    ("study/benchmark", {"parts": []}, "parts must not be empty"),
+    ("study/benchmark", {"parts": ["score"]}, "parts must be some of ['scores', 'memory'"),
+    ("study/benchmark", {"parts": []}, "'step', 'data'], got []"),
     ("study/figures", {"step": -2}, "step must be at least -1"),
     ("study/oracle", {"steps": 10}, "steps must be at least 20, got 10"),
     ("study/oracle", {"pairs": 8}, "pairs must be at least 16, got 8"),
     ("study/phantom", {"pair_fact": "sides"}, "pair_fact must be one of "),
     ("study/phantom", {"split": "tset"}, "split must be one of train, val, test, got 'tset'"),
-    ("study/relations", {"hospitals": ["D"]}, "hospitals must be one of A, B, C, got 'D'"),
+    ("study/relations", {"hospitals": ["D"]}, "some of ['A', 'B', 'C'], got ['D']"),
 ]  # fmt: skip
 
 

@@ -81,12 +81,12 @@ def test_all_rules_that_are_broken_are_in_one_error():
     p = SimpleNamespace(metric="auc", studies=-1, parts=["a", "c"], empty=[], optional="")
     check_parameters(p, metric=["auc"], studies=-1, parts="abc", optional=("", "x"))
     with pytest.raises(ValueError, match="metric must") as error:
-        check_parameters(p, metric=("auroc", "f1"), studies=0, parts=("a", "b"), empty=1)
+        check_parameters(p, metric=("auroc", "f1"), studies=0, parts=("a", "b"), empty="ab")
     assert str(error.value).split("; ") == [
         "metric must be one of auroc, f1, got 'auc'",
         "studies must be at least 0, got -1",
-        "parts must be one of a, b, got 'c'",
-        "empty must not be empty",
+        "parts must be some of ['a', 'b'], got ['a', 'c']",
+        "empty must be some of ['a', 'b'], got []",
     ]
-    with pytest.raises(ValueError, match="parts must be at least 1, got 'a'"):
-        check_parameters(p, parts=1)
+    with pytest.raises(ValueError, match="metric must be at least 1, got 'auc'"):
+        check_parameters(p, metric=1)
