@@ -1,8 +1,9 @@
 """COVIDx: the chest radiographs that COVID-Net's scripts gather, in two of its versions.
 
     version "9A"      root/{train,test}_COVIDx9A.txt, three classes: normal, pneumonia, COVID-19
-    version "CXR-4"   root/{train,val,test}.txt, two classes: negative, positive
-    both              root/{train,val,test}/<filename>
+    version "CXR-3"   root/{train,test}.txt, two classes: negative, positive; CXR-2 too
+    version "CXR-4"   root/{train,val,test}.txt, the same classes
+    all               root/{train,val,test}/<filename>
 
 Lines are "patient filename class source", separated by spaces, without a header; a file name may
 hold spaces itself. Versions are different data sets: always name the one of a result. From
@@ -21,15 +22,19 @@ from .tiny import draw_chest, write_image
 
 FILES: dict[tuple[str, ...], dict] = {
     ("train_COVIDx9A.txt",): {"version": "9A"},
-    ("train.txt", "val.txt", "test.txt", "train"): {"version": "CXR-4"},
+    ("train.txt", "test.txt", "train"): {"version": "CXR-3"},
+    ("train.txt", "val.txt", "test.txt", "train"): {"version": "CXR-4"},  # the later one counts
 }
-CLASSES = {"9A": ("normal", "pneumonia", "COVID-19"), "CXR-4": ("negative", "positive")}
+_TWO = ("negative", "positive")
+CLASSES = {"9A": ("normal", "pneumonia", "COVID-19"), "CXR-3": _TWO, "CXR-4": _TWO}
 _SOURCE = {
     "9A": "from COVID-Net's script create_COVIDx.ipynb, https://github.com/lindawangg/COVID-Net",
+    "CXR-3": "with COVIDx CXR-3, https://www.kaggle.com/datasets/andyczhao/covidx-cxr2",
     "CXR-4": "with COVIDx CXR-4, https://www.kaggle.com/datasets/andyczhao/covidx-cxr2",
 }
 _LISTS = {
     "9A": {"train": "train_COVIDx9A.txt", "test": "test_COVIDx9A.txt"},
+    "CXR-3": {"train": "train.txt", "test": "test.txt"},
     "CXR-4": {"train": "train.txt", "val": "val.txt", "test": "test.txt"},
 }
 
@@ -38,12 +43,12 @@ class Covidx(Loader):
     """One study per image.
 
     Args:
-        split: version 9A has no val: a tenth of the patients of train.
-        version: "9A" or "CXR-4".
+        split: versions 9A and CXR-3 have no val: a tenth of the patients of train.
+        version: "9A", "CXR-3" or "CXR-4".
         on_problem: some lists repeat lines, which is a "duplicate study": "skip" leaves the
             repetition out.
 
-    Labels: 9A has normal, pneumonia and COVID-19, of which one is 1; CXR-4 has COVID-19.
+    Labels: 9A has normal, pneumonia and COVID-19, of which one is 1; the others have COVID-19.
     Study.meta has the class as in the list, and the source of the image.
     """
 
@@ -72,7 +77,7 @@ class Covidx(Loader):
 
 
 def _labels(kind: str, version: str) -> dict[str, float]:
-    if version == "CXR-4":
+    if version != "9A":
         return {"COVID-19": float(kind == "positive")}
     return {name: float(name == kind) for name in CLASSES[version]}
 
@@ -98,7 +103,7 @@ def _read(path: Path, classes: tuple[str, ...]) -> list[tuple[str, str, str, str
 
 
 def write_tiny(root: str | Path, *, version: str = "9A") -> Path:
-    """Write a made-up copy of either version: 30 images of train, 6 of each other list."""
+    """Write a made-up copy of a version: 30 images of train, 6 of each other list."""
     root, number = Path(root), 0
     for key, name in _LISTS[version].items():
         lines = []

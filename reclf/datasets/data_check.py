@@ -3,14 +3,15 @@
     folder or manifest -> recognize -> loader of reclf.datasets -> every study read -> DataCheck
 
 The data set is read by the loader that training uses, so that what is found here is what training
-would meet. Each loader's FILES say by which files its layout is recognised.
+would meet.
 """
 
 import hashlib
+import json
 import os
 import warnings
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,23 +19,24 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from tqdm.auto import tqdm
 
 from reclf.data.collate import report_key
 from reclf.data.radiographs import ImageError
 from reclf.data.reports import clean, split_words
 from reclf.data.study import Study
+from reclf.runs.progress import track
 
 from .base import FileStudies, LoaderOptions, Row
 from .prepare import read_recipe
 from .problems import DataProblems, MissingSplit
-from .registry import import_module, load_dataset, module_names
+from .recognition import check_line, image_files, options_for, recognize, unread_tables
+from .registry import has_option, opener
+from .selection import BLANK
 from .splits import SPLITS
 
-IMAGE_ENDINGS = (".png", ".jpg", ".jpeg", ".dcm", ".dicom")
 VIEW_COLUMNS = ("view", "ViewPosition", "View Position", "projection", "Frontal/Lateral")
-_BLANK = 0.02  # standard deviation of the pixels, of 1.0, below which an image shows nothing
 _SIZE = 128  # pixels at which studies are read
+_DRAWN = 200  # studies of a data set without an end
 
 
 @dataclass
@@ -54,6 +56,7 @@ class DataCheck:
         report_notes: what is to be known about the reading of reports -> every example.
         repeated: the texts that stand in most studies -> how many.
         samples: a few studies per split, for a contact sheet.
+        advice: what to do next, with the line to paste.
     """
 
     layout: str
@@ -68,10 +71,12 @@ class DataCheck:
     report_notes: dict[str, list[str]] = field(default_factory=dict)
     repeated: dict[str, int] = field(default_factory=dict)
     samples: list[tuple[str, Study]] = field(default_factory=list)
+    advice: list[str] = field(default_factory=list)
 
     def note(self, kind: str, *examples: str) -> None:
-        known = self.problems.setdefault(kind, [])
-        known += [example for example in examples if example not in set(known)]
+        if examples:
+            known = self.problems.get(kind, [])
+            self.problems[kind] = list(dict.fromkeys([*known, *examples]))
 
     def tables(self) -> dict[str, pd.DataFrame]:
         """The findings as tables with a title each, problems first; empty ones are left out."""
@@ -101,53 +106,6 @@ def _with_examples(found: Mapping[str, Sequence[str]], kind: str, count: str) ->
     return pd.DataFrame(rows, columns=[kind, count, "examples"])
 
 
-def recognize(root: str | Path) -> tuple[str, dict[str, Any]]:
-    """Name of the loader for a folder, and the options that its layout asks for.
-
-    A file is taken for a manifest of `datasets.table`; a folder with images and no known table is
-    "images".
-
-    Raises:
-        ValueError: for a folder that holds nothing known, or the layouts of two loaders.
-    """
-    root = Path(root)
-    if root.is_file():
-        return "table", {"manifest": root.name}
-    if not root.is_dir():
-        raise ValueError(f"there is no folder {root.absolute()}")
-    found = _matches(root)
-    if len(found) > 1:
-        raise ValueError(
-            f"{root} looks like {' and '.join(sorted(found))}: say which, by the parameter dataset"
-        )
-    if found:
-        return next(iter(found.items()))
-    if next(_image_files(root), None):
-        return "images", {}
-    below = [folder for folder in sorted(root.iterdir()) if folder.is_dir() and _matches(folder)]
-    hint = f"; did you mean {below[0]}?" if below else f"; known: {', '.join(sorted(_known()))}"
-    raise ValueError(f"{root} holds no image and the files of no known data set{hint}")
-
-
-def _known() -> dict[str, Mapping[tuple[str, ...], Mapping[str, Any]]]:
-    """Loader -> patterns of files that must all be there -> options."""
-    files = {name: getattr(import_module(name), "FILES", {}) for name in module_names()}
-    return {name: layouts for name, layouts in files.items() if layouts}
-
-
-def _matches(root: Path) -> dict[str, dict[str, Any]]:
-    return {
-        name: dict(options)
-        for name, layouts in _known().items()
-        for patterns, options in layouts.items()
-        if all(next(root.glob(pattern), None) for pattern in patterns)
-    }
-
-
-def _image_files(root: Path) -> Iterator[Path]:
-    return (path for path in root.rglob("*") if path.suffix.lower() in IMAGE_ENDINGS)
-
-
 def check_data(
     root: str | Path,
     dataset: str = "",
@@ -171,34 +129,74 @@ def check_data(
     found: dict[str, Any] = {}
     if not dataset:
         dataset, found = recognize(root)
-    check = DataCheck(dataset, str(root), {**found, **(options or {})})
+    # A data set that is drawn takes no folder.
+    check = DataCheck(dataset, "" if root == Path() else str(root), {**found, **(options or {})})
     places: dict[bytes, list[Place]] = {}
     texts: Counter[str] = Counter()
-    for split, data in _open(check, root.parent if root.is_file() else root).items():
-        step = max(1, len(data) // most) if most else 1
+    folder = root.parent if root.is_file() else root
+    opened = _open(check, folder)
+    for split, data in opened.items():
+        at_most = most or (_DRAWN if getattr(data, "endless", False) else len(data))
+        step = max(1, len(data) // at_most)
         indices = range(0, len(data), step)
-        shown = set(indices[:: max(1, len(indices) // samples)][:samples] if samples else ())
+        read: list[str] = []
+        kept = set(indices[:: max(1, len(indices) // samples)][:samples] if samples else ())
         with ThreadPoolExecutor(min(16, 2 * (os.cpu_count() or 1))) as pool:
             seen = pool.map(_look, [data] * len(indices), indices)
-            bar = tqdm(seen, desc=split, total=len(indices), disable=not progress)
-            for index, (study, place, size, problem) in zip(indices, bar, strict=True):
+            shown = track(seen, split if progress else "", "studies", len(indices))
+            for index, (study, place, size, problem) in zip(indices, shown, strict=True):
                 if problem:
                     check.note(*problem)
                     continue
+                read.append(study.report)
                 places.setdefault(place.content, []).append(place)
                 check.sizes[size] = check.sizes.get(size, 0) + 1
-                if index in shown:
+                if index in kept:
                     check.samples.append((split, study))
         check.splits[split]["read"] = len(indices)
         _count_labels(check, split, data)
-        texts.update(_measure_reports(check, split, data.reports))
+        texts.update(_measure_reports(check, split, getattr(data, "reports", read)))
         for kind, examples in getattr(data, "report_notes", {}).items():
-            check.report_notes.setdefault(kind, []).extend(examples)
+            known = check.report_notes.get(kind, [])
+            check.report_notes[kind] = list(dict.fromkeys([*known, *examples]))
         for view, n in _views(data).items():
             check.views[view] = max(n, check.views.get(view, 0))
     _note_duplicates(check, places)
     check.repeated = {text: n for text, n in texts.most_common(5) if n > 1}
+    if len(texts) == 1 and check.repeated:
+        check.note("one report for all studies", next(iter(texts))[:80])
+    check.advice = _advice(check, folder)
     return check
+
+
+def _advice(check: DataCheck, root: Path) -> list[str]:
+    """What to do next; the tables of a folder that nothing read are noted as well."""
+    if check.layout == "images":
+        tables = unread_tables(root)
+        check.note("table that nothing read", *(f"{name}: {what}" for name, what in tables.items()))
+        ways = [options for name in tables if (options := options_for(root, name))]
+        if not ways:
+            return [
+                "Write a manifest.csv with the columns image, report, patient_id: docs/data.md."
+            ]
+        return [
+            "Read the folder with its table; correct the columns where they are not these:",
+            *(check_line(root, "table", options) for options in ways),
+        ]
+    if not check.reports or check.layout == "prepared":
+        return []
+    train = f"-p preset table_small -p dataset {check.layout}"
+    train += f" -p data_root {root}" if check.root else ""
+    train += " -p on_problem skip" if check.problems else ""
+    if check.options:
+        train += f" -p overrides '{json.dumps({'data.options': check.options})}'"
+    return [
+        "Train without the studies that have problems, or correct them first:"
+        if check.problems
+        else "Nothing is wrong with it. Train on it:",
+        "mkdir -p runs/mine",
+        f"papermill notebooks/pretrain.ipynb runs/mine/notebook.ipynb -p run_dir runs/mine {train}",
+    ]
 
 
 @dataclass(frozen=True)
@@ -214,16 +212,23 @@ class Place:
 def _open(check: DataCheck, root: Path) -> dict[str, Any]:
     """Every split that can be read; what keeps one from it is noted."""
     waiting, opened = list(SPLITS), {}
+    try:
+        open_split = _opener(check, root)
+    except (DataProblems, FileNotFoundError) as error:
+        _note_error(check, error)
+        return {}
     for split in waiting:  # which grows by the splits of a manifest's own
         try:
-            data = _load(check, root, split)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", UserWarning)  # what is left out is listed instead
+                data = open_split(split)
         except MissingSplit as missing:
             waiting += [name for name in missing.present if name and name not in waiting]
+            if not missing.present:
+                check.note("table without rows", str(root))
             continue
         except (DataProblems, FileNotFoundError) as error:
-            found = getattr(error, "problems", None) or {"missing file": [str(error)]}
-            for kind, examples in found.items():
-                check.note(kind, *examples)
+            _note_error(check, error)
             continue
         opened[split] = data
         counts = getattr(data, "split_counts", {split: len(data)})
@@ -237,19 +242,25 @@ def _open(check: DataCheck, root: Path) -> dict[str, Any]:
     return opened
 
 
-def _load(check: DataCheck, root: Path, split: str) -> Any:
-    options: dict[str, Any] = {**check.options, "on_problem": "skip"}
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # what is left out is listed instead
-        if check.layout != "images":
-            size = read_recipe(root).image_size if check.layout == "prepared" else _SIZE
-            return load_dataset(check.layout, root, split, size, **options)
-        rows = [
-            Row(str(path.relative_to(root)), "", "train", path)  # nobody is known
-            for path in sorted(_image_files(root))
-        ]
-        skip = LoaderOptions(on_problem="skip")
-        return FileStudies(str(root), split, rows, _SIZE, skip, reports=False)
+def _note_error(check: DataCheck, error: Exception) -> None:
+    found = getattr(error, "problems", None) or {"missing file": [str(error)]}
+    for kind, examples in found.items():
+        check.note(kind, *examples)
+
+
+def _opener(check: DataCheck, root: Path) -> Callable[[str], Any]:
+    options: dict[str, Any] = dict(check.options)
+    if check.layout != "images":
+        size = read_recipe(root).image_size if check.layout == "prepared" else _SIZE
+        if has_option(check.layout, "on_problem"):
+            options["on_problem"] = "skip"
+        return opener(check.layout, root if check.root else "", SPLITS, size, **options)
+    rows = [
+        Row(str(path.relative_to(root)), "", "train", path)  # nobody is known
+        for path in sorted(image_files(root))
+    ]
+    skip = LoaderOptions(on_problem="skip")
+    return lambda split: FileStudies(str(root), split, rows, _SIZE, skip, reports=False)
 
 
 def _look(data: Any, index: int) -> tuple[Any, Any, Any, tuple[str, str] | None]:
@@ -265,7 +276,7 @@ def _look(data: Any, index: int) -> tuple[Any, Any, Any, tuple[str, str] | None]
         hashlib.blake2b(content, digest_size=16).digest(), name, data.split, study.patient_id
     )
     size = (study.frame.height, study.frame.width) if study.frame else study.image.shape
-    if np.std(study.image) < _BLANK:
+    if np.std(study.image) < BLANK:
         return study, place, size, ("image that shows nothing", name)
     return study, place, size, None
 

@@ -43,7 +43,7 @@ def test_the_wrong_version_is_refused(root):
     assert "missing train.txt" in message
     assert "missing val (1)" in message
     assert "kaggle.com/datasets/andyczhao/covidx-cxr2" in message
-    with pytest.raises(ValueError, match="version must be one of 9A, CXR-4, got '6'"):
+    with pytest.raises(ValueError, match="version must be one of 9A, CXR-3, CXR-4, got '6'"):
         Covidx(root, "train", SIZE, version="6")
 
 

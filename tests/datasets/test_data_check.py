@@ -1,7 +1,9 @@
 """The data check finds what was planted, and only that."""
 
 import importlib
+import json
 import pkgutil
+import shlex
 import shutil
 
 import numpy as np
@@ -10,8 +12,9 @@ import pytest
 from PIL import Image
 
 from reclf import datasets
-from reclf.datasets import mimic_cxr, ms_cxr
-from reclf.datasets.data_check import check_data, recognize
+from reclf.datasets import covidx, mimic_cxr, ms_cxr
+from reclf.datasets.data_check import check_data
+from reclf.datasets.recognition import recognize
 from reclf.datasets.tiny import draw_chest, write_image
 
 LOADERS = [
@@ -158,6 +161,65 @@ def test_images_without_a_table(tmp_path):
     assert found.layout == "images"
     assert found.splits["train"]["usable"] == 3
     assert list(found.problems) == ["same image twice"]
+
+
+def test_tables_that_nothing_read_are_named_with_the_line_that_reads_them(tmp_path):
+    for number in range(3):
+        write_image(tmp_path / f"films/{number}.png", draw_chest(number))
+    rows = [
+        {
+            "filename": f"films/{n}.png",
+            "subject": n,
+            "finding_text": f"Effusion {n}.",
+            "fold": "train",
+        }
+        for n in range(3)
+    ]
+    pd.DataFrame(rows).to_csv(tmp_path / "labels.csv", index=False)
+    (tmp_path / "train_list.txt").write_text("films/0.png\nfilms/1.png\n")
+    found = check(tmp_path)
+    assert found.layout == "images"
+    assert found.problems["table that nothing read"] == [
+        "labels.csv: 3 rows, columns filename, subject, finding_text, fold",
+        "train_list.txt: it begins with 'films/0.png'",
+    ]
+    line = next(line for line in found.advice if line.startswith("papermill"))
+    words = shlex.split(line)
+    given = dict(zip(words[4::3], words[5::3], strict=True))
+    assert given["data_root"] == str(tmp_path)
+    again = check(tmp_path, dataset=given["dataset"], options=json.loads(given["options"]))
+    assert again.problems == {}
+    assert again.splits["train"]["patients"] == 3
+    assert again.reports["train"]["reports"] == 3
+
+
+def test_lists_of_covidx_without_val_are_its_version(tmp_path):
+    covidx.write_tiny(tmp_path, version="CXR-3")
+    found = check(tmp_path)
+    assert (found.layout, found.options) == ("covidx", {"version": "CXR-3"})
+    assert set(found.splits) == {"train", "val", "test"}
+
+
+def test_no_rows_and_one_report_for_all_are_problems(root):
+    edit(root, lambda table: table.assign(report="Normal."))
+    assert check(root).problems["one report for all studies"] == ["normal"]
+    edit(root, lambda table: table[:0])
+    assert check(root).problems
+
+
+def test_advice_trains_without_the_studies_that_have_problems(root):
+    assert check(root).advice[0] == "Nothing is wrong with it. Train on it:"
+    (root / "images/1.jpg").unlink()
+    found = check(root, options={"label_columns": None})
+    words = shlex.split(found.advice[-1])
+    assert words[words.index("on_problem") + 1] == "skip"
+    assert json.loads(words[-1]) == {"data.options": {"label_columns": None}}
+
+
+def test_a_class_without_the_option_on_problem():
+    found = check("", dataset="phantom", most=2)
+    assert found.problems == {}
+    assert found.splits["train"]["read"] == 2
 
 
 def test_what_is_not_recognised(tmp_path):
