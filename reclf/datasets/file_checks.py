@@ -18,13 +18,14 @@ from typing import Any, TypeVar
 
 from reclf.data.radiographs import Frame, ImageError, frame_of, image_size
 from reclf.runs.files import write_json
-from reclf.runs.in_threads import MANY, each
+from reclf.runs.in_threads import each
 
 from .boxes import box_problems
 
 T = TypeVar("T")
 Found = list[tuple[str, str]]  # kind of problem, example
 
+MANY = 2_000  # rows from which on a check is remembered
 _RULES = "1"  # of this file: another number forgets what was remembered
 
 
@@ -74,7 +75,7 @@ def check_files(
         each_row = each(lambda row: _headers(row, square), rows, f"{title}: headers")
         return {str(index): wrong for index, wrong in enumerate(each_row) if wrong}
 
-    known = remembered("headers", digest.hexdigest(), find) if len(rows) >= MANY // 10 else find()
+    known = remembered("headers", digest.hexdigest(), find) if len(rows) >= MANY else find()
     return {int(index): [(kind, text) for kind, text in wrong] for index, wrong in known.items()}
 
 

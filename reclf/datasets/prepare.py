@@ -34,7 +34,7 @@ from reclf.data.radiographs import ImageError
 from .arrow_schema import FEATURES, pack
 from .file_checks import files_of
 from .problems import DataProblems, MissingSplit
-from .registry import load_dataset
+from .registry import opener
 from .splits import SPLITS
 
 FORMAT = 1  # of the files; another number is refused, not guessed at
@@ -69,6 +69,9 @@ class Recipe:
         """The indices of the studies in each shard."""
         total, most = self.splits[split]["studies"], self.studies_per_shard
         return [range(first, min(first + most, total)) for first in range(0, total, most)]
+
+    def paths(self, root: Path, split: str) -> list[Path]:
+        return [shard_path(root, split, number) for number in range(len(self.shards(split)))]
 
     def differences(self, other: "Recipe") -> list[str]:
         """What differs, in words."""
@@ -130,7 +133,7 @@ def prepare(
     splits: Sequence[str] = SPLITS,
     options: Mapping[str, Any] | None = None,
     bits: str = "auto",
-    unreadable: str = "refuse",
+    unreadable: str = "",
     length: int = 0,
     studies_per_shard: int = 1024,
     processes: int = 0,
@@ -148,7 +151,7 @@ def prepare(
         bits: "8" or "16" per pixel; "auto" takes 16 where a file is deeper than 8, or is none.
         unreadable: "refuse" stops at a file that is damaged inside its pixels, and goes on when
             called again; "skip" leaves such studies out, names them in a warning and in
-            left_out.txt.
+            left_out.txt. Empty: as the option on_problem.
         length: at most so many studies per split, for the endless phantom; 0 takes all.
         studies_per_shard: what a killed run loses at most, per process.
         processes: that decode at the same time; 0 takes one per core. Set 1 for a class of a
@@ -159,6 +162,7 @@ def prepare(
     """
     if bits not in ("auto", "8", "16"):
         raise ValueError(f"bits must be 'auto', '8' or '16', got {bits!r}")
+    unreadable = unreadable or (options or {}).get("on_problem", "refuse")
     if unreadable not in ("refuse", "skip"):
         raise ValueError(f"unreadable must be 'refuse' or 'skip', got {unreadable!r}")
     if min(image_size, studies_per_shard) < 1:
@@ -167,9 +171,10 @@ def prepare(
             f"{studies_per_shard}"
         )
     root, opened = Path(root), {}
+    open_split = opener(dataset, source, splits, image_size, **(options or {}))
     for split in splits:
         try:
-            opened[split] = load_dataset(dataset, source, split, image_size, **(options or {}))
+            opened[split] = open_split(split)
         except MissingSplit as error:
             warnings.warn(f"left out: {error}", stacklevel=2)
     if not opened:
@@ -204,11 +209,21 @@ def prepare(
                 with open(root / "left_out.txt", "a", encoding="utf-8") as file:
                     file.writelines(f"{line}\n" for line in left_out)
                 warnings.warn("left out: " + "; ".join(left_out), stacklevel=2)
+    for split in opened:
+        if not any(has_studies(path) for path in recipe.paths(root, split)):
+            raise ImageError(
+                f"no study of split {split!r} can be read: see {root / 'left_out.txt'}"
+            )
     return recipe
 
 
 def shard_path(root: Path, split: str, number: int) -> Path:
     return root / split / f"shard-{number:05d}"
+
+
+def has_studies(shard: Path) -> bool:
+    """False for the empty folder of a shard whose studies were all left out."""
+    return any(shard.iterdir())
 
 
 def _begin(root: Path, recipe: Recipe) -> None:
@@ -277,8 +292,11 @@ def _write_shard(
         deep = recipe.bits == "16" or (recipe.bits == "auto" and _is_deep(data, index))
         for name, value in pack(study, 16 if deep else 8).items():
             columns[name].append(value)
-    with _without_bars():
-        arrow.Dataset.from_dict(columns, features=FEATURES).save_to_disk(part)
+    if columns["image"]:
+        with _without_bars():
+            arrow.Dataset.from_dict(columns, features=FEATURES).save_to_disk(part)
+    else:
+        part.mkdir(parents=True)
     try:
         os.replace(part, path)
     except OSError:

@@ -77,7 +77,7 @@ class Prepared:
                 f"{root} was prepared with image_size={recipe.image_size}, asked for {image_size}: "
                 f"use {recipe.image_size}, or prepare it again"
             )
-        paths = [prepare.shard_path(root, split, n) for n in range(len(recipe.shards(split)))]
+        paths = recipe.paths(root, split)
         if missing := [path.name for path in paths if not path.is_dir()]:
             raise DataProblems(
                 str(root),
@@ -86,7 +86,8 @@ class Prepared:
             )
         if source is not None:
             _compare(root, recipe, split, source)
-        self._rows = arrow.concatenate_datasets([_load(path) for path in paths])
+        parts = [_load(path) for path in paths if prepare.has_studies(path)]
+        self._rows = arrow.concatenate_datasets(parts)
         self.name, self.split = f"prepared {recipe.dataset} in {root}", split
         self.labels, self.image_size = tuple(recipe.labels), recipe.image_size
         self.recipe, self.split_counts = recipe, {**counts, split: len(self._rows)}

@@ -204,6 +204,31 @@ def test_studies_that_cannot_be_decoded_are_left_out_on_request(raw, tmp_path):
         make(copy, raw, unreadable="ignore")
 
 
+def test_a_shard_whose_studies_are_all_left_out_holds_nothing(raw, tmp_path):
+    rows = load_dataset("nih", raw, "train", SIZE).rows
+    for row in rows[4:8]:  # the second shard
+        row.image.write_bytes(b"no image")
+    copy = tmp_path / "copy"
+    with pytest.warns(UserWarning, match="left out: cannot read"):
+        make(copy, raw, options={"on_problem": "skip"})  # which `unreadable` follows
+    assert list((copy / "train/shard-00001").iterdir()) == []
+    data = load_dataset("prepared", copy, "train", SIZE)
+    assert [study.study_id for study in data] == [row.study_id for row in rows[:4] + rows[8:]]
+    made = {path.stat().st_mtime_ns for path in copy.rglob("*.arrow")}
+    make(copy, raw, options={"on_problem": "skip"})  # nothing is made again
+    assert {path.stat().st_mtime_ns for path in copy.rglob("*.arrow")} == made
+
+
+def test_a_split_of_which_nothing_can_be_read_is_an_error(raw, tmp_path):
+    for row in load_dataset("nih", raw, "val", SIZE).rows:
+        row.image.write_bytes(b"no image")
+    with (
+        pytest.warns(UserWarning, match="left out"),
+        pytest.raises(ValueError, match=r"no study of split 'val' can be read: see .*left_out"),
+    ):
+        make(tmp_path / "copy", raw, unreadable="skip")
+
+
 @pytest.mark.slow
 def test_a_killed_run_goes_on(raw, tmp_path):
     copy = tmp_path / "copy"
