@@ -25,8 +25,8 @@ from .boxes import boxes_in_square
 from .file_checks import differing_sizes
 from .masks import FilledBoxes, RunLengths
 from .problems import DataProblems, describe, refuse_missing_split
+from .rows import Conflicts, check_rows, find_conflicts, fingerprint, uncollected
 from .rows import Row as Row
-from .rows import check_rows, fingerprint
 from .splits import split_name
 
 
@@ -71,6 +71,7 @@ class FileStudies:
         image_size: side of the square images, in pixels.
         options: how images are read, and what is done about problems.
         reports: whether a report without words is a problem.
+        conflicts: of the rows, where they are known.
 
     Attributes:
         labels: names of the labels.
@@ -94,11 +95,18 @@ class FileStudies:
         options: LoaderOptions,
         *,
         reports: bool = True,
+        conflicts: Conflicts | None = None,
     ):
         self.split_counts = refuse_missing_split(name, split, (row.split for row in rows))
         square = image_size, options.fit
         self.rows, self.problems = check_rows(
-            rows, split, name, reports=reports, headers=options.headers, square=square
+            rows,
+            split,
+            name,
+            reports=reports,
+            headers=options.headers,
+            square=square,
+            conflicts=conflicts,
         )
         if self.problems and options.on_problem == "refuse":
             advice = 'Correct these, or leave the rows out with the option on_problem="skip".'
@@ -238,13 +246,21 @@ class Loader(FileStudies, ABC):
         shared = {name: options.pop(name) for name in vars(self.defaults) if name in options}
         self._options = replace(self.defaults, **shared)
         self.name, self.wanted = f"{self.title} in {root}", {split_name(s) for s in splits}
-        self._rows = list(self.read_rows(Path(root), **options))
+        with uncollected():
+            self._rows = list(self.read_rows(Path(root), **options))
+        self._conflicts = find_conflicts(self._rows)
 
     def _open(self, split: str, image_size: int) -> None:
-        rows, reports = self._rows, self.with_reports
-        del self._rows  # those of the other splits take memory
+        rows, conflicts = self._rows, self._conflicts
+        del self._rows, self._conflicts  # those of the other splits take memory
         super().__init__(
-            self.name, split_name(split), rows, image_size, self._options, reports=reports
+            self.name,
+            split_name(split),
+            rows,
+            image_size,
+            self._options,
+            reports=self.with_reports,
+            conflicts=conflicts,
         )
 
     @abstractmethod

@@ -22,7 +22,6 @@ import json
 import os
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -105,7 +104,7 @@ class CheXpert(Loader):
         self.view_counts = Counter(train.attrs["views"]) + Counter(valid.attrs["views"])
         rows = _rows(place, train, values, "train", left_out)
         if splits == "probe":
-            rows = [replace(row, split=val_of_patient(row.patient_id)) for row in rows]
+            rows = [row._replace(split=val_of_patient(row.patient_id)) for row in rows]
             return rows + _rows(place, valid, values, "test")
         rows += _rows(place, valid, values, "val", left_out)
         if "5x200" in self.wanted:

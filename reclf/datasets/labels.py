@@ -79,8 +79,7 @@ def label_rows(
         blank: what an empty cell becomes.
         where, kind, advice: for the error that lists every cell that is no label.
     """
-    rows: list[dict[str, float]] = [{} for _ in range(len(table))]
-    wrong = []
+    columns, wrong = [], []
     for name, of_uncertain in uncertain.items():
         values: dict[Any, float] = {}
         for cell, count in table[name].value_counts().items():
@@ -91,10 +90,12 @@ def label_rows(
                 wrong.append(f"{name} = {cell!r} in {count} rows")
             else:
                 values[cell] = value
-        for row, cell in zip(rows, table[name], strict=True):
-            row[name] = values.get(cell, math.nan)
+        columns.append([values.get(cell, math.nan) for cell in table[name].tolist()])
     refuse(where, kind, wrong, advice)
-    return rows
+    # Equal rows share their labels, hundreds of thousands of which take much memory.
+    rows = list(zip(*columns, strict=True)) if columns else [()] * len(table)
+    labels = {row: dict(zip(uncertain, row, strict=True)) for row in set(rows)}
+    return [labels[row] for row in rows]
 
 
 def _number(cell: str) -> float:
@@ -115,9 +116,9 @@ def rows_of_names(
         empty: of a cell without names: "nan", or "zero" for none of the labels.
         path: of the table, for the error that lists names that were not meant as such.
     """
+    cells = list(cells)
     names_of = {cell: _names(cell, separators) for cell in set(cells)}
-    rows = [names_of[cell] for cell in cells]
-    found = Counter(name for names in rows for name in names)
+    found = Counter(name for cell in cells for name in names_of[cell])
     if all(_number(name) in (-1, 0, 1) for name in found):
         advice = "A column of 1 and 0 is one label: list its name, label_columns: [name]."
         refuse(path, "label name that is a number", map(repr, found), advice)
@@ -131,7 +132,11 @@ def rows_of_names(
     refuse(path, "label name that holds several", joined, advice)
     refuse_unlike_spellings(path, "label spelled in two ways", found)
     labels, absent = sorted(found), {True: 0.0, False: blank_value(empty)}
-    return [{n: 1.0 if n in names else absent[bool(names)] for n in labels} for names in rows]
+    labels_of = {
+        cell: {name: 1.0 if name in names else absent[bool(names)] for name in labels}
+        for cell, names in names_of.items()
+    }
+    return [labels_of[cell] for cell in cells]
 
 
 def _names(cell: str, separators: str) -> set[str]:

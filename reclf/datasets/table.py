@@ -8,10 +8,11 @@ listed before the first image is used, see `base.check_rows`.
 """
 
 import math
+import os
 import posixpath
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -117,8 +118,8 @@ class Table(Loader):
         refuse_missing_columns(str(path), list(table.columns), wanted)
 
         for column in wanted:
-            table[column] = table[column].map(_text)
-        table[image_column] = table[image_column].map(_path)
+            paths = column == image_column or column in mask_columns
+            table[column] = _each(_path if paths else _text, table[column])
         if split_column is not None:
             refuse_misspelled_splits(path, table[split_column])
         named: dict[str | None, str] = {
@@ -160,7 +161,6 @@ class Table(Loader):
             own = [column for column in boxes if wanted[column] == "box_columns"]
             table = table.drop(columns=own).drop_duplicates()
 
-        records = table.to_dict("records")
         if isinstance(label_columns, str):
             labels = rows_of_names(table[label_columns], label_separator, empty_labels, path)
         else:
@@ -177,24 +177,37 @@ class Table(Loader):
             lost = _without_box(unmarked, boxes_of, labels_of)
             advice = "Give its numbers, or leave the label of its row empty: nothing was marked."
             refuse(box_path, "label without its box", lost, advice)
-        for record, row_labels in zip(records, labels, strict=True):
-            image = record[image_column]
-            patient = image if patient_column is None else record[patient_column]
-            masks = {name: _path(record[name]) for name in mask_columns}
+        nothing = [""] * len(table)
+        images = table[image_column].tolist()
+        patients = images if patient_column is None else table[patient_column].tolist()
+        if split_column is None:
+            splits = [split_of_patient(patient) for patient in patients]
+        else:
+            known = {cell: split_name(cell) for cell in table[split_column].unique()}
+            splits = [known[cell] for cell in table[split_column].tolist()]
+        columns = zip(
+            images if id_column is None else table[id_column].tolist(),
+            patients,
+            splits,
+            images,
+            nothing if report_column is None else table[report_column].tolist(),
+            labels,
+            _dicts(table[list(mask_columns)]),
+            _dicts(table.loc[:, [column not in wanted for column in table.columns]]),
+            strict=True,
+        )
+        folder = os.path.join(root, "")
+        for study, patient, split, image, report, row_labels, masks, meta in columns:
             yield Row(
-                study_id=image if id_column is None else record[id_column],
+                study_id=study,
                 patient_id=patient,
-                split=(
-                    split_of_patient(patient)
-                    if split_column is None
-                    else split_name(record[split_column])
-                ),
-                image=root / image,
-                report="" if report_column is None else record[report_column],
+                split=split,
+                image=image if image.startswith("/") else folder + image,
+                report=report,
                 labels=row_labels,
-                masks={name: root / mask for name, mask in masks.items() if mask},
+                masks=masks and {name: root / mask for name, mask in masks.items() if mask},
                 boxes=boxes_of.get(image, ()),
-                meta={key: value for key, value in record.items() if key not in wanted},
+                meta=meta,
             )
 
 
@@ -207,20 +220,37 @@ def _read(path: Path) -> pd.DataFrame:
     return read_cells(path)
 
 
+def _each(change: Callable[[Any], str], cells: pd.Series) -> pd.Series:
+    """A column of text; as objects, for a text type of pandas would hold a copy of every cell."""
+    return pd.Series([change(cell) for cell in cells.tolist()], cells.index, dtype=object)
+
+
+def _dicts(table: pd.DataFrame) -> Iterable[dict[str, Any]]:
+    """Column -> cell of every row."""
+    if not len(table.columns):
+        return [{}] * len(table)
+    # By position, for empty names may stand more than once.
+    cells = zip(*(table.iloc[:, k].tolist() for k in range(table.shape[1])), strict=True)
+    return (dict(zip(table.columns, row, strict=True)) for row in cells)
+
+
 def _text(value: Any) -> str:
+    if type(value) is str:
+        return value.strip()
     if value is None or value != value:  # NaN, as Parquet may hold
         return ""
     return str(int(value) if isinstance(value, float) and value.is_integer() else value).strip()
 
 
-def _is_empty(cells: pd.Series) -> pd.Series:
-    return cells.str.lower().isin(NO_VALUE)
+def _is_empty(cells: pd.Series) -> list[bool]:
+    return [len(cell) < 5 and cell.lower() in NO_VALUE for cell in cells.tolist()]
 
 
 def _path(value: Any) -> str:
     """A path with slashes, also where Windows wrote it, and one spelling of it: no ./ or //."""
     text = _text(value).replace("\\", "/")
-    return posixpath.normpath(text) if text else ""
+    is_plain = "./" not in text and "//" not in text and not text.endswith(("/", "/."))
+    return text if is_plain or not text else posixpath.normpath(text)
 
 
 def _boxes(

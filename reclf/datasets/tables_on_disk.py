@@ -9,13 +9,16 @@ keeps its zeros; which of them are NO_VALUE is for the loaders to say.
 import csv
 import gzip
 import io
+import itertools
 import re
 import unicodedata
 import zipfile
 import zlib
 from collections import Counter
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import pandas as pd
@@ -40,9 +43,10 @@ def read_cells(path: Path, content: bytes | None = None) -> pd.DataFrame:
     Raises:
         DataProblems: what keeps it from being read, in one sentence with the file's name.
     """
-    content = _read(path, content)
-    is_parquet = content.startswith(b"PAR1") or path.suffix == ".parquet"
-    table = _read_parquet(path, content) if is_parquet else _read_csv(path, _decode(path, content))
+    with _open(path, content) as file:
+        is_parquet = file.read(4) == b"PAR1" or path.suffix == ".parquet"
+        file.seek(0)
+        table = _read_parquet(path, file) if is_parquet else _read_csv(path, file)
     columns = [str(column).strip() for column in table.columns]
     places: dict[str, list[str]] = {}
     for column in filter(None, columns):
@@ -56,30 +60,48 @@ def read_cells(path: Path, content: bytes | None = None) -> pd.DataFrame:
 
 def read_text(path: Path) -> str:
     """The text of a file, in any encoding and compression of a CSV; errors as of `read_cells`."""
-    return _decode(path, _read(path))
+    with _open(path) as file:
+        return _decode(path, file.read())
 
 
-def _read(path: Path, content: bytes | None = None) -> bytes:
+@contextmanager
+def _open(path: Path, content: bytes | None = None) -> Iterator[BinaryIO]:
+    """The bytes of a file without their compression. Those of a plain file are not in memory."""
     try:
-        content = path.read_bytes() if content is None else content
-        if content.startswith(b"\x1f\x8b") or path.suffix == ".gz":
-            return gzip.decompress(content)
-        if not content.startswith(b"PK\3\4"):
-            return content
-        with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            if len(names := archive.namelist()) == 1:
-                return archive.read(names[0])
-        reason = f"an archive of {', '.join(names[:3])}; save a spreadsheet as CSV UTF-8"
+        with path.open("rb") if content is None else io.BytesIO(content) as file:
+            yield _unpack(path, file)
     except (OSError, EOFError, zlib.error, zipfile.BadZipFile) as error:
-        reason = str(error)
-    raise _refused(path, "unreadable file", reason, "Unpack it, or copy or download it again.")
+        advice = "Unpack it, or copy or download it again."
+        raise _refused(path, "unreadable file", str(error), advice) from error
+
+
+def _unpack(path: Path, file: BinaryIO) -> BinaryIO:
+    start = file.read(4)
+    file.seek(0)
+    if start.startswith(b"\x1f\x8b") or path.suffix == ".gz":
+        return io.BytesIO(gzip.decompress(file.read()))
+    if start != b"PK\3\4":
+        return file
+    with zipfile.ZipFile(file) as archive:
+        if len(names := archive.namelist()) == 1:
+            return io.BytesIO(archive.read(names[0]))
+    shown = ", ".join(names[:3])
+    raise zipfile.BadZipFile(f"an archive of {shown}; save a spreadsheet as CSV UTF-8")
+
+
+def _encoding(start: bytes) -> str:
+    return next((name for bom, name in _BOMS.items() if start.startswith(bom)), "utf-8")
+
+
+def _zero_bytes(path: Path) -> DataProblems:
+    advice = "Give a CSV (UTF-8, or UTF-16 with its byte order mark) or Parquet file."
+    return _refused(path, "no table", "it holds zero bytes", advice)
 
 
 def _decode(path: Path, content: bytes) -> str:
-    encoding = next((name for bom, name in _BOMS.items() if content.startswith(bom)), "utf-8")
+    encoding = _encoding(content)
     if encoding == "utf-8" and b"\0" in content:
-        advice = "Give a CSV (UTF-8, or UTF-16 with its byte order mark) or Parquet file."
-        raise _refused(path, "no table", "it holds zero bytes", advice)
+        raise _zero_bytes(path)
     try:
         return content.decode(encoding)
     except UnicodeDecodeError as error:
@@ -91,15 +113,36 @@ def _decode(path: Path, content: bytes) -> str:
         raise _refused(path, "text that is no UTF-8", f"line {line}", advice) from error
 
 
-def _read_csv(path: Path, text: str) -> pd.DataFrame:
-    if not text.strip():
+def _read_csv(path: Path, file: BinaryIO) -> pd.DataFrame:
+    # Line by line, for the text of the whole beside that of its cells takes twice the memory.
+    encoding = _encoding(file.read(4))
+    file.seek(0)
+    with io.TextIOWrapper(file, encoding, newline="") as lines:
+        try:
+            return _read_lines(path, lines)
+        except UnicodeDecodeError:
+            file.seek(0)
+            _decode(path, file.read())  # which says where
+            raise
+
+
+def _read_lines(path: Path, file: Iterable[str]) -> pd.DataFrame:
+    def checked() -> Iterator[str]:
+        for line in file:
+            if "\0" in line:
+                raise _zero_bytes(path)
+            yield line
+
+    lines, start = checked(), [""]
+    while start[-1].isspace() or not start[-1]:
+        start.append(next(lines, "the end"))
+    if start[-1] == "the end":
         raise _refused(
             path, "empty file", path.name, "It needs a line of column names; get it again."
         )
-    header = text.lstrip("\n\r").split("\n", 1)[0]
-    separator = max(_SEPARATORS, key=header.count)
-    csv.field_size_limit(max(csv.field_size_limit(), len(text)))  # a report is one cell
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
+    separator = max(_SEPARATORS, key=start[-1].count)
+    csv.field_size_limit(2**31 - 1)  # a report is one cell
+    reader = csv.reader(itertools.chain(start[1:], lines), delimiter=separator, strict=True)
     names: list[str] = []
     rows, wrong, last = [], [], 0
     try:
@@ -128,9 +171,9 @@ def _read_csv(path: Path, text: str) -> pd.DataFrame:
     return pd.DataFrame(rows[1:], columns=pd.Index(names), dtype=object)
 
 
-def _read_parquet(path: Path, content: bytes) -> pd.DataFrame:
+def _read_parquet(path: Path, file: BinaryIO) -> pd.DataFrame:
     try:
-        table = pd.read_parquet(io.BytesIO(content)).astype(object)
+        table = pd.read_parquet(file).astype(object)
     except Exception as error:  # pyarrow and pandas raise what their parsers do, KeyError too
         reason = repr(error).splitlines()[0]
         raise _refused(path, "no Parquet file", reason, "Write or copy it again.") from error
