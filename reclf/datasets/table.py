@@ -130,14 +130,18 @@ class Table(Loader):
         }
         for filled, advice in named.items():
             if filled is not None:
-                rows = table.loc[_is_empty(table[filled]), image_column].items()
-                examples = [f"row {index + 1} ({image})" for index, image in rows]
+                cells = zip(table[filled].tolist(), table[image_column].tolist(), strict=True)
+                examples = [
+                    f"row {number} ({image})"
+                    for number, (cell, image) in enumerate(cells, 1)
+                    if not _known(cell)
+                ]
                 refuse(path, f"row without {filled}", examples, advice)
         if patient_column is not None:
             patients = Counter(table[patient_column])
             refuse_unlike_spellings(path, "patient spelled in two ways", patients)
         if report_column is not None:
-            table.loc[_is_empty(table[report_column]), report_column] = ""
+            table[report_column] = _each(_known, table[report_column])
             encoded = table[report_column].str.match(r"""b(['"]).*\1$""", flags=re.DOTALL)
             advice = "Decode them before the table is written: bytes.decode() in Python."
             refuse(path, "report that is bytes", table.loc[encoded, image_column], advice)
@@ -242,8 +246,9 @@ def _text(value: Any) -> str:
     return str(int(value) if isinstance(value, float) and value.is_integer() else value).strip()
 
 
-def _is_empty(cells: pd.Series) -> list[bool]:
-    return [len(cell) < 5 and cell.lower() in NO_VALUE for cell in cells.tolist()]
+def _known(cell: str) -> str:
+    """The cell, "" where it stands for no value."""
+    return "" if len(cell) < 5 and cell.lower() in NO_VALUE else cell
 
 
 def _path(value: Any) -> str:
@@ -261,7 +266,7 @@ def _boxes(
     rows = table[[image_column, label, *sides]].map(_text)
     rows[image_column] = rows[image_column].map(_path)
     cells = [*sides, label]
-    rows[cells] = rows[cells].mask(rows[cells].apply(_is_empty), "")
+    rows[cells] = rows[cells].map(_known)
     rows = rows.drop_duplicates()
     marked = rows[sides].ne("").any(axis=1)
     advice = (
