@@ -15,6 +15,8 @@ from reclf.config import RunConfig, to_dict
 
 ACCEPTABLE = ("data", "processes", "precision")
 CHANGES_NOTHING = (
+    "model.image_tower.revision",  # the checkpoint holds the tower
+    "model.text_tower.revision",
     "data.workers",
     "train.pair_chunk",
     "train.encoder_chunk",  # batch norms see a chunk as their batch

@@ -146,13 +146,19 @@ def find_preset(name: str) -> RunConfig:
 def derive(base: RunConfig, overrides: Overrides, from_text: bool = False) -> RunConfig:
     """Settings with some changed, see `override`, and without what belongs to what they replace.
 
-    Another data set comes without the base's own counterfactual pairs, another aggregator with
-    those of the base's options that it takes, another tower without the base's revision. Folders
-    have no revision.
+    Another data set comes without the base's own counterfactual pairs; it and another aggregator
+    come with those of the base's options that they take, another tower without its revision.
+    Folders have no revision.
     """
     given = override(base, overrides, from_text=from_text)
     if given.data.dataset != base.data.dataset:
-        base = replace(base, data=replace(base.data, counterfactuals={}))
+        data = replace(base.data, counterfactuals={})
+        if data.options:
+            from reclf.datasets.registry import has_option  # with pandas and more
+
+            kept = {k: v for k, v in data.options.items() if has_option(given.data.dataset, k)}
+            data = replace(data, options=kept)
+        base = replace(base, data=data)
     model = base.model
     if given.model.aggregator != model.aggregator:
         from reclf.models.relations import options_for  # torch takes seconds to import

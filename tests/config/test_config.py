@@ -1,7 +1,9 @@
 """Settings: what is refused and with which words, how text is read, and the way through JSON."""
 
 import json
+import sys
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -382,6 +384,15 @@ def test_another_data_set_comes_without_the_counterfactuals_of_the_preset():
     assert make_config("phantom_small", **mine).data.counterfactuals == {"side": 0.1}
     given = {"data.dataset": "table", "data.counterfactuals": '{"side": 0.1}'}
     assert make_config("table_small", from_text=True, **given).data.counterfactuals == {"side": 0.1}
+
+
+def test_another_data_set_comes_with_the_options_that_it_takes(monkeypatch):
+    monkeypatch.setitem(sys.modules, "mine", SimpleNamespace(Data=lambda root, cache: None))
+    assert make_config("table_small", **{"data.dataset": "nih"}).data.options == OPTIONS
+    given = {"data.dataset": "mine:Data", "data.options": {"size": 3}}
+    assert make_config("table_small", **given).data.options == {"cache": "memory", "size": 3}
+    with pytest.raises(ValueError, match="unknown data set 'nhi'"):
+        make_config("table_small", **{"data.dataset": "nhi"})
 
 
 def test_another_aggregator_comes_with_the_options_that_it_takes():

@@ -41,6 +41,7 @@ def go_on(run, accept=(), **changes):
     [
         {"data__workers": 3},
         {"data__root": "moved"},
+        {"model__text_tower__revision": "v2"},  # of a folder it is not recorded any more
         {"data__options": {"on_problem": "skip", "cache": None, "headers": False}},
         {"train__pair_chunk": 8, "train__encoder_chunk": 4, "train__checkpoint_pairs": True},
         {"train__device": "cpu", "train__tensorboard": True, "train__checkpoint_minutes": 9.0},
