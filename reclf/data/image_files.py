@@ -94,6 +94,10 @@ def _is_dicom(path: Path, file: BinaryIO) -> bool:
 
 def _read_picture(file: BinaryIO, scale: Scale | None, own_max: bool) -> Decoded:
     with Image.open(file) as image:
+        if image.format == "PNG":  # else pixels that fail their checksum are black without a word
+            image.verify()
+    file.seek(0)
+    with Image.open(file) as image:
         _refuse_picture(image)
         size = image.height, image.width
         step = draft(image, needed_share(scale, size))

@@ -5,6 +5,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 
+WAY_ON = (
+    "Mend or replace the file, or leave such studies out (-p on_problem skip; "
+    "--set data.options.on_problem=skip)"
+)
+
 
 class DataProblems(ValueError):
     """Everything that is wrong with a data set on disk, in one error.

@@ -10,7 +10,7 @@ from reclf.config import RunConfig
 from reclf.data.study import ImageError, Study
 from reclf.runs.in_threads import each
 
-from .problems import MissingSplit
+from .problems import WAY_ON, MissingSplit
 from .registry import load_dataset, opener
 
 BLANK = 0.02  # standard deviation of the pixels, of 1.0, below which an image shows nothing
@@ -79,13 +79,20 @@ def readable(data: Any, indices: Sequence[int]) -> list[int]:
     return [index for index, found in zip(indices, reasons, strict=True) if not found]
 
 
+def read_studies(data: Any, indices: Sequence[int]) -> list[Study]:
+    """The studies of these indices that can be read, see `readable`."""
+    try:
+        return [data[index] for index in readable(data, indices)]
+    except ImageError as error:
+        raise ImageError(f"{error}. {WAY_ON}") from error
+
+
 def gallery(dataset: Any, n: int) -> list[Study]:
     """Up to n studies: those a data set picks itself (`gallery(n)`), else evenly spaced ones."""
     if hasattr(dataset, "gallery"):
         return dataset.gallery(n)
     n = min(n, len(dataset))
-    spaced = [i * len(dataset) // n for i in range(n)]
-    return [dataset[i] for i in readable(dataset, spaced)]
+    return read_studies(dataset, [i * len(dataset) // n for i in range(n)])
 
 
 def first_reports(data: Any, most: int) -> list[str]:

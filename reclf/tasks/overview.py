@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from reclf.data.study import Study
+from reclf.datasets.selection import read_studies
 from reclf.models.inference import encode_images
 from reclf.models.reclf import RECLF
 
@@ -98,7 +99,8 @@ def few_labeled(train_set: Any, seed: int = 0) -> tuple[list[Study], list[Study]
         seed: of their choice.
     """
     pool = min(LABEL_POOL, len(train_set))
-    order = np.random.default_rng(seed).permutation(pool)
+    order = np.random.default_rng(seed).permutation(pool).tolist()
     labeled = max(2, pool // 100)
-    few = [train_set[int(i)] for i in order[:labeled]]
-    return few, [train_set[int(i)] for i in order[labeled : labeled + PROBE_VALIDATION]]
+    chosen = order[:labeled], order[labeled : labeled + PROBE_VALIDATION]
+    few, other = (read_studies(train_set, indices) for indices in chosen)
+    return few, other

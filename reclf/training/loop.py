@@ -21,6 +21,7 @@ from tqdm.auto import tqdm
 from reclf.data.augmentation import augment
 from reclf.data.batch import Batch
 from reclf.data.study import ImageError, Study
+from reclf.datasets.problems import WAY_ON
 from reclf.models.inference import collate_for
 from reclf.models.losses import info_nce
 from reclf.models.recall import recall_table, same_report, score_studies
@@ -178,9 +179,8 @@ class _Loop:
         self._save()
         raise ImageError(
             f"{reason or 'another process cannot read a study'}. The run is saved at step "
-            f"{self.progress.step}. Mend or replace the file, or leave such studies out "
-            "(-p on_problem skip; --set data.options.on_problem=skip), and start it again with the "
-            "same run folder: it goes on from there"
+            f"{self.progress.step}. {WAY_ON}, and start it again with the same run folder: it goes "
+            "on from there"
         )
 
     def _step(self, batches: Sequence[Batch]) -> dict[str, Tensor]:

@@ -20,7 +20,7 @@ from reclf.data.lexicon import load_lexicon
 from reclf.data.study import Study
 from reclf.datasets.phantom import Phantom
 from reclf.datasets.registry import load_dataset
-from reclf.datasets.selection import gallery, open_split
+from reclf.datasets.selection import gallery, open_split, read_studies
 from reclf.models.inference import encode_images
 from reclf.models.reclf import RECLF
 from reclf.runs.files import write_atomically
@@ -96,7 +96,7 @@ class EvaluationSuite:
                 words = f"guessed by lexicon {lexicon.source} {lexicon.digest}"
             shown = [lexicon.with_words(study) for study in shown]
         names = tuple(getattr(train_set, "labels", ()))
-        labeled = [test_set[i] for i in range(min(n_labeled, len(test_set)))] if names else []
+        labeled = read_studies(test_set, range(min(n_labeled, len(test_set)))) if names else []
         few, other = few_labeled(train_set) if names else ([], [])
         ids = [*(relations.ids if relations else [study.study_id for study in shown])]
         ids += [study.study_id for study in (*labeled, *few, *other)]
