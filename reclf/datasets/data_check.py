@@ -165,7 +165,7 @@ def check_data(
     check.repeated = {text: n for text, n in texts.most_common(5) if n > 1}
     if len(texts) == 1 and check.repeated:
         check.note("one report for all studies", next(iter(texts))[:80])
-    check.advice = _advice(check, folder)
+    check.advice += _advice(check, folder)
     return check
 
 
@@ -242,10 +242,14 @@ def _open(check: DataCheck, root: Path) -> dict[str, Any]:
     return opened
 
 
-def _note_error(check: DataCheck, error: Exception) -> None:
-    found = getattr(error, "problems", None) or {"missing file": [str(error)]}
-    for kind, examples in found.items():
+def _note_error(check: DataCheck, error: DataProblems | FileNotFoundError) -> None:
+    if not isinstance(error, DataProblems):
+        check.note("missing file", str(error))
+        return
+    for kind, examples in error.problems.items():
         check.note(kind, *examples)
+    line = f"{error.where}: {error.advice}"
+    check.advice += [] if line in check.advice else [line]
 
 
 def _opener(check: DataCheck, root: Path) -> Callable[[str], Any]:

@@ -16,9 +16,12 @@ class DataProblems(ValueError):
 
     Attributes:
         problems: kind -> every example of it, e.g. {"missing image": ["images/7.png"]}.
+        where: the table or data set.
+        advice: what to do.
     """
 
     def __init__(self, where: str, problems: Mapping[str, Sequence[str]], advice: str):
+        self.where, self.advice = where, advice
         self.problems = {kind: list(examples) for kind, examples in problems.items()}
         super().__init__(f"{where} cannot be used as it is.\n{describe(problems)}\n{advice}")
 

@@ -216,6 +216,14 @@ def test_advice_trains_without_the_studies_that_have_problems(root):
     assert json.loads(words[-1]) == {"data.options": {"label_columns": None}}
 
 
+def test_a_refused_table_keeps_its_name_and_the_remedy(root):
+    text = (root / "manifest.csv").read_text().replace("Edema", "Œdème")
+    (root / "manifest.csv").write_bytes(text.encode("cp1252"))
+    [line] = check(root).advice
+    assert line.startswith(f"{root / 'manifest.csv'}: ")
+    assert "iconv -f latin1" in line
+
+
 def test_a_class_without_the_option_on_problem():
     found = check("", dataset="phantom", most=2)
     assert found.problems == {}
