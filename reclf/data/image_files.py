@@ -40,7 +40,6 @@ def decode(
     Raises:
         ImageError: for a file that is missing, damaged, or not one two-dimensional image.
     """
-    path = Path(path)
     try:
         with open(path, "rb") as file:
             read = read_dicom if _is_dicom(path, file) else _read_picture
@@ -61,7 +60,6 @@ def image_size(path: str | Path) -> tuple[int, int]:
     Of PNG, JPEG and DICOM only the first and the last bytes are read, so that a damage between
     them shows on reading; a file of another format, or without the end of its format, is decoded.
     """
-    path = Path(path)
     try:
         with open(path, "rb") as file:
             if _is_dicom(path, file):
@@ -86,10 +84,10 @@ def _reason(error: Exception) -> str:
     return str(error).strip() or type(error).__name__
 
 
-def _is_dicom(path: Path, file: BinaryIO) -> bool:
+def _is_dicom(path: str | Path, file: BinaryIO) -> bool:
     marker = file.read(132)[128:]
     file.seek(0)
-    return marker == b"DICM" or path.suffix.lower() in (".dcm", ".dicom")
+    return marker == b"DICM" or str(path).lower().endswith((".dcm", ".dicom"))
 
 
 def _read_picture(file: BinaryIO, scale: Scale | None, own_max: bool) -> Decoded:

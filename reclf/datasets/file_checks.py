@@ -26,7 +26,7 @@ T = TypeVar("T")
 Found = list[tuple[str, str]]  # kind of problem, example
 
 MANY = 2_000  # rows from which on a check is remembered
-_RULES = "1"  # of this file: another number forgets what was remembered
+_RULES = "2"  # of this file: another number forgets what was remembered
 
 
 def remembered(kind: str, facts: str, find: Callable[[], dict[str, T]]) -> dict[str, T]:
@@ -98,8 +98,10 @@ def _stat(row: Any) -> tuple[Found, bytes]:
         if found is None or not stat.S_ISREG(found.st_mode):
             missing.append((f"missing {kind}", str(path)))
         else:
-            facts.append((str(path), found.st_size, found.st_mtime_ns))
-    return missing, repr((facts, row.boxes)).encode(errors="surrogatepass")
+            facts.append(f"{found.st_size} {found.st_mtime_ns} {path}\n")
+    if row.boxes:
+        facts.append(repr(row.boxes))
+    return missing, "".join(facts).encode(errors="surrogatepass")
 
 
 def _headers(row: Any, square: tuple[int, str]) -> Found:
@@ -114,12 +116,12 @@ def _headers(row: Any, square: tuple[int, str]) -> Found:
         except ImageError as error:
             found.append((f"unreadable {kind}", str(error).removeprefix("cannot read ")))
             continue
-        if kind == "image":
+        if kind == "image" and (row.boxes or row.masks):
             frame = frame_of(*size, *square)
         elif frame and size != (frame.height, frame.width):
             example = differing_sizes(path, size, (frame.height, frame.width))
             found.append(("mask of another size", example))
-    return found + box_problems(row.boxes, row.image, frame)
+    return found + box_problems(row.boxes, row.image, frame) if row.boxes else found
 
 
 def differing_sizes(path: str | Path, mask: tuple[int, int], image: tuple[int, int]) -> str:

@@ -134,7 +134,7 @@ class Table(Loader):
                 examples = [
                     f"row {number} ({image})"
                     for number, (cell, image) in enumerate(cells, 1)
-                    if not _known(cell)
+                    if len(cell) < 5 and not _known(cell)
                 ]
                 refuse(path, f"row without {filled}", examples, advice)
         if patient_column is not None:

@@ -15,7 +15,7 @@ import unicodedata
 import zipfile
 import zlib
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -117,6 +117,10 @@ def _read_csv(path: Path, file: BinaryIO) -> pd.DataFrame:
     # Line by line, for the text of the whole beside that of its cells takes twice the memory.
     encoding = _encoding(file.read(4))
     file.seek(0)
+    while encoding == "utf-8" and (chunk := file.read(1 << 20)):
+        if b"\0" in chunk:
+            raise _zero_bytes(path)
+    file.seek(0)
     with io.TextIOWrapper(file, encoding, newline="") as lines:
         try:
             return _read_lines(path, lines)
@@ -126,14 +130,8 @@ def _read_csv(path: Path, file: BinaryIO) -> pd.DataFrame:
             raise
 
 
-def _read_lines(path: Path, file: Iterable[str]) -> pd.DataFrame:
-    def checked() -> Iterator[str]:
-        for line in file:
-            if "\0" in line:
-                raise _zero_bytes(path)
-            yield line
-
-    lines, start = checked(), [""]
+def _read_lines(path: Path, lines: Iterator[str]) -> pd.DataFrame:
+    start = [""]
     while start[-1].isspace() or not start[-1]:
         start.append(next(lines, "the end"))
     if start[-1] == "the end":
@@ -148,6 +146,9 @@ def _read_lines(path: Path, file: Iterable[str]) -> pd.DataFrame:
     try:
         for row in reader:
             last = reader.line_num
+            if len(row) == len(names) and row != names:
+                rows.append(row)
+                continue
             if not row:
                 continue  # an empty line
             while len(row) > len(names) > 0 and not row[-1]:
