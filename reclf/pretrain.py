@@ -16,8 +16,10 @@ import torch
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
 from reclf.config import ModelConfig, Overrides, RunConfig, TowerConfig
+from reclf.data.study import ImageError
 from reclf.data.tokenization import train_tokenizer
 from reclf.datasets.counterfactuals import WithCounterfactuals
+from reclf.datasets.problems import DataProblems, MissingSplit
 from reclf.datasets.registry import find_dataset
 from reclf.datasets.selection import first_reports, gallery, open_splits
 from reclf.datasets.splits import check_split
@@ -27,7 +29,7 @@ from reclf.models.tower_source import find_tower, require_towers
 from reclf.runs.device import choose_device
 from reclf.runs.progress import track
 from reclf.runs.run import Run
-from reclf.runs.sittings import ACCEPTABLE, describe_data
+from reclf.runs.sittings import ACCEPTABLE, OtherResult, describe_data
 from reclf.training.loop import train
 from reclf.training.presets import PRESETS, derive, find_preset
 from reclf.training.processes import leave_processes
@@ -200,6 +202,8 @@ def main(arguments: list[str] | None = None) -> None:
         parser.error(str(error))
     try:
         pretrain(run, progress_bar=not given.quiet)
+    except (DataProblems, MissingSplit, ImageError, OtherResult) as error:
+        parser.exit(2, f"{parser.prog}: error: {error}\n")
     finally:
         leave_processes()
 

@@ -142,3 +142,20 @@ def test_the_notebook_makes_a_run_of_the_preset_where_there_is_none(tmp_path):
     # Nothing was trained, so that a wrong setting does not stay.
     again = first_cell({"preset": "table_small"}, run.folder)
     assert again.config.data.options == {"on_problem": "refuse", "cache": "memory"}
+
+
+def test_the_command_line_refuses_other_data_and_damaged_files_in_one_line(
+    trained, tmp_path, capsys
+):
+    other = write_pairs(tmp_path / "other", swapped=True)
+    given = ["--run-dir", str(trained.folder), "--set", "train.max_steps=3", "--quiet"]
+    with pytest.raises(SystemExit) as ended:
+        main([*given, "--set", f"data.root={other}"])
+    assert ended.value.code == 2
+    assert "--accept data" in capsys.readouterr().err
+    (tmp_path / "data" / "20.png").write_bytes(b"no image")
+    with pytest.raises(SystemExit):
+        main(given)
+    error = capsys.readouterr().err
+    assert "20.png" in error
+    assert "Traceback" not in error

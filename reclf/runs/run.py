@@ -26,6 +26,7 @@ from reclf.stats.tables import markdown, short
 from .files import write_atomically, write_json
 from .metrics_log import MetricsLog
 from .sittings import (
+    OtherResult,
     check_accept,
     differences,
     of_version_0_1,
@@ -157,7 +158,7 @@ class Run:
             What to record of the changes: "accepted" and "changed".
 
         Raises:
-            ValueError: the result would change, and that was not accepted; says what differs.
+            OtherResult: the result would change, and that was not accepted; says what differs.
         """
         changed = differences(to_dict(self.recorded), to_dict(self.config))
         found: dict[str, str] = {}
@@ -166,7 +167,7 @@ class Run:
         refused = {name: text for name, text in found.items() if name not in self.accept}
         if refused:
             options = " ".join(f"--accept {name}" for name in refused)
-            raise ValueError(
+            raise OtherResult(
                 f"going on with {self.folder} would change its result. "
                 f"{'. '.join(refused.values())}. Go on as before, or accept it by name, which is "
                 f"recorded (-p accept '{json.dumps([*refused])}', or {options}), or give another "

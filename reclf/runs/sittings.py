@@ -32,6 +32,10 @@ CHANGES_NOTHING = (
 FOUND_OUT_LATER = ("data.root", "data.options", "train.precision")
 
 
+class OtherResult(ValueError):
+    """Going on with a run would change its result."""
+
+
 def differences(there: Any, here: Any, path: str = "") -> dict[str, str]:
     """Dotted path -> "<path> is <value> there and <value> here", of nested dicts."""
     if not (isinstance(there, dict) and isinstance(here, dict)):

@@ -47,7 +47,9 @@ def load_state(
         accelerator.scaler.load_state_dict(state["scaler"])
     config, progress = run.config.train, Progress(**state["progress"])
     budget = [config.max_steps, config.max_minutes]
-    if progress.step and state.get("budget", budget) != budget:
+    # Version 0.2.0 kept no budget: its steps are known, and its minutes are taken to be the same.
+    before = state.get("budget", [config.max_steps and progress.total_steps, config.max_minutes])
+    if progress.step and before != budget:
         change_budget(progress, config)
     return progress
 

@@ -95,8 +95,14 @@ def test_refuse_saves_and_the_mended_run_equals_an_uninterrupted_one(
         assert torch.equal(one["exp_avg"], other["exp_avg"])
 
 
-def test_a_finished_run_goes_on_with_more_steps(tmp_path, config):  # noqa: F811
+@pytest.mark.parametrize("version", ["now", "0.2.0"])
+def test_a_finished_run_goes_on_with_more_steps(tmp_path, config, version):  # noqa: F811
     run_training(tmp_path, config, Squares())
+    if version == "0.2.0":
+        path = tmp_path / "checkpoints/last/trainer.pt"
+        state = torch.load(path, weights_only=True)
+        del state["budget"]
+        torch.save(state, path)
     longer = override(config, {"train.max_steps": 12})
     (tmp_path / "config.json").unlink()  # as if the run had been opened with more steps
     with pytest.warns(UserWarning, match=r"step 8 of 12 .*planned for 8.* from 1\.00 to 0\.67"):
