@@ -136,7 +136,7 @@ def pretrain(
     """
     config = run.config
     accelerator = make_accelerator(config.train, run.folder)
-    data = data or open_splits(config)
+    data = data or open_splits(config, report=False)
     train_set, val_set = data[config.data.train_split], data[config.data.val_split]
     goes_on = not run.is_finished
     found: dict[str, Any] = {"data": describe_data(train=train_set, val=val_set)}

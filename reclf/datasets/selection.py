@@ -1,5 +1,6 @@
 """Which studies of a data set: the splits of a run, a gallery, those that can be read, reports."""
 
+import os
 import warnings
 from collections.abc import Sequence
 from typing import Any
@@ -23,25 +24,28 @@ def open_split(config: RunConfig, split: str) -> Any:
     return load_dataset(data.dataset, data.root, split, config.model.image_size, **data.options)
 
 
-def open_splits(config: RunConfig) -> dict[str, Any]:
+def open_splits(config: RunConfig, report: bool = True) -> dict[str, Any]:
     """The splits that a run learns from, validates on and reports on, each opened once.
 
     Some studies of each are read. What a training on them would stop at is raised, and what it
     would learn nothing from is warned of: before its first step.
+
+    Args:
+        report: whether the split to report on must be there; else it is warned of.
     """
     data = config.data
-    names = dict.fromkeys([data.train_split, data.val_split, data.test_split])
-    open_one = opener(data.dataset, data.root, [*names], config.model.image_size, **data.options)
+    settings = {getattr(data, f"{use}_split"): use for use in ("test", "val", "train")}
+    names = list(reversed(settings))
+    open_one = opener(data.dataset, data.root, names, config.model.image_size, **data.options)
     opened = {}
     for name in names:
         try:
             opened[name] = open_one(name)
         except MissingSplit as error:
-            if name in (data.train_split, data.val_split):
-                raise
-            warnings.warn(
-                f"{error}: the report after the training needs it (data.test_split)", stacklevel=2
-            )
+            message = f"{error} (setting data.{settings[name]}_split)"
+            if report or settings[name] != "test":
+                raise MissingSplit(message, error.present) from error
+            warnings.warn(f"{message}; the report after the training needs it", stacklevel=2)
             continue
         studies = gallery(opened[name], LOOKED_AT)
         blank = [study.study_id for study in studies if np.std(study.image) < BLANK]
@@ -71,7 +75,7 @@ def readable(data: Any, indices: Sequence[int]) -> list[int]:
             return str(error)
         return ""
 
-    reasons = list(each(reason, indices, "decoding"))
+    reasons = list(each(reason, indices, "decoding", os.cpu_count() or 1, chunk_size=8))
     if bad := [found for found in reasons if found]:
         more = ", ..." if len(bad) > 5 else ""
         warnings.warn(f"{len(bad)} of {len(indices)} studies left out: {', '.join(bad[:5])}{more}",

@@ -2,7 +2,7 @@
 
 import json
 import os
-import time
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -11,7 +11,7 @@ from PIL import Image
 
 from reclf.config import override
 from reclf.datasets import chexpert, file_checks, mimic_cxr
-from reclf.datasets.problems import DataProblems
+from reclf.datasets.problems import DataProblems, MissingSplit
 from reclf.datasets.registry import load_dataset, opener
 from reclf.datasets.selection import gallery, open_splits, readable
 from reclf.datasets.tiny import draw_chest, write_image
@@ -90,20 +90,20 @@ def test_a_cache_that_cannot_be_written_or_is_damaged_costs_time_only(root, monk
     assert len(load_dataset("table", root, "train", 64)) == 8
 
 
-@pytest.mark.parametrize("waiting", [True, False])
-def test_each_gives_all_in_order_with_threads_only_where_it_waits(monkeypatch, waiting, capsys):
-    workers = []
-    pool = in_threads.ThreadPoolExecutor
+@pytest.mark.parametrize(("computed", "threads"), [(1, 16), (2, 1)])
+def test_each_gives_all_in_order_with_threads_only_where_it_waits(
+    monkeypatch, computed, threads, capsys
+):
+    """The first 256 take four seconds, of which one or two are computed."""
+    wall, cpu = iter([0, 4]), iter([0, computed])
+    clock = SimpleNamespace(perf_counter=lambda: next(wall), thread_time=lambda: next(cpu))
+    monkeypatch.setattr(in_threads, "time", clock)
+    workers, pool = [], in_threads.ThreadPoolExecutor
     monkeypatch.setattr(in_threads, "ThreadPoolExecutor", lambda n: workers.append(n) or pool(n))
     monkeypatch.setattr(in_threads, "MANY", 100)
-
-    def square(number):
-        if waiting:
-            time.sleep(1e-4)
-        return sum(number for _ in range(1 + 200 * (not waiting))) and number**2
-
-    assert list(each(square, range(600), "squares")) == [number**2 for number in range(600)]
-    assert workers == [16 if waiting else 1]
+    found = list(each(lambda number: number**2, range(600), "squares"))
+    assert found == [number**2 for number in range(600)]
+    assert workers == [threads]
     assert "squares: 2 times 256" in capsys.readouterr().out
 
 
@@ -166,7 +166,11 @@ def test_black_films_and_a_missing_test_split_are_said_before_training(root):
         open_splits(config_of(root))
     config = override(config_of(root), {"data.test_split": "holdout"})
     with pytest.warns(UserWarning, match=r"no split 'holdout'.*data\.test_split"):
-        assert list(open_splits(config)) == ["train", "val"]
+        assert list(open_splits(config, report=False)) == ["train", "val"]
+    with pytest.raises(
+        MissingSplit, match=r"no split 'holdout'.*use split='val' \(setting data\.t"
+    ):
+        open_splits(config)
 
 
 def test_one_report_for_all_is_said(root):
