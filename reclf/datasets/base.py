@@ -248,7 +248,7 @@ class Loader(FileStudies, ABC):
         self.name, self.wanted = f"{self.title} in {root}", {split_name(s) for s in splits}
         with uncollected():
             self._rows = list(self.read_rows(Path(root), **options))
-        self._conflicts = find_conflicts(self._rows)
+            self._conflicts = find_conflicts(self._rows)
 
     def _open(self, split: str, image_size: int) -> None:
         rows, conflicts = self._rows, self._conflicts
