@@ -109,7 +109,10 @@ class FileStudies:
             conflicts=conflicts,
         )
         if self.problems and options.on_problem == "refuse":
-            advice = 'Correct these, or leave the rows out with the option on_problem="skip".'
+            advice = (
+                'Correct these, or leave the rows out with the option on_problem="skip" '
+                "(-p on_problem skip; --set data.options.on_problem=skip)."
+            )
             raise DataProblems(name, self.problems, advice)
         if not self.rows:
             raise DataProblems(name, self.problems, f"No study of split {split!r} is left.")
