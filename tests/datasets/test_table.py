@@ -210,7 +210,7 @@ def test_every_problem_is_in_one_error(root):
     assert "empty report (1): images/3.png" in message
     assert "patient in two splits (1): 04 (train and val)" in message
     assert "duplicate study (1): images/6.png" in message
-    assert message.endswith('leave the rows out with the option on_problem="skip".')
+    assert message.endswith("(-p on_problem skip; --set data.options.on_problem=skip).")
 
 
 def test_skip_leaves_the_rows_out_and_says_so(root):
