@@ -80,13 +80,14 @@ def clean(text: str) -> str:
     return _SPACE_BEFORE_STOP.sub(r"\1", " ".join(text.split()))
 
 
+# Cells that stand for no value, in lower case: what programs write where there is none.
+NO_VALUE = frozenset({"", "nan", "none", "null", "<na>", "nat", "na", "n/a"})
 _PLAIN_WORD = re.compile(r"[a-z]{4}")
-_NO_TEXT = ("nan", "null", "<na>", "n/a")  # an empty cell, as tables on disk write it
 
 
 def has_words(text: str) -> bool:
     """Whether a text says anything: it has words after `clean`, and is no sign of a missing one."""
-    if text.strip().lower() in _NO_TEXT:
+    if text.strip().lower() in NO_VALUE:
         return False
     # Of four small letters, `clean` takes out only those between brackets.
     plain = "[" not in text and _PLAIN_WORD.search(text)

@@ -24,7 +24,7 @@ from reclf.data.study import Pair, Study
 from .boxes import boxes_in_square
 from .file_checks import differing_sizes
 from .masks import FilledBoxes, RunLengths
-from .problems import DataProblems, describe, refuse_missing_split
+from .problems import SKIP, DataProblems, describe, refuse_missing_split
 from .rows import Conflicts, check_rows, find_conflicts, fingerprint, uncollected
 from .rows import Row as Row
 from .splits import split_name
@@ -109,10 +109,8 @@ class FileStudies:
             conflicts=conflicts,
         )
         if self.problems and options.on_problem == "refuse":
-            advice = (
-                'Correct these, or leave the rows out with the option on_problem="skip" '
-                "(-p on_problem skip; --set data.options.on_problem=skip)."
-            )
+            skip = f'leave the rows out with the option on_problem="skip" {SKIP}'
+            advice = f"Correct these, or {skip}."
             raise DataProblems(name, self.problems, advice)
         if not self.rows:
             raise DataProblems(name, self.problems, f"No study of split {split!r} is left.")

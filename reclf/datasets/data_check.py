@@ -9,6 +9,7 @@ would meet.
 import hashlib
 import json
 import os
+import shlex
 import warnings
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -119,7 +120,7 @@ def check_data(
 
     Args:
         root: folder of the data set, or a manifest.
-        dataset: loader or "module:Class"; empty recognises the layout.
+        dataset: loader or "module:Class"; empty recognizes the layout.
         options: of the loader.
         most: images per split that are read in full, evenly spaced; 0 reads all, some 100 a second
             and core.
@@ -185,17 +186,19 @@ def _advice(check: DataCheck, root: Path) -> list[str]:
         ]
     if not check.reports or check.layout == "prepared":
         return []
-    train = f"-p preset table_small -p dataset {check.layout}"
-    train += f" -p data_root {root}" if check.root else ""
-    train += " -p on_problem skip" if check.problems else ""
+    given = {"run_dir": "runs/mine", "preset": "table_small", "dataset": check.layout}
+    given |= {"data_root": str(root)} if check.root else {}
+    given |= {"on_problem": "skip"} if check.problems else {}
     if check.options:
-        train += f" -p overrides '{json.dumps({'data.options': check.options})}'"
+        given["overrides"] = json.dumps({"data.options": check.options})
+    words = ["papermill", "notebooks/pretrain.ipynb", "runs/mine/notebook.ipynb"]
     return [
-        "Train without the studies that have problems, or correct them first:"
+        "Correct these first, or train without the studies that cannot be used; what can be read "
+        "stays in (the same image twice, say):"
         if check.problems
         else "Nothing is wrong with it. Train on it:",
         "mkdir -p runs/mine",
-        f"papermill notebooks/pretrain.ipynb runs/mine/notebook.ipynb -p run_dir runs/mine {train}",
+        shlex.join([*words, *(word for item in given.items() for word in ("-p", *item))]),
     ]
 
 

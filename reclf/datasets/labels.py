@@ -14,8 +14,10 @@ from typing import Any
 
 import pandas as pd
 
+from reclf.data.reports import NO_VALUE
+
 from .problems import refuse
-from .tables_on_disk import NO_VALUE, refuse_unlike_spellings
+from .tables_on_disk import refuse_unlike_spellings
 
 # In the order of the CheXpert release. Only names are ever looked up, never positions.
 CHEXPERT_LABELS = (

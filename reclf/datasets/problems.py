@@ -5,10 +5,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 
-WAY_ON = (
-    "Mend or replace the file, or leave such studies out (-p on_problem skip; "
-    "--set data.options.on_problem=skip)"
-)
+SKIP = "(-p on_problem skip; --set data.options.on_problem=skip)"  # in a notebook; in a shell
+WAY_ON = f"Mend or replace the file, or leave such studies out {SKIP}"
 
 
 class DataProblems(ValueError):

@@ -5,6 +5,7 @@ Each loader's FILES say by which files its layout is recognized.
 
 import json
 import os
+import shlex
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -119,6 +120,6 @@ def _names_images(root: Path, cells: pd.Series) -> bool:
 
 def check_line(root: Path, dataset: str, options: Mapping[str, Any]) -> str:
     """The line that looks at a data set by this loader."""
-    line = "papermill notebooks/data_check.ipynb check.ipynb"
-    line += f" -p data_root {root} -p dataset {dataset}"
-    return line + (f" -p options '{json.dumps(options)}'" if options else "")
+    words = ["papermill", "notebooks/data_check.ipynb", "check.ipynb", "-p", "data_root", str(root)]
+    words += ["-p", "dataset", dataset]
+    return shlex.join([*words, "-p", "options", json.dumps(options)] if options else words)

@@ -132,6 +132,7 @@ def check_rows(
 
 
 def fingerprint(rows: Sequence[Row], options: tuple) -> str:
+    """16 hexadecimal digits of what the rows hold, files by their name, and of the options."""
     digest = hashlib.blake2b(repr(options).encode(), digest_size=8)
     for row in rows:
         files: list[tuple[str, Any]] = [("image", os.path.basename(row.image))]

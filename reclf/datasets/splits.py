@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pandas as pd
 
+from reclf.data.reports import NO_VALUE
+
 from .problems import refuse
-from .tables_on_disk import NO_VALUE
 
 SPLITS = ("train", "val", "test")
 _NAMES = {

@@ -4,7 +4,7 @@
     images:        paths relative to the data set's root; PNG, JPEG, 16-bit PNG or DICOM
 
 Without a split column, patients are divided 80/10/10 by a hash of their id. Every problem is
-listed before the first image is used, see `base.check_rows`.
+listed before the first image is used, see `rows.check_rows`.
 """
 
 import math
@@ -18,6 +18,7 @@ from typing import Any
 
 import pandas as pd
 
+from reclf.data.reports import NO_VALUE
 from reclf.data.study import Box
 
 from .base import Loader, Row
@@ -25,7 +26,7 @@ from .boxes import FORMATS, UNITS, read_boxes
 from .labels import label_rows, rows_of_names
 from .problems import refuse, refuse_missing_columns
 from .splits import refuse_misspelled_splits, split_name, split_of_patient
-from .tables_on_disk import NO_VALUE, read_cells, refuse_unlike_spellings
+from .tables_on_disk import read_cells, refuse_unlike_spellings
 
 FILES: dict[tuple[str, ...], dict] = {("manifest.csv",): {}}
 _NO_FINDING = ("no finding", "no findings", "normal")
@@ -206,7 +207,7 @@ class Table(Loader):
                 study_id=study,
                 patient_id=patient,
                 split=split,
-                image=image if image.startswith("/") else folder + image,
+                image=image if os.path.isabs(image) else folder + image,
                 report=report,
                 labels=row_labels,
                 masks=masks and {name: root / mask for name, mask in masks.items() if mask},

@@ -3,7 +3,7 @@
     CSV (UTF-8, 16 or 32; comma, semicolon, tab or |) or Parquet, also in gzip or zip -> text
 
 The content says which of these it is, and not the name. Cells of a CSV stay text, so that "007"
-keeps its zeros; which of them are NO_VALUE is for the loaders to say.
+keeps its zeros; which of them stand for no value is for the loaders to say (`NO_VALUE`).
 """
 
 import csv
@@ -25,8 +25,6 @@ import pandas as pd
 
 from .problems import DataProblems, refuse
 
-# Cells that stand for no value, in lower case: what programs write where there is none.
-NO_VALUE = frozenset({"", "nan", "none", "null", "<na>", "nat", "na", "n/a"})
 _BOMS = {
     b"\xef\xbb\xbf": "utf-8-sig", b"\xff\xfe\0\0": "utf-32", b"\xff\xfe": "utf-16",
     b"\xfe\xff": "utf-16",

@@ -114,7 +114,7 @@ def _of_data(one: Mapping[str, Any]) -> str:
 
 
 def of_version_0_1(sitting: dict[str, Any]) -> dict[str, Any]:
-    """An environment.json of before there were sittings: fingerprints stood in a list."""
+    """An environment.json of version 0.1 or 0.2, without sittings: fingerprints stood in a list."""
     data = sitting.get("data")
     if not isinstance(data, list):
         return sitting

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import torch
 from accelerate import Accelerator
+from accelerate.utils import gather_object
 from torch import Tensor, nn
 from tqdm.auto import tqdm
 
@@ -177,8 +178,9 @@ class _Loop:
         if window:
             self._log(window, bar)
         self._save()
+        reasons = sorted({found for found in gather_object([reason]) if found})
         raise ImageError(
-            f"{reason or 'another process cannot read a study'}. The run is saved at step "
+            f"{'; '.join(reasons)}. The run is saved at step "
             f"{self.progress.step}. {WAY_ON}, and start it again with the same run folder: it goes "
             "on from there"
         )

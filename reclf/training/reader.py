@@ -23,7 +23,7 @@ class Reader:
         data: map-style data set of studies.
         workers: processes; 0 reads in this one.
         pinned: into memory from which a GPU copies.
-        folder: of the run. LEFT_OUT in it gets a line for each study that is left out, once.
+        folder: of the run. LEFT_OUT in it gets a line for each study that is left out.
 
     Attributes:
         damage: why a batch could not be read, "" while all could. Files that only decoding shows
@@ -67,6 +67,7 @@ class Reader:
 
 
 def left_out(folder: Path) -> list[str]:
-    """Why studies were left out of a run's training, a line for each."""
+    """Why studies were left out of a run's training, each once: every process writes its own."""
     path = folder / LEFT_OUT
-    return path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+    return list(dict.fromkeys(lines))

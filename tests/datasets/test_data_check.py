@@ -216,6 +216,15 @@ def test_advice_trains_without_the_studies_that_have_problems(root):
     assert json.loads(words[-1]) == {"data.options": {"label_columns": None}}
 
 
+def test_lines_to_paste_survive_spaces_and_quotes(root):
+    folder = root.rename(root.with_name("my chest's films"))
+    edit(folder, lambda table: table.rename(columns={"report": "radiologist's text"}))
+    found = check(folder, options={"report_column": "radiologist's text"})
+    words = shlex.split(found.advice[-1])
+    assert words[words.index("data_root") + 1] == str(folder)
+    assert json.loads(words[-1]) == {"data.options": {"report_column": "radiologist's text"}}
+
+
 def test_a_refused_table_keeps_its_name_and_the_remedy(root):
     text = (root / "manifest.csv").read_text().replace("Edema", "Œdème")
     (root / "manifest.csv").write_bytes(text.encode("cp1252"))

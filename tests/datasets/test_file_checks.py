@@ -78,6 +78,18 @@ def test_what_was_found_is_remembered_until_a_file_changes(root, monkeypatch, tm
     assert len(read) == 7
 
 
+def test_what_is_remembered_is_of_these_rows_and_no_others(root, monkeypatch, tmp_path):
+    """The row of a missing film is deleted: the others, whose files are as before, are sound."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setattr(file_checks, "MANY", 4)
+    (root / "0.png").unlink()
+    with pytest.warns(UserWarning, match=r"missing image \(1\): .*0\.png"):
+        load_dataset("table", root, "train", 64, on_problem="skip")
+    table = pd.read_csv(root / "manifest.csv", dtype=str)
+    table[table["image"] != "0.png"].to_csv(root / "manifest.csv", index=False)
+    assert len(load_dataset("table", root, "train", 64)) == 7
+
+
 def test_a_cache_that_cannot_be_written_or_is_damaged_costs_time_only(root, monkeypatch, tmp_path):
     monkeypatch.setattr(file_checks, "MANY", 4)
     monkeypatch.setenv("XDG_CACHE_HOME", str(root / "manifest.csv"))

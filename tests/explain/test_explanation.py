@@ -211,7 +211,7 @@ def test_a_folder_of_explanations_by_study(make_model, study, tmp_path):
     first = explain(make_model(), study)
     for number, name in enumerate(["b", "images/a", "images/a"]):
         one = replace(first, study_id=name, scores={"logit": number})
-        # the name of before, without digits, and the newer file of the same study
+        # the earlier name, without digits, and the newer file of the same study
         path = tmp_path / ("images-a.npz" if number == 1 else one.file_name)
         one.save(path)
         os.utime(path, (number, number))

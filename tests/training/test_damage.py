@@ -2,12 +2,13 @@
 
 import pytest
 import torch
-from test_loop import Squares, comparable, config, run_training  # noqa: F401
+from squares import Squares, comparable, run_training, start
 
 from reclf.config import override
 from reclf.data.collate import Pairs
 from reclf.data.image_files import ImageError
 from reclf.runs.run import Run
+from reclf.training.loop import train
 from reclf.training.reader import left_out
 
 BAD = (3, 4, 11)
@@ -30,11 +31,7 @@ def val():
     return [Squares()[i] for i in range(6)]
 
 
-def train_with(folder, config, studies, val):  # noqa: F811
-    from test_loop import start
-
-    from reclf.training.loop import train
-
+def train_with(folder, config, studies, val):
     run = Run(folder, config)
     return run, train(start(run, Squares()), run, studies, val, progress_bar=False)
 
@@ -57,12 +54,14 @@ def test_where_nothing_can_be_read_that_is_said():
 
 
 @pytest.mark.parametrize("workers", [0, 2])
-def test_skip_goes_on_and_counts(tmp_path, config, val, workers):  # noqa: F811
+def test_skip_goes_on_and_counts(tmp_path, config, val, workers):
     config = override(config, {"data.workers": workers})
     with pytest.warns(UserWarning, match=r"left out of the training: .*film"):
         run, _ = train_with(tmp_path, config, Damaged("skip"), val)
     assert run.status["state"] == "trained"
     assert run.status["left_out"] == len(BAD)
+    reasons = (tmp_path / "left_out.txt").read_text()
+    (tmp_path / "left_out.txt").write_text(reasons * 2)  # as a second process would
     assert sorted(left_out(tmp_path)) == sorted(
         f"cannot read film {index}.png: half of it is missing" for index in BAD
     )
@@ -71,7 +70,7 @@ def test_skip_goes_on_and_counts(tmp_path, config, val, workers):  # noqa: F811
 @pytest.mark.parametrize("workers", [0, 2])
 def test_refuse_saves_and_the_mended_run_equals_an_uninterrupted_one(
     tmp_path,
-    config,  # noqa: F811
+    config,
     val,
     workers,
 ):
@@ -96,7 +95,7 @@ def test_refuse_saves_and_the_mended_run_equals_an_uninterrupted_one(
 
 
 @pytest.mark.parametrize("version", ["now", "0.2.0"])
-def test_a_finished_run_goes_on_with_more_steps(tmp_path, config, version):  # noqa: F811
+def test_a_finished_run_goes_on_with_more_steps(tmp_path, config, version):
     run_training(tmp_path, config, Squares())
     if version == "0.2.0":
         path = tmp_path / "checkpoints/last/trainer.pt"

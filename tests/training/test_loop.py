@@ -9,18 +9,15 @@ import sys
 import time
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 from commands import run_command
+from squares import comparable, run_training, start
 
 import reclf.training.loop
-from reclf.config import DataConfig, RunConfig, TrainConfig, override
-from reclf.data.study import Study
-from reclf.data.tokenization import train_tokenizer
+from reclf.config import TrainConfig, override
 from reclf.models.parallel import _THREADS
 from reclf.models.reclf import RECLF
-from reclf.pretrain import make_model
 from reclf.runs.run import Run
 from reclf.training.loop import train
 from reclf.training.runtime import (
@@ -32,59 +29,6 @@ from reclf.training.runtime import (
 )
 
 HERE = Path(__file__).parent
-WORDS = ("left", "right", "effusion", "nodule", "no", "small", "large", "heart")
-
-
-class Squares:
-    """Twenty studies: a bright square whose place the report names."""
-
-    labels = ()
-
-    def __len__(self):
-        return 20
-
-    def __getitem__(self, index):
-        random = np.random.default_rng(index)
-        image = random.random((64, 64), dtype=np.float32) * 0.2
-        row, column = divmod(index % 16, 4)
-        image[16 * row : 16 * row + 16, 16 * column : 16 * column + 16] += 0.7
-        words = [WORDS[row], WORDS[column + 4], *random.choice(WORDS, 1 + index % 3)]
-        return Study(f"s{index}", f"p{index}", image, " ".join(words))
-
-
-@pytest.fixture
-def config(tiny):
-    return RunConfig(
-        model=tiny(aggregator_options={"importance_loss": 0.5}),
-        data=DataConfig(),
-        train=TrainConfig(
-            max_steps=8, batch_size=4, warmup_steps=2, evaluate_every=4, learning_rate=3e-3, seed=3
-        ),
-    )
-
-
-@pytest.fixture
-def studies():
-    return Squares()
-
-
-def start(run, studies):
-    config = run.config
-    tokenizer = train_tokenizer([s.report for s in map(studies.__getitem__, range(20))], 60)
-    return make_model(config.model, tokenizer, config.train.seed)
-
-
-def run_training(folder, config, studies, model=None):
-    run = Run(folder, config)
-    val = [studies[i] for i in range(6)]
-    model = model or start(run, studies)
-    return run, train(model, run, studies, val, progress_bar=False)
-
-
-def comparable(run):
-    """metrics.jsonl without what depends on the clock."""
-    clocks = ("seconds", "studies_per_second", "memory_mb")
-    return [{k: v for k, v in record.items() if k not in clocks} for record in run.history()]
 
 
 def test_a_run_leaves_everything_behind(tmp_path, config, studies):

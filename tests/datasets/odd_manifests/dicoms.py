@@ -134,7 +134,10 @@ def good(name, content, image=None):
 
 
 def bad(name, content, *also):
-    write = lambda f: f.image(0, "images/x.dcm", content)  # noqa: E731
+
+    def write(f):
+        f.image(0, "images/x.dcm", content)
+
     return case(f"dicom_{name}", write, left_out(0, r"x\.dcm"), *also)
 
 

@@ -100,12 +100,18 @@ def good(name, file, content, image=None, **options):
     if isinstance(image, str):
         del values["pixels"]
         values["pixels"] = {0: None}
-    write = lambda f: f.image(0, f"images/{file}", content)  # noqa: E731
+
+    def write(f):
+        f.image(0, f"images/{file}", content)
+
     return case(f"image_{name}", write, read(**values), **options)
 
 
 def bad(name, file, content, *also):
-    write = lambda f: f.image(0, f"images/{file}", content)  # noqa: E731
+
+    def write(f):
+        f.image(0, f"images/{file}", content)
+
     return case(f"image_{name}", write, left_out(0, file.replace(".", r"\.")), *also)
 
 

@@ -1,0 +1,22 @@
+"""Settings and studies of the trainings of this folder's tests."""
+
+import pytest
+from squares import Squares
+
+from reclf.config import DataConfig, RunConfig, TrainConfig
+
+
+@pytest.fixture
+def config(tiny):
+    return RunConfig(
+        model=tiny(aggregator_options={"importance_loss": 0.5}),
+        data=DataConfig(),
+        train=TrainConfig(
+            max_steps=8, batch_size=4, warmup_steps=2, evaluate_every=4, learning_rate=3e-3, seed=3
+        ),
+    )
+
+
+@pytest.fixture
+def studies():
+    return Squares()
