@@ -18,6 +18,7 @@ from .results import REQUIRED, read_result
 
 HEADER = ("task", "data", "n", "trained encoder", "untrained baseline", "chance")
 _METRICS = {"auroc": "macro AUROC", "accuracy": "accuracy", "macro_f1": "macro F1"}
+_MEASURE_OF = {"macro AUROC": "auroc", "Dice": "dice"}  # metric of a protocol -> measure
 _MEASURES = {"pointing": "pointing game", "cnr": "CNR", "cnr_signed": "signed CNR", "miou": "mIoU"}
 
 
@@ -29,12 +30,18 @@ class Line:
         what: the task, its metric, and what distinguishes this line from its others.
         trained, random: results with value and, if known, interval and n; random may be None.
         chance: None where it is not known.
+        measure: name of the measure in result files, such as "auroc" or "recall_at_5".
+        fraction: of the labels that were learned from; None where none are.
+        start: the same of the pretrained towers before the training; None where there are none.
     """
 
     what: str
     trained: Mapping[str, Any]
     random: Mapping[str, Any] | None
     chance: float | None
+    measure: str
+    fraction: float | None = None
+    start: Mapping[str, Any] | None = None
 
 
 def lines_of(task: str, result: Mapping[str, Any]) -> list[Line]:
@@ -43,7 +50,7 @@ def lines_of(task: str, result: Mapping[str, Any]) -> list[Line]:
     if make is None:
         metric = result["protocol"].get("metric", "")
         what = f"{task}, {metric}".rstrip(", ")
-        return [Line(what, result, result["untrained_baseline"], result["chance"])]
+        return [Line(what, result, result["untrained_baseline"], result["chance"], metric)]
     return list(make(task, result))
 
 
@@ -53,7 +60,7 @@ def _zero_shot(task: str, result: Mapping[str, Any]) -> Iterator[Line]:
     for metric, name in _METRICS.items():
         mine, theirs = (result[key][metric] for key in ("metrics", "metrics_untrained_baseline"))
         what = f"zero-shot, {name} ({choices['score']} score, {pooling})"
-        yield Line(what, mine, theirs, mine["chance"])
+        yield Line(what, mine, theirs, mine["chance"], metric)
 
 
 def _fractions(task: str, result: Mapping[str, Any]) -> Iterator[Line]:
@@ -64,14 +71,19 @@ def _fractions(task: str, result: Mapping[str, Any]) -> Iterator[Line]:
         studies = choices["label_fractions"][fraction]["n"]
         what = f"{name}, {metric}, {100 * float(fraction):g} % of the labels ({studies:,})"
         chance = found["trained"].get("chance", result["chance"])
-        yield Line(what, found["trained"], found["random"], chance)
+        measure = _MEASURE_OF.get(metric, metric)
+        yield Line(
+            what, found["trained"], found["random"], chance, measure, float(fraction),
+            found.get("start"),
+        )  # fmt: skip
 
 
 def _segmentation(task: str, result: Mapping[str, Any]) -> Iterator[Line]:
     yield from _fractions(task, result)
     name = task.replace("_", " ")
     prior = {"value": result["place_prior"], "n": result["n"]}
-    yield Line(f"{name}, Dice of one mask for all, by place", prior, None, result["chance"])
+    what = f"{name}, Dice of one mask for all, by place"
+    yield Line(what, prior, None, result["chance"], "dice_place_prior")
 
 
 def _retrieval(task: str, result: Mapping[str, Any]) -> Iterator[Line]:
@@ -80,12 +92,13 @@ def _retrieval(task: str, result: Mapping[str, Any]) -> Iterator[Line]:
     for key in (key for key in mine if key.startswith("recall_at_")):
         what = f"retrieval, recall@{key.rpartition('_')[2]}, shortlist re-ranked by relations"
         n = {"n": mine["n"]}
-        yield Line(what, {**mine[key], **n}, {**theirs[key], **n}, mine[key]["chance"])
+        yield Line(what, {**mine[key], **n}, {**theirs[key], **n}, mine[key]["chance"], key)
     k = result["protocol"]["metric"].partition(" ")[0].rpartition("@")[2]
     mine, theirs = (recall[f"{who}, global"] for who in ("trained", "random"))
     what = f"retrieval, recall@{k}, global score alone"
     entry, other = (table[f"recall_at_{k}"] for table in (mine, theirs))
-    yield Line(what, {**entry, "n": mine["n"]}, other, entry["chance"])
+    measure = f"recall_at_{k}_global"
+    yield Line(what, {**entry, "n": mine["n"]}, other, entry["chance"], measure)
 
 
 def _grounding(task: str, result: Mapping[str, Any]) -> Iterator[Line]:
@@ -94,13 +107,15 @@ def _grounding(task: str, result: Mapping[str, Any]) -> Iterator[Line]:
     for measure, name in _MEASURES.items():
         mine, theirs = (r["measures"][measure] for r in (result, result["untrained_baseline"]))
         chance = exact.get(measure, noise[measure]["value"])
-        yield Line(f"grounding, {name}", {**mine, "n": result["n"]}, theirs, chance)
+        yield Line(f"grounding, {name}", {**mine, "n": result["n"]}, theirs, chance, measure)
     measure = result["metric"]
     name, chance = _MEASURES[measure], exact.get(measure, noise[measure]["value"])
     mine, theirs = (controls[f"{who}, shuffled phrases"] for who in ("trained", "random"))
-    yield Line(f"grounding, {name}, phrases of other studies", mine, theirs, chance)
+    what = f"grounding, {name}, phrases of other studies"
+    yield Line(what, mine, theirs, chance, f"{measure}_other_phrase")
     center = controls["center of the image"]
-    yield Line(f"grounding, {name}, center of the image", center, None, chance)
+    what = f"grounding, {name}, center of the image"
+    yield Line(what, center, None, chance, f"{measure}_center")
 
 
 _LINES: dict[str, Callable[[str, Mapping[str, Any]], Iterator[Line]]] = {

@@ -96,3 +96,14 @@ def test_a_text_is_brought_up_to_date_and_what_no_run_has_stays(run, tmp_path, c
     assert not (tmp_path / "images" / "none.png").exists()
     readme.main([str(path), str(run)])
     assert path.read_text() == text.replace("old", f"\n{TABLE}\n")
+
+
+def test_a_line_says_its_measure_and_the_fraction_of_labels():
+    one = {"value": 0.8, "interval": [0.7, 0.9], "n": 40, "chance": 0.5}
+    result = {
+        "protocol": {"metric": "macro AUROC", "label_fractions": {"0.01": {"n": 20}}},
+        "fractions": {"0.01": {"trained": one, "random": one, "start": one | {"value": 0.6}}},
+        "chance": 0.5,
+    }
+    (line,) = lines_of("linear_probe", result)
+    assert (line.measure, line.fraction, line.start["value"]) == ("auroc", 0.01, 0.6)
