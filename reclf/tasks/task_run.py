@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import torch
@@ -150,8 +150,10 @@ class TaskRun:
             self.opened[split] = data
         return self.opened[split]
 
-    def subset(self, data: Any, n: int = 0) -> Subset:
+    def subset(self, data: Any, n: int = 0) -> Any:
         """n studies of a data set, drawn without replacement by the seed; 0 takes all.
+
+        A torch `Subset`, which is a sequence of studies though its type does not say so.
 
         Drawn and not the first n: files are often sorted by class or by hospital.
 
@@ -183,8 +185,7 @@ class TaskRun:
             *(model_hash(model) for model in self.models.values()),
         )
         title = f"features, {split or self.split}"
-        studies = cast(Sequence[Study], chosen)  # a Subset has a length and is read in order
-        return pooled_features(self.models, studies, progress=title, cache=cache)
+        return pooled_features(self.models, chosen, progress=title, cache=cache)
 
     def gallery(self, n: int) -> list[Study]:
         """n studies for retrieval, distinct where the data set can tell; 0 takes all."""
