@@ -23,6 +23,8 @@ SETTINGS = {
     "train.evaluate_every": 10,
     "train.warmup_steps": 5,
     "data.workers": 0,
+    # Not of the preset, which has only what helps: the curve is to pass through them as well.
+    "model.aggregator_options": {"overlap": 2.0, "importance_loss": 0.2},
 }
 KEPT = ("step", "global_loss", "local_loss", "auxiliary_loss", "gradient_norm", "logit_scale")
 KEPT_OF_VALIDATION = ("val_recall_at_5", "val_local_nce", "val_global_nce")

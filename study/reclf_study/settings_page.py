@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from reclf.config import RunConfig
+from reclf.config import ModelConfig, RunConfig, TowerConfig
 from reclf.models.relations import AGGREGATORS, options_of
 from reclf.models.relations.options import SRMOptions
 from reclf.stats.tables import markdown
@@ -91,15 +91,17 @@ def _aggregators() -> str:
 
 
 def _presets() -> str:
-    """Every setting in which two presets differ, and one preset from the default."""
+    """Every setting in which a preset differs from the default; towers have none."""
+    tower = TowerConfig(name="of the preset")
+    default = dict(_flat(dataclasses.asdict(RunConfig(ModelConfig(tower, tower)))))
     flat = {name: dict(_flat(dataclasses.asdict(make()))) for name, make in PRESETS.items()}
     about = [f"- `{name}`: {_first_line(make)}" for name, make in PRESETS.items()]
     rows = []
     for path in next(iter(flat.values())):
         values = [settings[path] for settings in flat.values()]
-        if any(value != values[0] for value in values):
+        if any(value != default[path] for value in values):
             rows.append((f"`{path}`", *map(_code, values)))
-    said = "Settings in which presets differ; all others are alike, or the defaults above:"
+    said = "Settings in which a preset differs from the defaults above:"
     table = markdown(("setting", *(f"`{name}`" for name in flat)), rows)
     return "\n".join(about) + f"\n\n{said}\n\n{table}\n"
 

@@ -15,7 +15,7 @@ from reclf.config import (
     to_dict,
 )
 from reclf.models.relations import make_aggregator
-from reclf.training.presets import make_config, phantom_small, table_small
+from reclf.training.presets import derive, make_config, phantom_small, table_small
 
 OPTIONS = table_small().data.options  # {"on_problem": "refuse", "cache": "memory"}
 
@@ -221,11 +221,10 @@ def test_another_data_set_comes_with_the_options_that_it_takes(monkeypatch):
 
 
 def test_another_aggregator_comes_with_the_options_that_it_takes():
-    own = make_config("phantom_small").model.aggregator_options
-    assert "importance_loss" in own
-    srm = {name: value for name, value in own.items() if name != "importance_loss"}
-    for name, kept in (("reclf", own), ("srm", srm), ("mean", {})):
-        config = make_config("phantom_small", **{"model.aggregator": name})
+    srm = make_config("phantom_small").model.aggregator_options
+    base = override(phantom_small(), {"model.aggregator_options.importance_loss": 0.2})
+    for name, kept in (("reclf", srm | {"importance_loss": 0.2}), ("srm", srm), ("mean", {})):
+        config = derive(base, {"model.aggregator": name})
         assert config.model.aggregator_options == kept
         make_aggregator(name, 8, kept)
     mine = {"model.aggregator": "srm", "model.aggregator_options.steps": 3}

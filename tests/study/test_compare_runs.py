@@ -38,7 +38,7 @@ def two(tmp_path):
     one = {"zero_shot-phantom": zero_shot(0.6), "pretrain": {"recall_at_5": 0.5, "n_gallery": 300}}
     other = {"zero_shot-phantom": zero_shot(0.7, checkpoint_step=9, checkpoint_hash="y")}
     return [
-        make_run(tmp_path, "one", one),
+        make_run(tmp_path, "one", one, **{"model.aggregator_options.importance_loss": 0.5}),
         make_run(tmp_path, "other", other, **{"model.aggregator": "srm", "train.seed": 3}),
     ]
 
@@ -50,10 +50,9 @@ def test_shared_results_stand_side_by_side(two):
         "other": {"value": ".700 [.600, .800]"},
     }
     assert compared.table("pretrain")["other"] == {"recall_at_5": "-", "n_gallery": "-"}
-    share = make_config("phantom_small").model.aggregator_options["importance_loss"]
     assert compared.settings == {
         "model.aggregator": {"one": "reclf", "other": "srm"},
-        "model.aggregator_options.importance_loss": {"one": share, "other": "not stated"},
+        "model.aggregator_options.importance_loss": {"one": 0.5, "other": "not stated"},
         "train.seed": {"one": 0, "other": 3},
     }
     assert json.dumps(compared.result(), allow_nan=False)

@@ -1,0 +1,62 @@
+"""The presets' aggregator options are those that the stored ablations support."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from reclf.config.overrides import RENAMED
+from reclf.training.presets import PRESETS, RELATIONS
+
+RESULTS = Path(__file__).parents[2] / "notebooks/results"
+ABLATIONS = sorted(RESULTS.glob("ablation*.json"))
+
+
+def variants(result):
+    """Aggregator and options of each variant, by the names of today; what is 0 is left out."""
+    found = {}
+    for name, model in result["protocol"]["variants"].items():
+        options = model["aggregator_options"].items()
+        given = {RENAMED.get(option, option): value for option, value in options if value}
+        found[name] = RENAMED.get(model["aggregator"], model["aggregator"]), given
+    return found
+
+
+def helps(comparison):
+    return comparison["verdict"] == "real" and comparison["difference"] > 0
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_presets_share_one_set_of_aggregator_options(name):
+    model = PRESETS[name]().model
+    assert model.aggregator == "reclf"
+    assert model.aggregator_options == RELATIONS
+
+
+def test_the_options_are_those_of_srm_where_it_beats_its_controls():
+    result = json.loads((RESULTS / "ablation.json").read_text())
+    assert variants(result)["srm"] == ("srm", RELATIONS)
+    for control in ("mean", "mean_global", "srm_distance_only"):
+        assert helps(result["comparisons"][f"srm - {control}"])
+
+
+def test_an_option_that_was_asked_for_alone_is_kept_only_where_it_helps():
+    asked = set()
+    for path in ABLATIONS:
+        result = json.loads(path.read_text())
+        known = variants(result)
+        for pair, comparison in result["comparisons"].items():
+            (kind, options), (other_kind, others) = (known[name] for name in pair.split(" - "))
+            differ = {k for k in options.keys() | others if options.get(k) != others.get(k)}
+            if kind == other_kind and len(differ) == 1 and differ < options.keys():
+                (option,) = differ
+                asked.add(option)
+                assert (option in RELATIONS) <= helps(comparison), (path.name, pair)
+    assert {"overlap", "importance_loss"} <= asked
+
+
+@pytest.mark.parametrize("path", ABLATIONS, ids=lambda path: path.stem)
+def test_stored_verdicts_say_what_their_intervals_do(path):
+    for comparison in json.loads(path.read_text())["comparisons"].values():
+        low, high = comparison["interval"]
+        assert (comparison["verdict"] == "not shown") == (low <= 0 <= high)
