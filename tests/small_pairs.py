@@ -36,7 +36,7 @@ def study(number=0):
 def item(number=0, words=(0, 2)):
     """The study with the phrase "small ... effusion" or its like."""
     one = study(number)
-    return Item(one, one.report, words, "phrase", "effusion", one.masks["effusion"])
+    return Item(one, one.report, words, f"phrase {number}", "effusion", one.masks["effusion"])
 
 
 class Additive(CellScore):

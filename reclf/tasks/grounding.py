@@ -1,7 +1,7 @@
 """Phrase grounding: does a phrase attend to the region that it describes?
 
     study --> items (image, phrase, mask) --RECLF.relate--> heat-map per phrase --> pointing game,
-    CNR, mIoU; controls: the center of the image, and the phrase of another study
+    CNR, mIoU; controls: the center of the image, and another phrase
 
 A phrase is some words of a report, encoded within the report (the phantom knows which words state
 which finding), or a text of its own (MS-CXR's phrases; label words for data sets with boxes).
@@ -15,6 +15,7 @@ import numpy as np
 import torch
 
 from reclf.data.region_grid import center_prior, heat_in_pixels
+from reclf.data.reports import clean, split_words
 from reclf.data.study import Box, Study
 from reclf.models.inference import collate_for, stack_images
 from reclf.models.reclf import RECLF
@@ -94,7 +95,7 @@ def heat_maps(
 
     Args:
         items: whose images are looked at, all of one size.
-        spoken: items whose phrases are looked for instead, one for each: the shuffled control.
+        spoken: items whose phrases are looked for instead, one for each: see `other_phrases`.
         heat: "score" is the word's logit for each region over the attention scale, up to a
             constant of the map (for cosine attention that is the cosine); "attention" its softmax.
             The maps of the words of a phrase are averaged, then interpolated between the places
@@ -137,32 +138,40 @@ def noise_maps(model: RECLF, items: Sequence[Item], seed: int = 0) -> np.ndarray
     return heat_in_pixels(cells, items[0].mask.shape, smooth=True)
 
 
-def shuffled(items: Sequence[Item], seed: int = 0) -> list[Item]:
-    """For each item one of another study, in a fixed random order; each is used once if possible.
+def other_phrases(items: Sequence[Item], seed: int = 0) -> list[Item | None]:
+    """For each item one of another study with another phrase: what a map must not depend on, if it
+    only shows the usual places.
 
-    Raises:
-        ValueError: all items are of one study.
+    A phrase is another one if neither has all words of the other, so that "left effusion" is none
+    for "effusion". Of those, one is drawn whose text states no label of the item's study; where
+    there is none, no label of the item; else (every report states both findings) one whose own
+    label is another; else any.
+
+    Returns:
+        (n,); None where there is no other phrase, as in a data set with one label.
     """
-    ids = [item.study.study_id for item in items]
-    if len(set(ids)) < 2:
-        raise ValueError(
-            "shuffling phrases needs items of two studies or more: take more studies, or a split "
-            "with more places"
-        )
+    studies = study_numbers(items)
+    words = _incidence([split_words(clean(item.phrase)) for item in items])
+    own = _incidence([_labels(item) for item in items])
+    texts = _incidence([[item.text] for item in items])
+    stated = texts @ (texts.T @ own)  # how often a text states a label, over all of its items
+    there = _incidence([[number] for number in studies])
+    of_study = there @ (there.T @ own)
+    n_words = words.sum(1)
     generator = np.random.default_rng(seed)
-    order = generator.permutation(len(items))
-    for place in range(len(items)):
-        if ids[order[place]] == ids[place]:
-            # Swap with a place where neither phrase meets its own study.
-            for other in generator.permutation(len(items)):
-                mine, theirs = order[place], order[other]
-                if ids[theirs] != ids[place] and ids[mine] != ids[other]:
-                    order[place], order[other] = theirs, mine
-                    break
-            else:  # one study has more than half of the items
-                others = [i for i in range(len(items)) if ids[i] != ids[place]]
-                order[place] = generator.choice(others)
-    return [items[i] for i in order]
+    chosen: list[Item | None] = []
+    for i in range(len(items)):
+        other = words @ words[i] < np.minimum(n_words, n_words[i])
+        other &= studies != studies[i]
+        shared = [stated @ of_study[i], stated @ own[i], own @ own[i]]
+        overlap = np.sum(np.array(shared) > 0, axis=0)  # 0 to 3: each implies those before it
+        least = np.flatnonzero(other & (overlap == overlap.min(where=other, initial=3)))
+        chosen.append(items[generator.choice(least)] if len(least) else None)
+    return chosen
+
+
+def is_of_another_label(item: Item, other: Item) -> bool:
+    return not set(_labels(item)) & set(_labels(other))
 
 
 def measure(items: Sequence[Item], maps: np.ndarray) -> dict[str, np.ndarray]:
@@ -231,6 +240,20 @@ def _phrase_weights(items: Sequence[Item], word_mask: torch.Tensor) -> torch.Ten
             if (wanted * weights[row]).any():
                 weights[row] *= wanted
     return weights / weights.sum(1, keepdim=True).clamp_min(1)
+
+
+def _labels(item: Item) -> list[str]:
+    """The labels of an item in lower case: of a whole report, several joined by "and"."""
+    return item.label.lower().replace("_", " ").split(" and ")
+
+
+def _incidence(rows: Sequence[Sequence[Any]]) -> np.ndarray:
+    """float32 (rows, distinct entries): 1 where a row has the entry."""
+    column = {entry: c for c, entry in enumerate(dict.fromkeys(e for row in rows for e in row))}
+    found = np.zeros((len(rows), len(column)), np.float32)
+    for r, row in enumerate(rows):
+        found[r, [column[entry] for entry in row]] = 1
+    return found
 
 
 def _finding_items(study: Study) -> list[Item]:

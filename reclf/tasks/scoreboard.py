@@ -17,6 +17,7 @@ from reclf.stats.tables import markdown, short
 from .results import REQUIRED, read_result
 
 HEADER = ("task", "data", "n", "trained encoder", "untrained baseline", "chance")
+NOT_APPLICABLE = {"value": None, "n": 0}  # of a control that the data set does not allow
 _METRICS = {"auroc": "macro AUROC", "accuracy": "accuracy", "macro_f1": "macro F1"}
 _MEASURE_OF = {"macro AUROC": "auroc", "Dice": "dice"}  # metric of a protocol -> measure
 _MEASURES = {"pointing": "pointing game", "cnr": "CNR", "cnr_signed": "signed CNR", "miou": "mIoU"}
@@ -111,8 +112,10 @@ def _grounding(task: str, result: Mapping[str, Any]) -> Iterator[Line]:
     measure = result["metric"]
     name, chance = _MEASURES[measure], exact.get(measure, noise[measure]["value"])
     mine, theirs = (controls[f"{who}, shuffled phrases"] for who in ("trained", "random"))
-    what = f"grounding, {name}, phrases of other studies"
-    yield Line(what, mine, theirs, chance, f"{measure}_other_phrase")
+    # In results of version 0.2 the phrase of another study could be the same phrase.
+    other = "another phrase" if "other_phrase" in result else "phrases of other studies"
+    what = f"grounding, {name}, {other}"
+    yield Line(what, mine or NOT_APPLICABLE, theirs, chance, f"{measure}_other_phrase")
     center = controls["center of the image"]
     what = f"grounding, {name}, center of the image"
     yield Line(what, center, None, chance, f"{measure}_center")
@@ -169,6 +172,8 @@ def _place(stem: str) -> tuple[str, int]:
 
 def _cell(result: Mapping[str, Any] | None) -> str:
     """ ".678 [.633, .727]", as far as it is known."""
+    if result is NOT_APPLICABLE:
+        return "not applicable"
     return "" if result is None else str(Estimate.of(result))
 
 

@@ -51,9 +51,14 @@ def differences(
     Args:
         values: map -> measure -> float (n,), see `faithfulness_study.measure_values`.
         name: the map to be evaluated.
+        controls: those that `values` has are compared.
     """
     return {
-        kind: {c: difference(values[name][kind], values[c][kind], more) for c in controls}
+        kind: {
+            c: difference(values[name][kind], values[c][kind], more)
+            for c in controls
+            if c in values
+        }
         for kind, (more, _) in MEASURES.items()
     }
 

@@ -23,7 +23,7 @@ from reclf.data.region_grid import center_prior, random_map
 from reclf.models.inference import collate_for
 from reclf.models.reclf import RECLF
 from reclf.runs.progress import track
-from reclf.tasks.grounding import Item, shuffled
+from reclf.tasks.grounding import Item, other_phrases
 
 from .attribution import (
     REGION_METHODS,
@@ -95,7 +95,7 @@ def evaluate_case(
     model: RECLF,
     random_model: RECLF,
     item: Item,
-    other: Item,
+    other: Item | None,
     *,
     fill: str = "blur",
     steps: int = 13,
@@ -108,7 +108,8 @@ def evaluate_case(
     Args:
         model, random_model: trained, and an untrained one of the same shape.
         item: what is looked at.
-        other: an item of another study, for the shuffled report.
+        other: an item of another study with another phrase, for the shuffled report; None leaves
+            that control out.
         fill: what hidden regions show, see `region_grid.filled`.
         steps, samples: see `faithfulness.curves` and `faithfulness.infidelity`.
         gradient_steps: of integrated gradients.
@@ -135,7 +136,8 @@ def evaluate_case(
         result.deltas.append(_missed(found["integrated_gradients"]))
         maps["random map"] = random_map(score.grid, seed)
         maps["center prior"] = center_prior(score.grid, center=score.center)
-        maps["shuffled report"] = _regions(attention(score_of(model, item, target, other)))
+        if other is not None:
+            maps["shuffled report"] = _regions(attention(score_of(model, item, target, other)))
         maps["randomized weights"] = _regions(attention(untrained))
         cells = CellScore.of(score, fill)
         result.maps[target], result.scores[target] = maps, cells
@@ -149,12 +151,11 @@ def evaluate_case(
 def evaluate_cases(
     model: RECLF, random_model: RECLF, items: Sequence[Item], seed: int = 0, **options
 ) -> list[CaseEvaluation]:
-    """`evaluate_case` for every item, each with an item of another study as its shuffled report.
-
-    Raises:
-        ValueError: items of fewer than two studies.
-    """
-    others = shuffled(items, seed)
+    """`evaluate_case` for every item, each with an item of another study and with another phrase as
+    its shuffled report; without that control where an item has no such other."""
+    others = other_phrases(items, seed)
+    if None in others:
+        others = [None] * len(items)
     return [
         evaluate_case(model, random_model, items[i], others[i], seed=seed + i, **options)
         for i in track(range(len(items)), "cases")

@@ -8,6 +8,7 @@ from reclf.data.region_grid import center_prior, random_map
 from reclf.tasks.grounding import Item
 from reclf_study.attribution import attention, feature_ablation
 from reclf_study.faithfulness_measures import MEASURES, CellScore, curves, measure, rank_correlation
+from reclf_study.faithfulness_report import differences
 from reclf_study.faithfulness_study import (
     CONTROLS,
     WORD_CONTROLS,
@@ -98,8 +99,11 @@ def test_an_evaluation_is_the_same_twice_and_each_case_has_its_own_seed(models):
         assert a.measures == b.measures
     maps = [one.maps["pair"]["random map"] for one in first]
     assert (maps[0] != maps[1]).all()
-    with pytest.raises(ValueError, match="items of two studies or more"):
-        evaluate_cases(*models, items[:1])
+    (alone,) = evaluate_cases(*models, items[:1], **FEW)  # nothing else to say
+    assert alone.maps["pair"].keys() == METHODS | set(CONTROLS) - {"shuffled report"}
+    assert alone.measures["phrase"].keys() == alone.maps["phrase"].keys()
+    compared = differences(measure_values([alone], "pair"), "attention")
+    assert all(found.keys() == set(CONTROLS) - {"shuffled report"} for found in compared.values())
 
     values = measure_values(first, "pair")
     assert values["attention"].keys() == MEASURES.keys()

@@ -19,9 +19,10 @@ from reclf.tasks.grounding import (
     find_items,
     grounding_result,
     heat_maps,
+    is_of_another_label,
     measure,
     noise_maps,
-    shuffled,
+    other_phrases,
 )
 
 
@@ -140,22 +141,70 @@ def test_a_phrase_that_was_cut_off_is_looked_for_by_what_is_left(build, items):
     np.testing.assert_array_equal(found, whole)
 
 
-def test_shuffled_phrases_are_of_other_studies_and_each_is_used_once():
-    items = [make_item(f"s{i // 3}", text=f"t{i}") for i in range(20)]
-    found = shuffled(items, seed=1)
-    assert sorted(item.text for item in found) == sorted(item.text for item in items)
-    assert all(a.study.study_id != b.study.study_id for a, b in zip(found, items, strict=True))
-    assert found == shuffled(items, seed=1)
-    assert found != shuffled(items, seed=2)
+def said(study, label, phrase="", text=""):
+    """An item of a study with a label, its phrase (by default the label) and text (the phrase)."""
+    phrase = phrase or label.lower().replace("_", " ")
+    return replace(make_item(study, label, text=text or phrase), phrase=phrase)
 
 
-def test_one_study_with_most_of_the_items_is_shuffled_with_repetition():
-    items = [make_item("big", text=f"t{i}") for i in range(6)] + [make_item("small")]
-    found = shuffled(items)
-    assert all(item.study.study_id == "small" for item in found[:6])
-    assert found[6].study.study_id == "big"
-    with pytest.raises(ValueError, match="shuffling phrases needs items of two studies or more"):
-        shuffled(items[:6])
+def test_another_phrase_is_never_the_same_one_nor_a_part_of_it():
+    """NIH's kind: most items have one label."""
+    items = [said(f"s{i}", "Infiltrate" if i % 9 else "Lung_Mass") for i in range(60)]
+    items += [said("t", "Mass"), said("s1", "Effusion"), said("u", "infiltrate")]
+    found = other_phrases(items, seed=3)
+    for item, other in zip(items, found, strict=True):
+        mine, theirs = set(item.phrase.split()), set(other.phrase.split())
+        assert not mine <= theirs
+        assert not theirs <= mine
+        assert item.study.study_id != other.study.study_id
+        assert is_of_another_label(item, other)
+    assert found == other_phrases(items, seed=3)
+    assert found != other_phrases(items, seed=4)
+
+
+def test_one_phrase_has_no_other():
+    """RSNA's kind; and a phrase that differs from all others only in case or by more words."""
+    items = [said(f"s{i}", "Lung_Opacity") for i in range(5)]
+    assert other_phrases(items) == [None] * 5
+    items.append(said("t", "Lung_Opacity", "Left Lung opacity."))
+    assert other_phrases(items) == [None] * 6
+    one_study = [said("s", "Mass"), said("s", "Effusion")]
+    assert other_phrases(one_study) == [None, None]
+
+
+def test_a_text_that_states_the_same_finding_is_the_last_choice():
+    both = "a mass and an effusion"
+    items = [
+        said("a", "mass", "a mass", both),
+        said("a", "effusion", "an effusion", both),
+        said("b", "effusion", "an effusion", "an effusion"),
+        said("c", "mass", "the mass", "the mass"),
+        said("d", "nodule", "one nodule", "one nodule"),
+    ]
+    for seed in range(20):
+        found = [other.study.study_id for other in other_phrases(items, seed)]
+        # Study a has both findings, so only the nodule is none of them.
+        assert found[:2] == ["d", "d"]
+        assert found[2] in "cd"  # and not "a mass" of the report that states an effusion too
+        assert found[3] in "bd"
+    without = items[:4]
+    for seed in range(20):
+        assert other_phrases(without, seed)[0] is items[2]
+        assert other_phrases(without, seed)[1] is items[3]
+    # Only reports that state both: the other finding's words, where there are any.
+    pairs = [
+        said(s, f, f"{f} of {s}", f"{both} of {s}") for s in "xy" for f in ("mass", "effusion")
+    ]
+    found = [other.label for other in other_phrases(pairs)]
+    assert found == ["effusion", "mass", "effusion", "mass"]
+
+
+def test_one_label_in_other_words_is_another_phrase_and_counted_apart():
+    items = [said("a", "mass", "left upper mass"), said("b", "mass", "right lower mass")]
+    assert other_phrases(items) == [items[1], items[0]]
+    assert not is_of_another_label(*items)
+    whole = [said("a", "Mass and Lung_Opacity", "x y"), said("b", "lung opacity", "z")]
+    assert not is_of_another_label(*whole)
 
 
 def test_the_center_is_highest_in_the_middle_and_even():

@@ -1,8 +1,12 @@
 """Phrase grounding by a run and its untrained baseline: see `reclf.tasks.grounding`."""
 
 from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
 
 from reclf.runs.notebook import check_parameters
+from reclf.stats.per_study import StudyRatio
 from reclf.tasks.grounding import (
     HEATS,
     MEASURES,
@@ -11,8 +15,11 @@ from reclf.tasks.grounding import (
     find_items,
     grounding_result,
     heat_maps,
+    is_of_another_label,
+    measure,
     noise_maps,
-    shuffled,
+    other_phrases,
+    study_numbers,
 )
 from reclf.tasks.task_run import TaskRun
 
@@ -32,24 +39,32 @@ def open_task(p: SimpleNamespace) -> TaskRun:
 def evaluate(task_run: TaskRun, p: SimpleNamespace) -> Evaluation:
     """Maps of all phrases by both models, and of the controls.
 
+    The controls with another phrase are over the items that have one (`other_phrase.n` of them),
+    and None where no item has: the data set then has one phrase.
+
     Returns:
-        shown: items (n); maps, name -> float32 (n, H, W); found, name -> result; chance by measure.
+        shown: items (n); maps, name -> float32 (items, H, W); found, name -> result; chance by
+            measure.
     """
     phrases = "report" if p.phrases == "auto" and task_run.loader == "ms_cxr" else p.phrases
     items = find_items(task_run.studies(p.studies), phrases)
-    others = shuffled(items, p.seed)
-    model, untrained = task_run.model, task_run.models["random"]
-    maps = {
-        "trained": heat_maps(model, items, heat=p.heat, progress="maps, trained"),
-        "trained, shuffled phrases": heat_maps(model, items, others, p.heat, progress="shuffled"),
-        "untrained baseline": heat_maps(untrained, items, heat=p.heat, progress="maps, random"),
-        "random, shuffled phrases": heat_maps(
-            untrained, items, others, p.heat, progress="shuffled, random"
-        ),
-        "center of the image": center_maps(items),
-        "noise": noise_maps(model, items, p.seed),
-    }
-    found = {name: grounding_result(items, heat, p.metric, p.seed) for name, heat in maps.items()}
+    others = [(i, other) for i, other in enumerate(other_phrases(items, p.seed)) if other]
+    rows = [i for i, _ in others]
+    seen, spoken = [items[i] for i in rows], [other for _, other in others]
+    maps: dict[str, np.ndarray] = {}
+    found: dict[str, Any] = {}
+    for who, name in (("trained", "trained"), ("random", "untrained baseline")):
+        model, shuffled = task_run.models[who], f"{who}, shuffled phrases"
+        maps[name] = heat_maps(model, items, heat=p.heat, progress=f"maps, {who}")
+        found[name] = grounding_result(items, maps[name], p.metric, p.seed)
+        found[shuffled] = None
+        if others:
+            maps[shuffled] = heat_maps(model, seen, spoken, p.heat, progress=shuffled)
+            found[shuffled] = grounding_result(seen, maps[shuffled], p.metric, p.seed)
+    maps["center of the image"] = center_maps(items)
+    maps["noise"] = noise_maps(task_run.model, items, p.seed)
+    for name in ("center of the image", "noise"):
+        found[name] = grounding_result(items, maps[name], p.metric, p.seed)
     chance = {name: found["noise"]["measures"][name]["value"] for name in MEASURES}
     chance |= {"pointing": found["trained"]["area"], "cnr_signed": 0.0}  # which are known exactly
     protocol = task_run.protocol(
@@ -64,17 +79,29 @@ def evaluate(task_run: TaskRun, p: SimpleNamespace) -> Evaluation:
         miou="thresholds 0.1 to 0.5, each map scaled to 0-1 by its own minimum and maximum",
         cnr="absolute, and signed",
         several_boxes="union of the boxes of one label",
-        shuffled="each phrase from another study, one permutation by the seed",
+        shuffled="another phrase of another study, of no label of the study where there is one; "
+        "drawn by the seed",
         bootstrap="over studies",
     )
     controls = {
         name: found[name] for name in found if name not in ("trained", "untrained baseline")
     }
+    other_phrase: dict[str, Any] = {
+        "n": len(others),
+        "n_of_another_label": sum(map(is_of_another_label, seen, spoken)),
+        "trained_minus_other": None,
+    }
+    if others:  # paired, in the metric
+        mine, theirs = maps["trained"][rows], maps["trained, shuffled phrases"]
+        gains = measure(seen, mine)[p.metric] - measure(seen, theirs)[p.metric]
+        gain = StudyRatio.by_study(gains, study_numbers(seen))
+        other_phrase["trained_minus_other"] = gain.result(p.seed)
     result = {
         **found["trained"],
         "untrained_baseline": found["untrained baseline"],
         "chance": chance[p.metric],
         "controls": controls,
+        "other_phrase": other_phrase,
     }
     shown = SimpleNamespace(items=items, maps=maps, found=found, chance=chance)
     return Evaluation("grounding", result, protocol, shown)

@@ -1,0 +1,66 @@
+"""Task evaluations as functions: what they say of data that a notebook test has not."""
+
+from types import SimpleNamespace
+
+import nbformat
+import pytest
+from notebook_runs import NOTEBOOKS, untrained_run
+
+from reclf.datasets import rsna
+from reclf.stats.estimate import Estimate
+from reclf.tasks.evaluations import grounding
+from reclf.tasks.scoreboard import table
+
+SETTINGS = {"model.image_size": 64, "data.options": {"length": 30}}
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    return untrained_run(tmp_path_factory.mktemp("runs") / "first", SETTINGS)
+
+
+@pytest.fixture
+def choose(run):
+    """The parameters of a task's notebook with some given."""
+
+    def choose(task, **given):
+        notebook = nbformat.read(NOTEBOOKS / f"{task}.ipynb", as_version=4)
+        names = {}
+        exec(next(cell.source for cell in notebook.cells if cell.cell_type == "code"), names)
+        names = {name: names[name] for name in names["__annotations__"]}
+        return SimpleNamespace(**names | {"run": str(run.folder), "device": "cpu"} | given)
+
+    return choose
+
+
+def evaluate(module, p):
+    task_run = module.open_task(p)
+    evaluation = module.evaluate(task_run, p)
+    return evaluation, task_run.run.result(evaluation.write(task_run).stem)
+
+
+def test_grounding_with_one_phrase_has_no_control_by_another(choose, tmp_path):
+    root = str(rsna.write_tiny(tmp_path))
+    p = choose("grounding", dataset="rsna", data_root=root, split="train")
+    evaluation, written = evaluate(grounding, p)
+    assert len({item.phrase for item in evaluation.shown.items}) == 1
+    assert len(evaluation.shown.items) > 1
+    for who in ("trained", "random"):
+        assert written["controls"][f"{who}, shuffled phrases"] is None
+    assert written["other_phrase"] == {
+        "n": 0, "n_of_another_label": 0, "trained_minus_other": None,
+    }  # fmt: skip
+    (line,) = (x for x in table({"grounding-rsna": written}).splitlines() if "another phrase" in x)
+    assert "| not applicable |" in line
+
+
+def test_grounding_by_another_phrase_is_paired_with_the_phrase_itself(choose):
+    evaluation, written = evaluate(grounding, choose("grounding", studies=12, metric="miou"))
+    other, shown = written["other_phrase"], evaluation.shown
+    assert other["n"] == other["n_of_another_label"] == len(shown.items) > 10
+    mine, theirs = written["value"], written["controls"]["trained, shuffled phrases"]["value"]
+    gain = Estimate.of(other["trained_minus_other"])
+    assert gain.value == pytest.approx(mine - theirs)
+    assert gain.low < gain.value < gain.high
+    assert gain.n == written["n_studies"]
+    assert "another phrase" in table({"grounding-phantom": written})
