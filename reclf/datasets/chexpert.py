@@ -33,7 +33,7 @@ from .labels import CHEXPERT_LABELS, COMPETITION_LABELS, blank_value, label_rows
 from .parts import Part, find_parts, read_list, read_table
 from .problems import DataProblems, refuse
 from .splits import val_of_patient
-from .tiny import draw_chest, write_image
+from .tiny import draw_chest, patients_in, write_image
 
 # How data_check recognises the layout: patterns that must all match -> options of the class.
 FILES: dict[tuple[str, ...], dict] = {
@@ -277,14 +277,17 @@ def _gallery_hash(images: Sequence[Mapping[str, str]]) -> str:
 
 
 def write_tiny(root: str | Path) -> Path:
-    """Write 27 made-up images: 12 patients of train with a lateral view each, 2 of valid, 1 of
-    test."""
+    """Write 55 made-up images: 20 patients of train with a lateral view each, of whom the splits
+    "probe" put 4 into val; 10 patients of valid, 5 of test. Each has one of the competition classes
+    and half of the others as 0."""
     root, rows = Path(root), []
-    for number in range(15):
-        part = (number > 11) + (number > 13)
-        folder, first = (("train", 1), ("valid", 64541), ("test", 64741))[part]
-        patient = f"patient{number % 12 + first:05d}"
-        given = {COMPETITION_LABELS[number % 5]: "1.0", "Pneumothorax": "0.0"}
+    of_probe = ["train"] * 16 + ["val"] * 4
+    patients = patients_in(of_probe, "patient{:05d}", val_of_patient, start=1)
+    patients += [f"patient{number:05d}" for number in (*range(64541, 64551), *range(64741, 64746))]
+    for number, patient in enumerate(patients):
+        folder = "train" if number < 20 else "valid" if number < 30 else "test"
+        has, others = number % 5, COMPETITION_LABELS[number % 2 :: 2]
+        given = dict.fromkeys(("Pneumothorax", *others), "0.0") | {COMPETITION_LABELS[has]: "1.0"}
         if number in (10, 11):  # not for the 5x200 gallery
             given["Edema"] = "-1.0"
         for view in ("frontal", "lateral") if folder == "train" else ("frontal",):

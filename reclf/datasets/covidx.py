@@ -18,7 +18,7 @@ from .base import Loader, LoaderOptions, Row
 from .parts import Part, find_parts, read_list
 from .problems import refuse
 from .splits import val_of_patient
-from .tiny import draw_chest, write_image
+from .tiny import draw_chest, patients_in, write_image
 
 FILES: dict[tuple[str, ...], dict] = {
     ("train_COVIDx9A.txt",): {"version": "9A"},
@@ -103,8 +103,10 @@ def _read(path: Path, classes: tuple[str, ...]) -> list[tuple[str, str, str, str
 
 
 def write_tiny(root: str | Path, *, version: str = "9A") -> Path:
-    """Write a made-up copy of a version: 30 images of train, 6 of each other list."""
+    """Write a made-up copy of a version: 30 images of train, two a patient, the last 6 of patients
+    who are val where a version has no list of it; 6 of each other list."""
     root, number = Path(root), 0
+    patients = patients_in(["train"] * 12 + ["val"] * 3, "train{}", val_of_patient)
     for key, name in _LISTS[version].items():
         lines = []
         for count in range(30 if key == "train" else 6):
@@ -114,6 +116,7 @@ def write_tiny(root: str | Path, *, version: str = "9A") -> Path:
             file, kind = f"{key}-{count} {end}", CLASSES[version][count % len(CLASSES[version])]
             file = file if count == 1 else file.replace(" ", "-")
             write_image(root / key / file, draw_chest(number))
-            lines.append(f"{key}{count // 2} {file} {kind} tiny")
+            patient = patients[count // 2] if key == "train" else f"{key}{count // 2}"
+            lines.append(f"{patient} {file} {kind} tiny")
         (root / name).write_text("\n".join(lines) + "\n")
     return root

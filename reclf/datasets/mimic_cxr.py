@@ -26,7 +26,7 @@ import pandas as pd
 from reclf.data.sections import Headings, left_out, pick_sections, sections
 
 from .base import Loader, LoaderOptions, Row
-from .labels import CHEXPERT_LABELS, label_rows, uncertain_values
+from .labels import CHEXPERT_LABELS, COMPETITION_LABELS, label_rows, uncertain_values
 from .parts import Part, find_parts, read_table
 from .problems import refuse
 from .splits import split_name
@@ -197,8 +197,20 @@ _TINY = (
 )  # fmt: skip
 
 
+def _tiny_studies() -> Iterator[tuple[str, str, str, str, dict[str, int]]]:
+    """Those above, and 20 with one competition class each and another one that is denied."""
+    yield from _TINY
+    for number in range(20):
+        degree = ("Mild", "Moderate", "Marked", "New")[number // 5]
+        has, lacks = (COMPETITION_LABELS[(number + step) % 5] for step in (0, 1 + number // 5))
+        text = f"FINDINGS: {degree} {has.lower()}.\n\n IMPRESSION: {has}. No {lacks.lower()}."
+        split = ("train", "train", "validate", "test")[number // 5]
+        yield f"14{number:06d}", split, "PA", text, {has: 1, lacks: 0}
+
+
 def write_tiny(root: str | Path, *, gz: bool = False, sectioned: bool = False) -> Path:
-    """Write 10 made-up examinations of 9 patients in the layout above, a lateral image with each.
+    """Write 30 made-up examinations of 29 patients in the layout above, a lateral image with each:
+    16 of train, 7 of validate, 7 of test.
 
     Nothing in it is of a person: the images are drawn, and the reports are invented.
 
@@ -209,7 +221,7 @@ def write_tiny(root: str | Path, *, gz: bool = False, sectioned: bool = False) -
     """
     root = Path(root)
     images, labels, reports = [], [], []
-    for number, (subject, split, view, text, given) in enumerate(_TINY):
+    for number, (subject, split, view, text, given) in enumerate(_tiny_studies()):
         study = str(50000000 + number)
         folder = root / "files" / f"p{subject[:2]}" / f"p{subject}"
         (folder / f"s{study}").mkdir(parents=True, exist_ok=True)

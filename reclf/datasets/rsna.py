@@ -23,7 +23,7 @@ from .masks import FilledBoxes
 from .parts import Part, find_parts, read_split_file, read_table
 from .problems import DataProblems
 from .splits import split_of_patient
-from .tiny import draw_chest, write_image, write_table
+from .tiny import draw_chest, patients_in, write_image, write_table
 
 FILES: dict[tuple[str, ...], dict] = {("stage_2_train_labels.csv*",): {}}
 OPACITY, NORMAL, OTHER = CLASSES = ("Lung Opacity", "Normal", "No Lung Opacity / Not Normal")
@@ -117,11 +117,13 @@ def _boxes(table: pd.DataFrame, class_of: dict[str, str], path: Path) -> dict[st
 
 
 def write_tiny(root: str | Path) -> Path:
-    """Write 24 made-up DICOM files of 128 x 128 with the two tables: 8 of each class."""
+    """Write 24 made-up DICOM files of 128 x 128 with the two tables: 12 of train, 6 of val and 6 of
+    test, with as many of each class."""
     root = Path(root)
     labels, classes = [], []
-    for number in range(24):
-        patient, kind = f"{number:08x}-tiny", CLASSES[number % 3]
+    splits = [split for split in ("test", "train", "val", "train") * 2 for _ in CLASSES]
+    for number, patient in enumerate(patients_in(splits, "{:08x}-tiny")):
+        kind = CLASSES[number % 3]
         path = root / "stage_2_train_images" / f"{patient}.dcm"
         write_image(path, draw_chest(number, 128, 128))
         boxes = [(16 + number, 40, 24, 32), (80, 60.5, 20, 30)] if kind == OPACITY else [("",) * 4]

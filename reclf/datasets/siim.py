@@ -23,7 +23,7 @@ from .masks import RunLengths
 from .parts import Part, find_parts, read_split_file, read_table
 from .problems import refuse
 from .splits import split_of_patient
-from .tiny import draw_chest, write_image, write_table
+from .tiny import draw_chest, patients_in, write_image, write_table
 
 FILES: dict[tuple[str, ...], dict] = {
     ("*train-rle*.csv*",): {"stage": 1},
@@ -120,12 +120,14 @@ def encode_runs(mask: np.ndarray) -> str:
 
 
 def write_tiny(root: str | Path) -> Path:
-    """Write 24 made-up DICOM files of 64 x 64: every second is negative, and every fourth has two
-    regions in two rows."""
+    """Write 24 made-up DICOM files of 64 x 64, 16 of train, 4 of val and 4 of test: every second is
+    negative, and every fourth has two regions in two rows."""
     root = Path(root)
     rows = []
-    for number in range(24):
-        image = f"1.2.276.0.{number}"
+    splits = [
+        split for split in ("train", "train", "val", "test", "train", "train") for _ in "1234"
+    ]
+    for number, image in enumerate(patients_in(splits, "1.2.276.0.{}")):
         folder = root / "dicom-images-train" / f"{image}.1" / f"{image}.2"
         write_image(folder / f"{image}.dcm", draw_chest(number, 64, 64))
         regions = [] if number % 2 else [(8, 4), (40, 44)][: 1 + (number % 4 == 0)]

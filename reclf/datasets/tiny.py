@@ -1,6 +1,7 @@
 """Made-up radiographs for `write_tiny` of the loaders. Nothing in them is of a person."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,8 @@ import pydicom
 from PIL import Image
 from pydicom.dataset import FileDataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian, SecondaryCaptureImageStorage, generate_uid
+
+from .splits import split_of_patient
 
 
 def draw_chest(
@@ -27,6 +30,28 @@ def draw_chest(
     shade += 0.3 * (((x - 0.15) / 0.3) ** 2 + ((y - 0.3) / 0.25) ** 2 < 1)
     noise = np.random.default_rng(number).normal(0, 0.02, shade.shape)
     return (np.clip(shade + noise, 0, 1) * 255).astype(np.uint8)
+
+
+def patients_in(
+    splits: Sequence[str],
+    form: str,
+    split_of: Callable[[str], str] = split_of_patient,
+    start: int = 0,
+) -> list[str]:
+    """A patient id for each split named, by the hash that the loader will divide them with.
+
+    Args:
+        form: of the ids, with a place for a number that counts up from
+            `start`: "{:08x}-tiny".
+    """
+    waiting: dict[str, list[str]] = {split: [] for split in splits}
+    ids, patients = map(form.format, count(start)), []
+    for split in splits:
+        while not waiting[split]:
+            patient = next(ids)
+            waiting.setdefault(split_of(patient), []).append(patient)
+        patients.append(waiting[split].pop(0))
+    return patients
 
 
 def write_image(path: Path, pixels: np.ndarray) -> Path:

@@ -10,6 +10,7 @@ from reclf.datasets.chexpert import CheXpert, make_5x200, read_5x200, write_tiny
 from reclf.datasets.data_check import recognize
 from reclf.datasets.labels import COMPETITION_LABELS
 from reclf.datasets.problems import DataProblems
+from reclf.datasets.splits import val_of_patient
 
 SIZE = 16
 
@@ -26,9 +27,9 @@ def edit(root, name, change):
 
 def test_official_splits_frontal_by_default(root):
     sizes = {split: len(CheXpert(root, split, SIZE)) for split in ("train", "val", "test")}
-    assert sizes == {"train": 12, "val": 2, "test": 1}
-    assert len(CheXpert(root, "valid", SIZE)) == 2
-    assert len(CheXpert(root, "train", SIZE, views=["Frontal", "Lateral"])) == 24
+    assert sizes == {"train": 20, "val": 10, "test": 5}
+    assert len(CheXpert(root, "valid", SIZE)) == 10
+    assert len(CheXpert(root, "train", SIZE, views=["Frontal", "Lateral"])) == 40
     with pytest.raises(ValueError, match=r"train\.csv has no image with Frontal/Lateral of PA"):
         CheXpert(root, "train", SIZE, views=["PA"])
     study = CheXpert(root, "train", SIZE)[1]
@@ -39,18 +40,18 @@ def test_official_splits_frontal_by_default(root):
 
 
 def test_probe_splits_divide_train_by_patient(root):
-    # patient 1 becomes one whom the hash puts into val
-    edit(root, "train.csv", lambda table: table.replace("patient00001", "patient00036", regex=True))
-    (root / "train/patient00001").rename(root / "train/patient00036")
     data = {
         split: CheXpert(root, split, SIZE, splits="probe") for split in ("train", "val", "test")
     }
     assert {split: len(studies) for split, studies in data.items()} == {
-        "train": 11,
-        "val": 1,
-        "test": 2,
+        "train": 16,
+        "val": 4,
+        "test": 10,
     }
-    assert data["val"][0].patient_id == "patient00036"
+    of_hash = {study.patient_id: val_of_patient(study.patient_id) for study in CheXpert(root)}
+    assert {study.patient_id for study in data["val"]} == {
+        patient for patient, split in of_hash.items() if split == "val"
+    }
     assert data["test"][0].study_id.startswith("valid/")
     with pytest.raises(ValueError, match="splits must be 'official' or 'probe', got 'mgca'"):
         CheXpert(root, "train", SIZE, splits="mgca")
@@ -73,14 +74,14 @@ def test_labels_by_name_with_policies(root):
 
 
 def test_groundtruth_names_examinations(root):
-    study = CheXpert(root, "test", SIZE)[0]
-    assert study.study_id == "test/patient64743/study1/view1_frontal.jpg"
+    study = CheXpert(root, "test", SIZE)[4]
+    assert study.study_id == "test/patient64745/study1/view1_frontal.jpg"
     assert study.labels["Pleural Effusion"] == 1
     table = pd.read_csv(root / "groundtruth.csv", dtype=str)
     table["Path"] = table.pop("Study") + "/view1_frontal.jpg"
     table.to_csv(root / "test_labels.csv", index=False)
     (root / "groundtruth.csv").unlink()
-    assert CheXpert(root, "test", SIZE)[0].study_id == study.study_id
+    assert CheXpert(root, "test", SIZE)[4].study_id == study.study_id
 
 
 def test_patients_are_left_out_of_train(root):
@@ -88,7 +89,7 @@ def test_patients_are_left_out_of_train(root):
     (root / "test_patients.txt").write_text("\n".join(given) + "\n")
     for excluded in (given, "test_patients.txt"):
         data = CheXpert(root, "train", SIZE, exclude_patients=excluded)
-        assert len(data) == 10
+        assert len(data) == 18
         assert not {study.patient_id for study in data} & set(given)
     assert data.fingerprint != CheXpert(root, "train", SIZE).fingerprint
     with pytest.raises(DataProblems, match=r"nobody\.txt.*(?s:.)*a file with one id per line"):
@@ -97,18 +98,18 @@ def test_patients_are_left_out_of_train(root):
 
 def test_gallery_follows_the_rule_and_its_seed(root):
     gallery = make_5x200(root, per_class=2)
-    # patients 11 and 12 have Edema -1, so Atelectasis and Cardiomegaly have two images, not three
-    assert gallery["pool"] == dict(zip(COMPETITION_LABELS, [2, 2, 2, 2, 2], strict=True))
+    # patients 11 and 12 have Edema -1, so Atelectasis and Cardiomegaly have an image less
+    assert gallery["pool"] == dict(zip(COMPETITION_LABELS, [3, 3, 4, 4, 4], strict=True))
     classes = [item["class"] for item in gallery["images"]]
     assert classes == [name for name in COMPETITION_LABELS for _ in range(2)]
-    assert gallery["patients"] == [f"patient{n:05d}" for n in range(1, 11)]
+    assert gallery["patients"] == sorted(item["path"].split("/")[1] for item in gallery["images"])
     # a promise: the same on every machine, whatever the order of the table
     first = make_5x200(root, "a.json", per_class=1)
     edit(root, "train.csv", lambda table: table[::-1])
     assert make_5x200(root, "b.json", per_class=1) == first
     assert len({make_5x200(root, "c.json", per_class=1, seed=s)["hash"] for s in range(6)}) > 1
-    with pytest.raises(ValueError, match=r"2 images with Atelectasis as the only finding.*=3"):
-        make_5x200(root, per_class=3)
+    with pytest.raises(ValueError, match=r"3 images with Atelectasis as the only finding.*=4"):
+        make_5x200(root, per_class=4)
 
 
 def test_every_other_finding_excludes(root):
@@ -118,8 +119,8 @@ def test_every_other_finding_excludes(root):
         return table
 
     edit(root, "train.csv", change)
-    assert make_5x200(root, per_class=1)["pool"]["Atelectasis"] == 1
-    assert make_5x200(root, per_class=1)["pool"]["Cardiomegaly"] == 2
+    assert make_5x200(root, per_class=1)["pool"]["Atelectasis"] == 2
+    assert make_5x200(root, per_class=1)["pool"]["Cardiomegaly"] == 3
 
 
 def test_the_gallery_as_a_split_and_its_patients_out_of_training(root):
@@ -131,9 +132,9 @@ def test_the_gallery_as_a_split_and_its_patients_out_of_training(root):
     assert all(sum(study.labels.values()) == 1 for study in images)
     train = CheXpert(root, "train", SIZE)
     assert train.gallery_hash == images.gallery_hash == gallery["hash"]
-    assert len(train) == 7
+    assert len(train) == 15
     assert not {study.patient_id for study in train} & set(gallery["patients"])
-    assert len(CheXpert(root, "train", SIZE, gallery="")) == 12
+    assert len(CheXpert(root, "train", SIZE, gallery="")) == 20
     same = CheXpert(root, "train", SIZE, gallery="", exclude_patients="chexpert_5x200.json")
     assert same.fingerprint == train.fingerprint
 
@@ -160,11 +161,11 @@ def test_missing_tables_columns_and_images(root):
     with pytest.raises(DataProblems, match="'Frontal/Lateral'"):
         CheXpert(root, "train", SIZE)
     write_tiny(root)
-    (root / "test/patient64743/study1/view1_frontal.jpg").unlink()
-    with pytest.raises(DataProblems, match=r"missing image \(1\): .*patient64743"):
+    (root / "test/patient64745/study1/view1_frontal.jpg").unlink()
+    with pytest.raises(DataProblems, match=r"missing image \(1\): .*patient64745"):
         CheXpert(root, "test", SIZE)
     edit(root, "train.csv", lambda table: table.replace("1.0", "2.0"))
-    with pytest.raises(DataProblems, match=r"Cardiomegaly = '2\.0' in 3 rows"):
+    with pytest.raises(DataProblems, match=r"Cardiomegaly = '2\.0' in 4 rows"):
         CheXpert(root, "train", SIZE)
 
 
@@ -184,10 +185,10 @@ def test_batches_are_read_where_they_unpack(root, tables_in_root, nested):
     (root / "valid").rename(first / "valid")
     for name in () if tables_in_root else ("train.csv", "valid.csv"):
         (root / name).rename(first.parent / name if nested else first / name)
-    for number in range(1, 13):
+    for number, patient in enumerate(sorted((root / "train").iterdir())):
         folder = batch(2 + number % 2, f"train {1 + number % 2}")
         folder.mkdir(parents=True, exist_ok=True)
-        (root / f"train/patient{number:05d}").rename(folder / f"patient{number:05d}")
+        patient.rename(folder / patient.name)
     (root / "train").rmdir()
     assert CheXpert(root, "5x200", SIZE).fingerprint == gallery
     for split, fingerprint in before.items():

@@ -14,6 +14,7 @@ import pytest
 from reclf import datasets
 from reclf.data.radiographs import Frame
 from reclf.data.study import Study
+from reclf.datasets.labels import COMPETITION_LABELS
 from reclf.datasets.problems import DataProblems
 from reclf.datasets.registry import load_dataset
 
@@ -55,6 +56,25 @@ def test_studies_are_valid_in_every_split(roots, name):
     assert not patients["train"] & patients["val"]
     assert not patients["train"] & patients["test"]
     assert not patients["val"] & patients["test"]
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "labels"),
+    [
+        ("mimic_cxr", {}, COMPETITION_LABELS),
+        ("chexpert", {}, COMPETITION_LABELS),
+        ("chexpert", {"splits": "probe", "blank": "zero"}, COMPETITION_LABELS),
+        ("rsna", {}, ["Pneumonia"]),
+        ("siim", {}, ["Pneumothorax"]),
+        ("covidx", {}, ["normal", "pneumonia", "COVID-19"]),
+    ],
+)
+def test_tiny_copies_of_the_benchmarks_can_be_learned_and_reported_on(roots, name, options, labels):
+    for split in SPLITS:
+        data = load_dataset(name, roots[name], split, SIZE, **options)
+        assert len({row.patient_id for row in data.rows}) >= 3
+        for label in labels:
+            assert {row.labels[label] for row in data.rows} >= {0, 1}, (split, label)
 
 
 @pytest.mark.parametrize("name", [*LOADERS, "phantom"])

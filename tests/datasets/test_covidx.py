@@ -16,7 +16,8 @@ def root(tmp_path):
 def test_version_9a(root):
     data = {split: Covidx(root, split, SIZE) for split in ("train", "val", "test")}
     assert len(data["train"]) + len(data["val"]) == 30
-    assert len(data["val"]) == 2  # the two images of one patient
+    assert len(data["val"]) == 6  # two images each of three patients
+    assert len({study.patient_id for study in data["val"]}) == 3
     assert len(data["test"]) == 6
     study = data["test"][1]
     assert study.study_id == "test/test-1 view 1 (2).png"  # spaces and all

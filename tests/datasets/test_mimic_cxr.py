@@ -21,10 +21,10 @@ def root(tmp_path):
 
 def test_official_split_frontal_views(root):
     sizes = {split: len(MimicCxr(root, split, SIZE)) for split in ("train", "val", "test")}
-    assert sizes == {"train": 6, "val": 2, "test": 2}
-    assert len(MimicCxr(root, "validate", SIZE)) == 2
-    assert len(MimicCxr(root, "train", SIZE, views=["PA"])) == 4
-    assert len(MimicCxr(root, "train", SIZE, views=["PA", "AP", "LATERAL"])) == 12
+    assert sizes == {"train": 16, "val": 7, "test": 7}
+    assert len(MimicCxr(root, "validate", SIZE)) == 7
+    assert len(MimicCxr(root, "train", SIZE, views=["PA"])) == 14
+    assert len(MimicCxr(root, "train", SIZE, views=["PA", "AP", "LATERAL"])) == 32
     with pytest.raises(
         ValueError, match=r"no image has a ViewPosition of LL; .* has AP, LATERAL, PA"
     ):
@@ -77,7 +77,7 @@ def test_sections_of_the_report(root):
 def test_every_form_of_the_layout_gives_the_same(root, tmp_path, gz, sectioned):
     other = write_tiny(tmp_path / "other", gz=gz, sectioned=sectioned)
     assert len(list(other.glob("*.csv.gz"))) == (4 if gz else 0)
-    assert len(list(other.glob("files/*/*/*.txt"))) == (0 if sectioned else 10)
+    assert len(list(other.glob("files/*/*/*.txt"))) == (0 if sectioned else 30)
     for split in ("train", "val", "test"):
         given = load_dataset("mimic_cxr", other, split, SIZE)
         assert given.reports == MimicCxr(root, split, SIZE).reports
@@ -117,8 +117,8 @@ def test_missing_files_and_reports_are_listed_or_left_out(root):
     with pytest.raises(DataProblems, match=r"missing image \(1\): .*00000000-pa\.jpg") as caught:
         MimicCxr(root, "train", SIZE)
     assert caught.value.problems["empty report"] == ["00000002-pa"]
-    with pytest.warns(UserWarning, match="2 of 6 studies left out"):
-        assert len(MimicCxr(root, "train", SIZE, on_problem="skip")) == 4
+    with pytest.warns(UserWarning, match="2 of 16 studies left out"):
+        assert len(MimicCxr(root, "train", SIZE, on_problem="skip")) == 14
 
 
 def test_tables_of_two_releases(root):

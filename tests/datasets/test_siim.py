@@ -27,7 +27,7 @@ def test_rows_of_an_image_are_one_study_with_one_mask(root):
     assert len(pd.read_csv(root / "train-rle.csv")) == 30
     studies = by_id(root)
     assert len(studies) == 24
-    two, one, none = (studies[f"1.2.276.0.{n}"] for n in (4, 2, 1))
+    two, one, none = (studies[f"1.2.276.0.{n}"] for n in (0, 2, 1))
     expected = np.zeros((64, 64), dtype=bool)
     expected[8:14, 4:14] = True
     assert (one.masks["Pneumothorax"] == expected).all()

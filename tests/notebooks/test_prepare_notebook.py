@@ -21,7 +21,7 @@ def test_a_copy_is_made_and_found_again(tmp_path):
         done = papermill("prepare.ipynb", tmp_path, **parameters)
         assert done.returncode == 0, done.stderr[-3000:]
     data = load_dataset("prepared", tmp_path / "copy", "train", 32, source=tmp_path / "raw")
-    assert len(data) == 20
+    assert len(data) == 12
     assert data[0].masks["Pneumonia"].any()
     done = papermill("prepare.ipynb", tmp_path, **(parameters | {"image_size": 48}))
     assert done.returncode != 0
