@@ -278,10 +278,10 @@ def _gallery_hash(images: Sequence[Mapping[str, str]]) -> str:
 
 def write_tiny(root: str | Path) -> Path:
     """Write 55 made-up images: 20 patients of train with a lateral view each, of whom the splits
-    "probe" put 4 into val; 10 patients of valid, 5 of test. Each has one of the competition classes
+    "probe" put 5 into val; 10 patients of valid, 5 of test. Each has one of the competition classes
     and half of the others as 0."""
     root, rows = Path(root), []
-    of_probe = ["train"] * 16 + ["val"] * 4
+    of_probe = ["train"] * 15 + ["val"] * 5
     patients = patients_in(of_probe, "patient{:05d}", val_of_patient, start=1)
     patients += [f"patient{number:05d}" for number in (*range(64541, 64551), *range(64741, 64746))]
     for number, patient in enumerate(patients):
