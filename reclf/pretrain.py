@@ -23,6 +23,7 @@ from reclf.datasets.problems import DataProblems, MissingSplit
 from reclf.datasets.registry import find_dataset
 from reclf.datasets.selection import first_reports, gallery, open_splits
 from reclf.datasets.splits import check_split
+from reclf.models.baselines import new_model
 from reclf.models.reclf import RECLF
 from reclf.models.relations import make_aggregator
 from reclf.models.tower_source import find_tower, require_towers
@@ -114,9 +115,7 @@ def make_model(config: ModelConfig, tokenizer: PreTrainedTokenizerBase, seed: in
         sizes = {"vocab_size": len(tokenizer), "pad_token_id": tokenizer.pad_token_id}
         tower = TowerConfig(config=tower.config | sizes, freeze=tower.freeze)
         config = replace(config, text_tower=tower)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        return RECLF(config, tokenizer)
+    return new_model(config, tokenizer, seed)
 
 
 def pretrain(

@@ -9,7 +9,7 @@ and the choices that it depends on: `TaskRun` keeps all three together.
 import hashlib
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -18,11 +18,12 @@ import numpy as np
 import torch
 from torch.utils.data import Subset
 
-from reclf.config import TowerConfig, check_choice, merge
+from reclf.config import check_choice, merge
 from reclf.data.study import Study
 from reclf.datasets.registry import find_dataset, load_dataset
 from reclf.datasets.selection import gallery, readable
 from reclf.datasets.splits import check_split
+from reclf.models.baselines import UNTRAINED_SEED, start_of, untrained_like
 from reclf.models.reclf import RECLF
 from reclf.runs.device import choose_device
 from reclf.runs.files import write_atomically
@@ -34,7 +35,6 @@ from .features import Pooled, pooled_features
 from .results import REQUIRED, plain, present_names, short_hash
 
 FIGURE_DPI = 80
-BASELINE_SEED = 10_007  # added to the seed: not the weights that the trained model began with
 
 
 @dataclass
@@ -43,12 +43,14 @@ class TaskRun:
 
     Attributes:
         run: where the model comes from and the result goes.
-        models: "trained" and "random", in eval mode on one device.
+        models: "trained", "random" and maybe "start", in eval mode on one device.
         dataset, root, options: the data set under test, as for `load_dataset`.
         split: the split that numbers are reported on.
         seed: of every choice that a task makes.
         name: of the data set in file names.
         checkpoint: "best" or "last".
+        start: of tasks that read images alone, where the image tower was pretrained: from where,
+            or why it cannot be loaded again; else "".
         opened: data sets by split, opened once.
     """
 
@@ -61,10 +63,11 @@ class TaskRun:
     seed: int
     name: str
     checkpoint: str
+    start: str = ""
     opened: dict[str, Any] = field(default_factory=dict, repr=False)
 
     @classmethod
-    def open(cls, p: SimpleNamespace, *splits: str) -> "TaskRun":
+    def open(cls, p: SimpleNamespace, *splits: str, images_only: bool = False) -> "TaskRun":
         """Open what a task notebook's parameters name. Every choice is checked before the model is
         loaded.
 
@@ -73,6 +76,8 @@ class TaskRun:
                 empty dataset means the run's own. The run's options stay for its own data set,
                 wherever that lies, and `options` merges over them.
             splits: further ones that the task reads.
+            images_only: the task reads the image encoder alone, so that pretrained weights as they
+                were before training have a row, "start".
 
         Raises:
             FileNotFoundError: no such run, or it has no checkpoint yet.
@@ -92,9 +97,18 @@ class TaskRun:
         for split in (p.split, *splits):
             check_split(split, dataset)
         model = RECLF.from_pretrained(run.checkpoint(p.checkpoint), device)
+        models = {"trained": model, "random": untrained_like(model, p.seed)}
+        start, tower = "", model.config.image_tower
+        if images_only and tower.name:
+            start = f"{tower.name} {tower.revision}".rstrip()
+            try:
+                models["start"] = start_of(model, run.config.train.seed)
+            except OSError as error:
+                start = f"no row: {error}"
+                print(f"The initialization has no row: {error}")
         return cls(
             run=run,
-            models={"trained": model, "random": untrained_baseline(model, p.seed + BASELINE_SEED)},
+            models=models,
             dataset=dataset,
             root=root,
             options=options,
@@ -102,6 +116,7 @@ class TaskRun:
             seed=p.seed,
             name=p.name or _short_name(dataset, root),
             checkpoint=p.checkpoint,
+            start=start,
         )
 
     @property
@@ -217,7 +232,8 @@ class TaskRun:
             "image_size": config.image_size,
             "image_normalization": {"mean": config.image_mean, "std": config.image_std},
             "precision": "float32",
-            "untrained_baseline_seed": self.seed + BASELINE_SEED,
+            "untrained_baseline_seed": self.seed + UNTRAINED_SEED,
+            **({"initialization": self.start} if self.start else {}),
             "interval": "95 %, percentile bootstrap over studies",
             "seed": self.seed,
             **choices,
@@ -265,23 +281,6 @@ class TaskRun:
         folder = self.run.folder / "cache"
         folder.mkdir(exist_ok=True)
         return folder / f"{name}-{short_hash(*parts)}.npz"
-
-
-def untrained_baseline(model: RECLF, seed: int) -> RECLF:
-    """An untrained model of the same shape, in eval mode on the same device.
-
-    Pretrained towers are replaced by untrained ones too: the row asks what the architecture alone
-    gives.
-    """
-    config = replace(
-        model.config,
-        image_tower=TowerConfig(config=model.image_encoder.tower.config.to_dict()),
-        text_tower=TowerConfig(config=model.text_encoder.tower.config.to_dict()),
-    )
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        baseline = RECLF(config, model.tokenizer)
-    return baseline.to(model.device).eval()
 
 
 def model_hash(model: RECLF) -> str:

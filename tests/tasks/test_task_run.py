@@ -15,9 +15,12 @@ from reclf.datasets.prepare import prepare
 from reclf.datasets.registry import load_dataset
 from reclf.models.reclf import RECLF
 from reclf.runs.run import Run
+from reclf.tasks.evaluations import linear_probe as probe
 from reclf.tasks.grounding import find_items
+from reclf.tasks.results import read_result
+from reclf.tasks.scoreboard import lines_of
 from reclf.tasks.segmentation import collect_masks
-from reclf.tasks.task_run import TaskRun, model_hash, untrained_baseline
+from reclf.tasks.task_run import TaskRun, model_hash
 
 KEYS = {"value", "interval", "n", "untrained_baseline", "chance", "per_class", "protocol"}
 PROTOCOL = {
@@ -150,30 +153,49 @@ def test_a_run_without_a_checkpoint_says_so(run, tmp_path):
         TaskRun.open(parameters(empty))
 
 
-def test_the_untrained_baseline_has_the_shape_and_none_of_the_weights(model):
-    state = torch.get_rng_state()
-    untrained = untrained_baseline(model, 5)
-    assert torch.equal(torch.get_rng_state(), state)
-    assert not untrained.training
-    mine, theirs = model.state_dict(), untrained.state_dict()
-    assert {name: value.shape for name, value in mine.items()} == {
-        name: value.shape for name, value in theirs.items()
-    }
-    weights = [name for name in mine if mine[name].ndim > 1]
-    assert all(not torch.equal(mine[name], theirs[name]) for name in weights)
-    again, other = untrained_baseline(model, 5), untrained_baseline(model, 6)
-    assert model_hash(again) == model_hash(untrained) != model_hash(other)
+def pretrained_run(model, folder):
+    """A run whose image tower was read from a folder and then trained; and that folder."""
+    tower = folder / "tower"
+    model.export_image_tower(tower)
+    image_tower = TowerConfig(name=str(tower))
+    trained = RECLF(replace(model.config, image_tower=image_tower), model.tokenizer)
+    with torch.no_grad():
+        for parameter in trained.parameters():
+            parameter.add_(0.5)
+    config = RunConfig(model=trained.config)
+    data = replace(config.data, options={"length": 60})
+    run = Run(folder / "run", replace(config, data=data))
+    run.write_checkpoint("best", trained.save_pretrained)
+    run.set_status("done", step=9, best_step=7)
+    return run, tower
 
 
-def test_the_untrained_baseline_of_a_pretrained_tower_is_untrained(model, tmp_path):
-    model.export_image_tower(tmp_path / "tower")
-    config = replace(model.config, image_tower=TowerConfig(name=str(tmp_path / "tower")))
-    loaded = RECLF(config, model.tokenizer)
-    name = "image_encoder.tower.encoder.stages.0.layers.0.layer.0.convolution.weight"
-    assert torch.equal(loaded.state_dict()[name], model.state_dict()[name])
-    untrained = untrained_baseline(loaded, 0)
-    assert not torch.equal(untrained.state_dict()[name], model.state_dict()[name])
-    assert untrained.config.image_tower.name == ""
+def test_a_run_with_a_pretrained_tower_has_its_initialization_as_a_row(model, tmp_path):
+    run, tower = pretrained_run(model, tmp_path)
+    given = parameters(
+        run, train_split="train", val_split="val", train_studies=0, val_studies=0, studies=0,
+        epochs=1, fractions=[1.0], labels=["nodule"], fine_tune=False,
+    )  # fmt: skip
+    task_run = probe.open_task(given)
+    assert set(task_run.models) == {"trained", "random", "start"}
+    evaluation = probe.evaluate(task_run, given)
+    (found,) = evaluation.result["fractions"].values()
+    assert found["start"]["n"] == 60
+    assert evaluation.protocol["initialization"] == str(tower)
+    (line,) = lines_of("linear_probe", read_result(evaluation.write(task_run)))
+    assert line.start["value"] == found["start"]["value"]
+    # A task that reads reports too would only measure projections which nobody trained.
+    assert set(TaskRun.open(given).models) == {"trained", "random"}
+
+
+def test_an_initialization_that_is_gone_has_no_row_and_says_why(model, tmp_path, capsys):
+    run, tower = pretrained_run(model, tmp_path)
+    tower.rename(tmp_path / "moved")
+    task_run = TaskRun.open(parameters(run), images_only=True)
+    assert set(task_run.models) == {"trained", "random"}
+    said = f"cannot load the image tower {str(tower)!r} (no such folder)"
+    assert f"The initialization has no row: {said}" in capsys.readouterr().out
+    assert said in task_run.protocol([])["initialization"]
 
 
 def test_the_hash_of_a_model_follows_weights_and_settings(model, build):

@@ -39,7 +39,7 @@ def open_task(p: SimpleNamespace) -> TaskRun:
     """
     check_parameters(p, train_studies=0, val_studies=0, studies=0, epochs=1)
     check_fractions(p.fractions)
-    return TaskRun.open(p, p.train_split, p.val_split)
+    return TaskRun.open(p, p.train_split, p.val_split, images_only=True)
 
 
 def evaluate(task_run: TaskRun, p: SimpleNamespace) -> Evaluation:

@@ -34,7 +34,7 @@ def open_task(p: SimpleNamespace) -> TaskRun:
         empty_masks=EMPTY_RULES,
     )  # fmt: skip
     check_fractions(p.fractions)
-    return TaskRun.open(p, p.train_split)
+    return TaskRun.open(p, p.train_split, images_only=True)
 
 
 def evaluate(task_run: TaskRun, p: SimpleNamespace) -> Evaluation:

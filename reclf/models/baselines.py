@@ -1,0 +1,57 @@
+"""A model before training: as a run starts, and untrained throughout.
+
+    settings, seed --> new_model: what a run begins with
+    trained model --> start_of: pretrained towers as they were loaded, the rest as new
+                  --> untrained_like: nothing pretrained
+
+What a number says of the training is seen beside the start, what of the architecture beside the
+untrained model; from scratch the two differ by their seed alone.
+"""
+
+from dataclasses import replace
+
+import torch
+from transformers import PreTrainedTokenizerBase
+
+from reclf.config import ModelConfig, TowerConfig
+
+from .reclf import RECLF
+
+UNTRAINED_SEED = 10_007  # added to the seed: not the weights that a run of that seed begins with
+
+
+def new_model(config: ModelConfig, tokenizer: PreTrainedTokenizerBase | None, seed: int) -> RECLF:
+    """A model whose new weights follow from the seed, and which leaves torch's own seed alone.
+
+    Raises:
+        OSError: a pretrained tower cannot be had, see `find_tower`.
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return RECLF(config, tokenizer)
+
+
+def start_of(model: RECLF, seed: int) -> RECLF:
+    """What the run of a model began with, in eval mode on the same device.
+
+    Args:
+        seed: of the run (`train.seed`).
+
+    Raises:
+        OSError: a pretrained tower cannot be had any more, see `find_tower`.
+    """
+    return new_model(model.config, model.tokenizer, seed).to(model.device).eval()
+
+
+def untrained_like(model: RECLF, seed: int) -> RECLF:
+    """An untrained model of the same shape, in eval mode on the same device.
+
+    Pretrained towers are replaced by untrained ones too: the row asks what the architecture alone
+    gives.
+    """
+    config = replace(
+        model.config,
+        image_tower=TowerConfig(config=model.image_encoder.tower.config.to_dict()),
+        text_tower=TowerConfig(config=model.text_encoder.tower.config.to_dict()),
+    )
+    return new_model(config, model.tokenizer, seed + UNTRAINED_SEED).to(model.device).eval()
