@@ -39,7 +39,6 @@ NOT_IMPORTED = {
     "pylibjpeg-openjpeg",
     "tensorboard",  # which accelerate imports when a run asks for it
 }
-OPTIONAL = {"faiss"}  # imported where it is installed
 # What comes with Python or with a CUDA build of torch, and is pinned by neither.
 NOT_PINNED = re.compile("pip|setuptools|triton|cuda-.*|nvidia-.*")
 
@@ -118,7 +117,7 @@ def test_what_is_imported_is_named_and_what_is_named_is_imported():
     for folder in ("reclf", "phantom", "widgets", "study", "benchmarks"):
         for path in (ROOT / folder).rglob("*.py"):
             imported |= modules(path.read_text(encoding="utf-8"))
-    imported -= sys.stdlib_module_names | OPTIONAL
+    imported -= sys.stdlib_module_names
     imported -= {"reclf", *(f"reclf_{x}" for x in ("phantom", "widgets", "study", "benchmarks"))}
     packages = {name: {canonicalize_name(home) for home in homes[name]} for name in imported}
     assert not {name: homes for name, homes in packages.items() if not homes & named}

@@ -1,12 +1,14 @@
 """Retrieval in two stages for large galleries: a shortlist by global embeddings, then re-ranking.
 
-    global embeddings --nearest--> shortlist (n, L) --combined score of those pairs--> ranks
+    global embeddings --nearest--> shortlist (n, L) --combined score of those pairs--> ranks,
+    precision
 
 Scoring all pairs takes n * n local-matchings; the shortlist takes n * L. `lost_recall` measures the
 recall that this costs, where all pairs can still be scored.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -16,53 +18,41 @@ from reclf.models.inference import take_images
 from reclf.models.recall import Ranks
 from reclf.models.reclf import RECLF
 from reclf.runs.progress import track
-from reclf.stats.ranking import rank_of_partner
+from reclf.stats.ranking import precision_at_k, rank_of_partner
 
-from .retrieval import score_blocks, unit_vectors
+from .retrieval import Precision, score_blocks, unit_vectors
 
 BLOCK = 4096  # pairs between two steps of the progress bar
-INDEXES = ("auto", "matrix", "faiss")
+INDEXES = ("auto", "matrix")  # both are the exact product in blocks
 
 
-def nearest(
-    queries: torch.Tensor, candidates: torch.Tensor, count: int, index: str = "auto"
-) -> np.ndarray:
+@dataclass(frozen=True)
+class Shortlist:
+    """The candidates of each query that the relations rank again.
+
+    Attributes:
+        queries: int (queries,), positions in the features.
+        rows: int (queries, L), positions of the candidates, best first by the global score.
+        scores: float32 (queries, L), combined.
+    """
+
+    queries: np.ndarray
+    rows: np.ndarray
+    scores: np.ndarray
+
+
+def nearest(queries: torch.Tensor, candidates: torch.Tensor, count: int) -> np.ndarray:
     """The candidates with the highest inner product, best first: int (queries, count).
 
     Args:
         queries, candidates: float32 (n, D) and (m, D), of unit length.
-        index: "matrix" is an exact product in blocks, "faiss" an exact flat index of faiss, "auto"
-            faiss where it can be imported.
     """
-    if index not in INDEXES:
-        raise ValueError(f"index must be one of {', '.join(INDEXES)}, got {index!r}")
     count = min(count, len(candidates))
-    if uses_faiss(index):
-        import faiss
-
-        flat = faiss.IndexFlatIP(candidates.shape[1])
-        flat.add(candidates.cpu().numpy())
-        return np.asarray(flat.search(queries.cpu().numpy(), count)[1])
     parts = [
         torch.from_numpy(scores).topk(count).indices
         for _, scores in score_blocks(queries, candidates)
     ]
     return torch.cat(parts).numpy()
-
-
-def uses_faiss(index: str) -> bool:
-    """Whether an index is made by faiss; "faiss" without faiss is an ImportError that says so."""
-    if index == "matrix":
-        return False
-    try:
-        import faiss  # noqa: F401
-    except ImportError as error:
-        if index == "faiss":
-            raise ImportError(
-                'index="faiss" needs the package faiss; use "matrix", which gives the same'
-            ) from error
-        return False
-    return True
 
 
 @torch.no_grad()
@@ -100,41 +90,75 @@ def pair_scores(
     return result
 
 
-def rerank(
+def shortlists(
     model: RECLF,
     images: ImageFeatures,
     texts: TextFeatures,
-    keys: np.ndarray,
-    global_ranks: Ranks,
-    shortlist: int,
-    index: str = "auto",
+    count: int,
+    among: np.ndarray | None = None,
     progress: str = "",
-) -> Ranks:
-    """Ranks after the first `shortlist` candidates of each query are ordered by combined score.
+) -> tuple[Shortlist, Shortlist]:
+    """Image to report and report to image: the nearest candidates and their combined scores.
 
     Args:
         images, texts: features of n studies.
+        count: candidates per query, at least 1.
+        among: int, positions of the studies that are query and candidate; all by default.
+    """
+    if count < 1:
+        raise ValueError(f"shortlist must be at least 1, got {count}")
+    among = np.arange(len(texts.global_embedding)) if among is None else among
+    chosen = torch.from_numpy(among)
+    vectors = [unit_vectors(part.global_embedding)[chosen] for part in (images, texts)]
+    found = []
+    for direction, name in enumerate(("image to report", "report to image")):
+        rows = among[nearest(vectors[direction], vectors[1 - direction], count)]
+        pairs = [np.repeat(among, rows.shape[1]), rows.reshape(-1)]
+        image_rows, text_rows = pairs if direction == 0 else pairs[::-1]
+        title = f"{progress} {name}" * bool(progress)
+        scores = pair_scores(model, images, texts, image_rows, text_rows, title)["combined"]
+        found.append(Shortlist(among, rows, scores.reshape(rows.shape)))
+    return found[0], found[1]
+
+
+def rerank(short: Sequence[Shortlist], keys: np.ndarray, global_ranks: Ranks) -> Ranks:
+    """Ranks after the shortlist of each query is ordered by combined score.
+
+    Args:
+        short: see `shortlists`, of all n studies.
         keys: int (n,), equal where two reports are the same.
         global_ranks: of the same studies; a query whose right answers are all outside its
             shortlist keeps its rank there.
-        shortlist: candidates per query, at least 1.
 
     Returns:
-        Ranks; a right answer outside the shortlist is at least at `shortlist` + 0.5.
+        Ranks; a right answer outside the shortlist is at least at its length + 0.5.
     """
-    if shortlist < 1:
-        raise ValueError(f"shortlist must be at least 1, got {shortlist}")
-    vectors = unit_vectors(images.global_embedding), unit_vectors(texts.global_embedding)
-    found = []
-    for direction, before in enumerate((global_ranks.to_report, global_ranks.to_image)):
-        short = nearest(vectors[direction], vectors[1 - direction], shortlist, index)
-        queries = np.repeat(np.arange(len(short)), short.shape[1])
-        found_rows = short.reshape(-1)
-        image_rows, text_rows = (queries, found_rows) if direction == 0 else (found_rows, queries)
-        title = f"{progress} {('image to report', 'report to image')[direction]}" * bool(progress)
-        scores = pair_scores(model, images, texts, image_rows, text_rows, title)["combined"]
-        found.append(_ranks_in(scores.reshape(short.shape), keys[short] == keys[:, None], before))
-    return Ranks(*found)
+    before = global_ranks.to_report, global_ranks.to_image
+    return Ranks(
+        *(
+            _ranks_in(one.scores, keys[one.rows] == keys[one.queries, None], rank)
+            for one, rank in zip(short, before, strict=True)
+        )
+    )
+
+
+def shortlist_precision(
+    short: Sequence[Shortlist], classes: np.ndarray, global_found: Precision
+) -> Precision:
+    """Precision@k by class after the shortlist of each query is ordered by combined score.
+
+    Args:
+        short: see `shortlists`, of the studies that have a class.
+        classes: int (n,) of all studies, see `class_keys`.
+        global_found: of the same queries. From the length of the shortlist on it is the same,
+            since the same candidates are among the first k.
+    """
+    found = dict(global_found)
+    for k in (k for k in found if k < short[0].rows.shape[1]):
+        relevant = [classes[one.rows] == classes[one.queries, None] for one in short]
+        parts = zip(short, relevant, strict=True)
+        found[k] = np.stack([precision_at_k(one.scores, same, k) for one, same in parts])
+    return found
 
 
 def _ranks_in(scores: np.ndarray, positives: np.ndarray, before: np.ndarray) -> np.ndarray:

@@ -15,7 +15,6 @@ import torch
 
 from reclf.data.study import Study
 from reclf.models.recall import (
-    KS,
     Ranks,
     ranks_of,
     recall_summary,
@@ -26,6 +25,8 @@ from reclf.models.reclf import RECLF
 from reclf.stats.bootstrap import bootstrap_interval
 from reclf.stats.ranking import precision_at_k, rank_of_partner
 
+PRECISION_KS = (1, 5, 10, 100)
+Precision = dict[int, np.ndarray]  # k -> float (2, n): of each query, images then reports
 BLOCK = 512  # queries scored at a time: 40 MB of scores for a gallery of 20,000
 
 
@@ -40,41 +41,59 @@ def class_keys(labels: np.ndarray) -> np.ndarray:
     return np.where(np.isnan(labels).all(1), -1, keys.reshape(-1))
 
 
-def precision_table(
-    images: torch.Tensor, texts: torch.Tensor, classes: np.ndarray, ks: Sequence[int] = KS
-) -> dict[str, Any]:
-    """Precision@k by class, from global vectors, in blocks.
+def class_names(labels: np.ndarray, names: Sequence[str]) -> list[str]:
+    """The class of each study in words: its positive labels, or "none of the labels"."""
+    sets = [[name for name, value in zip(names, row, strict=True) if value == 1] for row in labels]
+    return [" and ".join(positive) or "none of the labels" for positive in sets]
+
+
+def global_precision(
+    images: torch.Tensor, texts: torch.Tensor, classes: np.ndarray, ks: Sequence[int]
+) -> Precision:
+    """Precision@k by class by the cosine of global vectors, in blocks.
 
     Args:
         images, texts: float (n, D), of unit length.
-        classes: int (n,), see `class_keys`; studies of class -1 are neither query nor candidate.
+        classes: int (n,), see `class_keys`; of studies that have one.
+        ks: those above n are left out.
 
-    Returns:
-        For each k ("precision_at_5"): value, interval, image_to_report, report_to_image, chance;
-        and n. A query's own partner counts, as in the published numbers.
+    A query's own partner counts, as in the published numbers.
     """
-    with_class = np.flatnonzero(classes >= 0)
-    rows = torch.as_tensor(with_class)
-    images, texts, classes = images[rows], texts[rows], classes[with_class]
-    n = len(classes)
-    ks = [k for k in ks if k <= n]
-    parts: dict[tuple[int, int], list[np.ndarray]] = {}
+    ks = [k for k in ks if k <= len(classes)]
+    parts: dict[int, tuple[list, list]] = {k: ([], []) for k in ks}
     for direction, (queries, candidates) in enumerate(((images, texts), (texts, images))):
         for chosen, scores in score_blocks(queries, candidates):
             relevant = classes[chosen, None] == classes[None]
             for k in ks:
-                found = precision_at_k(scores, relevant, k)
-                parts.setdefault((k, direction), []).append(found)
-    table: dict[str, Any] = {"n": n}
-    share = np.bincount(classes, minlength=1)[classes] / max(n, 1)
-    for k in ks:
-        values = np.stack([np.concatenate(parts[k, direction]) for direction in (0, 1)])
+                parts[k][direction].append(precision_at_k(scores, relevant, k))
+    return {k: np.stack([np.concatenate(one) for one in both]) for k, both in parts.items()}
+
+
+def precision_summary(
+    found: Precision, classes: np.ndarray, names: Sequence[str], seed: int = 0
+) -> dict[str, Any]:
+    """Precision@k with intervals, the mean over queries.
+
+    Args:
+        classes: int (n,), see `class_keys`.
+        names: (n,), of the class of each query.
+
+    Returns:
+        For each k ("precision_at_5"): value, 95 % bootstrap interval over studies, image_to_report,
+        report_to_image, chance (the share of the query's class among the candidates), per_class;
+        n and n_per_class.
+    """
+    n, shares = len(classes), np.bincount(classes)[classes] / max(len(classes), 1)
+    rows = {name: np.flatnonzero(np.array(names) == name) for name in sorted(set(names))}
+    table: dict[str, Any] = {"n": n, "n_per_class": {name: len(r) for name, r in rows.items()}}
+    for k, values in found.items():
         table[f"precision_at_{k}"] = {
             "value": float(values.mean()),
-            "interval": list(bootstrap_interval(values.mean(0))),
+            "interval": list(bootstrap_interval(values.mean(0), seed=seed)),
             "image_to_report": float(values[0].mean()),
             "report_to_image": float(values[1].mean()),
-            "chance": float(share.mean()),
+            "chance": float(shares.mean()),
+            "per_class": {name: float(values[:, r].mean()) for name, r in rows.items()},
         }
     return table
 

@@ -88,18 +88,19 @@ def _segmentation(task: str, result: Mapping[str, Any]) -> Iterator[Line]:
 
 
 def _retrieval(task: str, result: Mapping[str, Any]) -> Iterator[Line]:
-    recall = result["recall"]
-    mine, theirs = recall["trained, shortlist"], recall["random, shortlist"]
-    for key in (key for key in mine if key.startswith("recall_at_")):
-        what = f"retrieval, recall@{key.rpartition('_')[2]}, shortlist re-ranked by relations"
+    """Recall by identity or precision by class, whichever is reported."""
+    measure, _, k = result["protocol"]["metric"].partition(" ")[0].partition("@")
+    tables, by = result[measure], " by class" if measure == "precision" else ""
+    mine, theirs = (tables[f"{who}, shortlist"] for who in ("trained", "random"))
+    for key in (key for key in mine if key.startswith(f"{measure}_at_")):
+        name = key.replace("_at_", "@")
+        what = f"retrieval, {name}{by}, shortlist re-ranked by relations"
         n = {"n": mine["n"]}
         yield Line(what, {**mine[key], **n}, {**theirs[key], **n}, mine[key]["chance"], key)
-    k = result["protocol"]["metric"].partition(" ")[0].rpartition("@")[2]
-    mine, theirs = (recall[f"{who}, global"] for who in ("trained", "random"))
-    what = f"retrieval, recall@{k}, global score alone"
-    entry, other = (table[f"recall_at_{k}"] for table in (mine, theirs))
-    measure = f"recall_at_{k}_global"
-    yield Line(what, {**entry, "n": mine["n"]}, other, entry["chance"], measure)
+    key = f"{measure}_at_{k}"
+    what = f"retrieval, {measure}@{k}{by}, global score alone"
+    entry, other = (tables[f"{who}, global"][key] for who in ("trained", "random"))
+    yield Line(what, {**entry, "n": mine["n"]}, other, entry["chance"], f"{key}_global")
 
 
 def _grounding(task: str, result: Mapping[str, Any]) -> Iterator[Line]:

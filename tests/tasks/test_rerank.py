@@ -1,8 +1,5 @@
 """The shortlist and its second ranking, against scoring every pair."""
 
-import sys
-from types import SimpleNamespace
-
 import numpy as np
 import pytest
 import torch
@@ -11,8 +8,15 @@ from reclf.models.inference import encode_images, encode_texts, score_all
 from reclf.models.recall import Ranks, report_keys
 from reclf.stats.ranking import rank_of_partner
 from reclf.tasks import rerank as module
-from reclf.tasks.rerank import lost_recall, nearest, pair_scores, rerank, uses_faiss
-from reclf.tasks.retrieval import global_ranks, unit_vectors
+from reclf.tasks.rerank import (
+    lost_recall,
+    nearest,
+    pair_scores,
+    rerank,
+    shortlist_precision,
+    shortlists,
+)
+from reclf.tasks.retrieval import global_precision, global_ranks, unit_vectors
 
 
 @pytest.fixture(scope="module")
@@ -31,43 +35,11 @@ def ranked(encoded):
 
 def test_nearest_are_the_highest_products_best_first():
     queries, candidates = torch.randn(700, 5), torch.randn(13, 5)  # more queries than a block
-    found = nearest(queries, candidates, 4, "matrix")
+    found = nearest(queries, candidates, 4)
     scores = (queries @ candidates.T).numpy()
     for row, places in zip(scores, found, strict=True):
         assert places.tolist() == sorted(range(13), key=lambda j: -row[j])[:4]
-    assert nearest(queries, candidates, 50, "matrix").shape == (700, 13)
-
-
-def test_faiss_is_taken_where_it_is_and_missed_with_a_next_step(monkeypatch):
-    class IndexFlatIP:
-        """What faiss promises of a flat index of inner products."""
-
-        def __init__(self, dim):
-            self.dim = dim
-
-        def add(self, vectors):
-            assert vectors.shape[1] == self.dim
-            self.vectors = vectors
-
-        def search(self, queries, count):
-            scores = queries @ self.vectors.T
-            order = np.argsort(-scores, 1)[:, :count]
-            return np.take_along_axis(scores, order, 1), order
-
-    queries, candidates = torch.randn(6, 5), torch.randn(13, 5)
-    expected = nearest(queries, candidates, 4, "matrix")
-    monkeypatch.setitem(sys.modules, "faiss", SimpleNamespace(IndexFlatIP=IndexFlatIP))
-    assert uses_faiss("auto")
-    assert not uses_faiss("matrix")
-    for index in ("auto", "faiss"):
-        np.testing.assert_array_equal(nearest(queries, candidates, 4, index), expected)
-    monkeypatch.setitem(sys.modules, "faiss", None)  # as if it were not installed
-    assert not uses_faiss("auto")
-    np.testing.assert_array_equal(nearest(queries, candidates, 4), expected)
-    with pytest.raises(ImportError, match=r"needs the package faiss; use \"matrix\""):
-        nearest(queries, candidates, 4, "faiss")
-    with pytest.raises(ValueError, match="index must be one of auto, matrix, faiss, got 'annoy'"):
-        nearest(queries, candidates, 4, "annoy")
+    assert nearest(queries, candidates, 50).shape == (700, 13)
 
 
 @pytest.mark.parametrize("aggregator", ["reclf", "mean", "global"])
@@ -92,7 +64,7 @@ def test_a_shortlist_of_everything_loses_nothing(model, encoded):
     same = keys[:, None] == keys[None]
     matrix = score_all(model, images, texts).logits.double().numpy()
     full = Ranks(rank_of_partner(matrix, same), rank_of_partner(matrix.T, same))
-    found = rerank(model, images, texts, keys, ranked(encoded), 9)
+    found = rerank(shortlists(model, images, texts, 9), keys, ranked(encoded))
     np.testing.assert_array_equal(np.ceil(found.to_report), np.ceil(full.to_report))
     np.testing.assert_array_equal(np.ceil(found.to_image), np.ceil(full.to_image))
     assert lost_recall(full, found, (1, 5)) == {"recall_at_1": 0.0, "recall_at_5": 0.0}
@@ -106,7 +78,7 @@ def test_a_shortlist_is_the_plain_loop(model, encoded, shortlist):
     ).numpy()
     combined = score_all(model, images, texts).logits.numpy()
     before = ranked(encoded)
-    found = rerank(model, images, texts, keys, before, shortlist)
+    found = rerank(shortlists(model, images, texts, shortlist), keys, before)
     for direction, (ranks, old) in enumerate(
         ((found.to_report, before.to_report), (found.to_image, before.to_image))
     ):
@@ -119,6 +91,32 @@ def test_a_shortlist_is_the_plain_loop(model, encoded, shortlist):
                 assert ranks[query] == right[0]
             else:
                 assert ranks[query] == max(old[query], shortlist + 0.5)
+
+
+@pytest.mark.parametrize("shortlist", [1, 4, 50])
+def test_precision_in_a_shortlist_is_the_plain_loop_over_studies_with_a_class(
+    model, encoded, shortlist
+):
+    images, texts, _ = encoded
+    classes = np.array([0, 1, -1, 0, 1, 1, 0, -1, 1])
+    among, ks = np.flatnonzero(classes >= 0), [1, 3, 5]
+    vectors = [unit_vectors(part.global_embedding)[among] for part in (images, texts)]
+    whole = global_precision(*vectors, classes[among], ks)
+    short = shortlists(model, images, texts, shortlist, among)
+    found = shortlist_precision(short, classes, whole)
+    assert list(found) == ks
+    by_whole = np.full((9, 9), np.nan)
+    by_whole[np.ix_(among, among)] = vectors[0] @ vectors[1].T
+    combined = score_all(model, images, texts).logits.numpy()
+    for k in ks:
+        for direction in (0, 1):
+            first, second = (m if direction == 0 else m.T for m in (by_whole, combined))
+            for place, query in enumerate(among):
+                near = sorted(among, key=lambda j: -first[query][j])
+                order = sorted(near[:shortlist], key=lambda j: -second[query][j])
+                order += near[shortlist:]
+                right = [classes[j] == classes[query] for j in order[:k]]
+                assert found[k][direction, place] == pytest.approx(np.mean(right)), (k, query)
 
 
 def test_what_a_shortlist_loses_is_counted_by_hits():
@@ -140,8 +138,7 @@ def test_a_right_answer_that_a_tie_kept_out_is_behind_the_shortlist():
 
 
 def test_wrong_shortlists_and_nan_are_refused(model, encoded):
-    images, texts, keys = encoded
     with pytest.raises(ValueError, match="shortlist must be at least 1, got 0"):
-        rerank(model, images, texts, keys, ranked(encoded), 0)
+        shortlists(model, *encoded[:2], 0)
     with pytest.raises(ValueError, match="scores must not be NaN"):
         module._ranks_in(np.full((1, 2), np.nan), np.ones((1, 2), bool), np.ones(1))

@@ -13,8 +13,10 @@ from reclf.stats.ranking import rank_of_partner
 from reclf.tasks import retrieval as module
 from reclf.tasks.retrieval import (
     class_keys,
+    class_names,
+    global_precision,
     global_ranks,
-    precision_table,
+    precision_summary,
     retrieval,
     score_blocks,
     unit_vectors,
@@ -97,21 +99,37 @@ def plain_precision(scores, classes, k):
     return float(np.mean(shares))
 
 
-def test_precision_is_the_plain_loop_and_leaves_out_studies_without_a_class(vectors, monkeypatch):
+def test_precision_is_the_plain_loop_in_both_directions(vectors, monkeypatch):
     monkeypatch.setattr(module, "BLOCK", 4)
     images, texts = vectors[0], unit_vectors(vectors[1] + 0.01 * torch.rand(11, 4))
-    classes = np.array([0, 1, 0, 1, 2, -1, 0, 1, -1, 2, 0])
-    kept = np.flatnonzero(classes >= 0)
-    table = precision_table(images, texts, classes, ks=(1, 5, 50))
-    assert table["n"] == 9
-    assert "precision_at_50" not in table  # of nine candidates
-    scores = (images[kept] @ texts[kept].T).tolist()
+    classes = np.array([0, 1, 0, 1, 2, 1, 0, 1, 2, 2, 0])
+    names = [["mass", "nodule", "none of the labels"][c] for c in classes]
+    found = global_precision(images, texts, classes, ks=(1, 5, 50))
+    assert list(found) == [1, 5]  # of eleven candidates
+    table = precision_summary(found, classes, names)
+    assert table["n"] == 11
+    assert table["n_per_class"] == {"mass": 4, "nodule": 4, "none of the labels": 3}
+    scores = (images @ texts.T).tolist()
+    turned = np.array(scores).T.tolist()
     for k in (1, 5):
         entry = table[f"precision_at_{k}"]
-        assert entry["image_to_report"] == pytest.approx(plain_precision(scores, classes[kept], k))
-        turned = np.array(scores).T.tolist()
-        assert entry["report_to_image"] == pytest.approx(plain_precision(turned, classes[kept], k))
-    assert table["precision_at_1"]["chance"] == pytest.approx((4 * 4 + 3 * 3 + 2 * 2) / 81)
+        assert entry["image_to_report"] == pytest.approx(plain_precision(scores, classes, k))
+        assert entry["report_to_image"] == pytest.approx(plain_precision(turned, classes, k))
+        both = (entry["image_to_report"] + entry["report_to_image"]) / 2
+        assert entry["value"] == pytest.approx(both)
+        weighted = [entry["per_class"][name] * n for name, n in table["n_per_class"].items()]
+        assert sum(weighted) / 11 == pytest.approx(both)
+        assert entry["chance"] == pytest.approx((4 * 4 + 4 * 4 + 3 * 3) / 121)
+        low, high = entry["interval"]
+        assert low < both < high
+    alone = np.mean([found[5][:, i].mean() for i in range(11) if classes[i] == 2])
+    assert table["precision_at_5"]["per_class"]["none of the labels"] == pytest.approx(alone)
+
+
+def test_a_class_is_named_by_its_labels():
+    labels = np.array([[1, 0, 1], [0, math.nan, 0], [0, 1, math.nan]])
+    names = ["Mass", "Nodule", "Effusion"]
+    assert class_names(labels, names) == ["Mass and Effusion", "none of the labels", "Nodule"]
 
 
 @pytest.mark.parametrize("block", [1, 4, 11, 50])

@@ -3,18 +3,36 @@
 from types import SimpleNamespace
 
 import numpy as np
+import torch
 
 from reclf.models.inference import encode_images, encode_texts, score_all
-from reclf.models.recall import KS, Ranks, recall_summary, report_keys
+from reclf.models.recall import KS, Ranks, ranks_of, recall_summary, report_keys
 from reclf.runs.notebook import check_parameters
-from reclf.stats.ranking import rank_of_partner
+from reclf.stats.ranking import precision_at_k
 from reclf.tasks.linear_probe import label_matrix
-from reclf.tasks.rerank import INDEXES, lost_recall, nearest, rerank, uses_faiss
-from reclf.tasks.retrieval import class_keys, global_ranks, precision_table, unit_vectors
+from reclf.tasks.rerank import (
+    INDEXES,
+    lost_recall,
+    nearest,
+    rerank,
+    shortlist_precision,
+    shortlists,
+)
+from reclf.tasks.retrieval import (
+    PRECISION_KS,
+    Precision,
+    class_keys,
+    class_names,
+    global_precision,
+    global_ranks,
+    precision_summary,
+    unit_vectors,
+)
 from reclf.tasks.task_run import TaskRun
 
 from . import Evaluation
 
+METRICS = ("recall", "precision")
 EXAMPLES = 3  # reports that `shown.first` has of each image
 
 
@@ -23,10 +41,10 @@ def open_task(p: SimpleNamespace) -> TaskRun:
 
     Raises:
         ValueError: a choice that does not exist.
-        ImportError: the index is to be made by a package that is not installed.
     """
-    check_parameters(p, studies=0, shortlist=1, k=1, score_all_up_to=0, index=INDEXES)
-    uses_faiss(p.index)
+    check_parameters(
+        p, studies=0, metric=METRICS, shortlist=1, k=1, score_all_up_to=0, index=INDEXES
+    )
     return TaskRun.open(p)
 
 
@@ -35,8 +53,12 @@ def evaluate(task_run: TaskRun, p: SimpleNamespace) -> Evaluation:
     where the gallery is small enough every pair by it: what the shortlist loses.
 
     Returns:
-        shown: studies (n), keys (n,), classes (n,), ks, ranks, (encoder, score) -> Ranks,
-            first: int (n, EXAMPLES), the reports nearest to each image by the trained encoder.
+        shown: studies (n), keys (n,), ks, ranks, (encoder, score) -> Ranks, first: int
+            (n, EXAMPLES), the reports nearest to each image by the trained encoder.
+
+    Raises:
+        ValueError: a study has no report; precision is asked for of studies without labels, or at
+            a k above their number.
     """
     studies = task_run.gallery(p.studies)
     keys = report_keys([study.report for study in studies])
@@ -45,56 +67,91 @@ def evaluate(task_run: TaskRun, p: SimpleNamespace) -> Evaluation:
     names = list(dict.fromkeys(name for study in studies for name in study.labels))
     labels = label_matrix(studies, names)
     classes = class_keys(labels) if names else np.full(len(studies), -1)
-    ks = sorted({*KS, p.k})
-    ranks, precision = {}, {}
+    with_class = np.flatnonzero(classes >= 0)
+    if p.metric == "precision" and p.k > len(with_class):
+        raise ValueError(
+            f"precision@{p.k} by class needs {p.k} studies with labels or more, and "
+            f"{len(with_class)} of the {len(studies)} of {task_run.name!r} have any: take a "
+            "smaller k, or more studies (-p studies 0), or report recall, which needs no labels "
+            "(-p metric recall)"
+        )
+    ks, precision_ks = sorted({*KS, p.k}), sorted({*PRECISION_KS, p.k})
+    ranks: dict[tuple[str, str], Ranks] = {}
+    precise: dict[tuple[str, str], Precision] = {}
     for who, model in reversed(
         task_run.models.items()
     ):  # whose features are kept: the trained one's
         images = encode_images(model, studies, progress=f"images, {who}")
         texts = encode_texts(model, [study.report for study in studies])
         vectors = unit_vectors(images.global_embedding), unit_vectors(texts.global_embedding)
+        title = f"shortlist, {who}"
+        short = shortlists(model, images, texts, p.shortlist, progress=title)
         ranks[who, "global"] = global_ranks(*vectors, keys)
-        ranks[who, "shortlist"] = rerank(
-            model, images, texts, keys, ranks[who, "global"], p.shortlist, p.index,
-            f"shortlist, {who}",
-        )  # fmt: skip
-        if (classes >= 0).any():
-            precision[who] = precision_table(*vectors, classes, ks)
+        ranks[who, "shortlist"] = rerank(short, keys, ranks[who, "global"])
+        if len(with_class):
+            chosen = torch.from_numpy(with_class)
+            found = global_precision(
+                vectors[0][chosen], vectors[1][chosen], classes[with_class], precision_ks
+            )
+            if len(with_class) < len(studies):
+                title += " of the studies with labels"
+                short = shortlists(model, images, texts, p.shortlist, with_class, title)
+            precise[who, "global"] = found
+            precise[who, "shortlist"] = shortlist_precision(short, classes, found)
     lost = None
     if len(studies) <= p.score_all_up_to:
-        scores = score_all(task_run.model, images, texts, progress="all pairs, trained")
-        matrix, same = scores.logits.double().numpy(), keys[:, None] == keys[None]
-        everything = Ranks(rank_of_partner(matrix, same), rank_of_partner(matrix.T, same))
+        logits = score_all(task_run.model, images, texts, progress="all pairs, trained").logits
+        everything = ranks_of(logits, keys[:, None] == keys[None])
         ranks["trained", "all pairs"] = everything
         lost = lost_recall(everything, ranks["trained", "shortlist"], ks)
-    recall = {key: recall_summary(rank, right_answers, ks, p.seed) for key, rank in ranks.items()}
-    hits = ranks["trained", "shortlist"].hits(p.k).mean(0)
-    per_class = {
-        name: float(hits[labels[:, c] == 1].mean())
-        for c, name in enumerate(names)
-        if (labels[:, c] == 1).any()
+        if len(with_class):
+            matrix = logits.numpy()[np.ix_(with_class, with_class)]
+            same = classes[with_class, None] == classes[None, with_class]
+            precise["trained", "all pairs"] = {
+                k: np.stack([precision_at_k(scores, same, k) for scores in (matrix, matrix.T)])
+                for k in found
+            }
+    recall = {
+        ", ".join(key): recall_summary(rank, right_answers, ks, p.seed)
+        for key, rank in ranks.items()
     }
+    named = class_names(labels[with_class], names)
+    precision = {
+        ", ".join(key): precision_summary(found, classes[with_class], named, p.seed)
+        for key, found in precise.items()
+    }
+    key = f"{p.metric}_at_{p.k}"
+    tables = recall if p.metric == "recall" else precision
+    mine, theirs = (
+        {**tables[f"{who}, shortlist"][key], "n": tables[f"{who}, shortlist"]["n"]}
+        for who in ("trained", "random")
+    )
+    if p.metric == "recall":
+        hits = ranks["trained", "shortlist"].hits(p.k).mean(0)
+        mine["per_class"] = {
+            name: float(hits[labels[:, c] == 1].mean())
+            for c, name in enumerate(names)
+            if (labels[:, c] == 1).any()
+        }
+    by = {"recall": "identity", "precision": "class"}[p.metric]
     protocol = task_run.protocol(
         [study.study_id for study in studies],
         studies=p.studies,
-        metric=f"recall@{p.k} by identity, mean of both directions",
+        metric=f"{p.metric}@{p.k} by {by}, mean of both directions",
         relevance="reports with the same words; precision: the same set of positive labels",
         ties="count half; precision: the mean over their orders",
         score="combined (global plus relations) within the shortlist, global behind it",
         shortlist=p.shortlist,
-        index="faiss, flat" if uses_faiss(p.index) else "matrix product, exact",
-        per_class="recall of the studies with the finding",
+        index="matrix product, exact",
+        per_class="recall of the studies with the finding"
+        if p.metric == "recall"
+        else "precision of the queries of the class",
     )
-    n = {"n": len(studies)}
-    mine, theirs = (recall[who, "shortlist"][f"recall_at_{p.k}"] for who in ("trained", "random"))
     result = {
-        **mine, **n, "per_class": per_class, "lost_by_shortlist": lost,
-        "untrained_baseline": theirs | n,
-        "recall": {f"{who}, {score}": table for (who, score), table in recall.items()},
+        **mine, "lost_by_shortlist": lost, "untrained_baseline": theirs, "recall": recall,
         "precision": precision,
     }  # fmt: skip
     shown = SimpleNamespace(
-        studies=studies, keys=keys, classes=classes, ks=ks, ranks=ranks,
-        first=nearest(*vectors, EXAMPLES),
-    )  # fmt: skip
+        studies=studies, keys=keys, ks=ks, ranks=ranks, first=nearest(*vectors, EXAMPLES)
+    )
     return Evaluation("retrieval", result, protocol, shown)
