@@ -27,14 +27,14 @@ from reclf.models.baselines import new_model
 from reclf.models.reclf import RECLF
 from reclf.models.relations import make_aggregator
 from reclf.models.tower_source import find_tower, require_towers
-from reclf.runs.device import choose_device
+from reclf.runs.device import choose_device, choose_precision
 from reclf.runs.progress import track
 from reclf.runs.run import Run
 from reclf.runs.sittings import ACCEPTABLE, OtherResult, describe_data
 from reclf.training.loop import train
 from reclf.training.presets import PRESETS, derive, find_preset
 from reclf.training.processes import leave_processes
-from reclf.training.runtime import choose_precision, make_accelerator
+from reclf.training.runtime import make_accelerator
 
 TOKENIZER_REPORTS = 2000  # of a data set that makes one at a time
 TOKENIZER_SAMPLE = 50_000  # of a data set that has them all

@@ -18,7 +18,7 @@ from reclf.data.batch import Batch
 from reclf.models.losses import contrastive_losses
 from reclf.models.reclf import RECLF
 from reclf.models.relations.combined import RelationEnhanced
-from reclf.training.runtime import choose_precision
+from reclf.runs.device import choose_precision
 
 from .loops import sgraf_logits
 from .timing import in_turns, ratio

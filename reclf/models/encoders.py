@@ -34,6 +34,10 @@ class ImageFeatures(NamedTuple):
     pooled: Tensor  # (B, C) before projection: what a linear probe reads
     grid: tuple[int, int]  # (h, w), R = h * w
 
+    def in_one_type(self) -> "ImageFeatures":
+        """These features with the regions, which may be kept in half precision, as the others."""
+        return self._replace(regions=self.regions.to(self.global_embedding.dtype))
+
 
 class TextFeatures(NamedTuple):
     global_embedding: Tensor  # (B, D)

@@ -1,18 +1,26 @@
-"""Encode and score many studies in bounded memory, in eval mode and float32.
+"""Encode and score many studies in bounded memory, in eval mode.
 
 studies -> image features (n), text features (n) -> scores of all pairs (n, n)
+
+Encoders compute as in training, in bfloat16 on a GPU that has instructions for it; features and
+scores are float32, but for the regions of a large gallery.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence, Sized
 
 import torch
 
 from reclf.data.collate import Collate
 from reclf.data.study import Study
+from reclf.runs.device import choose_precision
 from reclf.runs.progress import track
 
 from .encoders import ImageFeatures, TextFeatures
 from .reclf import RECLF, Scores
+
+# Regions of a gallery above this size are kept as float16: 20,000 images of 196 regions and 256
+# numbers are 4 GB otherwise.
+HALF_ABOVE = 2**30  # bytes, as float32
 
 
 def collate_for(model: RECLF) -> Collate:
@@ -22,7 +30,27 @@ def collate_for(model: RECLF) -> Collate:
     return Collate(model.tokenizer, model.config.max_words, model.config.max_tokens)
 
 
+def encoder_precision(device: torch.device) -> str:
+    """ "bfloat16" or "float32": what encoders compute in on this device."""
+    low = device.type == "cuda" and choose_precision("auto", on_cpu=False) == "bf16"
+    return "bfloat16" if low else "float32"
+
+
+def autocast(device: torch.device) -> torch.autocast:
+    """A context in which encoders compute in `encoder_precision`."""
+    low = encoder_precision(device) == "bfloat16"
+    return torch.autocast(device.type, torch.bfloat16, enabled=low)
+
+
 @torch.no_grad()
+def encode_pixels(model: RECLF, pixels: torch.Tensor) -> ImageFeatures:
+    """Image features, float32, of pixels (B, 1, H, W), on the model's device and in eval mode."""
+    with autocast(model.device):
+        features = model.eval().encode_images(pixels.to(model.device))
+    global_embeddings, regions, pooled = (part.float() for part in features[:3])
+    return ImageFeatures(global_embeddings, regions, pooled, features.grid)
+
+
 def encode_images(
     model: RECLF, studies: Iterable[Study], batch_size: int = 64, progress: str = ""
 ) -> ImageFeatures:
@@ -31,12 +59,20 @@ def encode_images(
     Args:
         studies: anything that yields studies, rendered or read one by one.
         progress: title of a progress bar; empty shows none.
+
+    Returns:
+        float32; the regions float16 where they would be larger than HALF_ABOVE. What scores them
+        computes in float32.
     """
-    model.eval()
-    parts = []
+    parts: list[list[torch.Tensor]] = []
+    kept = torch.float32
     for chunk in chunks(track(studies, progress), batch_size):
-        features = model.encode_images(stack_images(chunk).to(model.device))
-        parts.append([part.cpu() for part in features[:3]])
+        features = encode_pixels(model, stack_images(chunk))
+        if not parts and isinstance(studies, Sized):
+            size = len(studies) * features.regions[0].numel() * kept.itemsize
+            kept = torch.float16 if size > HALF_ABOVE else kept
+        regions = features.regions.to(kept)
+        parts.append([part.cpu() for part in (features.global_embedding, regions, features.pooled)])
     global_embeddings, regions, pooled = (torch.cat(part) for part in zip(*parts, strict=True))
     return ImageFeatures(global_embeddings, regions, pooled, features.grid)
 
@@ -62,7 +98,9 @@ def encode_texts(model: RECLF, reports: Sequence[str], batch_size: int = 64) -> 
     parts = []
     for start in range(0, len(reports), batch_size):
         batch = collate.texts(list(reports[start : start + batch_size])).to(model.device)
-        parts.append([part.cpu() for part in model.encode_reports(batch)])
+        with autocast(model.device):
+            features = model.encode_reports(batch)
+        parts.append([p.float().cpu() if p.is_floating_point() else p.cpu() for p in features])
     global_embeddings, *by_word = zip(*parts, strict=True)
     longest = max(words.shape[1] for words in by_word[0])
     padded = (torch.cat([_pad_words(part, longest) for part in some]) for some in by_word)

@@ -178,6 +178,7 @@ class RECLF(nn.Module):
                 f"{len(texts.global_embedding)} reports do not pair up; use score for all "
                 "combinations"
             )
+        images = images.in_one_type()
         if not self.aggregator.uses_matchings:
             matched = self.matchings(images.regions, texts.words[:, None], texts.word_mask[:, None])
             return Related(torch.zeros_like(images.global_embedding[:, 0])), matched

@@ -51,7 +51,7 @@ def _gathered(
 ) -> _Inputs:
     """Listed pairs, `rows` of the images with `reports`, whose words are at most `longest`."""
     return _Inputs(
-        regions.index_select(0, rows),
+        regions.index_select(0, rows).to(image_global.dtype),
         None,
         image_global.index_select(0, rows)[:, None],
         words.index_select(0, reports)[:, None, :longest],
@@ -90,6 +90,7 @@ class PairScorer:
         Args:
             counts: words per report.
         """
+        images = images.in_one_type()
         # Reports of like length together: a tile is as wide as its longest report. The longest
         # first, so that no thread is left with the largest tile at the end.
         order = sorted(range(len(counts)), key=counts.__getitem__, reverse=True)
@@ -234,6 +235,7 @@ class PairScorer:
         if self.pair_chunk:
             return self.pair_chunk
         regions, dim = images.regions.shape[1:]
+        kind = images.global_embedding  # of which type and device all is computed
         # Without matchings there are few tensors, so that a larger tile stays in the cache.
         width = regions / 4 if self.aggregator.cosines_only else max(dim, self.aggregator.dim)
-        return pairs_at_a_time(words, width, images.regions.dtype, images.regions.device)
+        return pairs_at_a_time(words, width, kind.dtype, kind.device)

@@ -1,6 +1,6 @@
 """Image features of studies, computed once and kept; probes work on them.
 
-studies --model, in eval mode and float32--> image features (n), text features (n)
+studies --model, in eval mode--> image features (n), text features (n)
 """
 
 import hashlib
@@ -9,10 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from reclf.data.study import Study
-from reclf.models.inference import chunks, stack_images
+from reclf.models.inference import chunks, encode_pixels, stack_images
 from reclf.models.reclf import RECLF
 from reclf.runs.files import write_atomically
 from reclf.runs.progress import track
@@ -72,7 +71,6 @@ def held_out(patients: Sequence[str]) -> np.ndarray:
     return np.array([int.from_bytes(digest, "big") % 5 == 0 for digest in digests])
 
 
-@torch.no_grad()
 def pooled_features(
     models: Mapping[str, RECLF],
     studies: Iterable[Study],
@@ -98,9 +96,7 @@ def pooled_features(
     for chunk in chunks(track(studies, progress), batch_size):
         pixels = stack_images(chunk)
         for name, model in models.items():
-            model.eval()
-            pooled = model.encode_images(pixels.to(model.device)).pooled
-            parts[name].append(pooled.float().cpu().numpy())
+            parts[name].append(encode_pixels(model, pixels).pooled.cpu().numpy())
         labels += [study.labels for study in chunk]
         ids += [study.study_id for study in chunk]
         patients += [study.patient_id for study in chunk]

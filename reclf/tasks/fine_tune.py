@@ -5,6 +5,7 @@ images, labels -> encoder + linear head, AdamW -> the epoch that is best on vali
 
 import copy
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -13,8 +14,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
+from reclf.data.read_ahead import quiet_worker
 from reclf.data.study import Study
-from reclf.models.inference import stack_images
+from reclf.models.inference import autocast, stack_images
 from reclf.models.reclf import RECLF
 from reclf.runs.progress import track
 from reclf.stats.classification import macro_auroc
@@ -36,6 +38,7 @@ def fine_tune(
     batch_size: int = 32,
     learning_rate: float = 1e-4,
     seed: int = 0,
+    workers: int = 0,
     progress: str = "fine-tune",
 ) -> dict[str, Any]:
     """Train a copy of the image encoder with a linear head.
@@ -49,6 +52,7 @@ def fine_tune(
         exclusive: one softmax over the classes and accuracy, instead of a sigmoid per label and
             macro AUROC; see `linear_probe.is_exclusive`.
         learning_rate: of the encoder (AdamW); the head's is ten times that.
+        workers: processes that read studies; 0 reads in this one.
 
     Returns:
         As `linear_probe`, with "validation" (the metric by epoch) and "epoch".
@@ -68,7 +72,9 @@ def fine_tune(
                 batch_size,
                 shuffle=name == "train",
                 drop_last=name == "train" and len(studies) % batch_size == 1,  # BatchNorm
-                collate_fn=lambda part: (stack_images(part), label_matrix(part, names)),
+                collate_fn=partial(_collate, list(names)),
+                num_workers=workers,
+                worker_init_fn=quiet_worker,
             )
             for name, studies in (("train", train), ("val", val), ("test", test))
         }
@@ -78,7 +84,8 @@ def fine_tune(
             encoder.train()
             title = f"{progress}, epoch {epoch}" if progress else ""
             for pixels, labels in track(loaders["train"], title):
-                logits = head(encoder(pixels.to(model.device)).pooled)
+                with autocast(model.device):
+                    logits = head(encoder(pixels.to(model.device)).pooled).float()
                 loss = _loss(logits, torch.from_numpy(labels).to(logits), exclusive)
                 optimizer.zero_grad()
                 loss.backward()
@@ -96,6 +103,10 @@ def fine_tune(
     else:
         result = label_result(labels, scores, names, seed)
     return {**result, "n_train": len(train), "epoch": best[1], "validation": history}
+
+
+def _collate(names: Sequence[str], studies: list[Study]) -> tuple[Tensor, np.ndarray]:
+    return stack_images(studies), label_matrix(studies, names)
 
 
 def _measure(labels: np.ndarray, scores: np.ndarray, exclusive: bool) -> float:
@@ -117,6 +128,8 @@ def _predict(encoder: Any, head: nn.Linear, loader: DataLoader) -> tuple[np.ndar
     encoder.eval()
     labels, scores = [], []
     for pixels, known in loader:
-        scores.append(head(encoder(pixels.to(head.weight.device)).pooled).float().cpu().numpy())
+        with autocast(head.weight.device):
+            logits = head(encoder(pixels.to(head.weight.device)).pooled)
+        scores.append(logits.float().cpu().numpy())
         labels.append(known)
     return np.concatenate(labels), np.concatenate(scores)

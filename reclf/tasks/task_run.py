@@ -18,12 +18,14 @@ import numpy as np
 import torch
 from torch.utils.data import Subset
 
-from reclf.config import check_choice, merge
+from reclf.config import check, check_choice, merge
+from reclf.data.read_ahead import ReadAhead
 from reclf.data.study import Study
 from reclf.datasets.registry import find_dataset, load_dataset
 from reclf.datasets.selection import gallery, readable
 from reclf.datasets.splits import check_split
 from reclf.models.baselines import UNTRAINED_SEED, start_of, untrained_like
+from reclf.models.inference import encoder_precision
 from reclf.models.reclf import RECLF
 from reclf.runs.device import choose_device
 from reclf.runs.files import write_atomically
@@ -51,6 +53,7 @@ class TaskRun:
         checkpoint: "best" or "last".
         start: of tasks that read images alone, where the image tower was pretrained: from where,
             or why it cannot be loaded again; else "".
+        workers: processes that read studies; 0 reads in this one.
         opened: data sets by split, opened once.
     """
 
@@ -64,6 +67,7 @@ class TaskRun:
     name: str
     checkpoint: str
     start: str = ""
+    workers: int = 0
     opened: dict[str, Any] = field(default_factory=dict, repr=False)
 
     @classmethod
@@ -72,9 +76,10 @@ class TaskRun:
         loaded.
 
         Args:
-            p: with run, checkpoint, dataset, data_root, options, split, name, seed and device. An
-                empty dataset means the run's own. The run's options stay for its own data set,
-                wherever that lies, and `options` merges over them.
+            p: with run, checkpoint, dataset, data_root, options, split, name, seed and device, and
+                workers where many studies are read. An empty dataset means the run's own. The run's
+                options stay for its own data set, wherever that lies, and `options` merges over
+                them.
             splits: further ones that the task reads.
             images_only: the task reads the image encoder alone, so that pretrained weights as they
                 were before training have a row, "start".
@@ -84,6 +89,8 @@ class TaskRun:
             ValueError: a choice that does not exist.
         """
         check_choice("checkpoint", p.checkpoint, ("best", "last"))
+        workers = getattr(p, "workers", 0)
+        check(workers >= 0, "workers", workers, "not be negative")
         device = choose_device(p.device)
         run = Run(resolve(p.run))
         own = run.config.data
@@ -117,6 +124,7 @@ class TaskRun:
             name=p.name or _short_name(dataset, root),
             checkpoint=p.checkpoint,
             start=start,
+            workers=workers,
         )
 
     @property
@@ -183,24 +191,27 @@ class TaskRun:
             chosen = sorted(int(i) for i in drawn)
         return Subset(data, readable(data, chosen))
 
+    def read(self, n: int = 0, split: str = "") -> ReadAhead:
+        """n studies of a split, read when they are iterated over; see `subset`."""
+        return ReadAhead(self.subset(self.open_split(split), n), self.workers)
+
     def studies(self, n: int = 0, split: str = "") -> list[Study]:
         """n studies of a split in memory; 0 takes all."""
-        chosen = self.subset(self.open_split(split), n)
-        return [chosen[i] for i in track(range(len(chosen)), "studies")]
+        return list(track(self.read(n, split), "studies"))
 
     def pooled(self, n: int = 0, split: str = "") -> Pooled:
         """Pooled features of n studies of a split by both models, kept in the run's cache folder
         by what the checkpoint, the data and the choice of studies are."""
-        data = self.open_split(split)
-        chosen = self.subset(data, n)
+        studies = self.read(n, split)
         cache = self.cached(
             "pooled",
-            getattr(data, "fingerprint", None),
-            short_hash(*map(str, chosen.indices)),
+            getattr(self.open_split(split), "fingerprint", None),
+            short_hash(*map(str, studies.studies.indices)),
+            encoder_precision(self.model.device),
             *(model_hash(model) for model in self.models.values()),
         )
         title = f"features, {split or self.split}"
-        return pooled_features(self.models, chosen, progress=title, cache=cache)
+        return pooled_features(self.models, studies, progress=title, cache=cache)
 
     def gallery(self, n: int) -> list[Study]:
         """n studies for retrieval, distinct where the data set can tell; 0 takes all."""
@@ -215,6 +226,7 @@ class TaskRun:
             choices: of the task.
         """
         config, data = self.model.config, self.open_split()
+        precision = encoder_precision(self.model.device)
         return {
             "dataset": self.name,
             "options": self.options,
@@ -231,7 +243,9 @@ class TaskRun:
             "initialised, mean 0 and variance 1",
             "image_size": config.image_size,
             "image_normalization": {"mean": config.image_mean, "std": config.image_std},
-            "precision": "float32",
+            "precision": precision
+            if precision == "float32"
+            else f"encoders {precision}, features and scores float32",
             "untrained_baseline_seed": self.seed + UNTRAINED_SEED,
             **({"initialization": self.start} if self.start else {}),
             "interval": "95 %, percentile bootstrap over studies",

@@ -16,11 +16,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
 from reclf.data.study import Study
 from reclf.models.encoders import ImageFeatures
-from reclf.models.inference import chunks, encode_texts, score_all, stack_images
+from reclf.models.inference import (
+    chunks,
+    encode_pixels,
+    encode_texts,
+    score_all,
+    stack_images,
+)
 from reclf.models.reclf import RECLF, Scores
 from reclf.runs.progress import track
 from reclf.stats.bootstrap import bootstrap_interval
@@ -190,7 +195,6 @@ def score_prompts(
     return PromptLogits(_by_score(scores), columns)
 
 
-@torch.no_grad()
 def score_studies(
     models: Mapping[str, RECLF],
     studies: Iterable[Study],
@@ -212,7 +216,7 @@ def score_studies(
     for chunk in chunks(track(studies, progress), batch_size):
         pixels = stack_images(chunk)
         for who, model in models.items():
-            images = model.eval().encode_images(pixels.to(model.device))
+            images = encode_pixels(model, pixels)
             parts[who].append(_by_score(score_all(model, images, encoded[who])))
         labels.append(label_matrix(chunk, list(prompts)))
         ids += [study.study_id for study in chunk]

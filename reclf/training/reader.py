@@ -8,9 +8,9 @@ from torch.utils.data import DataLoader
 
 from reclf.data.batch import Batch
 from reclf.data.collate import Collate, Pairs
+from reclf.data.read_ahead import as_in_worker, quiet_worker
 from reclf.data.study import ImageError
 
-from .runtime import quiet_worker
 from .sampler import StepSampler
 
 LEFT_OUT = "left_out.txt"
@@ -54,8 +54,7 @@ class Reader:
         try:
             batches = [next(self._batches) for _ in range(n)]
         except ImageError as error:
-            # A worker's error comes as text, with its traceback in front.
-            self.damage = str(error).strip().rpartition("ImageError: ")[2]
+            self.damage = as_in_worker(error)
             return []
         for reason in dict.fromkeys(reason for batch in batches for reason in batch.left_out):
             if reason not in self._known:

@@ -1,7 +1,6 @@
 """What the training loop needs of the machine: device, optimizer, threads, memory, signals."""
 
 import ctypes
-import os
 import resource
 import signal
 import threading
@@ -14,9 +13,10 @@ from accelerate import Accelerator, DistributedDataParallelKwargs
 from torch import nn
 
 from reclf.config import TrainConfig
+from reclf.data.read_ahead import cores_left_by
 from reclf.models.parallel import parallel_threads
 from reclf.models.reclf import RECLF
-from reclf.runs.device import choose_device
+from reclf.runs.device import choose_device, choose_precision
 
 
 def make_accelerator(config: TrainConfig, folder: Path) -> Accelerator:
@@ -34,23 +34,6 @@ def make_accelerator(config: TrainConfig, folder: Path) -> Accelerator:
         # An aggregator may leave parts of the frame unused ("global" has no matchings).
         kwargs_handlers=[DistributedDataParallelKwargs(find_unused_parameters=True)],
     )
-
-
-def choose_precision(precision: str, on_cpu: bool) -> str:
-    """What "auto" means here: bf16 on a device with instructions for it, else float32.
-
-    Without them a CPU converts back and forth, and is several times slower (LOG.md, 2026-11-24).
-
-    Raises:
-        ValueError: fp16 on a CPU.
-    """
-    if precision == "fp16" and on_cpu:
-        raise ValueError('train.precision "fp16" needs a GPU; use "no" or "bf16"')
-    if precision != "auto":
-        return precision
-    if not on_cpu:
-        return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "no"
-    return "bf16" if torch.cpu.get_capabilities().get("avx512_bf16") else "no"
 
 
 def make_optimizer(model: RECLF, config: TrainConfig) -> torch.optim.AdamW:
@@ -91,20 +74,10 @@ def keep_freed_memory() -> bool:
 
 @contextmanager
 def cpu_threads(workers: int):
-    """Within, torch splits operations over the cores that the data workers leave, at least one, and
-    jobs run in parallel on all cores.
-
-    Two threads of which one waits for a core that a worker has are slower than one thread: the
-    other waits with it, in every operation (LOG.md, 2026-11-25). OMP_NUM_THREADS decides if set.
-    """
-    before = torch.get_num_threads()
-    if "OMP_NUM_THREADS" not in os.environ:
-        torch.set_num_threads(max(1, before - workers))
-    try:
-        with parallel_threads(before):
-            yield
-    finally:
-        torch.set_num_threads(before)
+    """Within, torch splits operations over the cores that the data workers leave, and jobs run in
+    parallel on all cores."""
+    with cores_left_by(workers) as before, parallel_threads(before):
+        yield
 
 
 def peak_memory_mb(device: torch.device) -> float:
@@ -112,11 +85,6 @@ def peak_memory_mb(device: torch.device) -> float:
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device) / 2**20
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
-
-
-def quiet_worker(worker: int) -> None:
-    """Ctrl-C reaches the whole process group; only the training process answers it."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 @contextmanager

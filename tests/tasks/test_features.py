@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from reclf.data.collate import Collate
+from reclf.models import inference
 from reclf.models.inference import (
     collate_for,
     encode_images,
@@ -63,3 +64,53 @@ def test_a_model_without_a_tokenizer_says_what_to_give(model):
     assert isinstance(collate_for(model), Collate)
     with pytest.raises(ValueError, match=r"has no tokenizer; give one to RECLF\(config, tokenizer"):
         collate_for(RECLF(model.config))
+
+
+def test_regions_of_a_large_gallery_are_kept_in_half_precision_and_rank_the_same(
+    build, studies, monkeypatch
+):
+    """Scores move by at most 1 % of their spread; studies further apart keep their order."""
+    texts = [study.report for study in studies]
+    for aggregator in ("srm", "mean"):
+        model = build(aggregator=aggregator)
+        monkeypatch.setattr(inference, "HALF_ABOVE", 2**30)
+        full, words = encode_images(model, studies), encode_texts(model, texts)
+        size = 4 * full.regions.numel()
+        for most, dtype in ((size, torch.float32), (size - 1, torch.float16)):
+            monkeypatch.setattr(inference, "HALF_ABOVE", most)
+            half = encode_images(model, studies, batch_size=5)
+            assert half.regions.dtype == dtype
+            assert half.pooled.dtype == half.global_embedding.dtype == torch.float32
+        expected, found = (score_all(model, images, words) for images in (full, half))
+        assert found.logits_local.dtype == torch.float32
+        local, tolerance = expected.logits_local, 0.01 * expected.logits_local.std(0)
+        assert ((found.logits_local - local).abs() <= tolerance).all()
+        assert not torch.equal(found.logits_local, local)
+        apart = local[:, None] - local[None] > 2 * tolerance
+        assert apart.float().mean() > 0.4
+        assert (found.logits_local[:, None] > found.logits_local[None])[apart].all()
+        rows = torch.arange(len(studies))
+        with torch.no_grad():
+            listed = model.score_pairs(half, words, rows, rows).logits_local
+            related, _ = model.relate(half, words)
+        torch.testing.assert_close(listed, found.logits_local.diagonal(), rtol=1e-4, atol=1e-4)
+        torch.testing.assert_close(
+            related.logits, found.logits_local.diagonal(), rtol=1e-4, atol=1e-4
+        )
+
+
+def test_encoders_compute_in_bfloat16_where_the_device_does(model, studies, monkeypatch):
+    device = torch.device("cpu")
+    assert inference.encoder_precision(device) == "float32"
+    monkeypatch.setattr(inference, "choose_precision", lambda *_, **__: "bf16")
+    assert inference.encoder_precision(device) == "float32"  # whatever a training does there
+    assert inference.encoder_precision(torch.device("cuda")) == "bfloat16"
+    exact = encode_images(model, studies[:5]), encode_texts(model, [s.report for s in studies[:5]])
+    monkeypatch.setattr(inference, "encoder_precision", lambda device: "bfloat16")
+    low = encode_images(model, studies[:5]), encode_texts(model, [s.report for s in studies[:5]])
+    for mine, theirs in zip(low, exact, strict=True):
+        for a, b in zip(mine[:3], theirs[:3], strict=True):
+            assert a.dtype == b.dtype
+            if a.is_floating_point():
+                assert not torch.equal(a, b)
+                torch.testing.assert_close(a, b, rtol=0.05, atol=0.05)

@@ -16,6 +16,7 @@ from reclf.datasets.registry import load_dataset
 from reclf.models.reclf import RECLF
 from reclf.runs.run import Run
 from reclf.tasks.evaluations import linear_probe as probe
+from reclf.tasks.features import pooled_features
 from reclf.tasks.grounding import find_items
 from reclf.tasks.results import read_result
 from reclf.tasks.scoreboard import lines_of
@@ -137,6 +138,7 @@ def test_a_choice_is_checked_before_the_model_is_loaded(run, monkeypatch):
         ({"checkpoint": "first"}, "checkpoint must be one of best, last, got 'first'"),
         ({"dataset": "nhi"}, "unknown data set 'nhi'"),
         ({"options": {"hospitl": "B"}}, "no option 'hospitl'; did you mean 'hospital'"),
+        ({"workers": -1}, "workers must not be negative, got -1"),
         ({"split": "tset"}, "split must be one of train, val, test, got 'tset'; did you mean"),
     ]:
         with pytest.raises(ValueError, match=message):
@@ -304,3 +306,20 @@ def test_a_prepared_copy_is_read_like_its_source(run, task_run, tmp_path):
         assert (a.phrase, a.words, a.label) == (b.phrase, b.words, b.label)
         assert (a.mask == b.mask).all()
     assert len(copy.gallery(5)) == 5
+
+
+def test_workers_read_the_same_studies_in_the_same_order(run, task_run):
+    many = TaskRun.open(parameters(run, workers=2))
+    expected = task_run.studies(21)
+    assert [s.study_id for s in many.studies(21)] == [s.study_id for s in expected]
+    mine = pooled_features(many.models, many.read(21))
+    assert mine.ids == tuple(s.study_id for s in expected)
+    theirs = pooled_features(task_run.models, expected)
+    np.testing.assert_array_equal(mine.features["trained"], theirs.features["trained"])
+
+
+def test_the_protocol_states_the_precision_of_the_encoders(task_run, monkeypatch):
+    assert task_run.protocol([])["precision"] == "float32"
+    monkeypatch.setattr("reclf.tasks.task_run.encoder_precision", lambda device: "bfloat16")
+    stated = task_run.protocol([])["precision"]
+    assert stated == "encoders bfloat16, features and scores float32"

@@ -18,10 +18,10 @@ import reclf.training.loop
 from reclf.config import TrainConfig, override
 from reclf.models.parallel import _THREADS
 from reclf.models.reclf import RECLF
+from reclf.runs.device import choose_precision
 from reclf.runs.run import Run
 from reclf.training.loop import train
 from reclf.training.runtime import (
-    choose_precision,
     cpu_threads,
     keep_freed_memory,
     make_accelerator,

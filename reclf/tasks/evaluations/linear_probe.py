@@ -169,5 +169,5 @@ def _tuned(
     others: Any = Subset(check, parts.val_rows.tolist())
     return fine_tune(
         task_run.models[who], some, others, report, names, exclusive=exclusive, epochs=p.epochs,
-        seed=p.seed, progress=f"{who}, {len(rows)} studies",
+        seed=p.seed, workers=task_run.workers, progress=f"{who}, {len(rows)} studies",
     )  # fmt: skip

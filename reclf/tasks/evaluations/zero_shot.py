@@ -54,8 +54,8 @@ def evaluate(task_run: TaskRun, p: SimpleNamespace) -> Evaluation:
     labels = task_run.choose_labels(p.labels)
     prompts, source = load_prompts(p.prompts or shipped_set(task_run.loader), labels)
     without = sorted(set(labels) - set(prompts))
-    chosen = task_run.subset(task_run.open_split(), p.studies)
-    prompted, truth, ids = score_studies(task_run.models, chosen, prompts, progress="studies")
+    studies = task_run.read(p.studies)
+    prompted, truth, ids = score_studies(task_run.models, studies, prompts, progress="studies")
 
     def by_model(pooling: str, score: str) -> dict[str, dict[str, Any]]:
         return {
