@@ -24,6 +24,7 @@ from reclf.data.study import Pair, Study
 from .boxes import boxes_in_square
 from .file_checks import differing_sizes
 from .masks import FilledBoxes, RunLengths
+from .patients import REPORTED, read_patients, refuse_strangers
 from .problems import SKIP, DataProblems, describe, refuse_missing_split
 from .rows import Conflicts, check_rows, find_conflicts, fingerprint, uncollected
 from .rows import Row as Row
@@ -43,6 +44,8 @@ class LoaderOptions:
             so do training and tasks with a file that only decoding shows to be damaged.
         headers: read the first and last bytes of every file beforehand, a minute for a large
             release on a local disk; off, only the presence of files is checked.
+        exclude_patients: left out of every split but test and 5x200, on which is only reported: a
+            list of ids, or a file relative to the root, see `patients.read_patients`.
     """
 
     fit: str = "pad"
@@ -50,6 +53,7 @@ class LoaderOptions:
     cache: str | None = None
     on_problem: str = "refuse"
     headers: bool = True
+    exclude_patients: Sequence[str] | str = ()
 
     def __post_init__(self) -> None:
         for option, value, allowed in [
@@ -78,11 +82,13 @@ class FileStudies:
         on_problem: as in the options.
         problems: what was left out under on_problem="skip".
         split_counts: split -> rows, the ones with problems included.
+        absent: split that not every release has -> what to do without it.
         view_counts: view -> images of the release, those left out included, where it is known.
         report_notes: what is to be known about the reading of reports -> studies with their text;
             no problem, and no study is left out for it.
     """
 
+    absent: Mapping[str, str] = {}
     view_counts: Mapping[str, int] = {}
     report_notes: Mapping[str, Sequence[str]] = {}
 
@@ -97,7 +103,8 @@ class FileStudies:
         reports: bool = True,
         conflicts: Conflicts | None = None,
     ):
-        self.split_counts = refuse_missing_split(name, split, (row.split for row in rows))
+        present = (row.split for row in rows)
+        self.split_counts = refuse_missing_split(name, split, present, self.absent.get(split, ""))
         square = image_size, options.fit
         self.rows, self.problems = check_rows(
             rows,
@@ -146,6 +153,11 @@ class FileStudies:
     def reports(self) -> list[str]:
         """All reports, without reading an image: for the tokenizer and for finding duplicates."""
         return [row.report for row in self.rows]
+
+    @property
+    def patient_of(self) -> dict[str, str]:
+        """Study -> patient, without reading an image."""
+        return {row.study_id: row.patient_id for row in self.rows}
 
     def __getitem__(self, index: int) -> Study:
         row = self.rows[index]  # IndexError ends an iteration
@@ -212,11 +224,13 @@ class Loader(FileStudies, ABC):
         title: of the data set, for its name in messages.
         defaults: of the shared options.
         with_reports: whether a study should have a report.
+        reserved: patients of a gallery, left out like those of `exclude_patients`.
     """
 
     title = "data set"
     defaults = LoaderOptions()
     with_reports = True
+    reserved: Sequence[str] = ()
 
     def __init__(
         self, root: str | Path, split: str = "train", image_size: int = 224, **options: Any
@@ -247,8 +261,15 @@ class Loader(FileStudies, ABC):
         shared = {name: options.pop(name) for name in vars(self.defaults) if name in options}
         self._options = replace(self.defaults, **shared)
         self.name, self.wanted = f"{self.title} in {root}", {split_name(s) for s in splits}
+        left_out = read_patients(Path(root), self._options.exclude_patients)
         with uncollected():
-            self._rows = list(self.read_rows(Path(root), **options))
+            rows = list(self.read_rows(Path(root), **options))
+            if left_out and not self.wanted <= REPORTED:
+                refuse_strangers(self.name, left_out, {row.patient_id for row in rows})
+            left_out |= set(self.reserved)
+            self._rows = [
+                row for row in rows if row.patient_id not in left_out or row.split in REPORTED
+            ]
             self._conflicts = find_conflicts(self._rows)
 
     def _open(self, split: str, image_size: int) -> None:

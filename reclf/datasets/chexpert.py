@@ -9,16 +9,14 @@
     root/CheXpert-v1.0 batch 1 (validate & csv)/train.csv, valid.csv, valid/...
 
 Paths in the tables begin with the name of the release, which is taken off. From
-https://stanfordmlgroup.github.io/competitions/chexpert/ after registration. There are no reports in
-this release.
+https://stanfordmlgroup.github.io/competitions/chexpert/ after registration.
 
-CheXpert 5x200 has no one published list: GLoRIA drew it without a seed. `make_5x200` follows its
-rule with a seed, writes images, patients and a hash that results can name, and the patients of a
-gallery that lies in the root are left out of train and val.
+Reports are in CheXpert Plus, which has the same images: its table df_chexpert_plus_240401.csv has
+path_to_image and a column per section, section_findings, section_impression, ... (option reports).
+
+CheXpert 5x200 is drawn by `make_5x200`, see gallery_5x200.py.
 """
 
-import hashlib
-import json
 import os
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -28,12 +26,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from reclf.data.sections import REPORT_SECTIONS, pick_sections
+
 from .base import Loader, LoaderOptions, Row
+from .gallery_5x200 import SPLIT, class_labels, draw_5x200, gallery_of
 from .labels import CHEXPERT_LABELS, COMPETITION_LABELS, blank_value, label_rows, uncertain_values
-from .parts import Part, find_parts, read_list, read_table
+from .parts import Part, find_parts, read_table
 from .problems import DataProblems, refuse
 from .splits import val_of_patient
-from .tiny import draw_chest, patients_in, write_image
+from .tiny import draw_chest, patients_in, write_image, write_table
 
 # How data_check recognises the layout: patterns that must all match -> options of the class.
 FILES: dict[tuple[str, ...], dict] = {
@@ -42,12 +43,14 @@ FILES: dict[tuple[str, ...], dict] = {
     ("CheXpert*batch*/train.csv*", "CheXpert*batch*/patient*"): {},
 }
 GALLERY = "chexpert_5x200.json"
+PLUS = "df_chexpert_plus_240401.csv"
 _SOURCE = "with CheXpert, https://stanfordmlgroup.github.io/competitions/chexpert/"
 _TABLES = {
     "train": Part(("train.csv", "CheXpert*batch*/train.csv"), _SOURCE, called="train.csv"),
     "valid": Part(("valid.csv", "CheXpert*batch*/valid.csv"), _SOURCE, called="valid.csv"),
     "test": Part(("groundtruth.csv", "test.csv", "test_labels.csv"), _SOURCE),
 }
+_PLUS = "with CheXpert Plus, https://aimi.stanford.edu/datasets/chexpert-plus"
 
 
 class CheXpert(Loader):
@@ -57,17 +60,19 @@ class CheXpert(Loader):
         root: folder that holds train.csv, or the batches with it.
         split: "train", "val", "test", or "5x200" for the images of the gallery, labelled with the
             five competition classes.
-        splits: "official": train.csv, valid.csv, and the test set of 500 studies. "probe", as
-            published linear probes divide it: train.csv by patient into train and val (90/10), and
-            valid.csv as test.
+        splits: "official": train.csv, valid.csv, and the test set of 500 studies, which only the
+            later release has. "probe", as published linear probes divide it: train.csv by patient
+            into train and val (90/10), and valid.csv (234 images) as test.
         views: values of Frontal/Lateral to keep.
         uncertain: what -1 becomes: "nan", "zero", "one", or label -> one of these, e.g.
             `labels.GLORIA_UNCERTAIN`.
         blank: what an empty cell becomes, "nan" or "zero".
-        exclude_patients: left out of train and val: ids such as "patient00001", or a file with one
-            per line, or a gallery's JSON.
+        reports: table of CheXpert Plus, relative to the root, for images with their reports.
+        sections: of the report, in the order wanted.
+        how: "join", "first" or "longest", see `sections.pick_sections`.
         gallery: a JSON of `make_5x200`, relative to the root. Its patients are left out of train
             and val if the file is there; "" leaves nobody out.
+        on_problem: not every study has a report with text: "skip" leaves out those without.
 
     Attributes:
         gallery_hash: of the gallery in use, "" without one.
@@ -76,6 +81,10 @@ class CheXpert(Loader):
     title = "CheXpert"
     defaults = LoaderOptions(headers=False)
     with_reports = False
+    absent: Mapping[str, str] = {
+        "test": "A release without groundtruth.csv has no test set: splits='probe' reports on "
+        "valid.csv, as published probes do"
+    }
 
     def read_rows(
         self,
@@ -85,33 +94,33 @@ class CheXpert(Loader):
         views: Sequence[str] = ("Frontal",),
         uncertain: str | Mapping[str, str] = "nan",
         blank: str = "nan",
-        exclude_patients: Sequence[str] | str | Path = (),
+        reports: str | None = None,
+        sections: Sequence[str] = REPORT_SECTIONS,
+        how: str = "join",
         gallery: str = GALLERY,
     ) -> list[Row]:
         if splits not in ("official", "probe"):
             raise ValueError(f"splits must be 'official' or 'probe', got {splits!r}")
         values = uncertain_values(uncertain), blank_value(blank)
-        chosen: dict[str, Any] = {"hash": "", "patients": [], "images": []}
-        if gallery and ((root / gallery).is_file() or "5x200" in self.wanted):
-            chosen = read_5x200(root / gallery)
-        self.gallery_hash = chosen["hash"]
-        left_out = _patients(root, exclude_patients) | set(chosen["patients"])
-        place = _places(root)
-        drawn = [_gallery_row(place, item) for item in chosen["images"]]
-        if self.wanted == {"5x200"}:
-            return drawn
-        train, valid = (_read(root, key, views) for key in ("train", "valid"))
-        self.view_counts = Counter(train.attrs["views"]) + Counter(valid.attrs["views"])
-        rows = _rows(place, train, values, "train", left_out)
-        if splits == "probe":
-            rows = [row._replace(split=val_of_patient(row.patient_id)) for row in rows]
-            return rows + _rows(place, valid, values, "test")
-        rows += _rows(place, valid, values, "val", left_out)
-        if "5x200" in self.wanted:
-            rows += drawn
-        if "test" in self.wanted and (len(self.wanted) == 1 or _TABLES["test"].find(root)):
-            rows += _rows(place, _read(root, "test", views), values, "test")
-        return rows
+        chosen = gallery_of(root, gallery, self.wanted, f"{__name__}.make_5x200({str(root)!r})")
+        self.gallery_hash, self.reserved = chosen["hash"], chosen["patients"]
+        self.with_reports = reports is not None
+        place, rows = _places(root), []
+        if SPLIT in self.wanted:
+            rows = [_gallery_row(place, item) for item in chosen["images"]]
+        if self.wanted != {SPLIT}:
+            train, valid = (_read(root, key, views) for key in ("train", "valid"))
+            self.view_counts = Counter(train.attrs["views"]) + Counter(valid.attrs["views"])
+            learned = _rows(place, train, values, "train")
+            if splits == "probe":
+                learned = [r._replace(split=val_of_patient(r.patient_id)) for r in learned]
+            rows += learned + _rows(place, valid, values, "val" if splits == "official" else "test")
+            if splits == "official" and "test" in self.wanted and _TABLES["test"].find(root):
+                rows += _rows(place, _read(root, "test", views), values, "test")
+        if reports is None:
+            return rows
+        texts = _reports(root, reports, sections, how)
+        return [row._replace(report=texts.get(row.study_id, "")) for row in rows]
 
 
 def _read(root: Path, key: str, views: Sequence[str]) -> pd.DataFrame:
@@ -173,113 +182,62 @@ def _rows(
     table: pd.DataFrame,
     values: tuple[dict[str, float], float],
     split: str,
-    left_out: set[str] | frozenset[str] = frozenset(),
 ) -> list[Row]:
     labels = label_rows(table, *values, table.attrs["where"])
     columns = zip(table["Path"], table["patient"], table["Frontal/Lateral"], labels, strict=True)
     return [
         Row(path, patient, split, place(path), labels=of_row, meta={"view": view})
         for path, patient, view, of_row in columns
-        if patient not in left_out
     ]
 
 
 def _gallery_row(place: Callable[[str], Path], item: Mapping[str, str]) -> Row:
-    labels = {name: float(name == item["class"]) for name in COMPETITION_LABELS}
-    path = item["path"]
-    meta = {"class": item["class"], "view": "Frontal"}
-    return Row(path, path.split("/")[1], "5x200", place(path), labels=labels, meta=meta)
+    path, kind = item["path"], item["class"]
+    meta = {"class": kind, "view": "Frontal"}
+    return Row(path, path.split("/")[1], SPLIT, place(path), labels=class_labels(kind), meta=meta)
 
 
-def _patients(root: Path, given: Sequence[str] | str | Path) -> set[str]:
-    if not isinstance(given, str | Path):
-        return set(given)
-    path = root / given
+def _reports(root: Path, name: str | Path, wanted: Sequence[str], how: str) -> dict[str, str]:
+    """Path of an image in the tables -> its report, from the table of CheXpert Plus."""
+    path = root / name
     if not path.is_file():
-        advice = "exclude_patients takes a list of ids, or a file with one id per line."
-        raise DataProblems(str(path), {"missing file": [str(path)]}, advice)
-    return set(read_5x200(path)["patients"] if path.suffix == ".json" else read_list(path))
+        raise DataProblems("CheXpert", {"missing reports": [str(path)]}, f"They come {_PLUS}.")
+    columns = [f"section_{section}" for section in wanted]
+    table = read_table(path, ["path_to_image", *columns])
+    texts = table[columns].set_axis([*wanted], axis=1).to_dict("records")
+    paths = map(_below_release, table["path_to_image"])
+    return {p: pick_sections(text, wanted, how) for p, text in zip(paths, texts, strict=True)}
 
 
 def make_5x200(
     root: str | Path, path: str | Path = GALLERY, *, per_class: int = 200, seed: int = 0
 ) -> dict[str, Any]:
-    """Draw a CheXpert 5x200 gallery and write it as JSON.
-
-    GLoRIA's rule: frontal images of train.csv; an image belongs to one of the five competition
-    classes if its label is 1 and every other finding is 0 or blank ("No Finding" is not asked, an
-    uncertain finding excludes). Unlike there, the draw has a seed.
+    """Draw a CheXpert 5x200 gallery from the frontal images of train.csv and write it as JSON, see
+    `gallery_5x200.draw_5x200`.
 
     Args:
         root: folder that holds train.csv.
         path: file to write, relative to the root.
-
-    Returns:
-        As written: rule, seed, per_class, pool (class -> images to draw from), images (path and
-        class), patients, hash of the images and classes.
     """
     root = Path(root)
     table = _read(root, "train", ["Frontal"])
     labels = label_rows(table, uncertain_values("nan"), blank_value("zero"), table.attrs["where"])
-    findings = pd.DataFrame(labels, index=table["Path"]).drop(columns="No Finding")
-    findings = findings.sort_index()  # the draw must not depend on the order of the table
-    images, pool = [], {}
-    for number, name in enumerate(COMPETITION_LABELS):
-        # NaN is an uncertain label here, and unequal to 0.
-        alone = (findings[name] == 1) & (findings.drop(columns=name) == 0).all(axis=1)
-        paths = findings.index[alone]
-        pool[name] = len(paths)
-        if len(paths) < per_class:
-            raise ValueError(
-                f"{root} has {len(paths)} images with {name} as the only finding, "
-                f"per_class={per_class} asks for more"
-            )
-        rng = np.random.default_rng([seed, number])
-        images += [
-            {"path": str(paths[i]), "class": name}
-            for i in sorted(rng.choice(len(paths), per_class, replace=False))
-        ]
-    gallery = {
-        "rule": "frontal train images; the class is 1, all other findings 0 or blank",
-        "seed": seed,
-        "per_class": per_class,
-        "pool": pool,
-        "hash": _gallery_hash(images),
-        "patients": sorted({item["path"].split("/")[1] for item in images}),
-        "images": images,
-    }
-    (root / path).write_text(json.dumps(gallery, indent=1), encoding="utf-8")
-    return gallery
+    findings = pd.DataFrame(labels, index=table["Path"])
+    patients = dict(zip(table["Path"], table["patient"], strict=True))
+    images = "frontal train images"
+    return draw_5x200(
+        findings, patients, root / path, images=images, per_class=per_class, seed=seed
+    )
 
 
-def read_5x200(path: Path) -> dict[str, Any]:
-    """A gallery of `make_5x200`; refuses one whose images are not those of its hash."""
-    if not path.is_file():
-        advice = "Make it: reclf.datasets.chexpert.make_5x200(root)."
-        raise DataProblems("CheXpert 5x200", {"missing file": [str(path)]}, advice)
-    try:
-        gallery = json.loads(path.read_text(encoding="utf-8"))
-        found, stated = _gallery_hash(gallery["images"]), gallery["hash"]
-    except (ValueError, LookupError, TypeError) as error:
-        advice = "Make it again with make_5x200."
-        raise DataProblems(str(path), {"damaged gallery": [str(error)]}, advice) from error
-    if found != stated:
-        raise ValueError(
-            f"the images of {path} give the hash {found} and it states {stated}: the file "
-            "was changed by hand; make it again with make_5x200"
-        )
-    return gallery
-
-
-def _gallery_hash(images: Sequence[Mapping[str, str]]) -> str:
-    lines = sorted(f"{item['class']} {item['path']}" for item in images)
-    return hashlib.blake2b("\n".join(lines).encode(), digest_size=8).hexdigest()
-
-
-def write_tiny(root: str | Path) -> Path:
+def write_tiny(root: str | Path, *, reports: bool = False) -> Path:
     """Write 55 made-up images: 20 patients of train with a lateral view each, of whom the splits
     "probe" put 5 into val; 10 patients of valid, 5 of test. Each has one of the competition classes
-    and half of the others as 0."""
+    and half of the others as 0.
+
+    Args:
+        reports: write them too, as df_chexpert_plus_240401.csv, for train and valid.
+    """
     root, rows = Path(root), []
     of_probe = ["train"] * 15 + ["val"] * 5
     patients = patients_in(of_probe, "patient{:05d}", val_of_patient, start=1)
@@ -305,4 +263,17 @@ def write_tiny(root: str | Path) -> Path:
     test = table[table["Path"].str.contains("/test/")]
     test = test.assign(Study=test["Path"].str.rsplit("/", n=1).str[0].str.replace("-small", ""))
     test[["Study", *CHEXPERT_LABELS]].replace("", "0").to_csv(root / "groundtruth.csv", index=False)
+    if reports:
+        known = table[~table["Path"].str.contains("/test/")]
+        texts = [
+            (_below_release(path), f"Finding {number}.", f"{kind} of patient {number}.")
+            for number, (path, kind) in enumerate(
+                zip(
+                    known["Path"],
+                    known[[*COMPETITION_LABELS]].eq("1.0").idxmax(axis=1),
+                    strict=True,
+                )
+            )
+        ]
+        write_table(root / PLUS, "path_to_image,section_findings,section_impression", texts)
     return root

@@ -20,12 +20,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
-from reclf.data.sections import Headings, left_out, pick_sections, sections
+from reclf.data.reports import has_words
+from reclf.data.sections import REPORT_SECTIONS, Headings, left_out, pick_sections, sections
 
 from .base import Loader, LoaderOptions, Row
+from .gallery_5x200 import SPLIT, class_labels, draw_5x200, gallery_of
 from .labels import CHEXPERT_LABELS, COMPETITION_LABELS, label_rows, uncertain_values
 from .parts import Part, find_parts, read_table
 from .problems import refuse
@@ -34,6 +37,8 @@ from .tiny import draw_chest, write_image
 
 FILES: dict[tuple[str, ...], dict] = {("mimic-cxr-2.0.0-metadata.csv*",): {}}
 LABELS = tuple(sorted(CHEXPERT_LABELS))
+GALLERY = "mimic_5x200.json"
+_KEYS = ["subject_id", "study_id"]
 _JPG_PROJECT = "with MIMIC-CXR-JPG, https://physionet.org/content/mimic-cxr-jpg/"
 _REPORTS = Part(
     ("mimic_cxr_sectioned.csv",),
@@ -48,6 +53,8 @@ class MimicCxr(Loader):
 
     Args:
         root: folder of MIMIC-CXR-JPG.
+        split: "train", "val", "test", or "5x200" for the images of a gallery, labelled with the
+            five competition classes.
         reports_root: folder with mimic_cxr_sectioned.csv, or with the unpacked reports; None
             looks in the root.
         views: values of ViewPosition to keep; ("PA", "AP") are the frontal ones.
@@ -58,10 +65,15 @@ class MimicCxr(Loader):
         labels: "chexpert", "negbio", or None for no labels.
         uncertain: what the value -1 becomes: "nan", "zero", "one", or label -> one of these; a
             label that is not named there becomes NaN.
+        gallery: a JSON of `make_5x200`, relative to the root. Its patients are left out of train
+            and val if the file is there; "" leaves nobody out.
         on_problem: about one study in a hundred of the real release has no text in findings,
             impression or last paragraph: "skip" leaves them out.
 
     Study.study_id is the dicom_id; Study.meta has study_id and ViewPosition.
+
+    Attributes:
+        gallery_hash: of the gallery in use, "" without one.
     """
 
     title = "MIMIC-CXR"
@@ -73,55 +85,110 @@ class MimicCxr(Loader):
         *,
         reports_root: str | Path | None = None,
         views: Sequence[str] = ("PA", "AP"),
-        sections: Sequence[str] = ("findings", "impression"),
+        sections: Sequence[str] = REPORT_SECTIONS,
         how: str = "join",
         headings: Mapping[str, Sequence[str]] | str | None = None,
         labels: str | None = "chexpert",
         uncertain: str | Mapping[str, str] = "nan",
+        gallery: str = GALLERY,
     ) -> Iterator[Row]:
         if labels not in ("chexpert", "negbio", None):
             raise ValueError(f"labels must be 'chexpert', 'negbio' or None, got {labels!r}")
         uncertain_of = uncertain_values(uncertain, LABELS)
-        kinds = ["metadata", "split", *([labels] if labels else [])]
-        paths = _find_parts(root, root if reports_root is None else Path(reports_root), kinds)
-
-        keys = ["subject_id", "study_id"]
-        metadata = read_table(paths["metadata"], ["dicom_id", *keys, "ViewPosition"])
-        splits = read_table(paths["split"], ["dicom_id", "split"])
-        table = metadata.merge(splits[["dicom_id", "split"]], on="dicom_id", how="left")
-        _refuse_unknown(table, metadata, views, paths)
-        self.view_counts = dict(metadata["ViewPosition"].value_counts())
-        table = table[table["ViewPosition"].isin(views)]
-        if labels:
-            label_table = read_table(paths[labels], [*keys, *LABELS])
-            # A study that the labeller did not see has no row: its labels are NaN.
-            table = table.merge(label_table[[*keys, *LABELS]], on=keys, how="left")
-        table["split"] = table["split"].map(split_name)
+        chosen = gallery_of(root, gallery, self.wanted, f"{__name__}.make_5x200({str(root)!r})")
+        self.gallery_hash, self.reserved = chosen["hash"], chosen["patients"]
+        class_of = {item["path"]: item["class"] for item in chosen["images"]}
+        paths = _find_parts(root, root if reports_root is None else Path(reports_root), labels)
+        table, self.view_counts = _read_tables(paths, views, labels)
+        if SPLIT in self.wanted:
+            unknown = class_of.keys() - set(table["dicom_id"])
+            refuse(root / gallery, "image that is in no table", unknown, "Make it again.")
+            table.loc[table["dicom_id"].isin(class_of), "split"] = SPLIT
         wanted = table[table["split"].isin(self.wanted)]
         known = Headings.load(headings)
         reports, self.report_notes = _read_reports(paths["reports"], wanted, sections, how, known)
 
-        table = table.fillna("")
         values = uncertain_of if labels else {}
         label_list = label_rows(table, values, math.nan, str(paths[labels or "metadata"]))
         for record, row_labels in zip(table.to_dict("records"), label_list, strict=True):
-            subject, study = record["subject_id"], record["study_id"]
+            image, subject, study = (record[key] for key in ("dicom_id", *_KEYS))
+            is_drawn = record["split"] == SPLIT
             folder = root / "files" / f"p{subject[:2]}" / f"p{subject}" / f"s{study}"
             yield Row(
-                study_id=record["dicom_id"],
+                study_id=image,
                 patient_id=subject,
                 split=record["split"],
-                image=folder / f"{record['dicom_id']}.jpg",
+                image=folder / f"{image}.jpg",
                 report=reports.get(study, ""),
-                labels=row_labels,
+                labels=class_labels(class_of[image]) if is_drawn else row_labels,
                 meta={"study_id": f"s{study}", "ViewPosition": record["ViewPosition"]},
             )
 
 
-def _find_parts(root: Path, reports_root: Path, kinds: Sequence[str]) -> dict[str, Path]:
+def make_5x200(
+    root: str | Path,
+    path: str | Path = GALLERY,
+    *,
+    reports_root: str | Path | None = None,
+    per_class: int = 200,
+    seed: int = 0,
+) -> dict[str, Any]:
+    """Draw a gallery of five classes with their reports and write it as JSON, see
+    `gallery_5x200.draw_5x200`.
+
+    It is drawn from train, for test has too few images with one finding alone: its patients leave
+    the training. Of each examination only one frontal image, and only if its report has text, so
+    that every report belongs to one image.
+
+    Args:
+        root: folder of MIMIC-CXR-JPG.
+        path: file to write, relative to the root.
+        reports_root: see `MimicCxr`.
+    """
+    root = Path(root)
+    paths = _find_parts(root, root if reports_root is None else Path(reports_root), "chexpert")
+    table, _ = _read_tables(paths, ("PA", "AP"), "chexpert")
+    table = table[table["split"] == "train"].sort_values("dicom_id").drop_duplicates("study_id")
+    labels = label_rows(table, uncertain_values("nan", LABELS), 0.0, str(paths["chexpert"]))
+    findings = pd.DataFrame(labels, index=table["dicom_id"])
+    table = table[(findings[[*COMPETITION_LABELS]] == 1).any(axis=1).to_numpy()]
+    reports, _ = _read_reports(
+        paths["reports"], table, REPORT_SECTIONS, "join", Headings.load(None)
+    )
+    table = table[[has_words(reports.get(study, "")) for study in table["study_id"]]]
+    patients = dict(zip(table["dicom_id"], table["subject_id"], strict=True))
+    images = "one frontal train image of each examination whose report has text"
+    return draw_5x200(
+        findings.loc[[*patients]],
+        patients,
+        root / path,
+        images=images,
+        per_class=per_class,
+        seed=seed,
+    )
+
+
+def _read_tables(
+    paths: Mapping[str, Path], views: Sequence[str], labels: str | None
+) -> tuple[pd.DataFrame, dict[str, int]]:
+    """A row per image of these views, with split and label columns as text; view -> images."""
+    metadata = read_table(paths["metadata"], ["dicom_id", *_KEYS, "ViewPosition"])
+    splits = read_table(paths["split"], ["dicom_id", "split"])
+    table = metadata.merge(splits[["dicom_id", "split"]], on="dicom_id", how="left")
+    _refuse_unknown(table, metadata, views, paths)
+    table = table[table["ViewPosition"].isin(views)]
+    if labels:
+        label_table = read_table(paths[labels], [*_KEYS, *LABELS])
+        # A study that the labeller did not see has no row: its labels are NaN.
+        table = table.merge(label_table[[*_KEYS, *LABELS]], on=_KEYS, how="left")
+    table = table.fillna("").assign(split=table["split"].map(split_name))
+    return table, dict(metadata["ViewPosition"].value_counts())
+
+
+def _find_parts(root: Path, reports_root: Path, labels: str | None) -> dict[str, Path]:
     """Path of each table, and under "reports" the sectioned table or the folder of text files."""
     parts = {}
-    for kind in kinds:
+    for kind in ("metadata", "split", *([labels] if labels else [])):
         name = f"mimic-cxr-2.0.0-{kind}.csv"
         parts[kind] = Part((name,), _JPG_PROJECT, called=f"{name} (or .csv.gz)")
     parts["images"] = Part(("files",), _JPG_PROJECT, called="images files/")

@@ -67,14 +67,21 @@ class MissingSplit(ValueError):
         super().__init__(message)
 
 
-def refuse_missing_split(where: str, split: str, present: Iterable[str]) -> dict[str, int]:
-    """Refuse a split that no row is in; else split -> rows."""
+def refuse_missing_split(
+    where: str, split: str, present: Iterable[str], hint: str = ""
+) -> dict[str, int]:
+    """Refuse a split that no row is in; else split -> rows.
+
+    Args:
+        hint: what the data set knows of this split.
+    """
     counts = Counter(present)
     if split not in counts:
         have = ", ".join(f"{name!r} ({n} images)" for name, n in sorted(counts.items()))
         others = [name for name in ("val", "test", "train") if name in counts]
         advice = f"; use split={others[0]!r}" if others else ""
         message = f"{where} has no split {split!r}; it has {have or 'no rows'}{advice}"
+        message += hint and f". {hint}"
         raise MissingSplit(message, counts)
     return dict(counts)
 

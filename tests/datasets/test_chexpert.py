@@ -2,14 +2,16 @@
 
 import json
 import math
+import re
 
 import pandas as pd
 import pytest
 
-from reclf.datasets.chexpert import CheXpert, make_5x200, read_5x200, write_tiny
+from reclf.datasets.chexpert import CheXpert, make_5x200, write_tiny
 from reclf.datasets.data_check import recognize
+from reclf.datasets.gallery_5x200 import read_5x200
 from reclf.datasets.labels import COMPETITION_LABELS
-from reclf.datasets.problems import DataProblems
+from reclf.datasets.problems import DataProblems, MissingSplit
 from reclf.datasets.splits import val_of_patient
 
 SIZE = 16
@@ -55,6 +57,37 @@ def test_probe_splits_divide_train_by_patient(root):
     assert data["test"][0].study_id.startswith("valid/")
     with pytest.raises(ValueError, match="splits must be 'official' or 'probe', got 'mgca'"):
         CheXpert(root, "train", SIZE, splits="mgca")
+
+
+def test_a_release_without_its_test_set_says_what_to_report_on(root):
+    (root / "groundtruth.csv").unlink()
+    message = r"no split 'test'; it has .*'val' \(10 images\).*groundtruth\.csv.*splits='probe'"
+    with pytest.raises(MissingSplit, match=message):
+        CheXpert(root, "test", SIZE)
+    assert len(CheXpert(root, "test", SIZE, splits="probe")) == 10
+
+
+def test_reports_of_chexpert_plus(root):
+    write_tiny(root, reports=True)
+    make_5x200(root, per_class=1)
+    name = "df_chexpert_plus_240401.csv"
+    gallery = CheXpert(root, "5x200", SIZE, reports=name)
+    for study in gallery:
+        kind = max(study.labels, key=study.labels.get)
+        assert re.fullmatch(rf"Finding (\d+)\. {kind} of patient \1\.", study.report)
+    first = CheXpert(root, "train", SIZE, reports=name, sections=["impression"])
+    assert first.reports[0].startswith("Atelectasis of patient")
+    assert first.fingerprint != CheXpert(root, "train", SIZE).fingerprint
+    edit(root, name, lambda table: table[1:])  # the first image of train
+    with pytest.raises(DataProblems, match=r"empty report \(1\): train/patient00001/study1/view1"):
+        CheXpert(root, "train", SIZE, reports=name, gallery="")
+    edit(root, name, lambda table: table.rename(columns={"section_findings": "findings"}))
+    with pytest.raises(DataProblems, match=r"missing column \(1\): 'section_findings'"):
+        CheXpert(root, "train", SIZE, reports=name)
+    with pytest.raises(
+        DataProblems, match=r"missing reports \(1\): .*plus\.csv(?s:.)*CheXpert Plus"
+    ):
+        CheXpert(root, "train", SIZE, reports="plus.csv")
 
 
 def test_labels_by_name_with_policies(root):

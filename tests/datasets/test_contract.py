@@ -126,6 +126,18 @@ def test_the_fingerprint_follows_the_content(roots, name, tmp_path):
 
 
 @pytest.mark.parametrize("name", LOADERS)
+def test_patients_are_left_out_of_what_is_learned_from(roots, name):
+    if name == "prepared":  # leaves out whom the data set it was made of leaves out
+        return
+    before = {split: load_dataset(name, roots[name], split, SIZE) for split in SPLITS}
+    gone = [data[0].patient_id for data in before.values()]
+    for split, data in before.items():
+        after = load_dataset(name, roots[name], split, SIZE, exclude_patients=gone)
+        stays = {s: p for s, p in data.patient_of.items() if split == "test" or p not in gone}
+        assert list(after.patient_of.items()) == list(stays.items())
+
+
+@pytest.mark.parametrize("name", LOADERS)
 def test_wrong_options_and_splits_are_refused_by_name(roots, name, tmp_path):
     with pytest.raises(ValueError, match=rf"{name}.* no option 'on_problm'; .*'on_problem'"):
         load_dataset(name, roots[name], "train", SIZE, on_problm="skip")

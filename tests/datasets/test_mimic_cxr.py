@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 
 from reclf.datasets.data_check import check_data
-from reclf.datasets.mimic_cxr import LABELS, MimicCxr, write_tiny
+from reclf.datasets.labels import COMPETITION_LABELS
+from reclf.datasets.mimic_cxr import LABELS, MimicCxr, make_5x200, write_tiny
 from reclf.datasets.problems import DataProblems
 from reclf.datasets.registry import load_dataset
 
@@ -119,6 +120,35 @@ def test_missing_files_and_reports_are_listed_or_left_out(root):
     assert caught.value.problems["empty report"] == ["00000002-pa"]
     with pytest.warns(UserWarning, match="2 of 16 studies left out"):
         assert len(MimicCxr(root, "train", SIZE, on_problem="skip")) == 14
+
+
+def test_a_gallery_of_five_classes_has_reports_and_leaves_training(root):
+    before = MimicCxr(root, "train", SIZE)
+    (root / "files/p14/p14000000/s50000010.txt").write_text("FINDINGS: ___\n")  # Atelectasis
+    gallery = make_5x200(root, per_class=1)
+    # of Cardiomegaly, the study whose edema is uncertain is not in it
+    assert gallery["pool"] == {
+        "Atelectasis": 2,
+        "Cardiomegaly": 2,
+        "Consolidation": 2,
+        "Edema": 2,
+        "Pleural Effusion": 4,
+    }
+    assert make_5x200(root, per_class=1) == gallery
+    with pytest.raises(ValueError, match="2 images with Atelectasis as the only finding"):
+        make_5x200(root, "other.json", per_class=3)
+    images = MimicCxr(root, "5x200", SIZE)
+    assert {max(s.labels, key=s.labels.get) for s in images} == set(COMPETITION_LABELS)
+    assert all(study.report for study in images)
+    train = MimicCxr(root, "train", SIZE, on_problem="skip")
+    assert train.gallery_hash == images.gallery_hash == gallery["hash"]
+    assert not set(train.patient_of.values()) & set(gallery["patients"])
+    whole = MimicCxr(root, "train", SIZE, gallery="", on_problem="skip")
+    assert len(whole) == len(before) - 1  # without a report
+    assert set(whole.patient_of.values()) - set(train.patient_of.values()) == {*gallery["patients"]}
+    (root / "mimic_5x200.json").unlink()
+    with pytest.raises(DataProblems, match=r"mimic_5x200\.json(?s:.)*mimic_cxr\.make_5x200\("):
+        MimicCxr(root, "5x200", SIZE)
 
 
 def test_tables_of_two_releases(root):

@@ -27,7 +27,7 @@ def test_the_signature_has_own_and_shared_options():
     parameters = inspect.signature(Folder).parameters
     assert list(parameters) == [
         "root", "split", "image_size", "ending", "cases",
-        "fit", "own_max", "cache", "on_problem", "headers",
+        "fit", "own_max", "cache", "on_problem", "headers", "exclude_patients",
     ]  # fmt: skip
     assert parameters["fit"].default == "crop"
     assert parameters["headers"].default is True
@@ -42,7 +42,9 @@ def test_a_class_of_your_own_by_its_import_string(tmp_path):
     assert [study.study_id for study in data] == ["0", "2"]
     assert (data.name, data.split, data.fit) == (f"the folder in {tmp_path}", "train", "crop")
     assert load_dataset(spec, tmp_path, fit="pad").fit == "pad"
-    with pytest.raises(ValueError, match=r"no option 'endng'; did you mean 'ending'\? .* headers$"):
+    with pytest.raises(
+        ValueError, match=r"no option 'endng'; did you mean 'ending'\? .* exclude_patients$"
+    ):
         load_dataset(spec, tmp_path, endng="jpg")
     with pytest.raises(TypeError, match="endng"):
         Folder(tmp_path, endng="jpg")
