@@ -1,0 +1,1 @@
+"""The paper's table: many runs on many data sets, with the field's published numbers."""
