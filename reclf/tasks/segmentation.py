@@ -8,7 +8,8 @@ and metric for that class.
 """
 
 import copy
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,6 +29,7 @@ from .mask_loss import mask_loss
 
 CACHE_BYTES = 2 * 2**30  # frozen feature maps up to this size are kept in memory
 THRESHOLD = 0.5  # of the sigmoid
+VALIDATIONS = 10  # in a training: the best of these steps is kept
 ENCODER_RATE = 0.1  # a fine-tuned encoder learns this much slower than the new decoder
 
 
@@ -135,6 +137,7 @@ class Segmenter:
         learning_rate: float = 5e-3,
         features: "Pyramids | None" = None,
         progress: str = "",
+        validate: Callable[[], float] | None = None,
     ) -> list[float]:
         """Train for a number of steps, the same for every label fraction; returns the losses.
 
@@ -142,7 +145,13 @@ class Segmenter:
             data: labeled studies.
             learning_rate: peak of a one-cycle schedule (AdamW), for the decoder.
             features: frozen feature maps of these studies, if they are at hand.
+            validate: how good this segmenter is now, higher is better. It is asked VALIDATIONS
+                times, evenly spaced, the last step included; the weights of the best step (the
+                first of equal ones) are kept, and `best_step` is that step. Without it the last
+                step is kept.
         """
+        asked = {-(-steps * i // VALIDATIONS) for i in range(1, VALIDATIONS + 1)}
+        best, kept, self.best_step = -math.inf, None, steps
         generator = np.random.default_rng(self.seed)
         groups = [{"params": list(self.decoder.parameters()), "lr": learning_rate}]
         if self.fine_tuned:
@@ -154,7 +163,7 @@ class Segmenter:
         self.decoder.train()
         losses = []
         order: list[int] = []
-        for _ in track(range(steps), progress):
+        for step in track(range(1, steps + 1), progress):
             while len(order) < batch_size:  # a few labeled studies are seen again and again
                 order += list(generator.permutation(len(data)))
             chosen, order = np.array(order[:batch_size]), order[batch_size:]
@@ -168,7 +177,20 @@ class Segmenter:
             optimizer.step()
             schedule.step()
             losses.append(float(loss.detach()))
+            if validate is not None and step in asked:
+                value = validate()
+                self.decoder.train()
+                if value > best:
+                    best, self.best_step = value, step
+                    kept = [copy.deepcopy(part.state_dict()) for part in self._trained]
+        if kept is not None:
+            for part, state in zip(self._trained, kept, strict=True):
+                part.load_state_dict(state)
         return losses
+
+    @property
+    def _trained(self) -> list[torch.nn.Module]:
+        return [self.decoder, *([self.encoder] if self.fine_tuned else [])]
 
     @torch.no_grad()
     def predict(
@@ -225,6 +247,17 @@ class Pyramids:
         return Pyramids([level[rows] for level in self.maps])
 
 
+def known_dice(
+    predicted: np.ndarray, masks: Masks, empty: str = EMPTY_RULES[0]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Dice and IoU (n, classes) of bool predictions (n, classes, H, W); NaN where a study says
+    nothing of a class, and by `empty` (see `maps.dice_and_iou`) where it has none."""
+    dice, iou = dice_and_iou(predicted, masks.truth.numpy(), empty)
+    unknown = ~masks.known.numpy()
+    dice[unknown], iou[unknown] = np.nan, np.nan
+    return dice, iou
+
+
 def dice_result(
     predicted: np.ndarray, test: Masks, empty: str = EMPTY_RULES[0], seed: int = 0
 ) -> dict[str, Any]:
@@ -239,9 +272,7 @@ def dice_result(
         count), false_alarms (share of the studies without a class in which some pixel was marked),
         n, per_study (mean Dice of a study's classes, NaN where none counts).
     """
-    dice, iou = dice_and_iou(predicted, test.truth.numpy(), empty)
-    unknown = ~test.known.numpy()
-    dice[unknown], iou[unknown] = np.nan, np.nan
+    dice, iou = known_dice(predicted, test, empty)
     absent = test.known.numpy() & ~test.truth.flatten(2).any(2).numpy()
     marked = np.asarray(predicted.any((2, 3)))
     return {

@@ -9,7 +9,7 @@ from notebook_runs import NOTEBOOKS, untrained_run
 from reclf.datasets import rsna
 from reclf.datasets.tiny import draw_chest, write_image, write_table
 from reclf.stats.estimate import Estimate
-from reclf.tasks.evaluations import grounding, retrieval
+from reclf.tasks.evaluations import grounding, retrieval, segmentation
 from reclf.tasks.scoreboard import table
 
 SETTINGS = {"model.image_size": 64, "data.options": {"length": 30}}
@@ -109,3 +109,45 @@ def test_precision_by_class_needs_labels(choose, tmp_path):
         match=r"precision@1 by class needs 1 studies .* and 0 of the 4",
     ):
         retrieval.evaluate(retrieval.open_task(p), p)
+
+
+FEW_STEPS = {"steps": 4, "fractions": [1.0], "train_studies": 20, "val_studies": 6, "studies": 6}
+
+
+@pytest.mark.parametrize("fine_tune", [False, True])
+def test_segmentation_chooses_its_steps_on_validation(choose, fine_tune):
+    evaluation, written = evaluate(
+        segmentation, choose("segmentation", **FEW_STEPS, fine_tune=fine_tune)
+    )
+    shown = evaluation.shown
+    ids = [set(part.ids) for part in (shown.train, shown.val, shown.test)]
+    assert [len(one) for one in ids] == [20, 6, 6]
+    assert len(set.union(*ids)) == 32
+    assert written["protocol"]["model_selection"] == (
+        "the best Dice of 10 evaluations, on split 'val'"
+    )
+    assert written["steps"] in (1, 2, 3, 4)
+    assert written["untrained_baseline"]["steps"] in (1, 2, 3, 4)
+
+
+@pytest.mark.parametrize("val_split", ["test", "train"])
+def test_neither_the_reported_nor_the_learned_studies_choose_the_steps(choose, val_split):
+    p = choose("segmentation", **FEW_STEPS, val_split=val_split)
+    evaluation, written = evaluate(segmentation, p)
+    shown = evaluation.shown
+    ids = [set(part.ids) for part in (shown.train, shown.val, shown.test)]
+    assert len(ids[0]) + len(ids[1]) == 20
+    assert ids[1]
+    assert not ids[1] & (ids[0] | ids[2])
+    assert written["protocol"]["model_selection"].endswith(
+        "a fifth of the patients of 'train', by hash"
+    )
+
+
+def test_studies_that_show_nothing_choose_no_steps(choose):
+    p = choose("segmentation", **FEW_STEPS | {"val_studies": 1, "classes": ["cardiomegaly"]})
+    task_run = segmentation.open_task(p)
+    bare = next(i for i in range(30) if "cardiomegaly" not in task_run.open_split("val")[i].masks)
+    task_run.subset = lambda data, n=0: [data[bare]] if n == 1 else [data[i] for i in range(n)]
+    with pytest.raises(ValueError, match="none of 1 studies of split 'val' shows cardiomegaly"):
+        segmentation.evaluate(task_run, p)

@@ -102,6 +102,33 @@ def test_training_follows_from_the_seed(model, squares):
     assert runs[0] == runs[1] != runs[2]
 
 
+def test_the_best_step_on_validation_is_kept(model, squares):
+    """The values say that step 2 of 20 is the best; what it predicted then is predicted now."""
+    seen, given = [], iter([0.1, 0.7, math.nan, 0.7, *[0.5] * 6])
+    segmenter = Segmenter(model, squares.names, fine_tuned=True)
+
+    def validate():
+        seen.append(segmenter.predict(squares))
+        return next(given)
+
+    segmenter.fit(squares, steps=20, validate=validate)
+    assert len(seen) == segmentation.VALIDATIONS == 10
+    assert segmenter.best_step == 4
+    np.testing.assert_array_equal(segmenter.predict(squares), seen[1])
+    assert (seen[1] != seen[-1]).any()
+
+
+@pytest.mark.parametrize(("steps", "asked"), [(1, 1), (3, 3), (25, 10)])
+def test_validation_is_asked_evenly_and_changes_no_step(model, squares, steps, asked):
+    plain, validated = (Segmenter(model, squares.names) for _ in range(2))
+    values = iter(range(100))  # ever better: the last step
+    losses = validated.fit(squares, steps, validate=lambda: next(values))
+    assert next(values) == asked
+    assert validated.best_step == steps
+    assert losses == plain.fit(squares, steps)
+    np.testing.assert_array_equal(validated.predict(squares), plain.predict(squares))
+
+
 def test_few_studies_are_seen_again_and_again(model, squares):
     one = squares.take(np.array([3]))
     assert len(Segmenter(model, squares.names).fit(one, steps=3, batch_size=8)) == 3
