@@ -141,7 +141,7 @@ def test_names_are_ours(numbers):
     measures = {"linear_probe": {"auroc", "accuracy"}, "fine_tune": {"auroc", "accuracy"}}
     measures["zero_shot"] = set(METRICS)
     retrieval = read_result(RESULTS / "retrieval-phantom.json")
-    measures["retrieval"] = {key for key in retrieval["precision"]["trained"] if key != "n"}
+    measures["retrieval"] = set(next(iter(retrieval["precision"].values()))) - {"n"}
     measures["retrieval"].add("precision_at_100")  # not in every result: the gallery decides
     for task in ("segmentation", "grounding"):
         lines = lines_of(task, read_result(RESULTS / f"{task}-phantom.json"))
@@ -325,31 +325,60 @@ def test_results_of_ours_state_all_that_counts_in_a_task(task):
     assert always <= choices_of(task, result).keys()
 
 
-def test_choices_of_ours():
-    def ours(task, measure="", **changes):
-        result = read_result(RESULTS / f"{task}-phantom.json")
-        result["protocol"].update(changes)
-        return choices_of(task, result, measure)
+def ours(task, measure="", **changes):
+    result = read_result(RESULTS / f"{task}-phantom.json")
+    protocol = result["protocol"] | changes
+    return choices_of(task, result | {"protocol": protocol}, measure)
 
-    probe = ours("linear_probe")
-    assert (probe["test_studies"], probe["batch_norm"]) == (500, "eval")
+
+def test_choices_of_a_probe_of_ours():
+    probe = ours("linear_probe", batch_norm="eval: running statistics; of the baseline: others")
+    assert (probe["classifier"], probe["batch_norm"]) == ("logistic regression", "eval")
     assert "release" not in probe
     assert ours("linear_probe", options={"version": "CXR-4"})["release"] == "CXR-4"
-    segmentation = ours("segmentation")
-    assert segmentation["empty_masks"] == "leave_out"
-    assert segmentation["background"] == "none"
-    assert segmentation["training"] == "steps 200, batch size 8, learning rate 0.005"
-    zero_shot = ours("zero_shot", "auroc")
-    assert (zero_shot["prompts"], zero_shot["pooling"]) == ("all of set 'phantom'", "mean")
-    assert zero_shot["test_studies"] == 500
-    assert ours("zero_shot", "accuracy")["test_studies"] == 167  # that show exactly one finding
-    pooled = ours("zero_shot", pooling="max_z: ...", normalization="z over the test set")
-    assert (pooled["pooling"], pooled["prompts"]) == ("max", "5 a class of set 'phantom'")
-    assert ours("retrieval", "recall_at_5")["relevance"] == "reports with the same words"
-    assert ours("retrieval", "precision_at_5")["relevance"] == "the same set of positive labels"
-    by_class = ours("retrieval", "precision_at_5", split="5x200")
-    assert (by_class["relevance"], by_class["candidates"]) == ("the same class", 300)
-    assert ours("grounding")["phrases"] == 527
+    assert ours("linear_probe", split="val")["test_split"] == "val"
+
+
+def test_choices_of_a_segmentation_of_ours():
+    protocol = {"steps": 20, "batch_size": 4, "learning_rate": 0.01, "empty_mask_rule": "one"}
+    found = ours("segmentation", **protocol)
+    assert found["training"] == "steps 20, batch size 4, learning rate 0.01"
+    assert (found["empty_masks"], found["background"]) == ("one", "none")
+
+
+def test_choices_of_zero_shot_of_ours():
+    metrics = read_result(RESULTS / "zero_shot-phantom.json")["metrics"]
+    for measure in METRICS:  # accuracy is of the studies with exactly one finding
+        assert ours("zero_shot", measure)["test_studies"] == metrics[measure]["n"]
+    assert metrics["accuracy"]["n"] < metrics["auroc"]["n"]
+    found = ours("zero_shot", prompt_set="nih", pooling="mean: mean of all prompts")
+    assert (found["prompts"], found["pooling"]) == ("all of set 'nih'", "mean")
+    sampled = {"prompt_set": "nih", "pooling": "max_z: ...", "sampled_prompts": 7}
+    found = ours("zero_shot", **sampled, normalization="z over the test set")
+    assert (found["prompts"], found["pooling"]) == ("7 a class of set 'nih'", "max")
+    assert found["normalization"] == "z over the test set"
+
+
+def test_choices_of_retrieval_of_ours():
+    tables = {
+        "recall": {"trained, global": {"n": 30}, "random, global": {"n": 30}},
+        "precision": {"trained, global": {"n": 20}},
+    }
+    relevance = "reports with the same words; precision: the same set of positive labels"
+    result = {**tables, "protocol": {"split": "test", "relevance": relevance}}
+    found = choices_of("retrieval", result, "recall_at_5")
+    assert (found["relevance"], found["candidates"]) == ("reports with the same words", 30)
+    found = choices_of("retrieval", result, "precision_at_5")
+    assert (found["relevance"], found["candidates"]) == ("the same set of positive labels", 20)
+    result["protocol"]["split"] = "5x200"
+    assert choices_of("retrieval", result, "precision_at_5")["relevance"] == "the same class"
+    unlabeled = result | {"precision": {}}
+    assert "candidates" not in choices_of("retrieval", unlabeled, "precision_at_5")
+
+
+def test_choices_of_grounding_of_ours():
+    n = read_result(RESULTS / "grounding-phantom.json")["n"]
+    assert (ours("grounding")["phrases"], ours("grounding", heat="x")["map"]) == (n, "x")
 
 
 def test_a_fine_tuned_segmentation_is_a_segmentation():

@@ -97,13 +97,17 @@ def _zero_shot(result: _Json, p: _Json, measure: str) -> dict[str, Any]:
 
 
 def _retrieval(result: _Json, p: _Json, measure: str) -> dict[str, Any]:
-    by_report, _, by_class = p["relevance"].partition("; precision: ")
-    found = {"relevance": by_report, "candidates": result["n"], "direction": "mean of both"}
-    if measure.startswith("precision_at_"):
+    relevance, _, by_class = p["relevance"].partition("; precision: ")
+    is_precision = measure.startswith("precision_at_")
+    if is_precision:
         # An image of CheXpert 5x200 has one of five classes: the same labels are the same class.
-        found["relevance"] = "the same class" if p["split"].endswith("x200") else by_class
-        found["candidates"] = result["precision"].get("trained", {}).get("n")
-    return found
+        relevance = "the same class" if p["split"].endswith("x200") else by_class
+    tables = result["precision" if is_precision else "recall"].values()  # all of one gallery
+    return {
+        "relevance": relevance,
+        "candidates": next((table["n"] for table in tables), None),
+        "direction": "mean of both",
+    }
 
 
 def _grounding(result: _Json, p: _Json, measure: str) -> dict[str, Any]:
