@@ -19,6 +19,7 @@ from reclf.config import ModelConfig, Overrides, RunConfig, TowerConfig
 from reclf.data.study import ImageError
 from reclf.data.tokenization import train_tokenizer
 from reclf.datasets.counterfactuals import WithCounterfactuals
+from reclf.datasets.patient_hashes import patient_hashes
 from reclf.datasets.problems import DataProblems, MissingSplit
 from reclf.datasets.registry import find_dataset
 from reclf.datasets.selection import first_reports, gallery, open_splits
@@ -31,6 +32,7 @@ from reclf.runs.device import choose_device, choose_precision
 from reclf.runs.progress import track
 from reclf.runs.run import Run
 from reclf.runs.sittings import ACCEPTABLE, OtherResult, describe_data
+from reclf.runs.training_patients import record_patients
 from reclf.training.loop import train
 from reclf.training.presets import PRESETS, derive, find_preset
 from reclf.training.processes import leave_processes
@@ -159,6 +161,9 @@ def pretrain(
                 parameters=sum(p.numel() for p in model.parameters()),
                 **found,
             )
+            patients = patient_hashes(config.data.dataset, train_set)
+            if patients is not None:
+                record_patients(run.folder, patients.values())
     if config.data.counterfactuals:
         train_set = WithCounterfactuals(train_set, config.data.counterfactuals)
     val_studies = gallery(val_set, config.train.val_studies)

@@ -10,8 +10,11 @@ from accelerate.state import AcceleratorState
 from PIL import Image
 
 import reclf.pretrain
+from reclf.datasets.patient_hashes import patient_hashes
+from reclf.datasets.registry import load_dataset
 from reclf.pretrain import main, open_run, pretrain
 from reclf.runs.run import Run
+from reclf.runs.training_patients import recorded_patients
 
 SMALL = {
     "data.dataset": "table", "model.image_size": 32, "train.max_steps": 2, "train.batch_size": 4,
@@ -68,6 +71,12 @@ def test_a_moved_data_set_and_more_steps_go_on_and_the_schedule_is_said(trained,
     assert (second["processes"], second["precision"], second["device"]) == (1, "no", "cpu")
     assert second["accepted"] == {}
     assert any(line.startswith("train.max_steps is 2 there and 4") for line in second["changed"])
+
+
+def test_a_run_keeps_hashes_of_the_patients_that_it_learns_from(trained, tmp_path):
+    train = load_dataset("table", tmp_path / "data", "train", 32)
+    assert len(train) == 16
+    assert recorded_patients(trained.folder) == {*patient_hashes("table", train).values()}
 
 
 def test_swapped_patients_are_refused_before_the_first_step_or_accepted(trained, tmp_path):

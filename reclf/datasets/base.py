@@ -224,6 +224,7 @@ class Loader(FileStudies, ABC):
         title: of the data set, for its name in messages.
         defaults: of the shared options.
         with_reports: whether a study should have a report.
+        ids_of: name of the data set whose patient ids these are; "" for ids of its own.
         reserved: patients of a gallery, left out like those of `exclude_patients`.
     """
 
@@ -231,6 +232,7 @@ class Loader(FileStudies, ABC):
     defaults = LoaderOptions()
     with_reports = True
     reserved: Sequence[str] = ()
+    ids_of = ""
 
     def __init__(
         self, root: str | Path, split: str = "train", image_size: int = 224, **options: Any

@@ -62,6 +62,7 @@ class MsCxr(Loader):
     """
 
     title = "MS-CXR"
+    ids_of = "mimic_cxr"
 
     def __init__(
         self, root: str | Path, split: str = "test", image_size: int = 224, **options: Any

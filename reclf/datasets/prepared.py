@@ -134,6 +134,11 @@ class Prepared:
         return list(self._rows["report"])
 
     @property
+    def patient_of(self) -> dict[str, str]:
+        """Study -> patient, without reading an image."""
+        return dict(zip(self._rows["study_id"], self._rows["patient_id"], strict=True))
+
+    @property
     def all_labels(self) -> list[dict[str, float]]:
         """The labels of every study, without reading an image."""
         return [json.loads(rest)["labels"] for rest in self._rows["rest"]]

@@ -8,6 +8,7 @@ and the choices that it depends on: `TaskRun` keeps all three together.
 
 import hashlib
 import math
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,6 +22,7 @@ from torch.utils.data import Subset
 from reclf.config import check, check_choice, merge
 from reclf.data.read_ahead import ReadAhead
 from reclf.data.study import Study
+from reclf.datasets.patient_hashes import patient_hashes
 from reclf.datasets.registry import find_dataset, load_dataset
 from reclf.datasets.selection import gallery, readable
 from reclf.datasets.splits import check_split
@@ -32,6 +34,7 @@ from reclf.runs.files import write_atomically
 from reclf.runs.notebook import resolve
 from reclf.runs.progress import track
 from reclf.runs.run import Run
+from reclf.runs.training_patients import recorded_patients
 
 from .features import Pooled, pooled_features
 from .results import REQUIRED, plain, present_names, short_hash
@@ -235,6 +238,7 @@ class TaskRun:
             "data_fingerprint": getattr(data, "fingerprint", None),
             "gallery_hash": getattr(data, "gallery_hash", None),  # of CheXpert 5x200
             "trained_on": self.run.config.data.dataset,
+            "patients_in_training": self.patients_in_training(ids),
             "checkpoint": self.checkpoint,
             "checkpoint_step": self.checkpoint_step,
             "checkpoint_hash": model_hash(self.model),
@@ -252,6 +256,23 @@ class TaskRun:
             "seed": self.seed,
             **choices,
         }
+
+    def patients_in_training(self, ids: Sequence[str]) -> str | None:
+        """How many patients of these studies the run has learned from, "3 of 120"; warns of them.
+        None where the run did not record its patients, or the data set cannot tell them."""
+        learned = recorded_patients(self.run.folder)
+        hashes = patient_hashes(self.dataset, self.open_split())
+        if learned is None or hashes is None:
+            return None
+        reported = {hashes[study] for study in ids}
+        if seen := len(reported & learned):
+            warnings.warn(
+                f"the run has learned from {seen} of the {len(reported)} patients of {self.name!r} "
+                "that this reports on, and the number is too good by that: leave them out of the "
+                "training (option exclude_patients), or report on others",
+                stacklevel=3,
+            )
+        return f"{seen} of {len(reported)}"
 
     def require_value(self, result: Mapping[str, Any]) -> None:
         """Refuse a result whose value is NaN: the studies cannot tell anything."""

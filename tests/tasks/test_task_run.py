@@ -6,15 +6,18 @@ from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
-from reclf.config import RunConfig, TowerConfig
-from reclf.datasets import nih
+from reclf.config import DataConfig, RunConfig, TowerConfig
+from reclf.datasets import mimic_cxr, ms_cxr, nih
+from reclf.datasets.patient_hashes import patient_hashes
 from reclf.datasets.prepare import prepare
 from reclf.datasets.registry import load_dataset
 from reclf.models.reclf import RECLF
 from reclf.runs.run import Run
+from reclf.runs.training_patients import record_patients, recorded_patients
 from reclf.tasks.evaluations import linear_probe as probe
 from reclf.tasks.features import pooled_features
 from reclf.tasks.grounding import find_items
@@ -26,7 +29,8 @@ from reclf.tasks.task_run import TaskRun, model_hash
 KEYS = {"value", "interval", "n", "untrained_baseline", "chance", "per_class", "protocol"}
 PROTOCOL = {
     "dataset", "options", "split", "split_hash", "data_fingerprint", "gallery_hash",
-    "trained_on", "checkpoint", "checkpoint_step", "checkpoint_hash", "encoder",
+    "trained_on", "patients_in_training", "checkpoint", "checkpoint_step", "checkpoint_hash",
+    "encoder",
     "batch_norm", "image_size", "image_normalization", "precision", "untrained_baseline_seed",
     "interval", "seed",
 }  # fmt: skip
@@ -66,6 +70,54 @@ def test_an_empty_data_set_is_the_runs_own_with_its_options(task_run):
     assert task_run.open_split("train") is task_run.open_split("train")
     assert task_run.checkpoint_step == 7
     assert "checkpoint best of step 7, trained on 'phantom'" in str(task_run)
+
+
+def test_patients_that_the_run_has_learned_from_are_told(model, tmp_path):
+    root = mimic_cxr.write_tiny(tmp_path / "mimic")
+    mimic_cxr.make_5x200(root, per_class=1)
+    options = {"exclude_patients": ["11000003"]}
+    data = DataConfig(dataset="mimic_cxr", root=str(root), options=options)
+    run = Run(tmp_path / "run", RunConfig(model=model.config, data=data))
+    run.write_checkpoint("best", model.save_pretrained)
+
+    def told(split, dataset="", folder="", **options):
+        p = parameters(run, dataset=dataset, data_root=str(folder), split=split, options=options)
+        opened = TaskRun.open(p)
+        studies = list(opened.open_split().patient_of)
+        return opened.protocol(studies)["patients_in_training"]
+
+    assert told("test") is None  # of a run that did not record them
+    train = load_dataset("mimic_cxr", root, "train", **options)
+    record_patients(run.folder, patient_hashes("mimic_cxr", train).values())
+    # 15 patients of train, without those of the gallery and the one that is left out
+    assert len(recorded_patients(run.folder)) == 9
+    assert not {"10000002", "mimic_cxr"} & recorded_patients(run.folder)
+    for split, patients in (("test", 7), ("val", 7), ("5x200", 5)):
+        assert told(split) == f"0 of {patients}"
+    with pytest.warns(UserWarning, match=r"learned from 9 of the 10 patients of 'mimic_cxr' that"):
+        assert told("train", exclude_patients=[]) == "9 of 10"
+    # MS-CXR has ids of MIMIC-CXR; NIH's are its own, whatever they look like.
+    phrases = ms_cxr.write_tiny(tmp_path / "phrases")
+    with pytest.warns(UserWarning, match=r"learned from 1 of the 3 patients of 'ms_cxr'"):
+        assert told("train", "ms_cxr", phrases) == "1 of 3"
+    record_patients(run.folder, patient_hashes("rsna", train).values())
+    assert len(recorded_patients(run.folder)) == 18  # what an earlier sitting saw stays
+    films = nih.write_tiny(tmp_path / "films")
+    table = pd.read_csv(films / "Data_Entry_2017_v2020.csv", dtype=str)
+    table["Patient ID"] = "10000002"
+    table.to_csv(films / "Data_Entry_2017_v2020.csv", index=False)
+    lists = films / "train_val_list.txt", films / "test_list.txt"
+    lists[1].write_text(lists[0].read_text() + lists[1].read_text())
+    assert told("test", "nih", films) == "0 of 1"
+
+
+def test_a_prepared_copy_has_the_patients_of_its_source(tmp_path):
+    raw = mimic_cxr.write_tiny(tmp_path / "raw")
+    prepare(tmp_path / "copy", "mimic_cxr", raw, image_size=32, processes=1, progress=False)
+    of_raw = patient_hashes("mimic_cxr", load_dataset("mimic_cxr", raw, "train", 32))
+    copy = load_dataset("prepared", tmp_path / "copy", "train", 32)
+    assert patient_hashes("prepared", copy) == of_raw
+    assert patient_hashes("phantom", load_dataset("phantom")) is None
 
 
 def test_labels_are_those_of_the_data_set_or_of_its_first_study(task_run, studies):

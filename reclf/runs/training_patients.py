@@ -1,0 +1,24 @@
+"""Whom a run has learned from: hashes of its training patients, a line each, in the run folder.
+
+A number on a patient of the training set is too good; tasks ask here whether theirs are.
+"""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from .files import write_atomically
+
+FILE = "training_patients.txt"
+
+
+def record_patients(folder: Path, hashes: Iterable[str]) -> None:
+    """Add the patients of a training that begins or goes on."""
+    lines = sorted({*hashes, *(recorded_patients(folder) or ())})
+    text = "".join(f"{line}\n" for line in lines)
+    write_atomically(folder / FILE, lambda path: path.write_text(text))
+
+
+def recorded_patients(folder: Path) -> set[str] | None:
+    """The hashes; None where the run did not record them."""
+    path = folder / FILE
+    return set(path.read_text().split()) if path.is_file() else None
