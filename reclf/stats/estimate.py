@@ -27,12 +27,14 @@ class Estimate:
         interval: lower and upper end; None where it is not known.
         n: studies (or cases) that have a value; 0 where it is not known.
         seeds: one value per seed, of a mean over seeds.
+        p: two-sided p-value of a difference, against 0; None where it is not known.
     """
 
     value: float
     interval: tuple[float, float] | None = None
     n: int = 0
     seeds: tuple[float, ...] = ()
+    p: float | None = None
 
     @classmethod
     def of(cls, result: Mapping[str, Any]) -> Estimate:
@@ -40,7 +42,8 @@ class Estimate:
         value = next(result[name] for name in _VALUES if name in result)
         low_high = result.get("interval")
         interval = None if low_high is None else (low_high[0], low_high[1])
-        return cls(nan if value is None else value, interval, result.get("n", 0))
+        value = nan if value is None else value
+        return cls(value, interval, result.get("n", 0), p=result.get("p"))
 
     @property
     def low(self) -> float:
@@ -80,4 +83,5 @@ class Estimate:
         known = not isnan(self.value)
         interval = list(self.interval) if known and self.interval is not None else None
         found = {name: self.value if known else None, "interval": interval, "n": self.n}
-        return found | ({"seeds": list(self.seeds)} if self.seeds else {})
+        more = {"seeds": list(self.seeds)} if self.seeds else {}
+        return found | more | ({} if self.p is None else {"p": self.p})

@@ -284,12 +284,15 @@ class TaskRun:
             )
 
     def write(self, task: str, result: Mapping[str, Any], protocol: Mapping[str, Any]) -> Path:
-        """Write results/<task>-<data set>.json; NaN becomes null.
+        """Write results/<task>-<data set>.json; NaN becomes null. `training` has the steps that the
+        run has made, and their seconds.
 
         Raises:
             ValueError: a part that every result has is missing.
         """
-        values = present_names(plain({**result, "protocol": protocol}))
+        status = self.run.status
+        training = {"steps": status.get("step"), "seconds": status.get("seconds")}
+        values = present_names(plain({**result, "training": training, "protocol": protocol}))
         missing = [name for name in REQUIRED if name not in values]
         if missing:
             raise ValueError(f"a result of {task!r} must have {missing}")

@@ -22,13 +22,15 @@ from reclf.pretrain import pretrain
 from reclf.runs.files import write_json
 from reclf.runs.run import Run
 from reclf.stats.estimate import Estimate
+from reclf.stats.tables import short
 
 from .evaluation_suite import EvaluationSuite, StudyResults, load_results, save_results
 from .relation_benchmark import MEASURES
-from .seeds import Resampled, mean_over_seeds, paired_difference
+from .seeds import Resampled, holm, mean_over_seeds, paired_difference
 from .variants import RENAMED, TITLES, comparisons, variant_config
 
 SPEED_STEPS = 40  # of the first run, the second half of which is timed
+LEVEL = 0.05  # of the family-wise error
 UNLIMITED = 60.0 * 24 * 365  # minutes: steps end a run, not time
 
 # measure -> title, in the order of the tables
@@ -157,10 +159,16 @@ class Ablation:
                 )
             self.results[name, seed] = found
 
-    def seconds(self, name: str) -> list[float]:
-        """What the training of each run of a variant took."""
+    def training(self, name: str) -> dict[str, Any]:
+        """What training a variant took: `steps` of each run, `seconds` of the mean run, and
+        `seconds_of_runs`."""
         runs = [Run(self.run_folder(name, seed)) for seed in range(self.seeds)]
-        return [run.status["seconds"] for run in runs]
+        seconds = [run.status["seconds"] for run in runs]
+        return {
+            "steps": self.steps,
+            "seconds": sum(seconds) / len(seconds),
+            "seconds_of_runs": seconds,
+        }
 
 
 @dataclass(frozen=True)
@@ -173,24 +181,36 @@ class AblationSummary:
     baselines: dict[str, dict[str, float]]  # measure -> baseline -> value, of the first run's suite
 
     @property
+    def adjusted(self) -> dict[tuple[str, str], float]:
+        """(Comparison, one of VERDICT_MEASURES) -> p-value adjusted for all of them by `holm`."""
+        found = {
+            (pair, measure): p
+            for pair, by_measure in self.differences.items()
+            for measure in VERDICT_MEASURES
+            if measure in by_measure and (p := by_measure[measure].p) is not None
+        }
+        return dict(zip(found, holm(list(found.values())), strict=True))
+
+    @property
     def verdicts(self) -> dict[str, list[str]]:
         """Comparison -> a sentence for each of VERDICT_MEASURES, as the intervals say."""
-        return {
-            pair: [
-                sentence(pair, measure, by_measure[measure])
-                for measure in VERDICT_MEASURES
-                if measure in by_measure
-            ]
-            for pair, by_measure in self.differences.items()
-        }
+        said: dict[str, list[str]] = {pair: [] for pair in self.differences}
+        for (pair, measure), p in self.adjusted.items():
+            said[pair].append(sentence(pair, measure, self.differences[pair][measure], p))
+        return said
 
     def result(self) -> dict[str, Any]:
         """What results/ablation.json holds beside the protocol: variant -> measure -> mean, and
         "comparisons", the difference of each in recall@5 first."""
         compared: dict[str, Any] = {}
+        adjusted = self.adjusted
         for pair, by_measure in self.differences.items():
             entries = {
-                measure: {**estimate.result("difference"), "verdict": estimate.verdict}
+                measure: {
+                    **estimate.result("difference"),
+                    "verdict": estimate.verdict,
+                    **({"p_holm": adjusted[pair, measure]} if (pair, measure) in adjusted else {}),
+                }
                 for measure, estimate in by_measure.items()
             }
             compared[pair] = {
@@ -268,11 +288,18 @@ def shareable(settings: Any) -> Any:
     return settings
 
 
-def sentence(pair: str, measure: str, estimate: Estimate) -> str:
-    """ "SRM over mean + global node: recall@5 +.030 [+.010, +.050], real" """
+def sentence(pair: str, measure: str, estimate: Estimate, p_holm: float | None = None) -> str:
+    """ "SRM over mean + global node: recall@5 +.030 [+.010, +.050], real"
+
+    Args:
+        p_holm: adjusted for all comparisons of a table: what is real says whether it stays so.
+    """
     name, _, control = pair.partition(" - ")
     verdict = estimate.verdict
     if verdict == "real" and estimate.value < 0:
         verdict = "real, and worse"
+    if p_holm is not None and estimate.verdict == "real":
+        verdict += ", also after" if p_holm < LEVEL else ", but not after"
+        verdict += f" Holm's correction (p {short(p_holm)})"
     title = ABLATION_MEASURES[measure]
     return f"{TITLES[name]} over {TITLES[control]}: {title} {estimate:+}, {verdict}"

@@ -9,7 +9,7 @@ from typing import Any
 from reclf.stats.estimate import Estimate
 from reclf.stats.tables import markdown
 
-from .ablation import ABLATION_MEASURES
+from .ablation import ABLATION_MEASURES, LEVEL
 from .relation_table import named_baselines
 from .variants import title
 
@@ -25,7 +25,7 @@ SHOWN = (
     "linear_probe_auroc",
 )
 COMPARED = ("recall_at_5", "binding_accuracy", "zero_shot_auroc", "linear_probe_auroc")
-_OTHERS = ("comparisons", "baselines", "verdicts", "protocol")
+_OTHERS = ("comparisons", "baselines", "verdicts", "protocol", "training")
 
 
 def as_markdown(result: Mapping[str, Any]) -> str:
@@ -46,11 +46,18 @@ def means(result: Mapping[str, Any]) -> str:
         for name, row in rows.items()
     ]
     lines.append(["baselines", *(_baselines(result["baselines"].get(m, {}), m) for m in columns)])
-    return markdown(["", *(ABLATION_MEASURES[measure] for measure in columns)], lines)
+    header = ["", *(ABLATION_MEASURES[measure] for measure in columns)]
+    if cost := result.get("training"):  # absent in results of version 0.2
+        header.append("steps in seconds")
+        for name, line in zip([*rows, ""], lines, strict=True):
+            found = cost.get(name)
+            line.append(f"{found['steps']:,} in {found['seconds']:.0f} s" if found else "")
+    return markdown(header, lines)
 
 
 def differences(result: Mapping[str, Any]) -> str:
-    """A row for every comparison; what is not shown is in parentheses."""
+    """A row for every comparison; what is not shown is in parentheses, and what is real after
+    Holm's correction too has a star."""
     compared = result["comparisons"].values()
     columns = [m for m in COMPARED if any(m in entry["measures"] for entry in compared)]
     lines = []
@@ -61,9 +68,13 @@ def differences(result: Mapping[str, Any]) -> str:
             found = entry["measures"].get(measure)
             cell = _estimate(found, "+")
             real = found is None or found["verdict"] == "real"
-            cells.append(cell if real else f"({cell})")
+            star = " *" if found and real and found.get("p_holm", 1.0) < LEVEL else ""
+            cells.append(f"{cell}{star}" if real else f"({cell})")
         lines.append([f"{title(name)} over {title(control)}", entry["question"], *cells])
-    return markdown(["", "what it asks", *(ABLATION_MEASURES[m] for m in columns)], lines)
+    made = markdown(["", "what it asks", *(ABLATION_MEASURES[m] for m in columns)], lines)
+    family = [m for entry in compared for m in entry["measures"].values() if "p_holm" in m]
+    note = f"(*) also after Holm's correction for {len(family)} comparisons, at {100 * LEVEL:g} %."
+    return f"{made}\n\n{note}" if family else made
 
 
 def _estimate(found: Mapping[str, Any] | None, sign: str = "") -> str:

@@ -9,12 +9,15 @@ seeds is the variance of the seeds' values over their number; the interval is St
 Satterthwaite's degrees of freedom for the sum (ours). Drawing the seeds with replacement as well
 would be shorter to write and wrong: with three seeds that differ, its intervals exclude a true 0 in
 up to a quarter of all cases (tests/study/test_seeds.py).
+
+The p-value of a difference is of the same t statistic, so that it is below .05 where the interval
+excludes 0. Of many comparisons in one table some look real by chance; `holm` corrects for that.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.stats import t as student
@@ -64,26 +67,44 @@ def mean_over_seeds(runs: Sequence[Resampled]) -> Estimate:
     Raises:
         ValueError: no runs, or a run that says nothing.
     """
-    return _estimate(list(runs))
+    return _estimate(list(runs))[0]
 
 
 def paired_difference(runs: Sequence[Resampled], controls: Sequence[Resampled]) -> Estimate:
-    """Mean of runs minus controls, run i and control i having one seed and the same test studies.
+    """Mean of runs minus controls, run i and control i having one seed and the same test studies;
+    with its p-value.
 
     Raises:
         ValueError: the two do not pair up, there are none, or one says nothing.
     """
     if len(runs) != len(controls):
         raise ValueError(f"{len(runs)} runs and {len(controls)} controls do not pair up")
-    return _estimate(
+    found, p = _estimate(
         [
             Resampled(a.value - b.value, min(a.n, b.n), a.resampled - b.resampled)
             for a, b in zip(runs, controls, strict=True)
         ]
     )
+    return replace(found, p=p)
 
 
-def _estimate(runs: list[Resampled]) -> Estimate:
+def holm(p_values: Sequence[float]) -> list[float]:
+    """Adjusted p-values: rejecting what is below .05 has a chance of 5 % at most to reject any true
+    0 (family-wise error), however the comparisons depend on one another.
+
+    The smallest of m is multiplied by m, the next by m - 1, ...; none is smaller than one before it
+    (Holm, Scand J Stat 1979).
+    """
+    p = np.asarray(p_values, dtype=float)
+    order = p.argsort(kind="stable")
+    steps = np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1))
+    adjusted = np.empty_like(p)
+    adjusted[order] = np.minimum(steps, 1.0)
+    return adjusted.tolist()
+
+
+def _estimate(runs: list[Resampled]) -> tuple[Estimate, float]:
+    """Mean and interval, and the two-sided p-value of a mean of 0."""
     if not runs:
         raise ValueError("a mean over seeds needs at least one run")
     values, seeds = np.array([run.value for run in runs]), len(runs)
@@ -93,7 +114,10 @@ def _estimate(runs: list[Resampled]) -> Estimate:
     over_studies = float(np.nanvar(np.mean([run.resampled for run in runs], axis=0)))
     over_seeds = float(values.var(ddof=1) / seeds) if seeds > 1 else 0.0
     mean, variance, half = float(values.mean()), over_studies + over_seeds, 0.0
+    p = float(mean == 0)
     if variance > 0:
         parts = over_studies**2 / max(n - 1, 1) + over_seeds**2 / max(seeds - 1, 1)
-        half = float(student.ppf(0.975, variance**2 / parts)) * variance**0.5
-    return Estimate(mean, (mean - half, mean + half), n, tuple(map(float, values)))
+        freedom, error = variance**2 / parts, variance**0.5
+        half = float(student.ppf(0.975, freedom)) * error
+        p = 2 * float(student.sf(abs(mean) / error, freedom))
+    return Estimate(mean, (mean - half, mean + half), n, tuple(map(float, values))), p

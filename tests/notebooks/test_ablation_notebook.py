@@ -42,6 +42,9 @@ def test_it_leaves_a_table_comparisons_and_verdicts(folder):
     assert compared["interval"][0] <= compared["difference"] <= compared["interval"][1]
     assert any("SRM over mean + global node: recall@5" in v
                for v in result["verdicts"]["srm - mean_global"])  # fmt: skip
+    assert 0 <= compared["p"] <= compared["p_holm"] <= 1
+    assert result["training"]["srm"]["steps"] == 2
+    assert result["training"]["srm"]["seconds"] > 0
     assert result["protocol"]["budget"] == "2 steps for every run"
     assert result["protocol"]["split"] == "val"
     assert (folder / "figures" / "recall_at_5.png").exists()

@@ -19,7 +19,7 @@ from reclf.training.presets import make_config
 from reclf_study import ablation as module
 from reclf_study.ablation import ABLATION_MEASURES, Ablation, plan, sentence, shareable, summarize
 from reclf_study.evaluation_suite import EvaluationSuite, load_results, save_results
-from reclf_study.seeds import Ranking
+from reclf_study.seeds import Ranking, holm
 
 TINY = {
     "model.image_size": 32,
@@ -108,7 +108,11 @@ def test_runs_share_steps_and_settings_and_come_seed_by_seed(finished):
     ]
     for name in ablated.names:
         assert Run(ablated.folder / f"{name}-seed1").status["step"] == 3
-        assert len(ablated.seconds(name)) == 2
+        taken = ablated.training(name)
+        assert taken["steps"] == 3
+        assert taken["seconds"] == pytest.approx(np.mean(taken["seconds_of_runs"]))
+        assert len(taken["seconds_of_runs"]) == 2
+        assert min(taken["seconds_of_runs"]) > 0
 
 
 def test_a_finished_run_is_not_repeated(finished, suite, monkeypatch):
@@ -192,6 +196,34 @@ def test_verdicts_follow_from_the_intervals():
     )
     assert say(0.03, -0.01, 0.07).endswith(", not shown")
     assert say(-0.03, -0.05, -0.01).endswith(", real, and worse")
+
+
+def test_a_verdict_says_what_stays_of_it_after_holms_correction():
+    real, open_ = Estimate(0.03, (0.01, 0.05), 300, (0.0,) * 3), Estimate(0.0, (-1, 1), 300)
+    say = lambda estimate, p: sentence("srm - mean", "recall_at_5", estimate, p)  # noqa: E731
+    assert say(real, 0.012).endswith(", real, also after Holm's correction (p .012)")
+    assert say(real, 0.05).endswith(", real, but not after Holm's correction (p .050)")
+    assert say(open_, 0.4).endswith(", not shown")
+
+
+def test_holm_takes_all_comparisons_and_verdict_measures_of_a_table(finished):
+    ablated, _ = finished
+    summary = summarize(ablated.results, ablated.config)
+    family = [
+        by_measure[measure].p
+        for by_measure in summary.differences.values()
+        for measure in module.VERDICT_MEASURES
+        if measure in by_measure
+    ]
+    assert len(family) > 3
+    assert list(summary.adjusted.values()) == holm(family)
+    measures = summary.result()["comparisons"]["srm - mean"]["measures"]
+    for name, entry in measures.items():
+        assert 0 <= entry["p"] <= 1
+        assert ("p_holm" in entry) == (name in module.VERDICT_MEASURES)
+        assert entry.get("p_holm", 1) >= entry["p"]
+        if entry["verdict"] == "real":
+            assert entry["p"] < 0.05
 
 
 def test_a_plan_is_made_once_and_another_budget_is_refused(config, tmp_path, monkeypatch):

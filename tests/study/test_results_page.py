@@ -98,6 +98,27 @@ def test_an_ablation_as_two_tables():
             assert found[number] == line
 
 
+def test_what_stays_after_holms_correction_has_a_star_and_variants_their_cost():
+    compared = {"recall_at_5": {"p_holm": 0.04}, "binding_accuracy": {"p_holm": 0.04}}
+    (pair,) = RESULT["comparisons"].values()
+    measures = {name: entry | compared[name] for name, entry in pair["measures"].items()}
+    result = RESULT | {
+        "comparisons": {"srm - mean": pair | {"measures": measures}},
+        "training": {"srm": {"steps": 1200, "seconds": 301.4}},
+    }
+    found = cells(as_markdown(result))
+    assert found[0][-1] == "steps in seconds"
+    assert [line[-1] for line in found[2:5]] == ["", "1,200 in 301 s", ""]
+    assert found[8][2:] == ["+.250 [+.200, +.300] *", "(-.010 [-.100, +.080])"]
+    assert as_markdown(result).endswith(
+        "(*) also after Holm's correction for 2 comparisons, at 5 %."
+    )
+    measures["recall_at_5"]["p_holm"] = 0.051
+    assert cells(as_markdown(result))[8][2] == "+.250 [+.200, +.300]"
+    measures["recall_at_5"]["p_holm"] = 0.0
+    assert cells(as_markdown(result))[8][2].endswith("*")
+
+
 def test_relations_of_all_hospitals_are_one_table(tmp_path):
     results = tmp_path / "results"
     results.mkdir()

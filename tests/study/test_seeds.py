@@ -5,7 +5,7 @@ import pytest
 
 from reclf.stats.estimate import Estimate
 from reclf.stats.per_study import StudyRatio
-from reclf_study.seeds import Ranking, Resampled, mean_over_seeds, paired_difference
+from reclf_study.seeds import Ranking, Resampled, holm, mean_over_seeds, paired_difference
 
 STUDIES = 120
 
@@ -49,6 +49,42 @@ def test_drawing_seeds_with_replacement_would_exclude_it_often():
         low, high = pooled_interval(simulate(generator, 0.3, 0, 0.5), generator)
         excluded += low > 0 or high < 0
     assert excluded / 100 > 0.15
+
+
+def test_holm_by_hand():
+    """Of four: .01 * 4; .03 * 2 is below .02 * 3, which stands before it; .04 * 1 likewise."""
+    assert holm([0.03, 0.01, 0.04, 0.02]) == pytest.approx([0.06, 0.04, 0.06, 0.06])
+    assert holm([0.5, 0.6]) == [1.0, 1.0]
+    assert holm([0.0, 0.02]) == [0.0, 0.02]
+    assert holm([]) == []
+
+
+def test_holm_keeps_the_chance_of_any_wrong_rejection():
+    generator, wrong, plain = np.random.default_rng(0), 0, 0
+    for _ in range(1000):
+        p = [*generator.random(8), 1e-6, 1e-6]  # eight true zeros and two that are none
+        wrong += min(holm(p)[:8]) < 0.05
+        plain += min(p[:8]) < 0.05
+    assert wrong / 1000 < 0.07
+    assert plain / 1000 > 0.25
+
+
+def test_the_p_value_is_students_and_agrees_with_the_interval():
+    from scipy.stats import ttest_1samp
+
+    values = (0.2, 0.5, 0.35)
+    constant = [Resampled.of(StudyRatio.of(np.full(STUDIES, value))) for value in values]
+    zero = [Resampled.of(StudyRatio.of(np.zeros(STUDIES)))] * 3
+    assert paired_difference(constant, zero).p == pytest.approx(ttest_1samp(values, 0).pvalue)
+    assert paired_difference(zero, zero).p == 1.0
+    assert paired_difference(constant[:1] * 3, zero).p == 0.0
+    assert mean_over_seeds(constant).p is None
+    generator = np.random.default_rng(5)
+    for _ in range(60):
+        runs = [Resampled.of(run) for run in simulate(generator, 0.1, 0.3, 0.5)]
+        found = paired_difference(runs, zero)
+        assert (found.p < 0.05) == (found.low > 0 or found.high < 0)
+        assert Estimate.of(found.result("difference")).p == found.p
 
 
 def test_with_one_seed_it_is_the_bootstrap_over_studies():

@@ -26,7 +26,9 @@ from reclf.tasks.scoreboard import lines_of
 from reclf.tasks.segmentation import collect_masks
 from reclf.tasks.task_run import TaskRun, model_hash
 
-KEYS = {"value", "interval", "n", "untrained_baseline", "chance", "per_class", "protocol"}
+KEYS = {
+    "value", "interval", "n", "untrained_baseline", "chance", "per_class", "training", "protocol",
+}  # fmt: skip
 PROTOCOL = {
     "dataset", "options", "split", "split_hash", "data_fingerprint", "gallery_hash",
     "trained_on", "patients_in_training", "checkpoint", "checkpoint_step", "checkpoint_hash",
@@ -309,11 +311,13 @@ def test_a_protocol_has_every_shared_choice_and_a_hash_of_the_studies(task_run):
     assert task_run.protocol([])["encoder"] == "frozen"
 
 
-def test_a_result_has_its_seven_parts(task_run):
+def test_a_result_has_its_parts_and_what_the_training_took(task_run):
+    task_run.run.set_status("done", step=9, best_step=7, seconds=301.5)
     path = task_run.write("task", RESULT, task_run.protocol(["a"]))
     assert path.name == "task-phantom.json"
     found = json.loads(path.read_text())
     assert found.keys() == KEYS
+    assert found["training"] == {"steps": 9, "seconds": 301.5}
     assert found["interval"] == [0.25, None]  # NaN
     assert found["per_class"] == {"a": 0.5}
     for name in RESULT:
