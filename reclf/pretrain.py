@@ -30,7 +30,7 @@ from reclf.models.relations import make_aggregator
 from reclf.models.tower_source import find_tower, require_towers
 from reclf.runs.device import choose_device, choose_precision
 from reclf.runs.progress import track
-from reclf.runs.run import Run
+from reclf.runs.run import IMPORTED, Run
 from reclf.runs.sittings import ACCEPTABLE, OtherResult, describe_data
 from reclf.runs.training_patients import record_patients
 from reclf.training.loop import train
@@ -67,6 +67,12 @@ def open_run(
     base, has_towers = None, False
     if (Path(folder).expanduser() / "config.json").exists():
         there = Run(folder)
+        if there.status["state"] == IMPORTED:
+            raise ValueError(
+                f"{there.folder} is an imported image encoder, which has no training to go on "
+                "with. To start from it, `export_image_tower` of its checkpoints/best writes a "
+                "folder for model.image_tower.name; give another run_dir"
+            )
         has_towers = there.checkpoint("last").exists()
         # What was never trained may have stopped at a wrong setting.
         if not preset and (there.status["state"] != "new" or not settings):

@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[1]
 # From the lowest to the highest: a room imports from rooms before it.
 ROOMS = ("config", "stats", "runs", "data", "models", "datasets", "tasks", "training", "explain")
 # At the top of reclf/, above all rooms.
-TOP = ("pretrain", "copy_notebooks")
+TOP = ("pretrain", "import_encoder", "copy_notebooks")
 GROUND = "reclf_phantom"  # below all rooms: it imports nothing of the project
 OTHERS = ("reclf_study", "reclf_benchmarks", "reclf_widgets")
 HEAVY = ("IPython", "ipywidgets", "anywidget", "matplotlib", "plotly", "captum", "monai")
@@ -75,8 +75,8 @@ def test_the_core_is_small(modules, graph):
     assert len(visible) <= 12
     lines = sum(line_count(path) for name, path in modules.items() if name.startswith("reclf."))
     assert lines <= 18_500
-    assert closure_lines(modules, graph, "reclf.models.reclf") <= 3_500
-    assert closure_lines(modules, graph, "reclf.pretrain") <= 7_300
+    assert closure_lines(modules, graph, "reclf.models.reclf") <= 3_700
+    assert closure_lines(modules, graph, "reclf.pretrain") <= 7_700
 
 
 @pytest.mark.parametrize(

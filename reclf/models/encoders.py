@@ -24,6 +24,7 @@ from transformers.models.auto.modeling_auto import (
 
 from reclf.config import ModelConfig, TowerConfig, check
 
+from .function_tower import FunctionTower, FunctionTowerConfig
 from .receptive_field import receptive_field_center
 from .tower_source import find_tower
 
@@ -252,7 +253,9 @@ def average_tokens(tokens: Tensor, word_ids: Tensor, word_mask: Tensor) -> Tenso
     return belongs @ tokens / belongs.sum(-1, keepdim=True).clamp_min(1)
 
 
-def build_tower(tower: TowerConfig, role: str, region_stage: int = 0) -> PreTrainedModel:
+def build_tower(
+    tower: TowerConfig, role: str, region_stage: int = 0
+) -> PreTrainedModel | FunctionTower:
     """Load a pretrained tower, or build an untrained one.
 
     Args:
@@ -261,8 +264,11 @@ def build_tower(tower: TowerConfig, role: str, region_stage: int = 0) -> PreTrai
         region_stage: stage whose map gives the regions (image backbones only).
 
     Raises:
-        OSError: see `find_tower`.
+        OSError: see `find_tower`; or the weights are not whole.
     """
+    if tower.config.get("model_type") == FunctionTowerConfig.model_type:
+        function_tower = FunctionTower(FunctionTowerConfig(**tower.config), pretrained=False)
+        return function_tower.requires_grad_(not tower.freeze)
     name, source = find_tower(tower, role) if tower.name else ("", {})
     if name:
         config = AutoConfig.from_pretrained(name, **source)
@@ -279,7 +285,15 @@ def build_tower(tower: TowerConfig, role: str, region_stage: int = 0) -> PreTrai
         # Not AutoBackbone.from_pretrained: it asks the hub about every name, folders included.
         cls: Any = MODEL_FOR_BACKBONE_MAPPING[type(config)] if is_backbone else AutoModel
         # Weights in half precision are read as float32, which the rest of the model is in.
-        model = cls.from_pretrained(name, config=config, dtype=torch.float32, **source)
+        model, found = cls.from_pretrained(
+            name, config=config, dtype=torch.float32, output_loading_info=True, **source
+        )
+        # A pooler is not read. Anything else would start untrained, and nobody would know.
+        if missing := sorted(n for n in found["missing_keys"] if not n.startswith("pooler.")):
+            raise OSError(
+                f"the {role} tower {tower.name!r} lacks {len(missing)} weights of its "
+                f"{config.model_type}, such as {', '.join(missing[:3])}"
+            )
     else:
         model = (AutoBackbone if is_backbone else AutoModel).from_config(config)
     if tower.freeze:

@@ -34,6 +34,7 @@ from .sittings import (
     result_changes,
 )
 
+IMPORTED = "imported"  # the state of an image encoder that was trained elsewhere
 PACKAGES = ("torch", "transformers", "accelerate", "datasets", "numpy", "papermill", "captum")
 
 
@@ -111,7 +112,7 @@ class Run:
         return json.loads(path.read_text()) if path.exists() else {"state": "new"}
 
     def set_status(self, state: str, **details: Any) -> None:
-        """State "running", "interrupted", "failed", "trained" or "done", with details."""
+        """State "running", "interrupted", "failed", "trained", "done" or IMPORTED, with details."""
         write_json(self.folder / "status.json", {"state": state, "time": _now(), **details})
 
     def log(self, record: dict[str, Any]) -> None:

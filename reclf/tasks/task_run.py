@@ -33,7 +33,7 @@ from reclf.runs.device import choose_device
 from reclf.runs.files import write_atomically
 from reclf.runs.notebook import resolve
 from reclf.runs.progress import track
-from reclf.runs.run import Run
+from reclf.runs.run import IMPORTED, Run
 from reclf.runs.training_patients import recorded_patients
 
 from .features import Pooled, pooled_features
@@ -97,7 +97,14 @@ class TaskRun:
         device = choose_device(p.device)
         run = Run(resolve(p.run))
         own = run.config.data
+        if run.status["state"] == IMPORTED and not images_only:
+            raise ValueError(
+                f"{run.folder.name} is an image encoder alone: linear_probe and segmentation can "
+                "be asked"
+            )
         dataset = p.dataset or own.dataset
+        if not dataset:
+            raise ValueError(f"{run.folder.name} has no data set of its own: name one (dataset)")
         is_own = dataset == own.dataset
         root = p.data_root or (own.root if is_own else "")
         root = str(resolve(root)) if root else ""
@@ -156,6 +163,11 @@ class TaskRun:
         return list(wanted) or self.labels
 
     @property
+    def trained_on(self) -> str:
+        """The run's data set; of an imported encoder, where it came from."""
+        return self.run.config.data.dataset or f"{IMPORTED}, {self.run.status['source']}"
+
+    @property
     def checkpoint_step(self) -> int | None:
         status = self.run.status
         return status.get("best_step" if self.checkpoint == "best" else "step")
@@ -163,7 +175,7 @@ class TaskRun:
     def __str__(self) -> str:
         return (
             f"{self.run.folder.name}, checkpoint {self.checkpoint} of step {self.checkpoint_step}, "
-            f"trained on {self.run.config.data.dataset!r}; under test: {self.name!r}, split "
+            f"trained on {self.trained_on!r}; under test: {self.name!r}, split "
             f"{self.split!r}"
         )
 
@@ -237,7 +249,7 @@ class TaskRun:
             "split_hash": short_hash(*ids),
             "data_fingerprint": getattr(data, "fingerprint", None),
             "gallery_hash": getattr(data, "gallery_hash", None),  # of CheXpert 5x200
-            "trained_on": self.run.config.data.dataset,
+            "trained_on": self.trained_on,
             "patients_in_training": self.patients_in_training(ids),
             "checkpoint": self.checkpoint,
             "checkpoint_step": self.checkpoint_step,

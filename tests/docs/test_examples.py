@@ -12,7 +12,7 @@ from pages import ROOT, blocks, read
 @pytest.mark.slow
 def test_examples_of_extending_run_as_they_stand(tmp_path):
     examples = blocks(read(Path("docs/extending.md")), "python")
-    assert len(examples) == 8
+    assert len(examples) == 9
     (tmp_path / "examples.py").write_text("\n\n".join(examples), encoding="utf-8")
     packages = os.pathsep.join(str(ROOT / name) for name in (".", "widgets", "study", "benchmarks"))
     environment = os.environ | {"PYTHONPATH": packages, "MPLBACKEND": "Agg"}
