@@ -11,22 +11,15 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from sklearn.linear_model import LogisticRegression
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
-from threadpoolctl import threadpool_limits
 
 from reclf.data.study import Study
 from reclf.stats.bootstrap import bootstrap_interval
 from reclf.stats.classification import auroc, f1_per_class, macro_auroc, macro_auroc_interval
 
+from .logistic import logistic_path
 from .results import short_hash
 
 STRENGTHS = (0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3)  # scikit-learn's C
-
-# BLAS threads wait in a busy loop, and these fits are small: with two other processes on the
-# machine, two threads took 170 s for what one does in 1.4 s.
-ONE_THREAD = threadpool_limits.wrap(limits=1, user_api="blas")
 
 Labeled = tuple[np.ndarray, np.ndarray]  # features (n, C) and labels (n, names)
 
@@ -110,12 +103,19 @@ def linear_probe(
     }
 
 
-@ONE_THREAD
 def probe_scores(train: Labeled, val: Labeled, features: np.ndarray) -> tuple[np.ndarray, float]:
     """Scores (n, names) of features (n, C) by a regression per label, and the strength chosen."""
-    val_scores = {c: _predict(train, val[0], c) for c in STRENGTHS}
-    chosen = _best({c: macro_auroc(val[1], scores) for c, scores in val_scores.items()})
-    return _predict(train, features, chosen), chosen
+    learnable = np.array([_two_classes(labels) for labels in train[1].T])
+    path = logistic_path(train[0], train[1][:, learnable], STRENGTHS) if learnable.any() else {}
+
+    def predict(features: np.ndarray, strength: float) -> np.ndarray:
+        scores = np.zeros((len(features), len(learnable)))
+        if path:
+            scores[:, learnable] = path[strength].scores(features)
+        return scores
+
+    chosen = _best({c: macro_auroc(val[1], predict(val[0], c)) for c in STRENGTHS})
+    return predict(features, chosen), chosen
 
 
 def ids_hash(ids: Sequence[str], chosen: np.ndarray) -> str:
@@ -123,23 +123,28 @@ def ids_hash(ids: Sequence[str], chosen: np.ndarray) -> str:
     return short_hash(*(ids[i] for i in sorted(chosen)))
 
 
-@ONE_THREAD
 def _multi_class(
     train: Labeled, val: Labeled, test: Labeled, names: Sequence[str], seed: int
 ) -> dict[str, Any]:
     classes = [labels.argmax(1) for _, labels in (train, val, test)]
+    present = np.unique(classes[0])
+    path = {}
+    if len(present) > 1:  # two classes are one regression, more of them a softmax
+        columns = train[1][:, present] if len(present) > 2 else train[1][:, present[1:]]
+        path = logistic_path(train[0], columns, STRENGTHS, exclusive=len(present) > 2)
 
     def predict(features: np.ndarray, strength: float) -> np.ndarray:
-        if len(np.unique(classes[0])) == 1:
-            return np.full(len(features), classes[0][0])
-        return _fit(train[0], classes[0], strength).predict(features)
+        if not path:
+            return np.full(len(features), present[0])
+        scores = path[strength].scores(features)
+        return present[scores.argmax(1) if len(present) > 2 else (scores[:, 0] > 0).astype(int)]
 
     chosen = _best({c: float((predict(val[0], c) == classes[1]).mean()) for c in STRENGTHS})
     return {
         **choice_result(classes[2], predict(test[0], chosen), names, seed),
         "n_train": len(train[1]),
         "strength": chosen,
-        "unlearnable": [name for c, name in enumerate(names) if c not in classes[0]],
+        "unlearnable": [name for c, name in enumerate(names) if c not in present],
     }
 
 
@@ -179,24 +184,6 @@ def label_result(
         "n": len(labels),
         "per_class": {name: auroc(labels[:, c], scores[:, c]) for c, name in enumerate(names)},
     }
-
-
-def _predict(train: Labeled, features: np.ndarray, strength: float) -> np.ndarray:
-    columns = []
-    for labels in train[1].T:
-        if not _two_classes(labels):
-            columns.append(np.zeros(len(features)))
-            continue
-        known = ~np.isnan(labels)
-        columns.append(_fit(train[0][known], labels[known], strength).decision_function(features))
-    return np.stack(columns, axis=1)
-
-
-def _fit(features: np.ndarray, targets: np.ndarray, strength: float) -> Any:
-    probe = make_pipeline(
-        StandardScaler(), LogisticRegression(C=strength, max_iter=2000, class_weight="balanced")
-    )
-    return probe.fit(features, targets)
 
 
 def _best(values: dict[float, float]) -> float:
