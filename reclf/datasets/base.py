@@ -242,7 +242,7 @@ class Loader(FileStudies, ABC):
 
     @classmethod
     def opener(
-        cls, root: str | Path, splits: Sequence[str], image_size: int = 224, **options: Any
+        cls, root: str | Path, splits: Sequence[str], image_size: int = 224, /, **options: Any
     ) -> Callable[[str], "Loader"]:
         """A function from a split to its studies; the tables are read once for all of them.
 

@@ -38,7 +38,7 @@ def load_dataset(
 
 
 def opener(
-    spec: str, root: str | Path, splits: Sequence[str], image_size: int = 224, **options: Any
+    spec: str, root: str | Path, splits: Sequence[str], image_size: int = 224, /, **options: Any
 ) -> Callable[[str], Any]:
     """A function from a split to its data set, as `load_dataset` makes it. Tables are read once,
     where the class has an `opener` as `base.Loader` does.

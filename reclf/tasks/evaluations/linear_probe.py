@@ -22,6 +22,7 @@ from reclf.tasks.linear_probe import (
     linear_probe,
     stratified_order,
 )
+from reclf.tasks.recipes import RECIPES, follow
 from reclf.tasks.results import format_value
 from reclf.tasks.task_run import TaskRun
 
@@ -35,8 +36,9 @@ def open_task(p: SimpleNamespace) -> TaskRun:
         p: parameters of notebooks/linear_probe.ipynb.
 
     Raises:
-        ValueError: a choice that does not exist.
+        ValueError: a choice that does not exist, or that the recipe does not leave.
     """
+    p = follow(p)
     check_parameters(p, train_studies=0, val_studies=0, studies=0, epochs=1)
     check_fractions(p.fractions)
     return TaskRun.open(p, p.train_split, p.val_split, images_only=True)
@@ -51,6 +53,7 @@ def evaluate(task_run: TaskRun, p: SimpleNamespace) -> Evaluation:
         come from), positives (fraction -> int (labels,)), metric, and found (fraction -> model ->
         result).
     """
+    p = follow(p)
     parts = _read_parts(task_run, p)
     names = task_run.choose_labels(p.labels)
     labels = parts.train.columns(names)
@@ -89,6 +92,7 @@ def evaluate(task_run: TaskRun, p: SimpleNamespace) -> Evaluation:
         stratified="by label pattern, nested",
         unlearnable_label="counts as 0.5 in the macro AUROC",
         **(tuning if p.fine_tune else {}),
+        **({"recipe": RECIPES[p.recipe].stated} if p.recipe else {}),
     )
     shown = SimpleNamespace(
         names=names,
