@@ -1,10 +1,12 @@
-"""Results of several runs in one table, or the reason why they cannot be compared.
+"""Results of several runs in tables: those that were evaluated alike in one, the others apart.
 
-    run folders --> results by file --equal protocols?--> one table per file, settings that differ
+    run folders --> results by file --groups of equal protocols--> a table per group, why they are
+    apart, settings that differ
 
 Two numbers may stand in one table only if they were evaluated alike: the same studies, prompts,
-pooling, image size. Each results file states its choices ("protocol"), and files whose choices
-differ are refused by name. What may differ is what is compared: the model and its training data.
+pooling, image size. Each results file states its choices ("protocol"); runs whose choices differ
+get a table of their own, and the choice is named. What may differ within a table is what is
+compared: the model and its training data.
 """
 
 from collections.abc import Mapping, Sequence
@@ -107,6 +109,25 @@ def disagreements(
     return found
 
 
+def groups(
+    protocols: Mapping[str, Mapping[str, Any]], allow: Sequence[str] = ()
+) -> list[list[str]]:
+    """Runs whose protocols agree, the largest group first.
+
+    Args:
+        protocols, allow: see `disagreements`.
+    """
+    found: list[list[str]] = []
+    for run, protocol in protocols.items():
+        for group in found:
+            if not disagreements("", {group[0]: protocols[group[0]], run: protocol}, allow):
+                group.append(run)
+                break
+        else:
+            found.append([run])
+    return sorted(found, key=len, reverse=True)
+
+
 def numbers_of(content: Mapping[str, Any]) -> dict[str, Estimate]:
     """Every measure of a result by dotted name, with its interval where it has one.
 
@@ -140,17 +161,21 @@ def headlines(names: Sequence[str]) -> list[str]:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Runs whose results may stand side by side.
+    """Runs whose results stand side by side as far as they were evaluated alike.
 
     Attributes:
         runs: in the order of the columns.
-        numbers: results file -> run -> measure -> number.
+        numbers: table -> run -> measure -> number. The largest group of runs of a results file has
+            the table of its name, a second one "<file> (2)", and so on.
         settings: setting -> run -> value, for the settings that differ.
+        apart: table of such a further group -> how its runs were evaluated differently from the
+            first table's.
     """
 
     runs: list[str]
     numbers: dict[str, dict[str, dict[str, Estimate]]]
     settings: dict[str, dict[str, Any]]
+    apart: dict[str, list[str]]
 
     @classmethod
     def of(
@@ -161,23 +186,19 @@ class Comparison:
         Args:
             patterns: see `read_results`.
             allow: see `disagreements`.
-
-        Raises:
-            ValueError: choices differ; names the file, the choice, the values and the runs.
         """
-        results = read_results(runs, patterns)
         by_name = {run.folder.name: run for run in runs}
-        problems = []
-        for name, by_run in results.items():
+        numbers: dict[str, dict[str, dict[str, Estimate]]] = {}
+        apart: dict[str, list[str]] = {}
+        for name, by_run in read_results(runs, patterns).items():
             protocols = {run: protocol_of(by_name[run], c) for run, c in by_run.items()}
-            problems += disagreements(name, protocols, allow)
-        if problems:
-            lines = "\n  ".join(problems)
-            raise ValueError(
-                f"these results were evaluated differently and cannot be compared:\n  {lines}\n"
-                "Evaluate them again alike, leave a run or a results file out, or name choices "
-                """that may differ: -p allow '["image_size"]'"""
-            )
+            first, *others = groups(protocols, allow)
+            numbers[name] = {run: numbers_of(by_run[run]) for run in first}
+            for k, group in enumerate(others, 2):
+                table = f"{name} ({k})"
+                numbers[table] = {run: numbers_of(by_run[run]) for run in group}
+                compared = {run: protocols[run] for run in (*first, *group)}
+                apart[table] = disagreements(name, compared, allow)
         configs = {run.folder.name: flat(to_dict(run.config)) for run in runs}
         every = dict.fromkeys(setting for config in configs.values() for setting in config)
         settings = {
@@ -185,11 +206,7 @@ class Comparison:
             for s in every
             if len({repr(config.get(s, NOT_STATED)) for config in configs.values()}) > 1
         }
-        numbers = {
-            name: {run: numbers_of(content) for run, content in by_run.items()}
-            for name, by_run in results.items()
-        }
-        return cls(list(by_name), numbers, settings)
+        return cls(list(by_name), numbers, settings, apart)
 
     def rows(self, name: str, details: bool = False) -> list[str]:
         """Measures of a results file, in its order."""
@@ -199,17 +216,18 @@ class Comparison:
 
     def table(self, name: str, details: bool = False) -> dict[str, dict[str, str]]:
         """Run -> measure -> number as text, "-" where a run has none."""
-        by_run, rows = self.numbers[name], self.rows(name, details)
+        rows = self.rows(name, details)
         return {
-            run: {m: str(by_run[run][m]) if m in by_run.get(run, {}) else "-" for m in rows}
-            for run in self.runs
+            run: {m: str(measured[m]) if m in measured else "-" for m in rows}
+            for run, measured in self.numbers[name].items()
         }
 
     def result(self) -> dict[str, Any]:
-        """What comparison.json holds: file -> measure -> run -> value and interval."""
+        """What comparison.json holds: table -> measure -> run -> value and interval."""
         return {
             "runs": self.runs,
             "settings": self.settings,
+            "apart": self.apart,
             "results": {
                 name: {
                     measure: {

@@ -11,6 +11,7 @@ from reclf_study.compare_runs import (
     Comparison,
     disagreements,
     find_runs,
+    groups,
     headlines,
     numbers_of,
     read_results,
@@ -49,7 +50,11 @@ def test_shared_results_stand_side_by_side(two):
         "one": {"value": ".600 [.500, .700]"},
         "other": {"value": ".700 [.600, .800]"},
     }
-    assert compared.table("pretrain")["other"] == {"recall_at_5": "-", "n_gallery": "-"}
+    assert compared.table("pretrain") == {"one": {"recall_at_5": ".500", "n_gallery": "300.000"}}
+    two[1].write_result("pretrain", {"recall_at_1": 0.5})
+    wider = Comparison.of(two, allow=["gallery"]).table("pretrain")
+    assert wider["other"] == {"recall_at_5": "-", "n_gallery": "-", "recall_at_1": ".500"}
+    (two[1].folder / "results" / "pretrain.json").unlink()
     assert compared.settings == {
         "model.aggregator": {"one": "reclf", "other": "srm"},
         "model.aggregator_options.importance_loss": {"one": 0.5, "other": "not stated"},
@@ -69,14 +74,26 @@ def test_shared_results_stand_side_by_side(two):
         ("prompts", {"edema": ["Edema."]}, "prompts.edema is"),
     ],
 )
-def test_another_choice_is_refused_by_name(two, choice, value, said):
+def test_another_choice_is_another_table_and_said_by_name(two, choice, value, said):
     two[1].write_result("zero_shot-phantom", zero_shot(0.7, **{choice: value}))
-    with pytest.raises(ValueError, match="cannot be compared") as error:
-        Comparison.of(two)
-    assert f"zero_shot-phantom: {said}" in str(error.value)
-    assert "-p allow" in str(error.value)
-    Comparison.of(two, allow=[choice])
-    Comparison.of(two, patterns=["pretrain"])
+    compared = Comparison.of(two)
+    assert [list(compared.numbers[name]) for name in compared.numbers] == [
+        ["one"], ["one"], ["other"],
+    ]  # fmt: skip
+    assert list(compared.numbers) == ["pretrain", "zero_shot-phantom", "zero_shot-phantom (2)"]
+    (difference,) = compared.apart["zero_shot-phantom (2)"]
+    assert difference.startswith(f"zero_shot-phantom: {said}")
+    assert compared.result()["apart"] == compared.apart
+    assert compared.result()["results"]["zero_shot-phantom (2)"]["value"].keys() == {"other"}
+    assert Comparison.of(two, allow=[choice]).apart == {}
+    assert Comparison.of(two, patterns=["pretrain"]).apart == {}
+
+
+def test_the_largest_group_has_the_first_table():
+    protocols = {"a": {"k": 1}, "b": {"k": 2}, "c": {}, "d": {"k": 2, "n": None}, "e": {"k": 2}}
+    assert groups(protocols) == [["b", "e"], ["a"], ["c"], ["d"]]
+    assert groups(protocols, ["k", "n"]) == [list("abcde")]
+    assert groups(protocols, ["n"]) == [["b", "d", "e"], ["a"], ["c"]]
 
 
 def test_three_runs_are_named_by_value():
@@ -89,8 +106,8 @@ def test_a_file_without_a_protocol_is_held_to_its_runs_settings(tmp_path):
         make_run(tmp_path, name, {"pretrain": {"recall_at_5": 0.5}}, **{"model.image_size": size})
         for name, size in (("small", 96), ("large", 128))
     ]
-    with pytest.raises(ValueError, match="pretrain: image_size is 96 in small and 128 in large"):
-        Comparison.of(runs)
+    (difference,) = Comparison.of(runs).apart["pretrain (2)"]
+    assert difference == "pretrain: image_size is 96 in small and 128 in large"
 
 
 def test_numbers_are_found_wherever_they_are():

@@ -1,10 +1,12 @@
 """The notebooks of the explorer by papermill, on an untrained tiny model, from any folder."""
 
+import json
+
 import nbformat
 import pytest
 from notebook_runs import outputs_of, papermill, untrained_run
 
-from reclf.explain import Explanation
+from reclf.explain import Explanation, load_explanations
 
 TINY = {"model.image_size": 64, "train.val_studies": 8, "data.options": {"length": 40}}
 FIGURES = {
@@ -72,6 +74,20 @@ def test_figures_are_made_twice_with_the_same_bytes(explored):
     assert set(made[0]) == FIGURES
     assert made[0] == made[1]
     assert len(pictures(explored / "figures.ipynb")) == 3
+
+
+def test_figures_show_the_report_that_has_the_words(explored):
+    folder = explored / "runs" / "first"
+    known = load_explanations(folder / "explanations")
+    name, last = list(known.items())[-1]
+    only = next(w for w in last.words if sum(w in one.words for one in known.values()) == 1)
+    done = papermill("study/figures.ipynb", explored, run="runs/first", words=[only.upper()])
+    assert done.returncode == 0, done.stderr[-3000:]
+    shown = (folder / "figures" / "matchings.json").read_text().splitlines()[0]
+    assert json.loads(shown)["study"] == name
+    done = papermill("study/figures.ipynb", explored, run="runs/first", words=[only, "zebra"])
+    assert done.returncode == 1
+    assert f"no explained report has the words {only}, zebra: leave words empty" in done.stderr
 
 
 @pytest.mark.parametrize(
