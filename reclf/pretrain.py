@@ -36,7 +36,7 @@ from reclf.runs.training_patients import record_patients
 from reclf.training.loop import train
 from reclf.training.presets import PRESETS, derive, find_preset
 from reclf.training.processes import leave_processes
-from reclf.training.runtime import make_accelerator
+from reclf.training.runtime import check_trackers, make_accelerator
 
 TOKENIZER_REPORTS = 2000  # of a data set that makes one at a time
 TOKENIZER_SAMPLE = 50_000  # of a data set that has them all
@@ -88,6 +88,7 @@ def check_choices(config: RunConfig) -> None:
     """Refuse what the fields of the settings cannot know: devices, data sets and aggregators."""
     train, model, data = config.train, config.model, config.data
     choose_precision(train.precision, choose_device(train.device, "train.device") == "cpu")
+    check_trackers(train.trackers)
     find_dataset(data.dataset, data.options)
     for name in ("train_split", "val_split", "test_split"):
         check_split(getattr(data, name), data.dataset, f"data.{name}")

@@ -16,6 +16,7 @@ RENAMED = {
     "twins": "counterfactuals",
     "include_whole": "include_global",
     "whole": "global",
+    "tensorboard": "trackers",  # true or false, now a list of names
     "reclf.variants:UniformSRM": "reclf_study.variants:UniformSRM",
 }
 
@@ -46,6 +47,8 @@ def _present_names(values: dict[str, Any]) -> dict[str, Any]:
     for name, value in values.items():
         if name == "aggregator_options" and isinstance(value, dict):
             value = _present_names(value)
+        if name == "tensorboard":
+            value = ["tensorboard"] * read_as(value, bool, "train.tensorboard")
         known = name in ("aggregator", "read_out") and isinstance(value, str)
         found[RENAMED.get(name, name)] = RENAMED.get(value, value) if known else value
     return found
@@ -109,6 +112,9 @@ def override(config: T, overrides: Overrides, *, from_text: bool = False) -> T:
     """
     changes: dict[str, Any] = {}
     for path, value in overrides.items() if isinstance(overrides, Mapping) else overrides:
+        if path == "train.tensorboard":
+            ((path, value),) = _present_names({"tensorboard": value}).items()
+            path = f"train.{path}"
         kind: Any = type(config)
         parts = path.split(".")
         for depth, part in enumerate(parts):
@@ -120,7 +126,7 @@ def override(config: T, overrides: Overrides, *, from_text: bool = False) -> T:
             if part not in typing.get_type_hints(kind):
                 raise ValueError(_unknown_setting(type(config), path))
             kind = typing.get_type_hints(kind)[part]
-        if from_text and kind not in (str, int, float, bool):
+        if from_text and isinstance(value, str) and kind not in (str, int, float, bool):
             with suppress(json.JSONDecodeError):  # `read_as` refuses text where it is not wanted
                 value = json.loads(value)
         for part in reversed(parts):

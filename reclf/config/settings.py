@@ -190,8 +190,9 @@ class TrainConfig:
     """Studies of the validation gallery."""
     checkpoint_minutes: float = 1.0
     """Time between resumable checkpoints."""
-    tensorboard: bool = False
-    """Also write TensorBoard events into the run folder."""
+    trackers: list[str] = field(default_factory=list)
+    """Also log to these: "tensorboard" (events in the run folder), "wandb", "mlflow", "trackio" and
+    others that Accelerate knows; each but the first is a package of its own."""
 
     def __post_init__(self) -> None:
         for name in ("max_minutes", "batch_size", "accumulate", "learning_rate", "val_studies"):

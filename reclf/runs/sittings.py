@@ -22,7 +22,7 @@ CHANGES_NOTHING = (
     "train.encoder_chunk",  # batch norms see a chunk as their batch
     "train.checkpoint_pairs",
     "train.device",
-    "train.tensorboard",
+    "train.trackers",
     "train.checkpoint_minutes",
     # The schedule follows, see `reclf.training.checkpoints.change_budget`.
     "train.max_steps",

@@ -39,6 +39,7 @@ from .runtime import (
     make_accelerator,
     make_optimizer,
     peak_memory_mb,
+    start_trackers,
 )
 from .sampler import StepSampler, seed_step
 from .schedule import Progress, learning_rate_factor, plan_steps, plans_now
@@ -120,8 +121,7 @@ class _Loop:
         self.progress = resumed or Progress(total_steps=self.config.max_steps)
         if self.is_main:
             run.truncate_history(resumed.step if resumed else -1)
-        if self.config.tensorboard:
-            accelerator.init_trackers("tensorboard")
+        start_trackers(accelerator, run)
 
     # -- one run -------------------------------------------------------------------------------
 
@@ -170,8 +170,6 @@ class _Loop:
         if self.is_main:
             gone = len(left_out(self.run.folder))
             self.run.set_status("trained", left_out=gone, **self.progress.state())
-        if self.config.tensorboard:
-            self.accelerator.end_training()
 
     def _end_at_damage(self, reason: str, window: list[dict[str, Tensor]], bar: tqdm) -> None:
         """Save what was trained, and say which file ends it and how to go on."""
@@ -229,6 +227,8 @@ class _Loop:
 
     def release(self) -> None:
         """Let go of the wrapped model and the optimizer, before the group of processes is left."""
+        for tracker in self.accelerator.trackers:  # `end_training` would leave the group too
+            tracker.finish()
         self.wrapped, self.optimizer = self.accelerator.free_memory(self.wrapped, self.optimizer)
 
     # -- what is written -----------------------------------------------------------------------
@@ -265,7 +265,7 @@ class _Loop:
         if not self.is_main:
             return
         self.run.log(record)
-        if self.config.tensorboard:
+        if self.config.trackers:
             numbers = {k: v for k, v in record.items() if isinstance(v, float)}
             self.accelerator.log(numbers, step=record["step"])
         if self.on_log is not None:

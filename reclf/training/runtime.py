@@ -1,22 +1,30 @@
 """What the training loop needs of the machine: device, optimizer, threads, memory, signals."""
 
 import ctypes
+import json
 import resource
 import signal
 import threading
+from collections.abc import Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
 from accelerate import Accelerator, DistributedDataParallelKwargs
+from accelerate.tracking import LOGGER_TYPE_TO_CLASS, get_available_trackers
+from accelerate.utils import LoggerType
 from torch import nn
 
-from reclf.config import TrainConfig
+from reclf.config import TrainConfig, check_choice, to_dict
 from reclf.data.read_ahead import cores_left_by
 from reclf.models.parallel import parallel_threads
 from reclf.models.reclf import RECLF
 from reclf.runs.device import choose_device, choose_precision
+from reclf.runs.run import Run
+
+# How a tracker calls the name of a run within its project, where it takes one.
+NAME_OF_RUN = {"wandb": "name", "trackio": "name", "mlflow": "run_name"}
 
 
 def make_accelerator(config: TrainConfig, folder: Path) -> Accelerator:
@@ -29,11 +37,44 @@ def make_accelerator(config: TrainConfig, folder: Path) -> Accelerator:
     return Accelerator(
         cpu=on_cpu,
         mixed_precision=choose_precision(config.precision, on_cpu),
-        log_with="tensorboard" if config.tensorboard else None,
+        log_with=list(config.trackers) or None,  # an empty list warns
         project_dir=folder,
         # An aggregator may leave parts of the frame unused ("global" has no matchings).
         kwargs_handlers=[DistributedDataParallelKwargs(find_unused_parameters=True)],
     )
+
+
+def check_trackers(names: Sequence[str]) -> None:
+    """Refuse trackers that Accelerate does not know, or whose package is not installed.
+
+    Raises:
+        ValueError: names the tracker, and what there is.
+    """
+    built_in, here = ({str(t) for t in some} for some in (LoggerType, get_available_trackers()))
+    for name in names:
+        check_choice("train.trackers", name, tuple(sorted(LOGGER_TYPE_TO_CLASS)))
+        if name in built_in - here:
+            raise ValueError(
+                f"train.trackers has {name!r}, whose package is not installed: `pip install {name}`"
+                ", or leave it out"
+            )
+
+
+def start_trackers(accelerator: Accelerator, run: Run) -> None:
+    """Open the trackers of a run in the project "reclf", and tell them its settings.
+
+    TensorBoard gets numbers only: settings would be one more run in its list.
+    """
+    names = {tracker: {word: run.folder.name} for tracker, word in NAME_OF_RUN.items()}
+    accelerator.init_trackers("reclf", init_kwargs=names)
+    settings = {
+        f"{part}.{name}": value if isinstance(value, str | int | float) else json.dumps(value)
+        for part, values in to_dict(run.config).items()
+        for name, value in values.items()
+    }
+    for tracker in accelerator.trackers:
+        if tracker.name != "tensorboard":
+            tracker.store_init_configuration(settings)
 
 
 def make_optimizer(model: RECLF, config: TrainConfig) -> torch.optim.AdamW:

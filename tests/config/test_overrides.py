@@ -249,3 +249,16 @@ def test_settings_of_version_0_1_are_read_by_their_present_names():
     options = {"include_global": True, "read_out": "global", "steps": 3}
     assert found.model.aggregator_options == options
     assert from_dict(ModelConfig, old["model"]) == found.model
+
+
+@pytest.mark.parametrize(("old", "new"), [(True, ["tensorboard"]), (False, [])])
+def test_tensorboard_of_version_0_1_is_a_tracker(old, new):
+    values = to_dict(make_config("phantom_small"))
+    values["train"]["tensorboard"] = old
+    del values["train"]["trackers"]
+    assert from_dict(RunConfig, values).train.trackers == new
+    text = {"train.tensorboard": str(old).lower()}
+    for given, from_text in (({"train.tensorboard": old}, False), (text, True)):
+        assert make_config(from_text=from_text, **given).train.trackers == new
+    with pytest.raises(TypeError, match=r"train\.tensorboard must be bool, got 'maybe'"):
+        make_config(**{"train.tensorboard": "maybe"})

@@ -44,7 +44,11 @@ def go_on(run, accept=(), **changes):
         {"model__text_tower__revision": "v2"},  # of a folder it is not recorded any more
         {"data__options": {"on_problem": "skip", "cache": None, "headers": False}},
         {"train__pair_chunk": 8, "train__encoder_chunk": 4, "train__checkpoint_pairs": True},
-        {"train__device": "cpu", "train__tensorboard": True, "train__checkpoint_minutes": 9.0},
+        {
+            "train__device": "cpu",
+            "train__trackers": ["tensorboard"],
+            "train__checkpoint_minutes": 9.0,
+        },
         {"train__max_steps": 400},
         {"train__max_minutes": 20.0},
         {"train__precision": "bf16"},  # which "auto" was there
