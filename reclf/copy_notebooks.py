@@ -1,7 +1,8 @@
 """Copies the notebooks into a folder of yours: `python -m reclf.copy_notebooks FOLDER`.
 
 The wheel holds pretrain, explore, data_check, prepare and the task notebooks, with their README.
-The notebooks of `notebooks/study/` need the package `reclf_study`, which only a checkout has.
+`paper_table.ipynb` and those of `notebooks/study/` need the package `reclf_study`, which only a
+checkout has.
 """
 
 import argparse
@@ -9,6 +10,7 @@ import sys
 from pathlib import Path
 
 PACKAGED = Path(__file__).parent / "notebooks"  # in an installed wheel
+NOT_PACKAGED = ("paper_table.ipynb",)
 CHECKOUT = Path(__file__).parent.parent / "notebooks"
 
 NEXT = """
@@ -53,7 +55,7 @@ def copy_notebooks(folder: str | Path, force: bool = False) -> dict[str, list[st
 
 def _sources() -> list[Path]:
     home = PACKAGED if PACKAGED.is_dir() else CHECKOUT
-    found = sorted(home.glob("*.ipynb"))
+    found = sorted(path for path in home.glob("*.ipynb") if path.name not in NOT_PACKAGED)
     if not found:
         raise FileNotFoundError(f"no notebooks in {home}: install reclf from its wheel again")
     return [*found, *home.glob("README.md")]

@@ -1,7 +1,6 @@
 """The table of a run's results, and a text brought up to date from it."""
 
 import json
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -58,15 +57,6 @@ def test_a_task_of_ones_own_has_a_line(run):
     (run / "results" / "my_task-nih.json").write_text(json.dumps(own))
     (run / "results" / "grounding-a.json").write_text(json.dumps(own))
     assert list(results_of(run)) == ["grounding-a", "linear_probe-nih", "my_task-nih"]
-
-
-def test_what_make_evaluates_is_known_here():
-    makefile = Path(__file__).parents[2] / "Makefile"
-    (line,) = (x for x in makefile.read_text().splitlines() if x.startswith("TASKS :="))
-    tasks = line.removeprefix("TASKS :=").split()
-    assert len(tasks) == 5
-    assert set(tasks) <= set(scoreboard._LINES)
-    assert all((makefile.parent / "notebooks" / f"{task}.ipynb").is_file() for task in tasks)
 
 
 def test_without_results_it_says_how_to_get_them(tmp_path):

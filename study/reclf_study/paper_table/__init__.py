@@ -1,1 +1,1 @@
-"""The paper's table: many runs on many data sets, with the field's published numbers."""
+"""The paper's table: a suite file in; trainings and tasks as cells; table.json, csv and tex out."""

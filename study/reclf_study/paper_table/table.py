@@ -1,0 +1,304 @@
+"""The finished cells of a suite as one table: rows over seeds, the best of what compares.
+
+    records of cells --lines_of--> row x measure -> Entry: mean, SD over seeds, interval of one seed
+                     --protocols--> which rows of a column compare; only those compete for "best"
+
+A row of the table is what the suite names, then the start of pretrained towers and the untrained
+baseline of each shape of model. Results with another protocol stay in the table, with a note.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from math import isnan, nan
+from statistics import fmean, stdev
+from typing import Any
+
+from reclf.config import ModelConfig
+from reclf.runs.run import Run
+from reclf.tasks.scoreboard import Line, lines_of
+from reclf_study.compare_runs import disagreements, flat
+
+from .cells import Cell, Cells
+from .published import PublishedNumber, differing, load_published, standing
+from .suite import Suite
+
+# What the table shows of each task; result files hold more.
+SHOWN = {
+    "zero_shot": ("auroc", "accuracy", "macro_f1"),
+    "linear_probe": ("auroc", "accuracy"),
+    "fine_tune": ("auroc", "accuracy"),
+    "segmentation": ("dice",),
+    "segmentation_fine_tuned": ("dice",),
+    "retrieval": ("recall_at_1", "recall_at_5", "recall_at_10",
+                  "precision_at_1", "precision_at_5", "precision_at_10", "precision_at_100"),
+    "grounding": ("pointing", "cnr", "miou"),
+}  # fmt: skip
+
+
+NAMED_SPLITS = ("5x200", "8x200")  # of which published numbers are no numbers of the whole
+
+
+@dataclass(frozen=True)
+class Measure:
+    """One column of numbers."""
+
+    task: str
+    data: str
+    measure: str
+    fraction: float | None = None
+
+    @property
+    def key(self) -> str:
+        part = "" if self.fraction is None else f"@{100 * self.fraction:g}%"
+        return f"{self.task}-{self.data}/{self.measure}{part}"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One number of the table.
+
+    Attributes:
+        value: mean over seeds.
+        seeds: one value a seed.
+        interval: over studies, of a single seed; None with several seeds, or where it is not known.
+        n: studies of the smallest seed.
+        compares: whether its protocol is that of the column.
+        best: whether it is the highest of those that compare, and one of them is lower.
+    """
+
+    value: float
+    seeds: tuple[float, ...]
+    interval: tuple[float, float] | None
+    n: int
+    compares: bool = True
+    best: bool = False
+
+    @property
+    def deviation(self) -> float | None:
+        """Standard deviation over seeds; None of one seed."""
+        return stdev(self.seeds) if len(self.seeds) > 1 else None
+
+    @classmethod
+    def over(cls, results: list[Mapping[str, Any]]) -> Entry | None:
+        """From one result a seed; None where one has no value."""
+        values = [nan if r.get("value") is None else float(r["value"]) for r in results]
+        if not values or any(map(isnan, values)):
+            return None
+        interval = results[0].get("interval") if len(results) == 1 else None
+        known = interval is not None and None not in interval
+        sizes = [result.get("n") or 0 for result in results]
+        ends = (interval[0], interval[1]) if known and interval else None
+        return cls(fmean(values), tuple(values), ends, min(sizes))
+
+
+@dataclass
+class PaperTable:
+    """Everything that the files of a suite show.
+
+    Attributes:
+        measures: the columns of numbers, in the order of the suite.
+        rows: title -> kind: "train", "run", "encoder", "start" or "untrained".
+        entries: (title, measure) -> number.
+        chance: measure -> expected value of a random answer, where it is known.
+        notes: task -> what a reader must know of its numbers, in whole sentences.
+        published: measure -> numbers of the literature, each with the choices in which it differs
+            from the column, or which one of the two does not state.
+        training: title -> seconds and steps of each seed.
+        protocols: "task-data" -> the protocol of what compares.
+    """
+
+    measures: list[Measure] = field(default_factory=list)
+    rows: dict[str, str] = field(default_factory=dict)
+    entries: dict[tuple[str, Measure], Entry] = field(default_factory=dict)
+    chance: dict[Measure, float] = field(default_factory=dict)
+    notes: dict[str, list[str]] = field(default_factory=dict)
+    published: dict[Measure, list[tuple[PublishedNumber, list[str]]]] = field(default_factory=dict)
+    training: dict[str, dict[str, list[float]]] = field(default_factory=dict)
+    protocols: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+    @property
+    def tasks(self) -> list[str]:
+        return list(dict.fromkeys(measure.task for measure in self.measures))
+
+    def of_task(self, task: str) -> list[Measure]:
+        return [measure for measure in self.measures if measure.task == task]
+
+    def standing(self, title: str, measure: Measure) -> str:
+        """Where a row's number stands among published ones, of each direction of retrieval;
+        empty where there are none."""
+        entry = self.entries.get((title, measure))
+        by_column: dict[Any, list[PublishedNumber]] = {}
+        for number, _ in self.published.get(measure, ()):
+            by_column.setdefault(number.column, []).append(number)
+        if entry is None:
+            return ""
+        texts = []
+        for numbers in by_column.values():
+            direction = numbers[0].choices.get("direction", "")
+            text = standing(entry.value, numbers)
+            texts.append(f"{direction}: {text}" if direction else text)
+        return "; ".join(texts)
+
+
+def collect(cells: Cells) -> PaperTable:
+    """The table of all cells that are done; what is not done has no entry."""
+    table = PaperTable()
+    found: dict[str, dict[str, list[dict[str, Any]]]] = {}  # column -> row -> records of seeds
+    for cell in cells.all:
+        record = None if cell.lacks else cells.record(cell)
+        if record is None:
+            continue
+        if cell.column:
+            by_row = found.setdefault(cell.column, {})
+            by_row.setdefault(cell.row.title, []).append(record)
+        elif cell.kind == "train":
+            spent = table.training.setdefault(cell.row.title, {"seconds": [], "steps": []})
+            for name, values in spent.items():
+                values.append(record[name])
+    shapes = _shapes(cells, found)
+    for column in cells.suite.columns:
+        if column in found:
+            _add_column(table, column, found[column], shapes)
+    _order_rows(table, cells.suite)
+    _mark_best(table)
+    _add_published(table, cells.suite, found)
+    return table
+
+
+def _shapes(cells: Cells, found: Mapping[str, Any]) -> dict[str, str]:
+    """Title -> the first title whose model has the same image tower: they share baselines."""
+    first: dict[str, str] = {}
+    shapes: dict[str, str] = {}
+    done = {title for by_row in found.values() for title in by_row}
+    for cell in cells.all:
+        title = cell.row.title
+        if title in done and title not in shapes:
+            model: ModelConfig = Run(cell.folder).config.model
+            shape = repr((model.image_tower, model.image_size))
+            shapes[title] = first.setdefault(shape, title)
+    return shapes
+
+
+def _add_column(
+    table: PaperTable, column: str, by_row: dict[str, list[dict]], shapes: Mapping[str, str]
+) -> None:
+    protocols = {
+        (title, number): flat(record["result"]["protocol"])
+        for title, records in by_row.items()
+        for number, record in enumerate(records)
+    }
+    reference = _reference(list(protocols.values()))
+    several = len(set(shapes.values())) > 1
+    have_baselines: set[str] = set()
+    for title, records in by_row.items():
+        differences = [
+            text
+            for (mine, _), protocol in protocols.items()
+            if mine == title
+            for text in disagreements(column, {"the others": reference, title: protocol})
+        ]
+        task, compares = records[0]["task"], not differences
+        if differences:
+            text = "; ".join(dict.fromkeys(differences))
+            table.notes.setdefault(task, []).append(
+                f"{title} does not compete in {column}: {text}."
+            )
+        else:
+            table.protocols.setdefault(column, records[0]["result"]["protocol"])
+        names = {"trained": title}
+        if shapes[title] not in have_baselines:
+            have_baselines.add(shapes[title])
+            of = f", as {shapes[title]}" if several else ""
+            names |= {"start": f"initialization{of}", "random": f"untrained{of}"}
+        for measure, lines in _lines_of_all(column, records).items():
+            if measure not in table.measures:
+                table.measures.append(measure)
+            if lines[0].chance is not None:
+                table.chance.setdefault(measure, lines[0].chance)
+            for who, name in names.items():
+                results = [getattr(line, who) for line in lines]
+                if who != "trained":  # the same weights whatever the seed of the training
+                    results = results[:1]
+                entry = None if None in results else Entry.over(results)
+                if entry is not None:
+                    table.rows.setdefault(name, who)
+                    sized = entry if entry.n else replace(entry, n=records[0]["result"]["n"])
+                    table.entries[name, measure] = replace(sized, compares=compares)
+
+
+def _lines_of_all(column: str, records: list[dict[str, Any]]) -> dict[Measure, list[Line]]:
+    """The lines that the results of all seeds have, by what the table shows."""
+    task, data = records[0]["task"], column.partition("-")[2]
+    by_seed = [
+        {
+            Measure(task, data, line.measure, line.fraction): line
+            for line in lines_of(task, record["result"])
+            if line.measure in SHOWN.get(task, (line.measure,))
+        }
+        for record in records
+    ]
+    shared = [m for m in by_seed[0] if all(m in lines for lines in by_seed)]
+    return {measure: [lines[measure] for lines in by_seed] for measure in shared}
+
+
+def _reference(protocols: list[dict[str, Any]]) -> dict[str, Any]:
+    """The protocol that most agree with; of equally many, the first."""
+
+    def votes(protocol: dict[str, Any]) -> int:
+        return sum(not disagreements("", {"a": protocol, "b": other}) for other in protocols)
+
+    return max(protocols, key=votes)
+
+
+def _order_rows(table: PaperTable, suite: Suite) -> None:
+    """The suite's rows in its order, then what they started from, then the untrained."""
+    kinds = {row.title: row.kind for row in suite.rows}
+    named = {row.title: kinds[row.title] for row in suite.rows if row.title in table.rows}
+    for who, kind in (("start", "start"), ("random", "untrained")):
+        named |= {name: kind for name, of in table.rows.items() if of == who}
+    table.rows = named
+
+
+def _mark_best(table: PaperTable) -> None:
+    for measure in table.measures:
+        competing = {
+            title: entry
+            for title in table.rows
+            if (entry := table.entries.get((title, measure))) is not None and entry.compares
+        }
+        if len(competing) > 1:
+            values = {entry.value for entry in competing.values()}
+            for title, entry in competing.items():
+                is_best = entry.value == max(values) and len(values) > 1
+                table.entries[title, measure] = replace(entry, best=is_best)
+
+
+def _add_published(table: PaperTable, suite: Suite, found: Mapping[str, Any]) -> None:
+    if suite.published == "none":
+        return
+    numbers = load_published(None if suite.published == "shipped" else suite.published)
+    for column, by_row in found.items():
+        asked = suite.columns[column]
+        dataset = suite.data[asked.data].dataset or asked.data
+        split = asked.options.get("split", "")
+        records = next(iter(by_row.values()))
+        task, result = records[0]["task"], records[0]["result"]
+        for measure in table.measures:
+            if (measure.task, measure.data) != (task, asked.name):
+                continue
+            table.published[measure] = [
+                (number, differing(number, task, result))
+                for number in numbers
+                if (number.task, number.dataset, number.measure, number.fraction)
+                == (task, dataset, measure.measure, measure.fraction)
+                and number.split in ("", split)
+                and bool(number.split) == (split in NAMED_SPLITS)
+            ]
+    table.published = {measure: found for measure, found in table.published.items() if found}
+
+
+def cells_left(cells: Cells) -> list[Cell]:
+    """Cells without an entry, for a sentence on what the table lacks."""
+    return [cell for cell in cells.all if cell.column and (cell.lacks or not cells.record(cell))]
