@@ -30,8 +30,18 @@ RENAMED = {
 
 
 def read_result(path: Path) -> Any:
-    """The content of a result file by its present names."""
-    return present_names(json.loads(path.read_text(encoding="utf-8")))
+    """The content of a result file by its present names.
+
+    Raises:
+        ValueError: the file is damaged.
+    """
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(
+            f"{path} is no JSON ({error}): remove it and run its notebook again"
+        ) from error
+    return present_names(content)
 
 
 def present_names(value: Any) -> Any:

@@ -25,20 +25,28 @@ OF_THE_RUN = ("checkpoint_step", "checkpoint_hash", "trained_on")
 NOT_STATED = "not stated"
 
 
-def find_runs(pattern: str) -> tuple[list[Run], list[Path]]:
-    """Run folders that a glob pattern names, and folders that are none.
+def find_runs(pattern: str) -> tuple[list[Run], dict[str, str]]:
+    """Run folders that a glob pattern names, and the other folders' names with the reason.
 
     Raises:
         FileNotFoundError: the pattern names no run.
     """
     folders = [Path(path) for path in sorted(glob(pattern)) if Path(path).is_dir()]
-    runs = [Run(folder) for folder in folders if (folder / "config.json").exists()]
+    runs, others = [], {}
+    for folder in folders:
+        try:
+            runs.append(Run(folder))
+        except FileNotFoundError:
+            others[folder.name] = "no config.json"
+        except ValueError as error:
+            others[folder.name] = f"its config.json cannot be read: {error}"
     if not runs:
         raise FileNotFoundError(
-            f"{pattern} names no run: of {len(folders)} folders none has a config.json. Quote the "
+            f"{pattern} names no run: of {len(folders)} folders none has a config.json that can be "
+            "read. Quote the "
             "pattern, so that the shell leaves it as it is: -p runs 'runs/*'"
         )
-    return runs, [folder for folder in folders if not (folder / "config.json").exists()]
+    return runs, others
 
 
 def read_results(runs: Sequence[Run], patterns: Sequence[str] = ("*",)) -> dict[str, dict]:

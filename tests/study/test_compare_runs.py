@@ -140,13 +140,20 @@ def test_what_is_no_run_is_said(two, tmp_path):
     (tmp_path / "notes").mkdir()
     runs, others = find_runs(str(tmp_path / "*"))
     assert [run.folder.name for run in runs] == ["one", "other"]
-    assert [folder.name for folder in others] == ["notes"]
+    assert others == {"notes": "no config.json"}
+    (tmp_path / "notes" / "config.json").write_text('{"model": ')
+    runs, others = find_runs(str(tmp_path / "*"))
+    assert [run.folder.name for run in runs] == ["one", "other"]
+    assert others["notes"].startswith("its config.json cannot be read: ")
     with pytest.raises(FileNotFoundError, match=r"of 1 folders none has a config\.json"):
         find_runs(str(tmp_path / "n*"))
     with pytest.raises(
         FileNotFoundError, match=r"none of 2 runs has a results file like nothing-\*"
     ):
         read_results(runs, ["nothing-*"])
+    (runs[0].folder / "results" / "pretrain.json").write_text("")
+    with pytest.raises(ValueError, match=r"pretrain\.json is no JSON .* run its notebook again"):
+        read_results(runs)
     twin = make_run(tmp_path / "elsewhere", "one", {})
     with pytest.raises(ValueError, match=r"two runs have one folder name \(one\)"):
         read_results([*runs, twin])
