@@ -6,35 +6,33 @@
 attention, relation graph and importance weights of given pairs. All come through
 `reclf.models.scoring`.
 
-RECLF is a plain `nn.Module` with a strict `save_pretrained` / `from_pretrained` in the Hugging Face
-folder shape (transformers' own machinery re-initializes foreign towers and accepts missing keys).
+RECLF is a plain `nn.Module` with a strict `save_pretrained` / `from_pretrained` (`stored_model`).
 
 Shape letters: A = images, B = reports, N = pairs, W = words, R = regions; D, S as in the settings.
 """
 
-import json
 import math
 from collections.abc import Sequence
-from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
-from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from transformers import PreTrainedTokenizerBase
 
-from reclf.config import ModelConfig, TowerConfig, from_dict
+from reclf.config import ModelConfig
 from reclf.data.batch import Batch
 
 from .checkpointing import encoded_in_chunks
 from .encoders import ImageEncoder, ImageFeatures, TextEncoder, TextFeatures, build_tower
+from .hub import local_folder, push
 from .matchings import LocalMatchings, Matched
 from .parallel import Job, run_parallel
 from .relations import Related, make_aggregator
 from .scoring import PairScorer
+from .stored_model import load_weights, read_parts, write_model
 from .tiles import hardest_pairs
 
 MAX_LOGIT_SCALE = 100.0
@@ -67,6 +65,7 @@ class RECLF(nn.Module):
         super().__init__()
         self.config = config
         self.tokenizer = tokenizer
+        self.read_from: Path | None = None  # the folder it was loaded from
         if image_tower is None:
             image_tower = build_tower(config.image_tower, "image", config.region_stage)
         if text_tower is None:
@@ -274,60 +273,33 @@ class RECLF(nn.Module):
 
     def save_pretrained(self, folder: str | Path) -> None:
         """Write config.json, model.safetensors, the towers' configurations and the tokenizer."""
-        folder = Path(folder)
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / "config.json").write_text(json.dumps(asdict(self.config), indent=2) + "\n")
-        self.image_encoder.tower.config.save_pretrained(folder / "image_tower")
-        self.text_encoder.tower.config.save_pretrained(folder / "text_tower")
-        if self.tokenizer is not None:
-            self.tokenizer.save_pretrained(folder / "tokenizer")
-        state = {name: value.contiguous() for name, value in self.state_dict().items()}
-        save_file(state, folder / "model.safetensors", metadata={"format": "pt"})
+        write_model(self, Path(folder))
 
     @classmethod
-    def from_pretrained(cls, folder: str | Path, device: str | torch.device = "cpu") -> "RECLF":
-        """Load what `save_pretrained` wrote, in eval mode; needs no network and no training data.
+    def from_pretrained(
+        cls, source: str | Path, device: str | torch.device = "cpu", revision: str = ""
+    ) -> "RECLF":
+        """Load what `save_pretrained` wrote, in eval mode; of a folder it needs no network.
+
+        Args:
+            source: a folder, or "org/name" of the hub, see `reclf.models.hub`.
+            revision: commit or tag of the hub; pin it, since a branch moves.
 
         Raises:
-            FileNotFoundError: the folder is not a checkpoint; names the missing file.
+            FileNotFoundError: there is no such folder or repository, or it is not a checkpoint.
             ValueError: weights and configuration do not fit; names the keys.
         """
-        from transformers import AutoTokenizer
-
-        folder = Path(folder)
-        for name in ("config.json", "model.safetensors", "image_tower", "text_tower"):
-            if not (folder / name).exists():
-                raise FileNotFoundError(
-                    f"{folder} is not a RECLF checkpoint: {name} is missing. A run keeps its "
-                    "checkpoints in <run>/checkpoints/best and <run>/checkpoints/last."
-                )
-        config = from_dict(ModelConfig, json.loads((folder / "config.json").read_text()))
-        towers = {}
-        for role in ("image", "text"):
-            values = json.loads((folder / f"{role}_tower" / "config.json").read_text())
-            freeze = getattr(config, f"{role}_tower").freeze
-            tower = TowerConfig(config=values, freeze=freeze)
-            towers[role] = build_tower(tower, role, config.region_stage)
-        tokenizer = None
-        if (folder / "tokenizer").exists():
-            tokenizer = AutoTokenizer.from_pretrained(folder / "tokenizer", local_files_only=True)
-        model = cls(config, tokenizer, towers["image"], towers["text"])
-        weights = load_file(folder / "model.safetensors")
-        expected = model.state_dict()
-        problems = [f"missing {key}" for key in expected.keys() - weights.keys()]
-        problems += [f"unexpected {key}" for key in weights.keys() - expected.keys()]
-        problems += [
-            f"{key} is {tuple(weights[key].shape)}, expected {tuple(expected[key].shape)}"
-            for key in expected.keys() & weights.keys()
-            if expected[key].shape != weights[key].shape
-        ]
-        if problems:
-            raise ValueError(
-                f"{folder}/model.safetensors does not fit its config.json: "
-                f"{len(problems)} problems, first {sorted(problems)[:5]}"
-            )
-        model.load_state_dict(weights)
+        folder = local_folder(source, revision)
+        model = cls(*read_parts(folder))
+        load_weights(model, folder)
+        model.read_from = folder
         return model.to(device).eval()
+
+    def push_to_hub(self, name: str, private: bool | None = None) -> str:
+        """Commit the model to "org/name" of the hub, with the README.md of the run that it was read
+        from as its card; returns the commit's address. Raises an OSError, see `reclf.models.hub`.
+        """
+        return push(self.save_pretrained, name, self.read_from, private)
 
     def export_image_tower(self, folder: str | Path) -> None:
         """Save the image tower alone as a transformers folder.

@@ -43,7 +43,7 @@ def find_tower(
         if lacking := _lacking(folder, with_tokenizer):
             raise _cannot_load(tower, role, f"a folder without it: {lacking} missing")
         return str(folder), {}
-    if _is_path(tower.name):
+    if is_path(tower.name):
         raise _cannot_load(tower, role, "no such folder")
     source = {"revision": tower.revision} if tower.revision else {}
     try:
@@ -53,7 +53,7 @@ def find_tower(
             return str(cached), {}
     except (LocalEntryNotFoundError, ValueError):  # not there; no name that a hub could have
         pass
-    if cause := _ask_hub(tower):
+    if cause := ask_hub(tower.name, tower.revision):
         raise _cannot_load(tower, role, f"not a folder here, and the hub gave nothing: {cause}")
     return tower.name, source
 
@@ -75,7 +75,8 @@ def require_towers(config: ModelConfig) -> None:
             raise OSError("; ".join(problems))
 
 
-def _is_path(name: str) -> bool:
+def is_path(name: str) -> bool:
+    """Whether a name can only be a folder; "org/name" may be one of the hub."""
     return name[:1] in "/.~" or name.count("/") > 1 or "\\" in name
 
 
@@ -87,15 +88,15 @@ def _lacking(folder: Path, with_tokenizer: bool) -> str:
     return " and ".join(name for name, files in wanted.items() if there.isdisjoint(files))
 
 
-def _ask_hub(tower: TowerConfig) -> str:
-    """Why the hub does not give a tower, in one line; empty if it does."""
+def ask_hub(name: str, revision: str) -> str:
+    """Why the hub does not give a repository, in one line; empty if it does."""
     if HF_HUB_OFFLINE:
         return "HF_HUB_OFFLINE is set"
     found = [f"no answer in {SECONDS:g} s"]
 
     def ask() -> None:
         try:
-            HfApi().model_info(tower.name, revision=tower.revision or None, timeout=SECONDS)
+            HfApi().model_info(name, revision=revision or None, timeout=SECONDS)
             found[0] = ""
         except Exception as error:  # of any library in between; all mean that there is no tower
             found[0] = " ".join(str(error).split()) or type(error).__name__
@@ -108,7 +109,7 @@ def _ask_hub(tower: TowerConfig) -> str:
 
 def _cannot_load(tower: TowerConfig, role: str, why: str) -> OSError:
     revision = f" --revision {tower.revision}" if tower.revision else ""
-    repository = "NAME" if _is_path(tower.name) else f"{tower.name}{revision}"
+    repository = "NAME" if is_path(tower.name) else f"{tower.name}{revision}"
     files = "config.json and weights" + (", and for texts the tokenizer" if role == "text" else "")
     return OSError(
         f"cannot load the {role} tower {tower.name!r} ({why}). On a machine with network run "

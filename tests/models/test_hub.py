@@ -1,0 +1,126 @@
+"""Models go to a hub and come back: a real client against a hub on this machine."""
+
+import json
+import os
+
+import pytest
+import torch
+from commands import run_python
+from fake_hub import running_hub
+
+from reclf.config import RunConfig
+from reclf.data.tokenization import train_tokenizer
+from reclf.models.reclf import RECLF
+from reclf.runs.run import Run
+
+PUSH = """
+import sys
+from reclf import RECLF
+print(RECLF.from_pretrained(sys.argv[1]).push_to_hub(sys.argv[2]))
+"""
+FETCH = """
+import sys
+from reclf import RECLF
+try:
+    model = RECLF.from_pretrained(sys.argv[1], revision=sys.argv[2])
+except (OSError, ValueError) as error:
+    print(type(error).__name__, error)
+else:
+    model.save_pretrained(sys.argv[3])
+    print(model.read_from)
+"""
+
+
+@pytest.fixture
+def hub():
+    with running_hub() as hub:
+        yield hub
+
+
+@pytest.fixture
+def run(tmp_path, tiny):
+    """A finished run of a tiny model, with its card and a secret beside it."""
+    model = RECLF(tiny(), train_tokenizer(["left effusion", "no nodule"], 60))
+    run = Run(tmp_path / "first", RunConfig(model.config))
+    run.write_checkpoint("best", model.save_pretrained)
+    run.set_status("done")
+    run.write_card("It finds reports.", {"recall_at_5": 0.5})
+    (run.checkpoint("best") / "trainer.pt").write_bytes(b"a pickle")
+    return run
+
+
+@pytest.fixture
+def client(hub, tmp_path):
+    """Run a program as somebody with an empty cache and a token that may write."""
+    home = str(tmp_path / "home")
+
+    def start(code, *arguments, **variables):
+        own = {
+            "HF_ENDPOINT": hub.address, "HF_HOME": home, "HF_TOKEN": "hf_write",
+            "HF_HUB_OFFLINE": "0", "HF_HUB_DISABLE_PROGRESS_BARS": "1", "no_proxy": "127.0.0.1",
+        }  # fmt: skip
+        environment = os.environ | own | variables
+        return run_python(code, *map(str, arguments), env=environment, seconds=100).strip()
+
+    return start
+
+
+def test_a_model_is_pushed_with_its_card_and_fetched_by_commit(hub, client, run, tmp_path):
+    address = client(PUSH, run.checkpoint("best"), "lab/chest")
+    first = hub.heads["lab/chest"]
+    assert address == f"{hub.address}/lab/chest/commit/{first}"
+    files = hub.files["lab/chest", first]
+    assert {"config.json", "model.safetensors", "README.md", "image_tower/config.json"} <= {*files}
+    assert not [name for name in files if not name.endswith((".json", ".safetensors", ".md"))]
+    card = files["README.md"].decode()
+    assert "It finds reports." in card
+    assert 'RECLF.from_pretrained("lab/chest")' in card
+    assert "checkpoints/best" not in card
+
+    hub.commit("lab/chest", {"weights.bin": b"a pickle", "README.md": b"another card"})
+    for revision in (first, ""):
+        folder = tmp_path / f"copy{revision[:3]}"
+        cached = client(FETCH, "lab/chest", revision, folder)
+        assert cached.endswith(f"/snapshots/{revision or hub.heads['lab/chest']}")
+        assert not [name for name in os.listdir(cached) if name.endswith(".bin")]
+        mine = RECLF.from_pretrained(run.checkpoint("best")).state_dict()
+        theirs = RECLF.from_pretrained(folder).state_dict()
+        assert all(torch.equal(mine[name], theirs[name]) for name in mine)
+    # Without network the cache has it; what it does not have is one error that names it.
+    offline = {"HF_HUB_OFFLINE": "1"}
+    assert client(FETCH, "lab/chest", first, folder, **offline).endswith(f"/snapshots/{first}")
+    said = client(FETCH, "lab/other", "v1", folder, **offline)
+    assert said.startswith("FileNotFoundError lab/other is no folder, the hub gave nothing (HF_")
+    assert str(tmp_path / "home" / "hub") in said
+    assert "`hf download lab/other --revision v1 --local-dir FOLDER`" in said
+
+
+def test_what_a_hub_does_not_give_is_one_error(hub, client, run, tmp_path):
+    hub.commit("lab/empty", {"README.md": b"nothing"})
+    settings = json.loads((run.checkpoint("best") / "config.json").read_text())
+    code = json.dumps(settings | {"aggregator": "os:system"}).encode()
+    hub.commit("lab/code", {"config.json": code})
+    for name, revision, message in [
+        ("lab/gone", "", "FileNotFoundError lab/gone is no folder, the hub gave nothing (404"),
+        ("lab/empty", "f" * 40, "FileNotFoundError lab/empty is no folder, the hub gave nothing"),
+        ("lab/empty", "", "is not a RECLF checkpoint: config.json is missing"),
+        ("lab/code", "", "ValueError lab/code names code to import, os:system"),
+    ]:
+        said = client(FETCH, name, revision, tmp_path / "copy")
+        assert message in said
+        assert len(said.splitlines()) <= 2
+    code = PUSH.replace("print(", "try:\n  print(") + "except OSError as error: print(error)"
+    said = client(code, run.checkpoint("best"), "lab/chest", HF_TOKEN="hf_read")
+    assert said.startswith("lab/chest was not pushed: ")
+    assert "401 Unauthorized" in said
+    assert "`hf auth login`" in said
+    assert "lab/chest" not in hub.heads
+
+
+def test_a_folder_is_never_looked_up(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    for name in ("best", "./org/name", "runs/first/checkpoints/best"):
+        with pytest.raises(FileNotFoundError, match="is not a RECLF checkpoint"):
+            RECLF.from_pretrained(name)
+    with pytest.raises(FileNotFoundError, match=r"runs/first is no folder, .*HF_HUB_OFFLINE"):
+        RECLF.from_pretrained("runs/first")
