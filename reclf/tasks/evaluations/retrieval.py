@@ -1,10 +1,12 @@
 """Cross-modal retrieval by a run and its untrained baseline: see `reclf.tasks.retrieval`."""
 
+from dataclasses import dataclass
 from types import SimpleNamespace
 
 import numpy as np
 import torch
 
+from reclf.data.study import Study
 from reclf.models.inference import encode_images, encode_texts, score_all
 from reclf.models.recall import KS, Ranks, ranks_of, recall_summary, report_keys
 from reclf.runs.notebook import check_parameters
@@ -48,6 +50,54 @@ def open_task(p: SimpleNamespace) -> TaskRun:
     return TaskRun.open(p)
 
 
+@dataclass(frozen=True)
+class _Gallery:
+    """Studies that are query and candidate.
+
+    Attributes:
+        keys: int (n,), equal where two reports have the same words.
+        names: of the labels.
+        labels: float (n, names), NaN for no information.
+        classes: int (n,), see `class_keys`; -1 where no label is known.
+    """
+
+    studies: list[Study]
+    keys: np.ndarray
+    names: list[str]
+    labels: np.ndarray
+    classes: np.ndarray
+
+    @property
+    def right_answers(self) -> np.ndarray:
+        """int (n,): how many candidates have the report of the query."""
+        _, group = np.unique(self.keys, return_inverse=True)
+        return np.bincount(group)[group]
+
+    def per_label(self, values: np.ndarray) -> dict[str, float]:
+        """The mean of values (n,) over the studies with each label."""
+        with_label = self.labels == 1
+        return {
+            name: float(values[with_label[:, c]].mean())
+            for c, name in enumerate(self.names)
+            if with_label[:, c].any()
+        }
+
+
+def _read_gallery(task_run: TaskRun, p: SimpleNamespace) -> _Gallery:
+    studies = task_run.gallery(p.studies)
+    keys = report_keys([study.report for study in studies])
+    names = list(dict.fromkeys(name for study in studies for name in study.labels))
+    labels = label_matrix(studies, names)
+    classes = class_keys(labels) if names else np.full(len(studies), -1)
+    if p.metric == "precision" and p.k > (known := int((classes >= 0).sum())):
+        raise ValueError(
+            f"precision@{p.k} by class needs {p.k} studies with labels or more, and {known} of "
+            f"the {len(studies)} of {task_run.name!r} have any: take a smaller k, or more studies "
+            "(-p studies 0), or report recall, which needs no labels (-p metric recall)"
+        )
+    return _Gallery(studies, keys, names, labels, classes)
+
+
 def evaluate(task_run: TaskRun, p: SimpleNamespace) -> Evaluation:
     """Rank the gallery by the global vectors, a shortlist of each query by the combined score, and
     where the gallery is small enough every pair by it: what the shortlist loses.
@@ -60,27 +110,14 @@ def evaluate(task_run: TaskRun, p: SimpleNamespace) -> Evaluation:
         ValueError: a study has no report; precision is asked for of studies without labels, or at
             a k above their number.
     """
-    studies = task_run.gallery(p.studies)
-    keys = report_keys([study.report for study in studies])
-    _, group = np.unique(keys, return_inverse=True)
-    right_answers = np.bincount(group)[group]
-    names = list(dict.fromkeys(name for study in studies for name in study.labels))
-    labels = label_matrix(studies, names)
-    classes = class_keys(labels) if names else np.full(len(studies), -1)
+    gallery = _read_gallery(task_run, p)
+    studies, keys, classes = gallery.studies, gallery.keys, gallery.classes
     with_class = np.flatnonzero(classes >= 0)
-    if p.metric == "precision" and p.k > len(with_class):
-        raise ValueError(
-            f"precision@{p.k} by class needs {p.k} studies with labels or more, and "
-            f"{len(with_class)} of the {len(studies)} of {task_run.name!r} have any: take a "
-            "smaller k, or more studies (-p studies 0), or report recall, which needs no labels "
-            "(-p metric recall)"
-        )
     ks, precision_ks = sorted({*KS, p.k}), sorted({*PRECISION_KS, p.k})
     ranks: dict[tuple[str, str], Ranks] = {}
     precise: dict[tuple[str, str], Precision] = {}
-    for who, model in reversed(
-        task_run.models.items()
-    ):  # whose features are kept: the trained one's
+    for who in ("random", "trained"):  # the features of the last one are kept
+        model = task_run.models[who]
         images = encode_images(model, studies, progress=f"images, {who}")
         texts = encode_texts(model, [study.report for study in studies])
         vectors = unit_vectors(images.global_embedding), unit_vectors(texts.global_embedding)
@@ -112,10 +149,10 @@ def evaluate(task_run: TaskRun, p: SimpleNamespace) -> Evaluation:
                 for k in found
             }
     recall = {
-        ", ".join(key): recall_summary(rank, right_answers, ks, p.seed)
+        ", ".join(key): recall_summary(rank, gallery.right_answers, ks, p.seed)
         for key, rank in ranks.items()
     }
-    named = class_names(labels[with_class], names)
+    named = class_names(gallery.labels[with_class], gallery.names)
     precision = {
         ", ".join(key): precision_summary(found, classes[with_class], named, p.seed)
         for key, found in precise.items()
@@ -127,12 +164,7 @@ def evaluate(task_run: TaskRun, p: SimpleNamespace) -> Evaluation:
         for who in ("trained", "random")
     )
     if p.metric == "recall":
-        hits = ranks["trained", "shortlist"].hits(p.k).mean(0)
-        mine["per_class"] = {
-            name: float(hits[labels[:, c] == 1].mean())
-            for c, name in enumerate(names)
-            if (labels[:, c] == 1).any()
-        }
+        mine["per_class"] = gallery.per_label(ranks["trained", "shortlist"].hits(p.k).mean(0))
     by = {"recall": "identity", "precision": "class"}[p.metric]
     protocol = task_run.protocol(
         [study.study_id for study in studies],
