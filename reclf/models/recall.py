@@ -106,7 +106,7 @@ def recall_summary(
         hits = ranks.hits(k)
         table[f"recall_at_{k}"] = {
             "value": float(hits.mean()),
-            "interval": list(bootstrap_interval(hits.mean(0), seed=seed)),
+            "interval": bootstrap_interval(hits.mean(0), seed=seed),
             "image_to_report": float(hits[0].mean()),
             "report_to_image": float(hits[1].mean()),
             "chance": float(recall_chance(right_answers, n, k).mean()),

@@ -11,6 +11,9 @@ from collections.abc import Callable, Iterator, Mapping
 import numpy as np
 
 RESAMPLES = 2000
+FEWEST = 2  # studies with an interval
+
+Interval = tuple[float, float]
 
 
 def resample(n: int, seed: int = 0, resamples: int = RESAMPLES) -> Iterator[np.ndarray]:
@@ -27,11 +30,18 @@ def resample_weights(n: int, seed: int = 0, resamples: int = RESAMPLES) -> np.nd
     return np.array([np.bincount(rows, minlength=n) for rows in resample(n, seed, resamples)])
 
 
-def percentiles(values: np.ndarray, level: float = 0.95) -> tuple[float, float]:
-    """Lower and upper end of the middle `level` of values (resamples,); NaN is left out."""
+def percentiles(values: np.ndarray, n: int, level: float = 0.95) -> Interval | None:
+    """Lower and upper end of the middle `level` of values (resamples,); NaN is left out.
+
+    Args:
+        n: studies that say something. One alone is drawn again and again: it has no interval.
+
+    Returns:
+        None where n is below 2, or no resample has a value.
+    """
     known = values[~np.isnan(values)]
-    if len(known) == 0:
-        return float("nan"), float("nan")
+    if n < FEWEST or len(known) == 0:
+        return None
     tail = (1 - level) / 2
     lower, upper = np.quantile(known, [tail, 1 - tail])
     return float(lower), float(upper)
@@ -44,7 +54,7 @@ def bootstrap_interval(
     seed: int = 0,
     resamples: int = RESAMPLES,
     level: float = 0.95,
-) -> tuple[float, float]:
+) -> Interval | None:
     """Percentile bootstrap interval of a statistic over the first axis.
 
     Args:
@@ -53,14 +63,16 @@ def bootstrap_interval(
         statistic: returns a number; NaN results (a resample with one class only) are left out.
 
     Returns:
-        Lower and upper end.
+        Lower and upper end; None where fewer than two rows hold anything but NaN, or `statistic`
+        has no value.
     """
     arrays = values if isinstance(values, Mapping) else {"": values}
     counts = {len(array) for array in arrays.values()}
     if len(counts) != 1 or 0 in counts:
         raise ValueError(f"values must have one length above 0, got lengths {sorted(counts)}")
+    known = [~np.isnan(array).reshape(len(array), -1).all(1) for array in arrays.values()]
     results = []
     for rows in resample(counts.pop(), seed, resamples):
         drawn = {name: array[rows] for name, array in arrays.items()}
         results.append(statistic(drawn[""]) if "" in drawn else statistic(**drawn))
-    return percentiles(np.asarray(results, dtype=float), level)
+    return percentiles(np.asarray(results, dtype=float), int(np.all(known, axis=0).sum()), level)

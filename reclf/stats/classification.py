@@ -6,7 +6,7 @@ of a bootstrap.
 
 import numpy as np
 
-from .bootstrap import percentiles, resample_weights
+from .bootstrap import Interval, percentiles, resample_weights
 
 
 def auroc(labels: np.ndarray, scores: np.ndarray) -> float:
@@ -41,13 +41,14 @@ def macro_auroc_interval(
     seed: int = 0,
     resamples: int = 1000,
     level: float = 0.95,
-) -> tuple[float, float]:
+) -> Interval | None:
     """`bootstrap_interval` of `macro_auroc`, number for number, some hundred times faster.
 
     A resample is a weight per study, so the scores are sorted once.
     """
     weights = resample_weights(len(labels), seed, resamples)
-    return percentiles(resampled_macro_auroc(labels, scores, weights), level)
+    known = int((~np.isnan(labels)).any(1).sum())
+    return percentiles(resampled_macro_auroc(labels, scores, weights), known, level)
 
 
 def resampled_macro_auroc(

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from .bootstrap import percentiles, resample_weights
+from .bootstrap import Interval, percentiles, resample_weights
 from .estimate import Estimate
 
 
@@ -73,13 +73,13 @@ class StudyRatio:
         with np.errstate(invalid="ignore"):
             return (weights @ self.total) / (weights @ self.count)
 
-    def interval(self, seed: int = 0) -> tuple[float, float]:
+    def interval(self, seed: int = 0) -> Interval | None:
         """95 % percentile interval over the resamples: what `bootstrap_interval` gives."""
-        return percentiles(self.resampled(seed))
+        return percentiles(self.resampled(seed), self.n)
 
     def estimate(self, seed: int = 0) -> Estimate:
         """Value, interval and n."""
-        return Estimate(self.value, self.interval(seed) if self.n else None, self.n)
+        return Estimate(self.value, self.interval(seed), self.n)
 
     def result(self, seed: int = 0) -> dict[str, Any]:
         """value, interval and n, as result files hold them; None where nothing is said."""

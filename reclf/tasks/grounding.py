@@ -208,7 +208,7 @@ def grounding_result(
         ratio = StudyRatio.by_study(
             value, study
         )  # CNR of a mask that covers the whole image is NaN
-        results[name] = {"value": ratio.value, "interval": list(ratio.interval(seed))}
+        results[name] = {"value": ratio.value, "interval": ratio.interval(seed)}
     labels = np.array([item.label for item in items])
     classes = sorted({item.label for item in items})
     return {

@@ -157,12 +157,14 @@ def choice_result(
         truth, predicted: int (n,), numbers of the classes.
 
     Returns:
-        value, interval, n, chance (always the largest class), per_class (F1).
+        value, interval (None where only one class occurs), n, chance (always the largest class),
+        per_class (F1).
     """
     right = (predicted == truth).astype(float)
+    several = len(np.unique(truth)) > 1
     return {
         "value": float(right.mean()),
-        "interval": list(bootstrap_interval(right, seed=seed)),
+        "interval": bootstrap_interval(right, seed=seed) if several else None,
         "chance": float(np.bincount(truth).max() / len(right)),
         "n": len(right),
         "per_class": {names[c]: f1 for c, f1 in f1_per_class(truth, predicted).items()},
@@ -179,7 +181,7 @@ def label_result(
     """
     return {
         "value": macro_auroc(labels, scores),
-        "interval": list(macro_auroc_interval(labels, scores, seed=seed)),
+        "interval": macro_auroc_interval(labels, scores, seed=seed),
         "chance": 0.5,
         "n": len(labels),
         "per_class": {name: auroc(labels[:, c], scores[:, c]) for c, name in enumerate(names)},

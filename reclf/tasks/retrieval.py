@@ -89,7 +89,7 @@ def precision_summary(
     for k, values in found.items():
         table[f"precision_at_{k}"] = {
             "value": float(values.mean()),
-            "interval": list(bootstrap_interval(values.mean(0), seed=seed)),
+            "interval": bootstrap_interval(values.mean(0), seed=seed),
             "image_to_report": float(values[0].mean()),
             "report_to_image": float(values[1].mean()),
             "chance": float(shares.mean()),

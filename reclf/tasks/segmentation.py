@@ -277,7 +277,7 @@ def dice_result(
     marked = np.asarray(predicted.any((2, 3)))
     return {
         "value": mean_over_classes(dice),
-        "interval": list(bootstrap_interval(dice, mean_over_classes, seed=seed)),
+        "interval": bootstrap_interval(dice, mean_over_classes, seed=seed),
         "n": len(dice),
         "iou": mean_over_classes(iou),
         "per_class": dict(zip(test.names, _nanmean(dice), strict=True)),

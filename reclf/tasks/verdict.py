@@ -56,7 +56,7 @@ class _Claim:
     """What a model does if its number lies above a reference.
 
     Attributes:
-        found: value and interval.
+        found: value and interval; without one nothing is shown.
         reference: value, and interval where it is itself a measurement.
     """
 
@@ -68,8 +68,9 @@ class _Claim:
 
     @property
     def is_shown(self) -> bool:
-        highest = self.reference.get("interval", [self.reference["value"]])[-1]
-        return bool(self.found["interval"][0] > highest)
+        mine = self.found["interval"]
+        theirs = self.reference.get("interval", [self.reference["value"]])
+        return mine is not None and theirs is not None and bool(mine[0] > theirs[-1])
 
     def __str__(self) -> str:
         return (

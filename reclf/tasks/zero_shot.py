@@ -275,7 +275,7 @@ def class_result(
         counted = (labels == 1).sum(1) == 1
         truth, predicted = (labels[counted] == 1).argmax(1), scores[counted].argmax(1)
         classes = list(names)
-    nothing = {"value": float("nan"), "interval": [float("nan")] * 2, "chance": 1 / len(classes)}
+    nothing = {"value": float("nan"), "interval": None, "chance": 1 / len(classes)}
     if not counted.any():
         return nothing | {"n": 0, "per_class": {}}
 
@@ -285,10 +285,12 @@ def class_result(
     measure = {"accuracy": accuracy, "macro_f1": macro_f1}[metric]
     guesses = np.random.default_rng(seed).integers(0, len(classes), (50, len(truth)))
     both = {"truth": truth, "predicted": predicted}
-    interval = bootstrap_interval(both, measure, resamples=1000, seed=seed)
+    interval = None  # of studies of one class alone
+    if len(np.unique(truth)) > 1:
+        interval = bootstrap_interval(both, measure, resamples=1000, seed=seed)
     return {
         "value": float(measure(truth, predicted)),
-        "interval": list(interval),
+        "interval": interval,
         "chance": float(np.mean([measure(truth, guess) for guess in guesses])),
         "n": len(truth),
         "per_class": {classes[c]: f1 for c, f1 in f1_per_class(truth, predicted).items()},

@@ -12,7 +12,9 @@ from reclf.stats.tables import markdown, short
 
 def as_markdown(result: Mapping[str, Any]) -> str:
     """What results/pretrain.json says; empty cells are not known."""
-    recall = Estimate(result["recall_at_5"], tuple(result["recall_at_5_interval"]))
+    recall = Estimate.of(
+        {"value": result["recall_at_5"], "interval": result["recall_at_5_interval"]}
+    )
     chance = short(result["recall_at_5_chance"])
     rows = [
         (

@@ -113,8 +113,10 @@ def test_bootstrap_draws_arrays_together():
     assert low == high == 0.0
 
 
-def test_bootstrap_without_any_result_is_nan_and_without_values_an_error():
-    assert all(map(math.isnan, bootstrap_interval(np.full(4, math.nan), resamples=10)))
+def test_bootstrap_without_any_result_is_none_and_without_values_an_error():
+    assert bootstrap_interval(np.full(4, math.nan), resamples=10) is None
+    nothing = bootstrap_interval(np.arange(4.0), lambda values: math.nan, resamples=10)
+    assert nothing is None
     with pytest.raises(ValueError, match=r"got lengths \[2, 3\]"):
         bootstrap_interval({"a": np.zeros(2), "b": np.zeros(3)})
 
@@ -127,6 +129,33 @@ def test_the_fast_interval_of_auroc_is_the_plain_one_number_for_number(random):
     together = {"labels": labels, "scores": scores}
     plain = bootstrap_interval(together, macro_auroc, seed=2, resamples=120)
     assert macro_auroc_interval(labels, scores, seed=2, resamples=120) == pytest.approx(plain)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        np.array([0.7]), np.array([math.nan, 0.7, math.nan]),
+        np.array([[math.nan, math.nan], [0.7, math.nan]]),
+        {"a": np.array([1.0, 2.0, math.nan]), "b": np.array([math.nan, 2.0, 3.0])},
+    ],
+)  # fmt: skip
+def test_one_study_that_says_something_has_no_interval(values):
+    def first(*arrays, **named):
+        array = [*arrays, *named.values()][0]
+        return float(np.nan_to_num(array).max())
+
+    assert bootstrap_interval(values, first, resamples=50) is None
+    two = np.array([0.7, math.nan, 0.2])
+    low, high = bootstrap_interval(two, first, resamples=50)
+    assert low < high
+
+
+@pytest.mark.parametrize(
+    "labels", [[[1.0]], [[1.0, math.nan]], [[1.0], [1.0], [1.0]], [[math.nan], [0.0], [1.0]][:2]]
+)
+def test_auroc_of_one_study_or_of_one_class_has_no_interval(labels):
+    labels = np.array(labels)
+    assert macro_auroc_interval(labels, np.zeros(labels.shape), resamples=50) is None
 
 
 # -- classes ---------------------------------------------------------------------------------------

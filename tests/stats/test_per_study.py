@@ -51,6 +51,12 @@ def test_a_ratio_of_nothing_says_nothing():
     assert empty.result() == {"value": None, "interval": None, "n": 0}
 
 
+def test_a_ratio_of_one_study_has_a_value_and_no_interval():
+    one = StudyRatio.of(np.array([np.nan, 0.25, np.nan]))
+    assert one.result() == {"value": 0.25, "interval": None, "n": 1}
+    assert one.interval() is None
+
+
 def test_one_that_says_something_comes_with_interval_and_n(ratio):
     result = ratio.result(5)
     assert result["value"] == ratio.value

@@ -10,9 +10,11 @@ import torch
 from reclf.tasks.features import held_out, pooled_features
 from reclf.tasks.fine_tune import _loss, fine_tune
 from reclf.tasks.linear_probe import (
+    choice_result,
     first_part,
     ids_hash,
     is_exclusive,
+    label_result,
     linear_probe,
     stratified_order,
 )
@@ -109,6 +111,16 @@ def test_exclusive_classes_are_one_choice_with_accuracy():
     assert result["value"] > 0.9
     assert result["chance"] == np.bincount(sets[2][1].argmax(1)).max() / 90
     assert set(result["per_class"]) == set("abc")
+
+
+def test_one_study_or_one_class_has_a_value_and_no_interval():
+    right, wrong = np.array([1, 1, 1]), np.array([1, 0, 1])
+    assert choice_result(right, wrong, "ab")["interval"] is None
+    assert choice_result(right, wrong, "ab")["value"] == pytest.approx(2 / 3)
+    assert choice_result(right[:1], right[:1], "ab")["interval"] is None
+    assert choice_result(wrong, right, "ab")["interval"] is not None
+    labels = np.array([[1.0, 0.0]])
+    assert label_result(labels, labels, "ab")["interval"] is None
 
 
 def test_exclusive_means_one_and_known():

@@ -230,7 +230,7 @@ def test_a_run_with_a_pretrained_tower_has_its_initialization_as_a_row(model, tm
     run, tower = pretrained_run(model, tmp_path)
     given = parameters(
         run, train_split="train", val_split="val", train_studies=0, val_studies=0, studies=0,
-        epochs=1, fractions=[1.0], labels=["nodule"], fine_tune=False,
+        epochs=1, fractions=[1.0], labels=["nodule"], fine_tune=False, recipe="",
     )  # fmt: skip
     task_run = probe.open_task(given)
     assert set(task_run.models) == {"trained", "random", "start"}

@@ -12,6 +12,7 @@ from reclf import datasets
 from reclf.datasets import open_i
 from reclf.datasets.registry import load_dataset
 from reclf.models.inference import encode_images, encode_texts, score_all
+from reclf.stats.estimate import Estimate
 from reclf.tasks.zero_shot import (
     POLARITIES,
     SHIPPED,
@@ -164,6 +165,17 @@ def test_a_single_class_is_a_yes_or_no_at_zero():
     assert result["n"] == 3
     assert result["value"] == pytest.approx(2 / 3)
     assert set(result["per_class"]) == {"no Pneumonia", "Pneumonia"}
+
+
+@pytest.mark.parametrize("metric", ["accuracy", "macro_f1"])
+@pytest.mark.parametrize("rows", [1, 4])
+def test_one_study_or_one_class_has_a_value_and_no_interval(rows, metric):
+    labels, scores = np.array([[1.0, 0.0]] * rows), np.array([[2.0, 1.0]] * rows)
+    result = class_result(labels, scores, ["a", "b"], metric)
+    assert (result["value"], result["interval"], result["n"]) == (1.0, None, rows)
+    assert str(Estimate.of(result)) == "1.000"
+    both = class_result(np.eye(2)[[0, 1, 1]], np.eye(2)[[0, 1, 0]], ["a", "b"], metric)
+    assert both["interval"][0] < both["interval"][1]
 
 
 def test_no_study_with_one_class_gives_nan_and_not_an_error():
