@@ -17,8 +17,9 @@ from reclf.models.inference import encode_images
 from reclf.models.reclf import RECLF
 
 from .linear_probe import label_matrix, linear_probe
+from .prompt_sets import prompts_for
 from .retrieval import retrieval
-from .zero_shot import prompts_for, zero_shot
+from .zero_shot import zero_shot
 
 LABEL_POOL = 10_000  # of an endless training set, the pool of which 1 % is labeled
 PROBE_VALIDATION = 300  # other training studies that choose the probe's regularization

@@ -8,11 +8,8 @@ transductive), the mean of all prompts (CXR-CLIP), and one prompt (PRIOR). All a
 matrix of logits.
 """
 
-import json
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -32,10 +29,8 @@ from reclf.stats.bootstrap import bootstrap_interval
 from reclf.stats.classification import f1_per_class, macro_f1
 
 from .linear_probe import label_matrix, label_result
+from .prompt_sets import POLARITIES, Prompts
 
-POSITIVE = ("There is {name}.", "Findings consistent with {name}.", "{name} is present.")
-NEGATIVE = ("No {name}.", "There is no {name}.", "No evidence of {name}.")
-POLARITIES = ("positive", "negative")
 POOLINGS = {
     "mean": "mean of all prompts",
     "max": "maximum over sampled prompts",
@@ -45,92 +40,6 @@ POOLINGS = {
 SCORES = ("combined", "global", "local")
 RULES = ("difference", "positive")
 METRICS = ("auroc", "accuracy", "macro_f1")
-SHIPPED = Path(__file__).with_name("prompts")
-_SET_OF = {"mimic_cxr": "chexpert", "ms_cxr": "chexpert"}  # data sets with another one's labels
-
-Prompts = Mapping[str, Mapping[str, Sequence[str]]]
-
-
-def prompts_for(labels: Sequence[str]) -> dict[str, dict[str, list[str]]]:
-    """A prompt set from label names: name -> {"positive": [...], "negative": [...]}."""
-    return {
-        label: {
-            polarity: [template.format(name=label.replace("_", " ").lower()) for template in texts]
-            for polarity, texts in (("positive", POSITIVE), ("negative", NEGATIVE))
-        }
-        for label in labels
-    }
-
-
-def shipped_set(dataset: str) -> str:
-    """The shipped prompt set of a data set's labels; "labels" where there is none."""
-    name = _SET_OF.get(dataset, dataset)
-    return name if (SHIPPED / f"{name}.json").is_file() else "labels"
-
-
-def load_prompts(spec: str, labels: Sequence[str]) -> tuple[dict[str, dict[str, list[str]]], str]:
-    """The prompts of the labels under test.
-
-    Args:
-        spec: name of a shipped set, path of a JSON file {"classes": {name: {"positive": [...],
-            "negative": [...]}}}, or "labels" to make sentences from the label names.
-        labels: of the data set; matched with the classes whatever the case, spaces and underscores.
-
-    Returns:
-        The prompts by the data set's own label names (labels without prompts are not there), and
-        where they came from.
-
-    Raises:
-        ValueError: no such set, a class without both polarities, or no label has prompts.
-    """
-    if spec == "labels":
-        return prompts_for(labels), "sentences made from the label names"
-    path, classes = _read_set(spec)
-    by_key = {_key(name): prompt for name, prompt in classes.items()}
-    found = {label: by_key[_key(label)] for label in labels if _key(label) in by_key}
-    if not found:
-        raise ValueError(
-            f"no label has prompts in {path}: labels {', '.join(labels) or 'none'}; classes "
-            f"{', '.join(classes) or 'none'}"
-        )
-    return found, path.stem if path.parent == SHIPPED else str(spec)
-
-
-def check_prompts(spec: str, asked: Sequence[str]) -> None:
-    """Refuse a prompt set that cannot be read, or that lacks a label which was asked for by name;
-    arguments as for `load_prompts`."""
-    if spec == "labels":
-        return
-    path, classes = _read_set(spec)
-    lacking = [label for label in asked if _key(label) not in map(_key, classes)]
-    if lacking:
-        raise ValueError(
-            f"no prompts for {', '.join(lacking)} in {path}: its classes are {', '.join(classes)}. "
-            'Ask for these, or add prompts; "labels" makes sentences from the label names'
-        )
-
-
-def _read_set(spec: str) -> tuple[Path, dict[str, dict[str, list[str]]]]:
-    """Where a prompt set lies, and its classes."""
-    path = SHIPPED / f"{spec}.json"
-    if not path.is_file():
-        path = Path(spec).expanduser()
-    if not path.is_file():
-        known = ", ".join(sorted(p.stem for p in SHIPPED.glob("*.json")))
-        raise ValueError(
-            f"no prompt set {spec!r}: shipped are {known}; or give the path of a JSON file, or "
-            '"labels" to make sentences from the label names'
-        )
-    form = '{"classes": {name: {"positive": [...], "negative": [...]}}}'
-    try:
-        classes = dict(json.loads(path.read_text(encoding="utf-8"))["classes"])
-    except (ValueError, KeyError, TypeError) as error:
-        raise ValueError(f"{path} must be JSON like {form}: {error!r}") from error
-    for name, prompt in classes.items():
-        lacking = [polarity for polarity in POLARITIES if not prompt.get(polarity)]
-        if lacking:
-            raise ValueError(f"class {name!r} of {path} has no {' and no '.join(lacking)} prompts")
-    return path, classes
 
 
 @dataclass(frozen=True)
@@ -165,25 +74,34 @@ class PromptLogits:
         ):
             if value not in allowed:
                 raise ValueError(f"{name} must be one of {', '.join(allowed)}, got {value!r}")
-        generator = np.random.default_rng(seed)
+        drawn = self.drawn(sampled, seed)
         pooled = {}
         for polarity in POLARITIES:
-            lists = [prompt[polarity] for prompt in self.columns.values()]
-            count = min(sampled, *(len(columns) for columns in lists))
             parts = []
-            for columns in lists:
-                if pooling == "one":
-                    chosen = columns[:1]
-                elif pooling == "mean":
-                    chosen = columns
-                else:
-                    chosen = list(generator.choice(columns, count, replace=False))
+            for name, prompt in self.columns.items():
+                chosen = prompt[polarity]
+                if pooling.startswith("max"):
+                    chosen = drawn[name][polarity]
+                elif pooling == "one":
+                    chosen = chosen[:1]
                 values = self.logits[score][:, chosen]
                 parts.append(values.max(1) if pooling.startswith("max") else values.mean(1))
             pooled[polarity] = np.stack(parts, axis=1)
             if pooling == "max_z":
                 pooled[polarity] = _z_normalize(pooled[polarity])
         return pooled["positive"] - (pooled["negative"] if rule == "difference" else 0)
+
+    def drawn(self, sampled: int, seed: int) -> dict[str, dict[str, list[int]]]:
+        """Columns for the maximum: equally many of each class, as in `class_scores`."""
+        generator = np.random.default_rng(seed)
+        found: dict[str, dict[str, list[int]]] = {name: {} for name in self.columns}
+        for polarity in POLARITIES:
+            lists = {name: prompt[polarity] for name, prompt in self.columns.items()}
+            count = min(sampled, *map(len, lists.values()))
+            for name, columns in lists.items():
+                chosen = generator.choice(columns, count, replace=False)
+                found[name][polarity] = [int(k) for k in chosen]
+        return found
 
 
 def score_prompts(
@@ -344,7 +262,3 @@ def zero_shot(
 def _z_normalize(scores: np.ndarray) -> np.ndarray:
     deviation = scores.std(0)
     return (scores - scores.mean(0)) / np.where(deviation == 0, 1, deviation)
-
-
-def _key(name: str) -> str:
-    return re.sub(r"[^a-z0-9]", "", name.lower())

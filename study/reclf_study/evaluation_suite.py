@@ -27,8 +27,9 @@ from reclf.runs.files import write_atomically
 from reclf.stats.per_study import StudyRatio
 from reclf.tasks.linear_probe import label_matrix, probe_scores
 from reclf.tasks.overview import few_labeled
+from reclf.tasks.prompt_sets import prompts_for
 from reclf.tasks.results import RENAMED, short_hash
-from reclf.tasks.zero_shot import prompts_for, score_prompts
+from reclf.tasks.zero_shot import score_prompts
 
 from .relation_benchmark import BenchmarkData, benchmark, recall_ratios, word_frequency, word_ratios
 from .seeds import Ranking

@@ -90,7 +90,7 @@ def test_a_choice_that_does_not_exist_stops_in_the_first_cell(
     ],
 )
 def test_a_file_of_prompts_is_read_in_the_first_cell(content, message, tmp_path):
-    from reclf.tasks.zero_shot import check_prompts
+    from reclf.tasks.prompt_sets import check_prompts
 
     path = tmp_path / "prompts.json"
     path.write_text(content)

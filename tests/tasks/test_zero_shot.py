@@ -13,16 +13,13 @@ from reclf.datasets import open_i
 from reclf.datasets.registry import load_dataset
 from reclf.models.inference import encode_images, encode_texts, score_all
 from reclf.stats.estimate import Estimate
+from reclf.tasks.prompt_sets import POLARITIES, SHIPPED, load_prompts, shipped_set
 from reclf.tasks.zero_shot import (
-    POLARITIES,
-    SHIPPED,
     PromptLogits,
     class_result,
     evaluate,
-    load_prompts,
     score_prompts,
     score_studies,
-    shipped_set,
     zero_shot,
 )
 
@@ -43,7 +40,7 @@ def test_shipped_sets_have_distinct_prompts_of_both_polarities(path):
     content = json.loads(path.read_text(encoding="utf-8"))
     assert content["name"] == path.stem
     assert content["note"]
-    for prompt in content["classes"].values():
+    for prompt in load_prompts(path.stem, list(content["classes"]))[0].values():
         assert set(prompt) == set(POLARITIES)
         texts = [text for polarity in POLARITIES for text in prompt[polarity]]
         assert len(texts) == len(set(texts))
@@ -128,6 +125,9 @@ def test_the_maximum_is_over_equally_many_sampled_prompts(prompted):
     np.testing.assert_allclose(found[:, 0], x[:, :2].max(1))
     pairs = [x[:, pair].max(1) for pair in ([4, 5], [4, 6], [5, 6])]  # 2 of the 3, as "a" has
     assert any(np.allclose(found[:, 1], pair) for pair in pairs)
+    drawn = prompted.drawn(5, seed=0)
+    assert {name: len(prompt["positive"]) for name, prompt in drawn.items()} == {"a": 2, "b": 2}
+    np.testing.assert_array_equal(found[:, 1], x[:, drawn["b"]["positive"]].max(1))
 
 
 def test_z_normalisation_is_over_the_test_set_and_so_depends_on_it(prompted):

@@ -4,10 +4,12 @@ parameters --open_task--> TaskRun --score every study with every prompt--> logit
     --each pooling and score--> table, and the reported value with that of the baseline
 """
 
+from itertools import chain
 from types import SimpleNamespace
 from typing import Any
 
 from reclf.runs.notebook import check_parameters
+from reclf.tasks.prompt_sets import check_prompts, load_prompts, shipped_set
 from reclf.tasks.results import format_value
 from reclf.tasks.task_run import TaskRun
 from reclf.tasks.zero_shot import (
@@ -15,10 +17,7 @@ from reclf.tasks.zero_shot import (
     POOLINGS,
     RULES,
     SCORES,
-    check_prompts,
-    load_prompts,
     score_studies,
-    shipped_set,
 )
 from reclf.tasks.zero_shot import evaluate as measure
 
@@ -52,7 +51,8 @@ def evaluate(task_run: TaskRun, p: SimpleNamespace) -> Evaluation:
         all poolings and scores) and reported (model -> metric -> result).
     """
     labels = task_run.choose_labels(p.labels)
-    prompts, source = load_prompts(p.prompts or shipped_set(task_run.loader), labels)
+    spec = p.prompts or shipped_set(task_run.loader)
+    prompts, source = load_prompts(spec, labels, p.sampled, p.seed)
     without = sorted(set(labels) - set(prompts))
     studies = task_run.read(p.studies)
     prompted, truth, ids = score_studies(task_run.models, studies, prompts, progress="studies")
@@ -103,6 +103,13 @@ def evaluate(task_run: TaskRun, p: SimpleNamespace) -> Evaluation:
         rule_for_accuracy=choice_rule,
         normalization="z over the test set" if p.pooling == "max_z" else "none",
     )
+    if p.pooling.startswith("max"):
+        drawn = prompted["trained"].drawn(p.sampled, p.seed)
+        texts = [text for prompt in prompts.values() for text in chain(*prompt.values())]
+        protocol["prompts_drawn"] = {
+            name: {polarity: [texts[k] for k in columns] for polarity, columns in of_class.items()}
+            for name, of_class in drawn.items()
+        }
     shown = SimpleNamespace(
         prompts=prompts, source=source, without=without, labels=truth, rows=rows, reported=reported
     )
