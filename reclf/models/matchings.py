@@ -8,9 +8,10 @@ all come through `LocalMatchings`.
 Shape letters: A = images (or image-report pairs), M = words that meet each image (W of each of C
 reports), R = regions, D = embedding, S = matching dimension.
 
-Sources: word-region attention after GLoRIA (Huang et al., ICCV 2021) and SGRAF (Diao et al.,
-AAAI 2021); matching vectors after SGRAF's similarity vectors. RECLF's own equations are not
-public: that these are its local-matchings is our reconstruction.
+Sources: "words_then_regions" is the attention of GLoRIA (Huang et al., ICCV 2021). "cosine" is
+ours: SGRAF (Diao et al., AAAI 2021) takes that of SCAN, whose cosines are clipped and normed over
+the words before they are scaled. Matching vectors are SGRAF's similarity vectors. That these are
+RECLF's local-matchings is our reconstruction: of the paper we could read the abstract only.
 """
 
 import math
@@ -34,7 +35,7 @@ class LocalMatchings(nn.Module):
     Args:
         embed_dim: D.
         matching_dim: S.
-        attention: "cosine" (softmax over regions of scale * cosine), or "words_then_regions"
+        attention: "cosine" (ours: softmax over regions of scale * cosine), or "words_then_regions"
             (GLoRIA: dot products, softmax over the words of the report, times scale, softmax over
             regions).
         attention_scale: the multiplier at the start.

@@ -12,6 +12,10 @@ messages, read-out and depth, but have other edges: uniform (`srm_uniform`), giv
 of words in the text alone (`srm_distance_only`, the prior of `nearness` and `boundary`), or learned
 without that prior (`srm_no_prior`). RECLF in parallel may train IRM with a separate loss
 (`importance_loss`); `reclf_joint` does not.
+
+`log_sum_exp` pools word cosines as GLoRIA does, with the attention that all variants have. Only
+`gloria_score` changes more than the aggregator: it has GLoRIA's attention and its three scales. Its
+towers, data and global loss are those of the run, so it is GLoRIA's local score, and not GLoRIA.
 """
 
 from dataclasses import replace
@@ -38,7 +42,13 @@ class UniformSRM(SRM):
 _PLAIN_EDGES = {"nearness": 0.0, "boundary": 0.0, "overlap": 0.0}
 VARIANTS: dict[str, dict[str, Any]] = {
     "global": {"aggregator": "global"},
-    "gloria": {"aggregator": "gloria"},
+    "log_sum_exp": {"aggregator": "gloria"},
+    "gloria_score": {
+        "aggregator": "gloria",
+        "scale_in": 5.0,
+        "scale_out": 10.0,
+        "aggregate": "sum",
+    },
     "mean": {"aggregator": "mean", "include_global": False},
     "mean_global": {"aggregator": "mean", "include_global": True},
     "irm": {"aggregator": "irm"},
@@ -55,15 +65,25 @@ VARIANTS: dict[str, dict[str, Any]] = {
         "importance_loss": 0.0,  # its score is IRM's already
     },
 }
-# Names of version 0.1, in its result files and run folders.
+# Settings of the model that a variant changes beside its aggregator: GLoRIA's temp1 is the scale.
+ATTENTION: dict[str, dict[str, Any]] = {
+    "gloria_score": {
+        "attention": "words_then_regions",
+        "attention_scale": 4.0,
+        "learn_attention_scale": False,
+    }
+}
+# Older names, in result files and run folders; "gloria" never had GLoRIA's attention.
 RENAMED = {
+    "gloria": "log_sum_exp",
     "srm_blind": "srm_no_overlap",
     "srm_near": "srm_distance_only",
     "srm_level": "srm_no_prior",
 }
 TITLES = {
     "global": "global only",
-    "gloria": "GLoRIA",
+    "log_sum_exp": "log-sum-exp of word cosines",
+    "gloria_score": "GLoRIA's local score",
     "mean": "mean",
     "mean_global": "mean + global node",
     "irm": "IRM",
@@ -79,7 +99,7 @@ TITLES = {
 
 
 def title(name: str) -> str:
-    """A variant's name in tables; names of version 0.1 are known."""
+    """A variant's name in tables; older names are known."""
     return TITLES[RENAMED.get(name, name)]
 
 
@@ -87,7 +107,7 @@ def variant_config(name: str, config: RunConfig) -> RunConfig:
     """A run's settings with the aggregator of a variant.
 
     Options of the run's own aggregator that the variant's takes too (steps, read-out, norm) are
-    kept, so that variants differ in nothing else.
+    kept, so that variants differ in nothing else; but for ATTENTION.
 
     Raises:
         ValueError: unknown variant; the message lists the names.
@@ -97,7 +117,12 @@ def variant_config(name: str, config: RunConfig) -> RunConfig:
     own = dict(VARIANTS[name])
     aggregator = own.pop("aggregator")
     kept = options_for(aggregator, config.model.aggregator_options)
-    model = replace(config.model, aggregator=aggregator, aggregator_options=kept | own)
+    model = replace(
+        config.model,
+        aggregator=aggregator,
+        aggregator_options=kept | own,
+        **ATTENTION.get(name, {}),
+    )
     return replace(config, model=model)
 
 
@@ -128,7 +153,7 @@ def control_of(name: str, config: RunConfig) -> str:
     """
     if name == "global":
         raise ValueError("the global score alone is the last control; it has none itself")
-    if name in ("gloria", "mean", "mean_global"):
+    if name in ("log_sum_exp", "gloria_score", "mean", "mean_global"):
         return "global"
     return "mean_global" if reads_global(variant_config(name, config).model) else "mean"
 
@@ -151,6 +176,7 @@ def comparisons(names: list[str], config: RunConfig) -> list[tuple[str, str, str
         ("reclf_joint", "srm", "adding IRM to SRM (single loss)"),
         ("reclf_sequential", "reclf", "composition"),
         ("mean_global", "mean", "the global node"),
+        ("gloria_score", "log_sum_exp", "GLoRIA's attention"),
     ]
     known: dict[tuple[str, str], str] = {}
     for name, control, question in asked:

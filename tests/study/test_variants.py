@@ -9,12 +9,14 @@ from reclf.config import override, to_dict
 from reclf.models.relations import Pairs, make_aggregator
 from reclf.training.presets import make_config
 from reclf_study.variants import (
+    ATTENTION,
     TITLES,
     VARIANTS,
     comparisons,
     control_of,
     distinct_variants,
     reads_global,
+    title,
     variant_config,
 )
 
@@ -54,7 +56,8 @@ def test_a_variant_changes_its_aggregator_and_nothing_else(name, config):
     changed = to_dict(variant_config(name, config))
     before = to_dict(config)
     for values in (changed, before):
-        del values["model"]["aggregator"], values["model"]["aggregator_options"]
+        for setting in ("aggregator", "aggregator_options", *ATTENTION.get(name, ())):
+            del values["model"][setting]
     assert changed == before
     make(variant_config(name, config))  # its options fit
     assert name in TITLES
@@ -168,6 +171,22 @@ def test_comparisons_ask_each_pair_once_and_only_what_was_trained(config):
     ]
 
 
+def test_only_glorias_score_has_glorias_attention_and_scales(config):
+    changed = override(config, {"model.attention_scale": 3.0, "model.learn_attention_scale": True})
+    gloria, pooled = (
+        variant_config(name, changed).model for name in ("gloria_score", "log_sum_exp")
+    )
+    assert (gloria.attention, gloria.attention_scale) == ("words_then_regions", 4.0)  # temp1
+    assert not gloria.learn_attention_scale
+    made = make(variant_config("gloria_score", changed))
+    assert (made.scale_in, made.scale_out, made.aggregate) == (5.0, 10.0, "sum")  # temp2, temp3
+    assert (pooled.attention, pooled.attention_scale) == ("cosine", 3.0)
+    assert title("gloria") == title("log_sum_exp") == "log-sum-exp of word cosines"
+
+
 def test_an_unknown_variant_is_refused_with_the_names(config):
-    with pytest.raises(ValueError, match="unknown variant 'sgraf'; variants: global, gloria, mean"):
+    with pytest.raises(
+        ValueError,
+        match="unknown variant 'sgraf'; variants: global, log_sum_exp, gloria_score, mean",
+    ):
         variant_config("sgraf", config)

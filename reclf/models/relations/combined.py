@@ -4,7 +4,7 @@
                  matchings -> IRM -> score            mean of the two (SGRAF averages two models)
     sequential   matchings -> SRM -> refined matchings -> IRM -> score (ours)
 
-Which of the two the paper means is not public; both are one setting
+Which of the two the paper means we do not know, having read its abstract only; both are one setting
 (`model.aggregator_options.composition`). In parallel SRM alone can solve the contrast of the mean,
 which then teaches IRM little; SGRAF trains its two models each with a loss of its own.
 `importance_loss` gives IRM's score some of that, added to the joint loss (ours; LOG.md).
