@@ -36,7 +36,7 @@ from reclf.runs.training_patients import record_patients
 from reclf.training.loop import train
 from reclf.training.presets import PRESETS, derive, find_preset
 from reclf.training.processes import leave_processes
-from reclf.training.runtime import check_trackers, make_accelerator
+from reclf.training.runtime import SeparateProcesses, check_trackers, make_accelerator
 
 TOKENIZER_REPORTS = 2000  # of a data set that makes one at a time
 TOKENIZER_SAMPLE = 50_000  # of a data set that has them all
@@ -213,7 +213,7 @@ def main(arguments: list[str] | None = None) -> None:
         parser.error(str(error))
     try:
         pretrain(run, progress_bar=not given.quiet)
-    except (DataProblems, MissingSplit, ImageError, OtherResult) as error:
+    except (DataProblems, MissingSplit, ImageError, OtherResult, SeparateProcesses) as error:
         parser.exit(2, f"{parser.prog}: error: {error}\n")
     finally:
         leave_processes()

@@ -2,6 +2,7 @@
 
 import ctypes
 import json
+import os
 import resource
 import signal
 import threading
@@ -23,8 +24,14 @@ from reclf.models.reclf import RECLF
 from reclf.runs.device import choose_device, choose_precision
 from reclf.runs.run import Run
 
+# Processes that a launcher started. SLURM_NTASKS is no sign: a batch script has it too, and is one.
+STARTED = ("WORLD_SIZE", "SLURM_STEP_NUM_TASKS", "OMPI_COMM_WORLD_SIZE", "PMI_SIZE")
 # How a tracker calls the name of a run within its project, where it takes one.
 NAME_OF_RUN = {"wandb": "name", "trackio": "name", "mlflow": "run_name"}
+
+
+class SeparateProcesses(ValueError):
+    """A launcher started several processes that would train one by one in the same folder."""
 
 
 def make_accelerator(config: TrainConfig, folder: Path) -> Accelerator:
@@ -32,9 +39,10 @@ def make_accelerator(config: TrainConfig, folder: Path) -> Accelerator:
 
     Raises:
         ValueError: CUDA or fp16 was asked for and is not there.
+        SeparateProcesses: see there.
     """
     on_cpu = choose_device(config.device, "train.device") == "cpu"
-    return Accelerator(
+    accelerator = Accelerator(
         cpu=on_cpu,
         mixed_precision=choose_precision(config.precision, on_cpu),
         log_with=list(config.trackers) or None,  # an empty list warns
@@ -42,6 +50,15 @@ def make_accelerator(config: TrainConfig, folder: Path) -> Accelerator:
         # An aggregator may leave parts of the frame unused ("global" has no matchings).
         kwargs_handlers=[DistributedDataParallelKwargs(find_unused_parameters=True)],
     )
+    for name in STARTED:
+        count = os.environ.get(name, "")
+        if accelerator.num_processes == 1 and count.isdigit() and int(count) > 1:
+            raise SeparateProcesses(
+                f"{count} processes were started ({name}), and this one does not know of the "
+                f"others: each would train alone in {folder}. Add --multi_gpu to `accelerate "
+                f"launch`, or use torchrun; where each has a run folder of its own, unset {name}"
+            )
+    return accelerator
 
 
 def check_trackers(names: Sequence[str]) -> None:
