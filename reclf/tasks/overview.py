@@ -2,7 +2,8 @@
 
     best checkpoint, test split -> retrieval, zero-shot, linear probe -> results/pretrain.json
 
-The task notebooks measure each of these in full.
+The task notebooks measure each of these in full. The linear probe here is a quick one: it learns
+from at most 100 labeled studies, and 1 % of the labels in linear_probe.ipynb are other ones.
 """
 
 from collections.abc import Sequence
@@ -21,7 +22,7 @@ from .prompt_sets import prompts_for
 from .retrieval import retrieval
 from .zero_shot import zero_shot
 
-LABEL_POOL = 10_000  # of an endless training set, the pool of which 1 % is labeled
+LABEL_POOL = 10_000  # training studies of which a hundredth is labeled: 100 at most
 PROBE_VALIDATION = 300  # other training studies that choose the probe's regularization
 TEST_STUDIES = 1000
 
@@ -49,8 +50,8 @@ class Overview:
             "recall_at_5_chance": combined["recall_at_5"]["chance"],
             "n_gallery": combined["n"],
             "zero_shot_auroc": value(self.zero_shot),
-            "linear_probe_auroc_1pct": value(self.linear_probe),
-            "linear_probe_auroc_1pct_untrained": value(self.linear_probe_untrained),
+            "quick_linear_probe_auroc": value(self.linear_probe),
+            "quick_linear_probe_auroc_untrained": value(self.linear_probe_untrained),
         }
 
 
@@ -94,7 +95,8 @@ def overview(
 
 
 def few_labeled(train_set: Any, seed: int = 0) -> tuple[list[Study], list[Study]]:
-    """1 % of the training studies (of an endless set, of a pool), and others to choose a strength.
+    """Labeled studies, a hundredth of the training studies or of a pool of them, 100 at most, and
+    others to choose a strength.
 
     Args:
         seed: of their choice.

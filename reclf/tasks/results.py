@@ -1,4 +1,4 @@
-"""Result files of tasks: what each of them holds, as JSON can hold it, and names of version 0.1.
+"""Result files of tasks: what each of them holds, as JSON can hold it, and their earlier names.
 
 results/<task>-<data set>.json -> read_result -> the present names, whoever wrote it
 """
@@ -25,7 +25,9 @@ RENAMED = {
     "pointing_centre": "pointing_center",
     "cnr_centre": "cnr_center",
     "cnr_signed_centre": "cnr_signed_center",
-    "linear_probe_auroc_1pct_random": "linear_probe_auroc_1pct_untrained",
+    "linear_probe_auroc_1pct": "quick_linear_probe_auroc",
+    "linear_probe_auroc_1pct_random": "quick_linear_probe_auroc_untrained",
+    "linear_probe_auroc_1pct_untrained": "quick_linear_probe_auroc_untrained",
 }
 
 
@@ -45,7 +47,7 @@ def read_result(path: Path) -> Any:
 
 
 def present_names(value: Any) -> Any:
-    """A result in which the keys of version 0.1 have their present names, at any depth."""
+    """A result in which the keys of earlier versions have their present names, at any depth."""
     if isinstance(value, Mapping):
         return {RENAMED.get(name, name): present_names(item) for name, item in value.items()}
     return [present_names(item) for item in value] if isinstance(value, list) else value

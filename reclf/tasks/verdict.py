@@ -41,7 +41,9 @@ def verdict(results: Overview) -> str:
     if results.linear_probe is not None and results.linear_probe_untrained is not None:
         does = "has image features that predict findings better than the untrained baseline's"
         probes = results.linear_probe, results.linear_probe_untrained
-        claims.append(_Claim(does, f"linear probe, {auroc}", probes[0], "untrained", probes[1]))
+        claims.append(
+            _Claim(does, f"quick linear probe, {auroc}", probes[0], "untrained", probes[1])
+        )
     known = [claim for claim in claims if not np.isnan(claim.found["value"])]
     shown = [str(claim) for claim in known if claim.is_shown]
     open_ = [str(claim) for claim in known if not claim.is_shown]

@@ -40,7 +40,7 @@ ABLATION_MEASURES = {
     "recall_at_5_local": "recall@5, local score",
     "binding_accuracy_local": "minimal pairs: binding, local score",
     "zero_shot_auroc": "zero-shot, macro AUROC",
-    "linear_probe_auroc": "linear probe at 1 % labels, macro AUROC",
+    "linear_probe_auroc": "quick linear probe (at most 100 labeled studies), macro AUROC",
 }
 # What verdicts are given on; more of them would only be more chances to be lucky.
 VERDICT_MEASURES = (

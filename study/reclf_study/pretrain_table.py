@@ -25,9 +25,9 @@ def as_markdown(result: Mapping[str, Any]) -> str:
         ),
         ("the same by the global score alone", short(result["recall_at_5_global"]), "", chance),
         (
-            "linear probe at 1 % labels, macro AUROC",
-            short(result["linear_probe_auroc_1pct"]),
-            short(result["linear_probe_auroc_1pct_untrained"]),
+            "quick linear probe (at most 100 labeled studies), macro AUROC",
+            short(result["quick_linear_probe_auroc"]),
+            short(result["quick_linear_probe_auroc_untrained"]),
             short(0.5),
         ),
         ("zero-shot, macro AUROC", short(result["zero_shot_auroc"]), "", short(0.5)),

@@ -17,8 +17,8 @@ KEYS = {
     "recall_at_5_global",
     "recall_at_5_chance",
     "zero_shot_auroc",
-    "linear_probe_auroc_1pct",
-    "linear_probe_auroc_1pct_untrained",
+    "quick_linear_probe_auroc",
+    "quick_linear_probe_auroc_untrained",
     "train_seconds",
     "studies_per_second",
     "n_gallery",
@@ -51,7 +51,7 @@ def test_it_ends_with_results_and_a_model(finished):
     assert results.keys() >= KEYS
     assert results["n_gallery"] == 300
     assert results["recall_at_5_chance"] == pytest.approx(5 / 300, abs=1e-3)
-    assert 0 <= results["linear_probe_auroc_1pct"] <= 1
+    assert 0 <= results["quick_linear_probe_auroc"] <= 1
     assert not RECLF.from_pretrained(finished.checkpoint("best")).training
     (path,) = (finished.folder / "explanations").glob("*.npz")
     assert Explanation.load(path).words

@@ -153,7 +153,10 @@ def test_a_text_gets_the_tables_of_ablation_and_benchmark(tmp_path):
     assert written.count(as_markdown(RESULT)) == 2
     assert "| `step` | 2 | >= 2.3, **not met** |" in written
     assert "recall@5 of 300, mean of both directions | .800 [.750, .850] |  | .017 |" in written
-    assert "| linear probe at 1 % labels, macro AUROC | .900 | .600 | .500 |" in written
+    assert (
+        "| quick linear probe (at most 100 labeled studies), macro AUROC | .900 | .600 | .500 |"
+        in written
+    )
     assert "| zero-shot, macro AUROC |  |  | .500 |" in written
     assert "947 steps in 290 s, 104 studies/s." in written
 

@@ -30,7 +30,8 @@ def test_all_is_shown_where_intervals_lie_above_their_references():
         "score alone (recall@5 .900 [.880, .920], global .800 [.770, .830]); it recognizes "
         "findings from text prompts without labels (zero-shot macro AUROC .900 [.880, .920], "
         "chance .500); it has image features that predict findings better than the untrained "
-        "baseline's (linear probe, macro AUROC .900 [.880, .920], untrained .800 [.770, .830])."
+        "baseline's (quick linear probe, macro AUROC .900 [.880, .920], untrained .800 "
+        "[.770, .830])."
     )
 
 
