@@ -6,8 +6,10 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from torch.utils.data import Subset
 
 from reclf.config import RunConfig
+from reclf.data.read_ahead import ReadAhead
 from reclf.data.study import ImageError, Study
 from reclf.runs.in_threads import each
 
@@ -83,20 +85,21 @@ def readable(data: Any, indices: Sequence[int]) -> list[int]:
     return [index for index, found in zip(indices, reasons, strict=True) if not found]
 
 
-def read_studies(data: Any, indices: Sequence[int]) -> list[Study]:
-    """The studies of these indices that can be read, see `readable`."""
+def read_studies(data: Any, indices: Sequence[int], workers: int = 0) -> list[Study]:
+    """The studies of these indices that can be read, see `readable`; by worker processes, see
+    `ReadAhead`."""
     try:
-        return [data[index] for index in readable(data, indices)]
+        return list(ReadAhead(Subset(data, readable(data, indices)), workers))
     except ImageError as error:
         raise ImageError(f"{error}. {WAY_ON}") from error
 
 
-def gallery(dataset: Any, n: int) -> list[Study]:
+def gallery(dataset: Any, n: int, workers: int = 0) -> list[Study]:
     """Up to n studies: those a data set picks itself (`gallery(n)`), else evenly spaced ones."""
     if hasattr(dataset, "gallery"):
         return dataset.gallery(n)
     n = min(n, len(dataset))
-    return read_studies(dataset, [i * len(dataset) // n for i in range(n)])
+    return read_studies(dataset, [i * len(dataset) // n for i in range(n)], workers)
 
 
 def first_reports(data: Any, most: int) -> list[str]:

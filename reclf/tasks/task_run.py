@@ -231,7 +231,7 @@ class TaskRun:
     def gallery(self, n: int) -> list[Study]:
         """n studies for retrieval, distinct where the data set can tell; 0 takes all."""
         data = self.open_split()
-        return gallery(data, n or len(data))
+        return gallery(data, n or len(data), self.workers)
 
     def protocol(self, ids: Sequence[str], **choices: Any) -> dict[str, Any]:
         """Every choice that can move a number, the shared ones first.

@@ -374,6 +374,14 @@ def test_workers_read_the_same_studies_in_the_same_order(run, task_run):
     np.testing.assert_array_equal(mine.features["trained"], theirs.features["trained"])
 
 
+def test_workers_read_a_gallery_too(run, tmp_path):
+    given = {"dataset": "nih", "data_root": str(nih.write_tiny(tmp_path)), "split": "train"}
+    alone = TaskRun.open(parameters(run, **given)).gallery(3)
+    read = [s.study_id for s in TaskRun.open(parameters(run, **given, workers=1)).gallery(3)]
+    assert read == [study.study_id for study in alone]
+    assert len(set(read)) == 3
+
+
 def test_the_protocol_states_the_precision_of_the_encoders(task_run, monkeypatch):
     assert task_run.protocol([])["precision"] == "float32"
     monkeypatch.setattr("reclf.tasks.task_run.encoder_precision", lambda device: "bfloat16")
