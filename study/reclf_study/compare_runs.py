@@ -21,7 +21,13 @@ from reclf.stats.estimate import Estimate
 from reclf.tasks.results import read_result
 
 # Of a protocol: what the run is, not how it was evaluated.
-OF_THE_RUN = ("checkpoint_step", "checkpoint_hash", "trained_on")
+OF_THE_RUN = (
+    "checkpoint_step",
+    "checkpoint_hash",
+    "trained_on",
+    "initialization",
+    "patients_in_training",
+)
 NOT_STATED = "not stated"
 
 

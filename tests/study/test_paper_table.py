@@ -200,3 +200,13 @@ def test_the_figure_draws_every_number(monkeypatch, tmp_path):
     points = [line for line in left.get_lines() if line.get_marker() == "o"]
     assert [line.get_xdata()[0] for line in points] == pytest.approx([60, 70, 55])
     plt.close(figure)
+
+
+def test_patients_of_the_training_are_told_of_and_compare(monkeypatch, tmp_path):
+    seen = {"patients_in_training": "3 of 9"}
+    results = {"a": result_of(0.6, **seen), "b": result_of(0.7, patients_in_training="0 of 9")}
+    table = collected(monkeypatch, tmp_path, results)
+    assert table.notes["linear_probe"] == [
+        "a was trained on patients that linear_probe-phantom reports on: 3 of 9."
+    ]
+    assert table.entries["a", ONE].compares

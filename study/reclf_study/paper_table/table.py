@@ -207,6 +207,11 @@ def _add_column(
             )
         else:
             table.protocols.setdefault(column, records[0]["result"]["protocol"])
+        leak = records[0]["result"]["protocol"].get("patients_in_training") or "0 of"
+        if not leak.startswith("0 of"):
+            table.notes.setdefault(task, []).append(
+                f"{title} was trained on patients that {column} reports on: {leak}."
+            )
         names = {"trained": title}
         if shapes[title] not in have_baselines:
             have_baselines.add(shapes[title])
