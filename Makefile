@@ -11,8 +11,7 @@ READY := $(VENV)/.ready
 READY_DEV := $(VENV)/.ready-dev
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-# Threads that wait spin for microseconds and then sleep: spinning longer costs more than half of the
-# speed on a machine that does something else too, and not at all a sixth of it on an idle one.
+# As reclf itself sets it (reclf/__init__.py), for tests that load torch first.
 export GOMP_SPINCOUNT ?= 1000
 
 .PHONY: help install install-dev pretrain evaluate test lint format lab clean

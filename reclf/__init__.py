@@ -7,7 +7,12 @@ Names are imported when they are first used, so that `import reclf` takes no tim
 """
 
 import importlib
+import os
 from typing import Any
+
+# OpenMP's waiting threads spin for long by default: beside another busy process that costs half of
+# the speed, and more in small tasks (LOG.md). Read when torch is loaded, which comes after this.
+os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 
 _HOMES = {
     "Explanation": "explain",

@@ -232,6 +232,13 @@ def test_no_file_names_a_machine_or_a_registry():
     assert not lines
 
 
+@pytest.mark.parametrize(("given", "used"), [({}, "1000"), ({"GOMP_SPINCOUNT": "5"}, "5")])
+def test_waiting_threads_spin_briefly_unless_told_otherwise(given, used):
+    code = "import reclf, os, sys; print(os.environ['GOMP_SPINCOUNT'], 'torch' in sys.modules)"
+    mine = {name: value for name, value in os.environ.items() if name != "GOMP_SPINCOUNT"}
+    assert run_python(code, env={**mine, **given}).split() == [used, "False"]
+
+
 def test_importing_reclf_is_light():
     code = "import reclf, sys; print(sorted({m.split('.')[0] for m in sys.modules}))"
     loaded = run_python(code)

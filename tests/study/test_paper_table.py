@@ -11,7 +11,7 @@ from paper_suites import done_cells, make_runs, result_of, suite_of
 
 from reclf_study.paper_table import table as table_module
 from reclf_study.paper_table.figure import draw
-from reclf_study.paper_table.files import as_csv, as_json, as_markdown, write_all
+from reclf_study.paper_table.files import as_csv, as_json, as_markdown, read_table, write_all
 from reclf_study.paper_table.latex import as_latex, escape
 from reclf_study.paper_table.published import PublishedNumber
 from reclf_study.paper_table.table import Entry, Measure, collect
@@ -190,6 +190,7 @@ def test_all_files_are_written(monkeypatch, tmp_path):
     found = json.loads((tmp_path / "new" / "results" / "table.json").read_text())
     assert found["left_out"] == ["grounding-x: not done (1 of the cells)"]
     assert found["rows"]["a"]["numbers"][ONE.key]["value"] == 0.6
+    assert as_markdown(read_table(found)) == as_markdown(table)
 
 
 def test_the_figure_draws_every_number(monkeypatch, tmp_path):

@@ -5,7 +5,7 @@ PaperTable --> results/table.json, table.csv, table.tex, table.md; figures/<task
 
 import csv
 import io
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -71,10 +71,31 @@ def as_json(table: PaperTable, left_out: Iterable[str] = ()) -> dict[str, Any]:
             m.key: {row: text for row in table.rows if (text := table.standing(row, m))}
             for m in table.published
         },
-        "notes": [note for notes in table.notes.values() for note in notes],
+        "notes": table.notes,
         "left_out": list(left_out),
         "protocols": table.protocols,
     })  # fmt: skip
+
+
+def read_table(values: Mapping[str, Any]) -> PaperTable:
+    """The table of a table.json, without its published rows."""
+    measures = {
+        key: Measure(m["task"], m["data"], m["measure"], m["fraction"])
+        for key, m in values["columns"].items()
+    }
+    table = PaperTable(list(measures.values()), notes=values["notes"])
+    for key, m in measures.items():
+        if values["columns"][key]["chance"] is not None:
+            table.chance[m] = values["columns"][key]["chance"]
+    for row, content in values["rows"].items():
+        table.rows[row] = content["kind"]
+        for key, number in content["numbers"].items():
+            interval = number["interval"] and tuple(number["interval"])
+            seeds = tuple(number["seeds"])
+            table.entries[row, measures[key]] = Entry(
+                number["value"], seeds, interval, number["n"], number["compares"], number["best"]
+            )
+    return table
 
 
 def as_csv(table: PaperTable) -> str:

@@ -12,7 +12,9 @@ TASK_TITLES = {
     "grounding": "Phrase grounding",
 }
 MEASURE_TITLES = {"auroc": "AUROC", "accuracy": "accuracy", "macro_f1": "macro F1", "dice": "Dice",
-                  "pointing": "pointing game", "cnr": "CNR", "miou": "mIoU"}  # fmt: skip
+                  "dice_place_prior": "Dice of one mask for all", "pointing": "pointing game",
+                  "pointing_other_phrase": "the same by another phrase", "cnr": "CNR",
+                  "miou": "mIoU", "recall_at_5_global": "recall@5, global score"}  # fmt: skip
 OWN = ("train", "run", "encoder")  # kinds of rows that are no baseline
 PLAIN = ("cnr",)  # no share: printed as it is; all others in percent
 OTHER_PROTOCOL = "‡"

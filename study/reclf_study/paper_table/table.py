@@ -29,12 +29,13 @@ SHOWN = {
     "zero_shot": ("auroc", "accuracy", "macro_f1"),
     "linear_probe": ("auroc", "accuracy"),
     "fine_tune": ("auroc", "accuracy"),
-    "segmentation": ("dice",),
-    "segmentation_fine_tuned": ("dice",),
-    "retrieval": ("recall_at_1", "recall_at_5", "recall_at_10",
+    "segmentation": ("dice", "dice_place_prior"),
+    "segmentation_fine_tuned": ("dice", "dice_place_prior"),
+    "retrieval": ("recall_at_1", "recall_at_5", "recall_at_10", "recall_at_5_global",
                   "precision_at_1", "precision_at_5", "precision_at_10", "precision_at_100"),
-    "grounding": ("pointing", "cnr", "miou"),
+    "grounding": ("pointing", "pointing_other_phrase", "cnr", "miou"),
 }  # fmt: skip
+CONTROLS = ("dice_place_prior", "pointing_other_phrase")  # shown, and never best
 
 
 NAMED_SPLITS = ("5x200", "8x200")  # of which published numbers are no numbers of the whole
@@ -268,6 +269,8 @@ def _order_rows(table: PaperTable, suite: Suite) -> None:
 
 def _mark_best(table: PaperTable) -> None:
     for measure in table.measures:
+        if measure.measure in CONTROLS:
+            continue
         competing = {
             title: entry
             for title in table.rows
