@@ -170,9 +170,11 @@ class Cells:
 
     def _key(self, cell: Cell) -> str:
         """Changes with the question and with the checkpoint that is asked."""
+        column = self.suite.columns[cell.column]
         given = self.suite.parameters(cell.column)
-        given.pop("device")
-        asked = vars(task_parameters(self.suite.columns[cell.column].task, given))
+        # As the suite has it: a project that moved as a whole is asked nothing again.
+        given["data_root"] = self.suite.data[column.data].root
+        asked = vars(task_parameters(column.task, given))
         asked = {k: v for k, v in asked.items() if k not in ("run", "device", "workers")}
         path = _checkpoint(cell)
         digest = _digest(path, path.stat().st_mtime_ns, path.stat().st_size)

@@ -13,7 +13,7 @@ TASK_TITLES = {
 }
 MEASURE_TITLES = {"auroc": "AUROC", "accuracy": "accuracy", "macro_f1": "macro F1", "dice": "Dice",
                   "dice_place_prior": "Dice of one mask for all", "pointing": "pointing game",
-                  "pointing_other_phrase": "the same by another phrase", "cnr": "CNR",
+                  "pointing_other_phrase": "pointing game, another phrase", "cnr": "CNR",
                   "miou": "mIoU", "recall_at_5_global": "recall@5, global score"}  # fmt: skip
 OWN = ("train", "run", "encoder")  # kinds of rows that are no baseline
 PLAIN = ("cnr",)  # no share: printed as it is; all others in percent
