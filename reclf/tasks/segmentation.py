@@ -294,10 +294,11 @@ def mean_over_classes(values: np.ndarray) -> float:
     return float(_nanmean(means[:, None])[0])
 
 
-def marking_everything(test: Masks, empty: str = EMPTY_RULES[0]) -> float:
-    """Chance: the Dice of a prediction that marks every pixel, 2 p / (1 + p) for an area p."""
+def marking_all_or_nothing(test: Masks, empty: str = EMPTY_RULES[0]) -> float:
+    """Chance: the Dice of marking every pixel, 2 p / (1 + p) for an area p, or of marking none,
+    which is right where empty masks count one; the higher of the two."""
     everything = np.ones(tuple(test.truth.shape), dtype=bool)
-    return dice_result(everything, test, empty)["value"]
+    return max(dice_result(marked, test, empty)["value"] for marked in (everything, ~everything))
 
 
 def place_prior(train: Masks, test: Masks, empty: str = EMPTY_RULES[0]) -> float:

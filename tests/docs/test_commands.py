@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 from accelerate.commands.launch import launch_command_parser
 from commands import run_command
 from one_kernel import OneKernel
@@ -102,7 +103,8 @@ def clone(world, tmp_path, monkeypatch):
         shutil.copy(ROOT / name, tmp_path)
     (tmp_path / "installed").touch()  # newer than what says how
     for path in (*tmp_path.glob("notebooks/suites/*.yaml"), tmp_path / "my_suite.yaml"):
-        path.write_text(json.dumps(SUITE))  # JSON is YAML
+        own = yaml.safe_load(path.read_text()) if path.exists() else SUITE
+        path.write_text(json.dumps(SUITE | {"folder": own["folder"]}))  # JSON is YAML
     (tmp_path / "runs").mkdir()
     monkeypatch.chdir(tmp_path)
     return tmp_path

@@ -90,8 +90,8 @@ def test_six_data_sets_four_tasks_two_variants_two_seeds(folder):
         "retrieval-mimic_cxr",
     }  # fmt: skip
     rows = table["rows"]
-    assert list(rows) == ["RECLF, parallel", "mean", "untrained"]
-    for name in ("RECLF, parallel", "mean"):
+    assert list(rows) == ["RECLF", "mean of matchings", "untrained"]
+    for name in ("RECLF", "mean of matchings"):
         assert rows[name]["training"]["steps"] == [3, 3]
         assert rows[name]["numbers"].keys() == table["columns"].keys()
         for number in rows[name]["numbers"].values():

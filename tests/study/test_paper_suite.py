@@ -3,6 +3,7 @@
 import pytest
 from paper_suites import suite_of, write_suite
 
+from reclf_study.paper_table.__main__ import print_missing
 from reclf_study.paper_table.notebook_parameters import TASKS, task_parameters
 from reclf_study.paper_table.suite import make_suite, read_suite
 
@@ -54,7 +55,7 @@ def test_own_columns_merge_over_the_defaults_and_null_leaves_one_out():
 def test_a_grid_is_variants_by_seeds_with_one_setting_between_them():
     grid = {"variants": ["reclf", "mean"], "seeds": [3, 4], "overrides": {"train.max_steps": 2}}
     suite = make_suite({"data": {"phantom": {}}, "train": grid})
-    assert [row.title for row in suite.rows] == ["RECLF, parallel", "mean"]
+    assert [row.title for row in suite.rows] == ["RECLF", "mean of matchings"]
     runs = {run: config for row in suite.rows for run, config in row.configs.items()}
     assert list(runs) == ["reclf-seed3", "reclf-seed4", "mean-seed3", "mean-seed4"]
     assert runs["mean-seed4"].model.aggregator == "mean"
@@ -125,6 +126,19 @@ def test_parameters_are_those_of_the_notebook(task):
         task_parameters(task, {"studis": 3})
     with pytest.raises(ValueError, match="no name of a parameter"):
         task_parameters(task, {"studies; x": 3})
+
+
+def test_a_wrong_file_of_published_numbers_is_named_at_once(tmp_path):
+    (tmp_path / "mine.yaml").write_text("sources: {}")
+    with pytest.raises(ValueError, match=r"mine.yaml: 'tables' is missing"):
+        make_suite({**PHANTOM, "published": str(tmp_path / "mine.yaml")})
+
+
+def test_a_task_without_a_column_is_told_of(capsys):
+    suite = make_suite({**RUNS, "data": {"siim": "x"}, "tasks": ["zero_shot", "retrieval"]})
+    assert suite.without_columns == ("retrieval",)
+    print_missing(suite)
+    assert "retrieval has no default column on these data" in capsys.readouterr().out
 
 
 def test_further_runs_join_those_of_the_file(tmp_path):

@@ -12,11 +12,14 @@ from paper_suites import done_cells, make_runs, result_of, suite_of
 from reclf_study.paper_table import table as table_module
 from reclf_study.paper_table.figure import draw
 from reclf_study.paper_table.files import as_csv, as_json, as_markdown, read_table, write_all
-from reclf_study.paper_table.latex import as_latex, escape
+from reclf_study.paper_table.latex import _differences, as_latex, escape
 from reclf_study.paper_table.published import PublishedNumber
 from reclf_study.paper_table.table import Entry, Measure, collect
 
 ONE, ALL = (Measure("linear_probe", "phantom", "auroc", fraction) for fraction in (0.01, 1.0))
+
+
+DIFFERS = ("5 % other", "image size: not stated there")
 
 
 def collected(monkeypatch, folder, results, **values):
@@ -119,7 +122,7 @@ def published(monkeypatch):
 
     numbers = [number("A_1", 0.61), number("B", 0.75), number("A_1", 0.9, 1.0)]
     monkeypatch.setattr(table_module, "load_published", lambda path=None: numbers)
-    monkeypatch.setattr(table_module, "differing", lambda n, task, result: ["5 % other"])
+    monkeypatch.setattr(table_module, "differing", lambda n, task, result: list(DIFFERS))
 
 
 def test_published_rows_stand_beside_and_never_compete(monkeypatch, tmp_path, published):
@@ -130,7 +133,8 @@ def test_published_rows_stand_beside_and_never_compete(monkeypatch, tmp_path, pu
     assert r"B (S\&T)$^{1}$ & 75.0 &  \\" in text
     assert text.count(r"\textbf{") == 2
     assert r"\textbf{70.0} [60.0, 80.0]" in text
-    assert r"$^{1}$ Another protocol: 5 \% other." in text
+    assert r"$^{1}$ Differs: 5 \% other. Not stated there: image size." in text
+    assert r"quoted from. S\&T: Some \& Other, 2024" in text
     assert "B" in table.standing("b", ONE)
     assert table.standing("b", Measure("zero_shot", "phantom", "auroc")) == ""
     found = as_json(table)
@@ -201,6 +205,31 @@ def test_the_figure_draws_every_number(monkeypatch, tmp_path):
     points = [line for line in left.get_lines() if line.get_marker() == "o"]
     assert [line.get_xdata()[0] for line in points] == pytest.approx([60, 70, 55])
     plt.close(figure)
+
+
+def test_what_differs_names_the_data_where_it_is_not_all_of_them():
+    by_text = {"n: 5 there, 6 here": ["siim"], "prompts: not stated there": ["siim", "rsna"]}
+    assert _differences(by_text, {"siim", "rsna"}) == (
+        "Differs: n: 5 there, 6 here (siim). Not stated there: prompts"
+    )
+    assert _differences({}, {"siim"}) == ""
+
+
+def test_of_few_studies_nothing_is_bold(monkeypatch, tmp_path):
+    results = {"a": result_of(0.6, n=19), "b": result_of(0.7, n=19)}
+    table = collected(monkeypatch, tmp_path, results)
+    assert not any(entry.best for entry in table.entries.values())
+    assert "n = 19; of fewer than 20 studies nothing is bold." in as_markdown(table)
+
+
+def test_studies_that_chose_the_checkpoint_are_told_of(monkeypatch, tmp_path):
+    results = {"a": result_of(0.6, split="val"), "b": result_of(0.7, split="val")}
+    table = collected(monkeypatch, tmp_path, results)
+    said = "linear_probe-phantom reports on the studies that chose the checkpoint of a."
+    assert said in table.notes["linear_probe"]
+    results = {name: result_of(0.6, split="test") for name in "ab"}
+    (tmp_path / "other").mkdir()
+    assert not collected(monkeypatch, tmp_path / "other", results).notes
 
 
 def test_patients_of_the_training_are_told_of_and_compare(monkeypatch, tmp_path):

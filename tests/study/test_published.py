@@ -290,7 +290,7 @@ PROTOCOL = {
 def test_what_differs_in_a_fixed_order(numbers):
     number = find(numbers, G2D_4, "linear_probe", "G2D", "chexpert", "auroc", 1.0)
     assert differing(number, "linear_probe", {"n": 4003, "protocol": PROTOCOL}) == [
-        "pre-training data: 213,384 pairs there, mimic_cxr here",
+        "pre-training data: 213,384 pairs there, MIMIC-CXR here",
         "test studies: 202 there, 4,003 here",
         "image size: not stated there",
         "classifier: linear layer there, logistic regression here",
@@ -352,10 +352,10 @@ def test_choices_of_zero_shot_of_ours():
         assert ours("zero_shot", measure)["test_studies"] == metrics[measure]["n"]
     assert metrics["accuracy"]["n"] < metrics["auroc"]["n"]
     found = ours("zero_shot", prompt_set="nih", pooling="mean: mean of all prompts")
-    assert (found["prompts"], found["pooling"]) == ("all of set 'nih'", "mean")
+    assert (found["prompts"], found["pooling"]) == ("all of our set 'nih'", "mean")
     sampled = {"prompt_set": "nih", "pooling": "max_z: ...", "sampled_prompts": 7}
     found = ours("zero_shot", **sampled, normalization="z over the test set")
-    assert (found["prompts"], found["pooling"]) == ("7 a class of set 'nih'", "max")
+    assert (found["prompts"], found["pooling"]) == ("7 a class of our set 'nih'", "max")
     assert found["normalization"] == "z over the test set"
 
 

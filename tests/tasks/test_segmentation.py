@@ -15,7 +15,7 @@ from reclf.tasks.segmentation import (
     Segmenter,
     collect_masks,
     dice_result,
-    marking_everything,
+    marking_all_or_nothing,
     mean_over_classes,
     place_prior,
 )
@@ -187,7 +187,7 @@ def test_chance_and_the_prior_of_place():
     truth = np.zeros((4, 1, 2, 8), dtype=bool)
     truth[:, 0, :, :2] = True  # a quarter of every image
     data = make_masks(truth)
-    assert marking_everything(data) == pytest.approx(2 * 0.25 / 1.25)
+    assert marking_all_or_nothing(data) == pytest.approx(2 * 0.25 / 1.25)
     assert place_prior(data, data) == 1.0
     moved = truth.copy()
     moved[1:] = False

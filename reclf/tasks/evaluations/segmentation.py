@@ -19,7 +19,7 @@ from reclf.tasks.segmentation import (
     collect_masks,
     dice_result,
     known_dice,
-    marking_everything,
+    marking_all_or_nothing,
     mean_over_classes,
     place_prior,
 )
@@ -113,7 +113,7 @@ def evaluate(task_run: TaskRun, p: SimpleNamespace) -> Evaluation:
     result = {
         **best["trained"],
         "untrained_baseline": best["random"],
-        "chance": marking_everything(test, p.empty_masks),
+        "chance": marking_all_or_nothing(test, p.empty_masks),
         "place_prior": place_prior(train, test, p.empty_masks),
         "fractions": short,
     }

@@ -54,15 +54,19 @@ def main(arguments: list[str] | None = None) -> int:
     for problem in problems:
         print(problem, file=sys.stderr)
     if given.what != "cell":
+        for sentence in sentences(cells):
+            print(f"not in the table: {sentence}")
         for path in write_all(collect(cells), suite.folder, sentences(cells)):
             print(path)
     return int(bool(problems))
 
 
 def print_missing(suite: Suite) -> None:
-    """Name the data sources that are not there."""
+    """Name the data sources that are not there, and tasks that no source has a column of."""
     for name in suite.missing:
         print(f"left out: data source {name!r}, nothing in {suite.data[name].folder}")
+    for task in suite.without_columns:
+        print(f"left out: {task} has no default column on these data; name one under `columns`")
 
 
 def sentences(cells: Cells) -> list[str]:
@@ -70,7 +74,12 @@ def sentences(cells: Cells) -> list[str]:
     found: dict[str, int] = {}
     for cell in cells_left(cells):
         text = f"{cell.column}: data source {cell.lacks!r} is missing"
-        text = text if cell.lacks else f"{cell.column}: not done"
+        if not cell.lacks:
+            failure = cells.failure(cell)
+            text = f"{cell.column}: not done"
+            if failure.is_file():
+                last = failure.read_text(encoding="utf-8").strip().splitlines()[-1]
+                text = f"{cell.column}: failed, {last}"
         found[text] = found.get(text, 0) + 1
     return [f"{text} ({count} of the cells)" for text, count in found.items()]
 

@@ -6,6 +6,7 @@ result file --choices_of--> {"test_studies": 4003, "classifier": "logistic regre
 from collections.abc import Callable, Mapping
 from typing import Any
 
+_PUBLISHED_NAMES = {"mimic_cxr": "MIMIC-CXR"}  # data sets as sources call them
 _PROBES = ("linear_probe", "fine_tune")
 TASKS = (*_PROBES, "segmentation", "zero_shot", "retrieval", "grounding")
 # Choice -> its name for people, and the tasks in which it always counts; in others it counts where
@@ -52,7 +53,7 @@ def choices_of(task: str, result: Mapping[str, Any], measure: str = "") -> dict[
         split = "official valid"
     of_task = _OF_TASK.get(task.removesuffix("_fine_tuned"))
     found = {
-        "pretraining": p.get("trained_on"),
+        "pretraining": _PUBLISHED_NAMES.get(p.get("trained_on", ""), p.get("trained_on")),
         "release": options.get("version"),
         "test_split": split,
         "test_studies": result.get("metrics", {}).get(measure, result).get("n"),
@@ -89,7 +90,7 @@ def _zero_shot(result: _Json, p: _Json, measure: str) -> dict[str, Any]:
     pooling = p["pooling"].partition(":")[0]
     many = {"mean": "all", "one": "1 a class"}.get(pooling, f"{p['sampled_prompts']} a class")
     return {
-        "prompts": f"{many} of set {p['prompt_set']!r}",
+        "prompts": f"{many} of our set {p['prompt_set']!r}",
         "pooling": pooling.removesuffix("_z"),
         "normalization": p["normalization"],
         "decision": p["rule_for_accuracy"],

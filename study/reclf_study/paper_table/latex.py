@@ -19,9 +19,9 @@ _SPECIAL = {"\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": 
             "^": r"\textasciicircum{}", "<": r"\textless{}", ">": r"\textgreater{}"}  # fmt: skip
 _SYMBOLS = {"±": r"$\pm$", OTHER_PROTOCOL: r"$^{\ddagger}$"}
 _CAPTION = (
-    r"{}. Shares in percent. Mean $\pm$ standard deviation over seeds, or, of one seed, the value "
-    r"with its 95 \% interval over studies. Bold: the highest of the rows that share a protocol; "
-    r"published rows do not compete."
+    r"{}. Values in percent, CNR aside. Mean $\pm$ standard deviation over seeds, or, of one seed, "
+    r"the value with its 95 \% interval over studies. Bold: the highest of the rows that share a "
+    r"protocol; published rows do not compete."
 )
 
 
@@ -89,24 +89,44 @@ def _own_line(table: PaperTable, row: str, measures: list[Measure]) -> str:
 
 
 def _published(table: PaperTable, measures: list[Measure]) -> tuple[list[str], list[str]]:
-    """A row for every method of a source, and a note for every set of differences."""
+    """A row for every method of a source; a note for every set of differences, and the sources."""
     values: dict[tuple[str, str], dict[Measure, float]] = {}
-    differs: dict[tuple[str, str], dict[str, None]] = {}
+    differs: dict[tuple[str, str], dict[str, list[str]]] = {}
+    sources: dict[str, str] = {}
     for m in measures:
         for number, texts in table.published.get(m, ()):
             direction = number.choices.get("direction", "")
-            method = number.method, ", ".join(filter(None, (number.source, direction)))
-            values.setdefault(method, {})[m] = number.value
-            differs.setdefault(method, {}).update(dict.fromkeys(texts))
+            row = number.method, ", ".join(filter(None, (number.source, direction)))
+            values.setdefault(row, {})[m] = number.value
+            sources[number.source] = number.citation
+            for text in texts:
+                data = differs.setdefault(row, {}).setdefault(text, [])
+                data += [m.data] * (m.data not in data)
     marks: dict[str, int] = {}
     lines = []
-    for (name, source), by_measure in values.items():
-        title = f"{escape(name)} ({escape(source)})"
-        if text := "; ".join(differs[name, source]):
+    for row, by_measure in values.items():
+        title = f"{escape(row[0])} ({escape(row[1])})"
+        if text := _differences(differs.get(row, {}), {m.data for m in by_measure}):
             title += f"$^{{{marks.setdefault(text, len(marks) + 1)}}}$"
         lines.append(_line(title, [value_text(by_measure.get(m), m) for m in measures]))
-    notes = [f"$^{{{n}}}$ Another protocol: {escape(text)}." for text, n in marks.items()]
+    notes = [f"$^{{{n}}}$ {escape(text)}." for text, n in marks.items()]
+    if sources:
+        cited = "; ".join(f"{name}: {text}" for name, text in sources.items())
+        notes.append(escape(f"In parentheses, where a published number is quoted from. {cited}"))
     return lines, notes
+
+
+def _differences(by_text: dict[str, list[str]], data: set[str]) -> str:
+    """ "Differs: test studies: 202 there, 234 here (chexpert). Not stated: image size" """
+    known: list[str] = []
+    unknown: list[str] = []
+    for text, where in by_text.items():
+        on = "" if set(where) == data else f" ({', '.join(where)})"
+        name, is_silent, _ = text.partition(": not stated there")
+        (unknown if is_silent else known).append(f"{name if is_silent else text}{on}")
+    parts = [f"Differs: {'; '.join(known)}"] * bool(known)
+    parts += [f"Not stated there: {', '.join(unknown)}"] * bool(unknown)
+    return ". ".join(parts)
 
 
 def _line(title: str, cells: list[str]) -> str:

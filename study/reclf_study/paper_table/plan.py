@@ -25,6 +25,7 @@ from .notebook_parameters import task_parameters
 FILMS_PER_SECOND = 50  # read and encoded by two models, on two CPU cores: assumed
 STEP_SECONDS = 0.2  # of the decoder of a segmentation: assumed
 TRAINING_BYTES = 16  # a parameter: two checkpoints of 4, and the optimizer's two moments
+LONGEST = 400  # characters of a reason
 SIZES = {"split": "studies", "train_split": "train_studies", "val_split": "val_studies"}
 
 
@@ -52,16 +53,22 @@ def plan(cells: Cells) -> list[PlannedCell]:
 def as_text(planned: Sequence[PlannedCell]) -> str:
     """A table of all cells in Markdown, and the sums below it."""
     rows = [
-        (one.cell.name, one.state, _hours(one.seconds), _size(one.megabytes)) for one in planned
+        (one.cell.name, one.state, _hours(one.seconds), _size(one.megabytes))
+        if one.state == "to do"
+        else (one.cell.name, one.state, "", "")
+        for one in planned
     ]
     todo = [one for one in planned if one.state == "to do"]
     unknown = sum(one.seconds is None or one.megabytes is None for one in todo)
     seconds = sum(one.seconds or 0 for one in todo)
     megabytes = sum(one.megabytes or 0 for one in todo)
     states = [one.state for one in planned]
-    left = len(states) - states.count("done") - len(todo)
+    left, wrong = (
+        sum(s.startswith(word) for s in states) for word in ("left out", "cannot be done")
+    )
     text = (
-        f"{len(planned)} cells: {states.count('done')} done, {len(todo)} to do, {left} left out. "
+        f"{len(planned)} cells: {states.count('done')} done, {len(todo)} to do, {left} left out, "
+        f"{wrong} that cannot be done. "
         f"To do: about {_hours(seconds)} one after the other, {_size(megabytes)}"
     )
     if unknown:
@@ -92,8 +99,8 @@ def _planned(cells: Cells, cell: Cell, films: "_Films") -> PlannedCell:
     try:
         guess = films.seconds(cells, cell)
     except Exception as error:  # whatever a data set has to say of itself
-        first = str(error).strip().partition("\n")[0]
-        return PlannedCell(cell, f"cannot be done: {first}")
+        text = " ".join(str(error).split())
+        return PlannedCell(cell, f"cannot be done: {text[:LONGEST]}")
     return PlannedCell(cell, "to do", guess if seconds is None else seconds, 0.0)
 
 

@@ -16,7 +16,9 @@ from statistics import fmean, stdev
 from typing import Any
 
 from reclf.config import ModelConfig
+from reclf.runs.notebook import resolve
 from reclf.runs.run import Run
+from reclf.stats.estimate import FEWEST_STUDIES
 from reclf.tasks.scoreboard import Line, lines_of
 from reclf_study.compare_runs import disagreements, flat
 
@@ -66,7 +68,8 @@ class Entry:
         interval: over studies, of a single seed; None with several seeds, or where it is not known.
         n: studies of the smallest seed.
         compares: whether its protocol is that of the column.
-        best: whether it is the highest of those that compare, and one of them is lower.
+        best: whether it is the highest of those that compare, one of them is lower, and there are
+            at least FEWEST_STUDIES studies.
     """
 
     value: float
@@ -152,6 +155,7 @@ def collect(cells: Cells) -> PaperTable:
         if record is None:
             continue
         if cell.column:
+            record["chose_checkpoint"] = _chose_checkpoint(cells.suite, cell, record)
             by_row = found.setdefault(cell.column, {})
             by_row.setdefault(cell.row.title, []).append(record)
         elif cell.kind == "train":
@@ -166,6 +170,14 @@ def collect(cells: Cells) -> PaperTable:
     _mark_best(table)
     _add_published(table, cells.suite, found)
     return table
+
+
+def _chose_checkpoint(suite: Suite, cell: Cell, record: Mapping[str, Any]) -> bool:
+    """Whether a result is of the split that the run's best checkpoint was chosen on."""
+    source, data = suite.data[suite.columns[cell.column].data], Run(cell.folder).config.data
+    is_own = (source.dataset or suite.columns[cell.column].data) == data.dataset
+    is_there = source.folder == (str(resolve(data.root)) if data.root else "")
+    return is_own and is_there and record["result"]["protocol"].get("split") == data.val_split
 
 
 def _shapes(cells: Cells, found: Mapping[str, Any]) -> dict[str, str]:
@@ -208,6 +220,10 @@ def _add_column(
             )
         else:
             table.protocols.setdefault(column, records[0]["result"]["protocol"])
+        if any(record.get("chose_checkpoint") for record in records):
+            table.notes.setdefault(task, []).append(
+                f"{column} reports on the studies that chose the checkpoint of {title}."
+            )
         leak = records[0]["result"]["protocol"].get("patients_in_training") or "0 of"
         if not leak.startswith("0 of"):
             table.notes.setdefault(task, []).append(
@@ -276,6 +292,12 @@ def _mark_best(table: PaperTable) -> None:
             for title in table.rows
             if (entry := table.entries.get((title, measure))) is not None and entry.compares
         }
+        few = min((entry.n for entry in competing.values()), default=FEWEST_STUDIES)
+        if few < FEWEST_STUDIES:
+            note = f"{measure.data}, {measure.measure}: n = {few}; of fewer than {FEWEST_STUDIES}"
+            notes = table.notes.setdefault(measure.task, [])
+            notes.append(f"{note} studies nothing is bold.")
+            continue
         if len(competing) > 1:
             values = {entry.value for entry in competing.values()}
             for title, entry in competing.items():
