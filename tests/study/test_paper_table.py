@@ -225,7 +225,7 @@ def test_of_few_studies_nothing_is_bold(monkeypatch, tmp_path):
 def test_studies_that_chose_the_checkpoint_are_told_of(monkeypatch, tmp_path):
     results = {"a": result_of(0.6, split="val"), "b": result_of(0.7, split="val")}
     table = collected(monkeypatch, tmp_path, results)
-    said = "linear_probe-phantom reports on the studies that chose the checkpoint of a."
+    said = "linear_probe-phantom reports on the studies that chose the checkpoint of a, b."
     assert said in table.notes["linear_probe"]
     results = {name: result_of(0.6, split="test") for name in "ab"}
     (tmp_path / "other").mkdir()

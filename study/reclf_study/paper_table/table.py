@@ -205,6 +205,7 @@ def _add_column(
     reference = _reference(list(protocols.values()))
     several = len(set(shapes.values())) > 1
     have_baselines: set[str] = set()
+    chosen_here: list[str] = []
     for title, records in by_row.items():
         differences = [
             text
@@ -220,10 +221,7 @@ def _add_column(
             )
         else:
             table.protocols.setdefault(column, records[0]["result"]["protocol"])
-        if any(record.get("chose_checkpoint") for record in records):
-            table.notes.setdefault(task, []).append(
-                f"{column} reports on the studies that chose the checkpoint of {title}."
-            )
+        chosen_here += [title] * any(record.get("chose_checkpoint") for record in records)
         leak = records[0]["result"]["protocol"].get("patients_in_training") or "0 of"
         if not leak.startswith("0 of"):
             table.notes.setdefault(task, []).append(
@@ -248,6 +246,11 @@ def _add_column(
                     table.rows.setdefault(name, who)
                     sized = entry if entry.n else replace(entry, n=records[0]["result"]["n"])
                     table.entries[name, measure] = replace(sized, compares=compares)
+    if chosen_here:
+        table.notes.setdefault(task, []).append(
+            f"{column} reports on the studies that chose the checkpoint of "
+            f"{', '.join(chosen_here)}."
+        )
 
 
 def _lines_of_all(column: str, records: list[dict[str, Any]]) -> dict[Measure, list[Line]]:
