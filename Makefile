@@ -44,7 +44,7 @@ pretrain: $(READY)
 evaluate: $(READY)
 	mkdir -p $(RUN)
 	$(BIN)/papermill notebooks/paper_table.ipynb $(RUN)/evaluation.ipynb -p suite $(SUITE) \
-		-p runs '{"RECLF": "$(RUN)"}' --log-output
+		-p runs '{"this run": "$(RUN)"}' --log-output
 	$(BIN)/python -m reclf.tasks.scoreboard $(RUN)
 
 # Half of the time goes into starting kernels and browsers, so files are tested side by side.

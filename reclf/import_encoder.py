@@ -14,6 +14,7 @@ import argparse
 import hashlib
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any
@@ -67,15 +68,15 @@ def import_encoder(
         raise ValueError(f"{folder} is not empty: name a new folder")
     tower, found = _read(source, image_size, prefix)
     known = found.pop("normalization", {})
-    settings = {"image_mean": image_mean, "image_std": image_std}
-    settings = {k: known.get(k) if v is None else v for k, v in settings.items()}
+    asked = {"image_mean": image_mean, "image_std": image_std}
+    settings: dict[str, Any] = {k: known.get(k) if v is None else v for k, v in asked.items()}
     config = ModelConfig(
         image_tower=TowerConfig(config=tower.config.to_dict()),
         text_tower=TowerConfig(config=NO_TEXT),
         image_size=image_size,
         aggregator="global",
-        **{k: v for k, v in settings.items() if v is not None},  # type: ignore[arg-type]
     )
+    config = replace(config, **{k: v for k, v in settings.items() if v is not None})
     model = new_model(config, None, seed=0).eval()
     model.image_encoder.tower.load_state_dict(tower.state_dict())
     with torch.no_grad():

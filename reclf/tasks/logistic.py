@@ -133,7 +133,9 @@ class _Path:
         else:
             warnings.warn(
                 f"linear probe: {MOST_STEPS} steps at strength {strength} leave a derivative of "
-                f"{(gradient / self.unit).abs().max():.1e}, above {TOLERANCE}",
+                f"{(gradient / self.unit).abs().max():.1e}, above {TOLERANCE}: the fit is not "
+                "finished. So it is where a label is known for a few studies that are nearly "
+                "alike: take a larger fraction, or leave the label out",
                 stacklevel=3,
             )
         return self.found[:-1].numpy().copy(), self.found[-1].numpy().copy()

@@ -1,6 +1,7 @@
 """The ablation: runs that start alike, go on after a kill, and are compared by their answers."""
 
 import json
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -200,7 +201,7 @@ def test_verdicts_follow_from_the_intervals():
 
 def test_a_verdict_says_what_stays_of_it_after_holms_correction():
     real, open_ = Estimate(0.03, (0.01, 0.05), 300, (0.0,) * 3), Estimate(0.0, (-1, 1), 300)
-    say = lambda estimate, p: sentence("srm - mean", "recall_at_5", estimate, p)  # noqa: E731
+    say = partial(sentence, "srm - mean", "recall_at_5")
     assert say(real, 0.012).endswith(", real, also after Holm's correction (p .012)")
     assert say(real, 0.05).endswith(", real, but not after Holm's correction (p .050)")
     assert say(open_, 0.4).endswith(", not shown")

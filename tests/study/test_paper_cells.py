@@ -6,8 +6,9 @@ import pytest
 from filelock import FileLock
 from paper_suites import Tasks, make_runs, result_of, suite_of
 
-from reclf_study.paper_table.__main__ import main, sentences
+from reclf_study.paper_table.__main__ import main
 from reclf_study.paper_table.cells import Cells, run_all
+from reclf_study.paper_table.collect import lacking
 from reclf_study.paper_table.plan import as_text, plan
 from reclf_study.paper_table.suite import make_suite
 
@@ -52,7 +53,7 @@ def test_a_failed_cell_does_not_stop_others_and_is_tried_again(tmp_path, tasks):
     failure = cells.failure(cells.all[0])
     assert "has both classes" in failure.read_text()
     assert [cell.name for cell in cells.open] == ["a/linear_probe-phantom"]
-    (sentence,) = sentences(cells)
+    (sentence,) = lacking(cells)
     assert sentence == "linear_probe-phantom: failed, has both classes (1 of the cells)"
     tasks.results["a"] = RESULTS["a"]
     assert run_all(cells, show=print) == []
@@ -80,7 +81,7 @@ def test_missing_data_and_missing_runs_are_named(tmp_path, tasks):
     data = {"phantom": {}, "siim": str(tmp_path / "siim")}
     cells = Cells(suite_of(tmp_path, data=data))
     assert run_all(cells, show=print) == []
-    assert sentences(cells) == ["linear_probe-siim: data source 'siim' is missing (2 of the cells)"]
+    assert lacking(cells) == ["linear_probe-siim: data source 'siim' is missing (2 of the cells)"]
     with pytest.raises(FileNotFoundError, match=r"data source 'siim' is not in"):
         cells.run(cells.find("a/linear_probe-siim"))
     values = {"folder": str(tmp_path / "o"), "data": {"phantom": {}}, "tasks": ["linear_probe"]}

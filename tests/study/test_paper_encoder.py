@@ -5,8 +5,8 @@ from notebook_runs import untrained_run
 from transformers import ResNetConfig, ResNetModel
 
 from reclf_study.paper_table.cells import Cells, run_all
+from reclf_study.paper_table.collect import collect
 from reclf_study.paper_table.suite import make_suite
-from reclf_study.paper_table.table import collect
 
 pytestmark = pytest.mark.slow
 

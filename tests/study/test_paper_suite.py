@@ -3,7 +3,6 @@
 import pytest
 from paper_suites import suite_of, write_suite
 
-from reclf_study.paper_table.__main__ import print_missing
 from reclf_study.paper_table.notebook_parameters import TASKS, task_parameters
 from reclf_study.paper_table.suite import make_suite, read_suite
 
@@ -97,6 +96,7 @@ def test_runs_of_several_seeds_are_one_row():
         ({"data": {"phantom": {}}, "train": {"seeds": []}}, "train.seeds must name"),
         ({"data": {"phantom": {}}, "train": {"overrides": {"train.stps": 1}}}, "train.stps"),
         ({**PHANTOM, "train": {"variants": {"mine": {"train.seed": 1}}}}, "two rows"),
+        ({**PHANTOM, "train": {}, "runs": {"reclf-seed0": "x"}}, "two runs are called reclf-seed0"),
         ("phantom", "a suite must be a mapping"),
     ],
 )  # fmt: skip
@@ -134,11 +134,10 @@ def test_a_wrong_file_of_published_numbers_is_named_at_once(tmp_path):
         make_suite({**PHANTOM, "published": str(tmp_path / "mine.yaml")})
 
 
-def test_a_task_without_a_column_is_told_of(capsys):
+def test_a_task_without_a_column_is_told_of():
     suite = make_suite({**RUNS, "data": {"siim": "x"}, "tasks": ["zero_shot", "retrieval"]})
     assert suite.without_columns == ("retrieval",)
-    print_missing(suite)
-    assert "retrieval has no default column on these data" in capsys.readouterr().out
+    assert "retrieval has no default column on these data" in suite.left_out[-1]
 
 
 def test_further_runs_join_those_of_the_file(tmp_path):

@@ -9,12 +9,13 @@ import matplotlib.pyplot as plt
 import pytest
 from paper_suites import done_cells, make_runs, result_of, suite_of
 
-from reclf_study.paper_table import table as table_module
+from reclf_study.paper_table import collect as collect_module
+from reclf_study.paper_table.collect import collect
 from reclf_study.paper_table.figure import draw
 from reclf_study.paper_table.files import as_csv, as_json, as_markdown, read_table, write_all
 from reclf_study.paper_table.latex import _differences, as_latex, escape
 from reclf_study.paper_table.published import PublishedNumber
-from reclf_study.paper_table.table import Entry, Measure, collect
+from reclf_study.paper_table.table import Entry, Measure
 
 ONE, ALL = (Measure("linear_probe", "phantom", "auroc", fraction) for fraction in (0.01, 1.0))
 
@@ -121,8 +122,8 @@ def published(monkeypatch):
         )  # fmt: skip
 
     numbers = [number("A_1", 0.61), number("B", 0.75), number("A_1", 0.9, 1.0)]
-    monkeypatch.setattr(table_module, "load_published", lambda path=None: numbers)
-    monkeypatch.setattr(table_module, "differing", lambda n, task, result: list(DIFFERS))
+    monkeypatch.setattr(collect_module, "load_published", lambda path=None: numbers)
+    monkeypatch.setattr(collect_module, "differing", lambda n, task, result: list(DIFFERS))
 
 
 def test_published_rows_stand_beside_and_never_compete(monkeypatch, tmp_path, published):

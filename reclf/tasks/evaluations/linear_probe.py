@@ -55,17 +55,14 @@ def evaluate(task_run: TaskRun, p: SimpleNamespace) -> Evaluation:
     """
     p = follow(p)
     parts = _read_parts(task_run, p)
-    names = task_run.choose_labels(p.labels)
+    names, exclusive = parts.names, parts.exclusive
     labels = parts.train.columns(names)
     order = stratified_order(labels, p.seed)
     rows = {fraction: first_part(order, fraction) for fraction in p.fractions}
-    exclusive = is_exclusive(labels)
     probe = _tuned if p.fine_tune else _probed
     found: dict[float, dict[str, Any]] = {}
     for fraction, chosen in rows.items():
-        found[fraction] = {
-            who: probe(task_run, p, parts, who, chosen, names, exclusive) for who in task_run.models
-        }
+        found[fraction] = {who: probe(task_run, p, parts, who, chosen) for who in task_run.models}
         task_run.require_value(found[fraction]["trained"])
         line = ", ".join(f"{who} {format_value(result)}" for who, result in found[fraction].items())
         print(f"{fraction:.0%} of the labels: {line}")
@@ -109,6 +106,7 @@ def evaluate(task_run: TaskRun, p: SimpleNamespace) -> Evaluation:
 class _Parts:
     """Features and labels to learn from, to choose by and to report on."""
 
+    names: list[str]  # of the labels
     train: Pooled
     val: Pooled
     test: Pooled
@@ -117,6 +115,10 @@ class _Parts:
     val_split: str
     val_studies: int
     validation: str  # where the validation studies come from
+
+    @property
+    def exclusive(self) -> bool:
+        return is_exclusive(self.train.columns(self.names))
 
 
 def _read_parts(task_run: TaskRun, p: SimpleNamespace) -> _Parts:
@@ -132,33 +134,23 @@ def _read_parts(task_run: TaskRun, p: SimpleNamespace) -> _Parts:
         train_rows, val_rows = np.arange(len(train.ids)), np.arange(len(val.ids))
         val_split, val_studies, validation = p.val_split, p.val_studies, f"split {p.val_split!r}"
     test = task_run.pooled(p.studies)
-    return _Parts(train, val, test, train_rows, val_rows, val_split, val_studies, validation)
+    names = task_run.choose_labels(p.labels)
+    return _Parts(names, train, val, test, train_rows, val_rows, val_split, val_studies, validation)
 
 
 def _probed(
-    task_run: TaskRun,
-    p: SimpleNamespace,
-    parts: _Parts,
-    who: str,
-    rows: np.ndarray,
-    names: list[str],
-    exclusive: bool,
+    task_run: TaskRun, p: SimpleNamespace, parts: _Parts, who: str, rows: np.ndarray
 ) -> dict[str, Any]:
     train, val, test = (
-        (part.features[who], part.columns(names)) for part in (parts.train, parts.val, parts.test)
+        (part.features[who], part.columns(parts.names))
+        for part in (parts.train, parts.val, parts.test)
     )
     few = train[0][rows], train[1][rows]
-    return linear_probe(few, val, test, names, exclusive, p.seed)
+    return linear_probe(few, val, test, parts.names, parts.exclusive, p.seed)
 
 
 def _tuned(
-    task_run: TaskRun,
-    p: SimpleNamespace,
-    parts: _Parts,
-    who: str,
-    rows: np.ndarray,
-    names: list[str],
-    exclusive: bool,
+    task_run: TaskRun, p: SimpleNamespace, parts: _Parts, who: str, rows: np.ndarray
 ) -> dict[str, Any]:
     """Fine-tuning sees the studies again and again: they are read when they are needed."""
     learn, check, report = (
@@ -172,6 +164,7 @@ def _tuned(
     some: Any = Subset(learn, parts.train_rows[rows].tolist())
     others: Any = Subset(check, parts.val_rows.tolist())
     return fine_tune(
-        task_run.models[who], some, others, report, names, exclusive=exclusive, epochs=p.epochs,
-        seed=p.seed, workers=task_run.workers, progress=f"{who}, {len(rows)} studies",
+        task_run.models[who], some, others, report, parts.names, exclusive=parts.exclusive,
+        epochs=p.epochs, seed=p.seed, workers=task_run.workers,
+        progress=f"{who}, {len(rows)} studies",
     )  # fmt: skip

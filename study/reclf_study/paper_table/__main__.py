@@ -11,10 +11,10 @@ import argparse
 import sys
 
 from .cells import Cells, run_all
+from .collect import collect, lacking
 from .files import write_all
 from .plan import as_text, plan
-from .suite import Suite, read_suite
-from .table import cells_left, collect
+from .suite import read_suite
 
 KINDS = ("train", "import", "evaluate")
 
@@ -47,41 +47,18 @@ def main(arguments: list[str] | None = None) -> int:
         if given.what == "cell":
             problems = run_all(cells, given.names)
         elif given.what == "run":
-            print_missing(suite)
+            print("".join(f"left out: {sentence}\n" for sentence in suite.left_out), end="")
             problems = run_all(cells, chosen) if chosen else []
     except (ValueError, FileNotFoundError) as error:
         parser.error(str(error))
     for problem in problems:
         print(problem, file=sys.stderr)
     if given.what != "cell":
-        for sentence in sentences(cells):
-            print(f"not in the table: {sentence}")
-        for path in write_all(collect(cells), suite.folder, sentences(cells)):
+        missing = lacking(cells)
+        print("".join(f"not in the table: {sentence}\n" for sentence in missing), end="")
+        for path in write_all(collect(cells), suite.folder, missing):
             print(path)
     return int(bool(problems))
-
-
-def print_missing(suite: Suite) -> None:
-    """Name the data sources that are not there, and tasks that no source has a column of."""
-    for name in suite.missing:
-        print(f"left out: data source {name!r}, nothing in {suite.data[name].folder}")
-    for task in suite.without_columns:
-        print(f"left out: {task} has no default column on these data; name one under `columns`")
-
-
-def sentences(cells: Cells) -> list[str]:
-    """What the table lacks, a sentence for every column and reason."""
-    found: dict[str, int] = {}
-    for cell in cells_left(cells):
-        text = f"{cell.column}: data source {cell.lacks!r} is missing"
-        if not cell.lacks:
-            failure = cells.failure(cell)
-            text = f"{cell.column}: not done"
-            if failure.is_file():
-                last = failure.read_text(encoding="utf-8").strip().splitlines()[-1]
-                text = f"{cell.column}: failed, {last}"
-        found[text] = found.get(text, 0) + 1
-    return [f"{text} ({count} of the cells)" for text, count in found.items()]
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ Estimates come from cells of the suite that are done, as far as there are any; b
 time limit of a training, and from FILMS_PER_SECOND. Data that cannot be opened are found here.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median
@@ -47,7 +47,9 @@ class PlannedCell:
 def plan(cells: Cells) -> list[PlannedCell]:
     """Every cell with its state. The data that open cells need are opened, and no film is read."""
     films = _Films()
-    return [_planned(cells, cell, films) for cell in cells.all]
+    here = [cell for cell in cells.all if not cell.lacks]
+    done = {c.name: record for c in here if (record := cells.record(c)) is not None}
+    return [_planned(cells, cell, done, films) for cell in cells.all]
 
 
 def as_text(planned: Sequence[PlannedCell]) -> str:
@@ -76,18 +78,17 @@ def as_text(planned: Sequence[PlannedCell]) -> str:
     return f"{markdown(('cell', 'state', 'time', 'disk'), rows)}\n\n{text}."
 
 
-def _planned(cells: Cells, cell: Cell, films: "_Films") -> PlannedCell:
+def _planned(
+    cells: Cells, cell: Cell, done: Mapping[str, dict[str, Any]], films: "_Films"
+) -> PlannedCell:
     if cell.lacks:
         folder = cells.suite.data[cell.lacks].folder
         return PlannedCell(cell, f"left out: {cell.lacks} is not in {folder}")
-    if cells.record(cell) is not None:
+    if cell.name in done:
         return PlannedCell(cell, "done")
-    alike = [
-        other
-        for other in cells.all
-        if other.kind == cell.kind and other.column == cell.column and cells.record(other)
-    ]
-    took = [s for other in alike if (s := (cells.record(other) or {}).get("seconds"))]
+    finished = [other for other in cells.all if other.name in done]
+    alike = [o for o in finished if (o.kind, o.column) == (cell.kind, cell.column)]
+    took = [s for other in alike if (s := done[other.name].get("seconds"))]
     seconds = median(took) if took else None
     if cell.kind == "import":
         return PlannedCell(cell, "to do", seconds)

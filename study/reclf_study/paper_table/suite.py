@@ -8,45 +8,24 @@ they are listed, and the cells that need them are left out.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from reclf.config import RunConfig, from_dict, merge, override
-from reclf.datasets.registry import find_dataset
 from reclf.pretrain import DEFAULT_PRESET
 from reclf.runs.notebook import resolve
 from reclf.training.presets import derive, find_preset
 from reclf_study.variants import VARIANTS, title, variant_config
 
-from .notebook_parameters import TASKS, task_parameters
+from .columns import Column, read_columns
+from .data_source import DataSource, read_source
 from .published import load_published
+from .suite_values import check_known, mapping, part
 
 # Where the title of an ablation's table would be misread in a table of means.
 ROW_TITLES = {"reclf": "RECLF", "mean": "mean of matchings"}
-COLUMNS = Path(__file__).with_name("columns.yaml")
-
-
-@dataclass(frozen=True)
-class DataSource:
-    """A data set on disk, or the phantom."""
-
-    root: str = ""
-    """Folder; relative ones start where the notebook's do."""
-    dataset: str = ""
-    """As for `load_dataset`; empty: the source's own name."""
-    options: dict[str, Any] = field(default_factory=dict)
-    """Further arguments of the data set."""
-
-    @property
-    def folder(self) -> str:
-        return str(resolve(self.root)) if self.root else ""
-
-    @property
-    def is_there(self) -> bool:
-        return not self.root or Path(self.folder).exists()
 
 
 @dataclass(frozen=True)
@@ -73,23 +52,6 @@ class Encoder:
     """State dict, transformers folder, or "module:function"."""
     options: dict[str, Any] = field(default_factory=dict)
     """Further arguments of `import_encoder`: image_size, image_mean, ..."""
-
-
-@dataclass(frozen=True)
-class Column:
-    """One task on one data source."""
-
-    task: str
-    data: str
-    options: dict[str, Any] = field(default_factory=dict)
-    """Parameters of the task's notebook that differ from its defaults."""
-    suffix: str = ""
-    """Behind the source's name where it has two columns of a task, such as "_5x200"."""
-
-    @property
-    def name(self) -> str:
-        """Of the result's data set: the source, and the suffix."""
-        return f"{self.data}{self.suffix}"
 
 
 @dataclass(frozen=True)
@@ -131,6 +93,17 @@ class Suite:
         """Sources that do not lie where the file says."""
         return [name for name, source in self.data.items() if not source.is_there]
 
+    @property
+    def left_out(self) -> list[str]:
+        """What the suite names and cannot do, in sentences."""
+        missing = [
+            f"data source {name!r}, nothing in {self.data[name].folder}" for name in self.missing
+        ]
+        return missing + [
+            f"{task} has no default column on these data; name one under `columns`"
+            for task in self.without_columns
+        ]
+
     def parameters(self, column: str) -> dict[str, Any]:
         """What the column's task notebook would be given, the run aside."""
         asked = self.columns[column]
@@ -148,7 +121,6 @@ class Suite:
 
 _KEYS = ("folder", "data", "runs", "train", "encoders", "tasks", "columns", "published", "device",
          "seed")  # fmt: skip
-_SET_BY_SUITE = ("run", "dataset", "data_root", "name", "seed", "device")
 
 
 def read_suite(path: str | Path, runs: Mapping[str, Any] | None = None) -> Suite:
@@ -177,26 +149,29 @@ def read_suite(path: str | Path, runs: Mapping[str, Any] | None = None) -> Suite
 
 def make_suite(values: Any, runs: Mapping[str, Any] | None = None) -> Suite:
     """A suite from the content of its file."""
-    values = _mapping(values, "a suite")
-    _known(values, _KEYS, "a suite")
+    values = mapping(values, "a suite")
+    check_known(values, _KEYS, "a suite")
     folder = resolve(str(values.get("folder", "runs/paper_table")))
-    data = {name: _source(name, entry) for name, entry in _part(values, "data").items()}
+    data = {name: read_source(name, entry) for name, entry in part(values, "data").items()}
     grid = None
     rows: list[Row] = []
     if "train" in values:
         grid = _grid(values["train"], data)
         rows += _grid_rows(grid, data, folder)
-    rows += [_run_row(name, at) for name, at in ({**_part(values, "runs"), **(runs or {})}).items()]
-    for name, entry in _part(values, "encoders").items():
+    rows += [_run_row(name, at) for name, at in ({**part(values, "runs"), **(runs or {})}).items()]
+    for name, entry in part(values, "encoders").items():
         entry = {"source": entry} if isinstance(entry, str) else entry
-        encoder = from_dict(Encoder, _mapping(entry, f"encoders.{name}"), f"encoders.{name}.")
+        encoder = from_dict(Encoder, mapping(entry, f"encoders.{name}"), f"encoders.{name}.")
         rows.append(Row(name, "encoder", {name: folder / name}, encoder=encoder))
     if not rows:
         raise ValueError("nothing to compare: give `runs`, `train` or `encoders`")
-    titles = [row.title for row in rows]
-    if twice := sorted({name for name in titles if titles.count(name) > 1}):
-        raise ValueError(f"two rows are called {', '.join(twice)}: give each its own name")
-    columns = _columns(values, data)
+    for what, names in (
+        ("rows", [row.title for row in rows]),
+        ("runs", [run for row in rows for run in row.folders]),
+    ):
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise ValueError(f"two {what} are called {', '.join(twice)}: give each its own name")
+    columns = read_columns(values, data)
     published = str(values.get("published", "shipped"))
     if published not in ("shipped", "none"):
         published = str(resolve(published))
@@ -210,21 +185,13 @@ def make_suite(values: Any, runs: Mapping[str, Any] | None = None) -> Suite:
     )  # fmt: skip
 
 
-def _source(name: str, entry: Any) -> DataSource:
-    entry = {"root": entry} if isinstance(entry, str) else entry or {}
-    source = from_dict(DataSource, _mapping(entry, f"data.{name}"), f"data.{name}.")
-    if ":" not in (source.dataset or name):
-        find_dataset(source.dataset or name, source.options)
-    return source
-
-
 def _grid(entry: Any, data: Mapping[str, DataSource]) -> Grid:
-    entry = _mapping(entry, "train").copy()
+    entry = mapping(entry, "train").copy()
     names = entry.get("variants") or ["reclf"]
     entry["variants"] = {name: {} for name in names} if isinstance(names, list) else names
     grid = from_dict(Grid, entry, "train.")
     if grid.data:
-        _known([grid.data], data, "train.data")
+        check_known([grid.data], data, "train.data")
     if not grid.seeds:
         raise ValueError("train.seeds must name at least one seed, such as [0, 1, 2]")
     return grid
@@ -244,7 +211,7 @@ def _grid_rows(grid: Grid, data: Mapping[str, DataSource], folder: Path) -> list
     rows = []
     for name, own in grid.variants.items():
         if name not in VARIANTS and not own:
-            _known([name], VARIANTS, "train.variants")
+            check_known([name], VARIANTS, "train.variants")
         config = variant_config(name, base) if name in VARIANTS else base
         config = derive(config, own) if own else config
         configs = {
@@ -263,68 +230,3 @@ def _run_row(name: str, at: Any) -> Row:
     folders = [resolve(path) for path in paths]
     names = [name] if len(folders) == 1 else [f"{name}-{number}" for number in range(len(folders))]
     return Row(name, "run", dict(zip(names, folders, strict=True)))
-
-
-def _columns(values: Mapping[str, Any], data: Mapping[str, DataSource]) -> dict[str, Column]:
-    """The default columns of the sources, restricted to the tasks asked for, then one's own."""
-    asked = values.get("tasks") or list(TASKS)
-    asked = {name: {} for name in asked} if isinstance(asked, list) else _mapping(asked, "tasks")
-    _known(asked, TASKS, "tasks")
-    found: dict[str, Column] = {}
-    for entry in yaml.safe_load(COLUMNS.read_text(encoding="utf-8")):
-        for name, source in data.items():
-            fits = (source.dataset or name) == entry["dataset"] and entry["task"] in asked
-            if fits and entry.get("needs", "") in ("", *source.options):
-                column = Column(
-                    entry["task"], name, entry.get("options", {}), entry.get("suffix", "")
-                )
-                found[f"{column.task}-{column.name}"] = column
-    for name, own in _part(values, "columns").items():
-        if own is None:
-            _known([name], found, "columns (null leaves one out)")
-            del found[name]
-            continue
-        own = _mapping(own, f"columns.{name}")
-        base = found.get(name)
-        task, _, rest = name.partition("-")
-        start = {"task": task, "data": rest} if base is None else vars(base)
-        column = from_dict(Column, {**start, **own}, f"columns.{name}.")
-        if base is not None:
-            column = Column(
-                column.task, column.data, merge(base.options, column.options), column.suffix
-            )
-        _known([column.task], TASKS, f"columns.{name}.task")
-        _known([column.data], data, f"columns.{name}.data")
-        found[name] = column
-    for name, column in found.items():
-        options = merge(column.options, asked.get(column.task) or {})
-        if taken := sorted(set(options) & set(_SET_BY_SUITE)):
-            raise ValueError(f"{name}: {', '.join(taken)} is set by the suite and no option")
-        task_parameters(column.task, options)  # unknown names and wrong types are refused here
-        found[name] = Column(column.task, column.data, options, column.suffix)
-    if not found:
-        raise ValueError(
-            f"no task for the data sets {', '.join(data) or '(none)'}: name some under `columns`, "
-            "such as zero_shot-mine: {data: mine}"
-        )
-    return found
-
-
-def _part(values: Mapping[str, Any], name: str) -> dict[str, Any]:
-    return _mapping(values.get(name) or {}, name)
-
-
-def _mapping(value: Any, what: str) -> dict[str, Any]:
-    if not isinstance(value, dict):
-        raise ValueError(f"{what} must be a mapping of names to values, got {value!r}")
-    return value
-
-
-def _known(names: Any, known: Any, what: str) -> None:
-    for name in names:
-        if name not in known:
-            near = get_close_matches(str(name), [str(k) for k in known], n=1)
-            hint = f" (did you mean {near[0]!r}?)" if near else ""
-            raise ValueError(
-                f"{what} has no {name!r}{hint}; known: {', '.join(map(str, known)) or 'none'}"
-            )
