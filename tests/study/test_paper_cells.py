@@ -132,6 +132,13 @@ def test_the_plan_says_state_time_and_disk(tmp_path, tasks):
     assert "10 cells: 1 done, 3 to do, 3 left out, 3 that cannot be done" in text
 
 
+def test_the_plan_names_a_run_that_is_not_there(tmp_path):
+    runs = {"gone": str(tmp_path / "gone")}
+    values = {"folder": str(tmp_path / "o"), "data": {"phantom": {}}, "runs": runs}
+    states = {one.state for one in plan(Cells(make_suite(values)))}
+    assert states == {f"cannot be done: no trained run in {tmp_path / 'gone'}"}
+
+
 def test_the_command_line(tmp_path, tasks, capsys):
     make_runs(tmp_path, "a", "b")
     path = tmp_path / "suite.yaml"

@@ -65,6 +65,11 @@ class Cell:
         """Of its run."""
         return self.row.folders[self.run]
 
+    @property
+    def checkpoint(self) -> Path:
+        """The weights that are asked."""
+        return self.folder / "checkpoints" / "best" / "model.safetensors"
+
 
 class Cells:
     """The cells of a suite, their records and locks in `<folder>/cells`.
@@ -90,7 +95,7 @@ class Cells:
         if cell.kind != "evaluate":
             return self._made(cell)
         path = self._path(cell)
-        if not path.is_file() or not _checkpoint(cell).is_file():
+        if not path.is_file() or not cell.checkpoint.is_file():
             return None
         found = json.loads(path.read_text(encoding="utf-8"))
         return found if found["key"] == self._key(cell) else None
@@ -136,7 +141,7 @@ class Cells:
         return True
 
     def _evaluate(self, cell: Cell, show: Callable[[str], None]) -> None:
-        if not _checkpoint(cell).is_file():
+        if not cell.checkpoint.is_file():
             before = f"train/{cell.run}"
             way = f"run the cell {before!r} first" if before in self._by_name else "train it first"
             raise FileNotFoundError(f"{cell.name}: no checkpoint in {cell.folder}: {way}")
@@ -176,7 +181,7 @@ class Cells:
         given["data_root"] = self.suite.data[column.data].root
         asked = vars(task_parameters(column.task, given))
         asked = {k: v for k, v in asked.items() if k not in ("run", "device", "workers")}
-        path = _checkpoint(cell)
+        path = cell.checkpoint
         digest = _digest(path, path.stat().st_mtime_ns, path.stat().st_size)
         return short_hash(json.dumps(asked, sort_keys=True, default=str), digest)
 
@@ -269,10 +274,6 @@ class _Lines:
         if "loss" in record and time.monotonic() - self.shown > self.seconds:
             self.shown = time.monotonic()
             self.show(f"    step {record['step']}, loss {record['loss']:.3f}")
-
-
-def _checkpoint(cell: Cell) -> Path:
-    return cell.folder / "checkpoints" / "best" / "model.safetensors"
 
 
 @lru_cache

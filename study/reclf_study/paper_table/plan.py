@@ -86,6 +86,8 @@ def _planned(
         return PlannedCell(cell, f"left out: {cell.lacks} is not in {folder}")
     if cell.name in done:
         return PlannedCell(cell, "done")
+    if cell.row.kind == "run" and not cell.checkpoint.is_file():
+        return PlannedCell(cell, f"cannot be done: no trained run in {cell.folder}")
     finished = [other for other in cells.all if other.name in done]
     alike = [o for o in finished if (o.kind, o.column) == (cell.kind, cell.column)]
     took = [s for other in alike if (s := done[other.name].get("seconds"))]
