@@ -1,5 +1,7 @@
 """Differences over seeds and studies: by hand, how often a true 0 is excluded, and verdicts."""
 
+import math
+
 import numpy as np
 import pytest
 
@@ -106,6 +108,38 @@ def test_without_noise_over_studies_it_is_students_interval_over_seeds():
     assert (estimate.low, estimate.high) == pytest.approx((expected.low, expected.high))
     half = t.ppf(0.975, 2) * np.std(values, ddof=1) / 3**0.5
     assert estimate.high == pytest.approx(0.35 + half)
+
+
+@pytest.mark.parametrize(
+    ("values", "n", "freedom"),
+    [
+        # over studies the variance is 1; that of the seeds' values over their number is 7 / 3,
+        # 1 and 0, and of one seed nothing is known
+        ((1.0, 2.0, 6.0), (30, 11, 20), (10 / 3) ** 2 / (1 / 10 + (7 / 3) ** 2 / 2)),
+        ((0.0, 2.0), (11, 11), 2**2 / (1 / 10 + 1)),
+        ((0.5, 0.5, 0.5), (11, 12, 13), 10),
+        ((0.5,), (11,), 10),
+        ((0.5,), (2,), 1),
+        ((0.5,), (1,), 1),
+    ],
+)
+def test_the_interval_is_students_with_satterthwaites_degrees_of_freedom(values, n, freedom):
+    """(a + b)^2 / (a^2 / (n - 1) + b^2 / (seeds - 1)), n the fewest studies of a run."""
+    from scipy.stats import t
+
+    over_studies = np.array([-1.0, 1.0, math.nan])  # one resample has no value
+    runs = [Resampled(v, studies, v + over_studies) for v, studies in zip(values, n, strict=True)]
+    mean = sum(values) / len(values)
+    over_seeds = sum((v - mean) ** 2 for v in values) / max(len(values) - 1, 1) / len(values)
+    error = math.sqrt(1 + over_seeds)
+    half = t.interval(0.95, freedom)[1] * error
+    found = mean_over_seeds(runs)
+    assert (found.low, found.high) == pytest.approx((mean - half, mean + half))
+    assert (found.value, found.n, found.seeds) == (pytest.approx(mean), min(n), values)
+    zeros = [Resampled(0.0, studies + 5, 0 * over_studies) for studies in n]
+    difference = paired_difference(runs, zeros)
+    assert (difference.low, difference.n) == (pytest.approx(found.low), min(n))
+    assert difference.p == pytest.approx(2 * t.cdf(-mean / error, freedom))
 
 
 def test_pairing_takes_what_studies_share_out_of_a_difference():

@@ -14,6 +14,7 @@ from reclf.stats.maps import contrast_to_noise, iou_at_thresholds, pointing_hit
 from reclf.tasks.grounding import (
     MEASURES,
     Item,
+    _phrase_weights,
     box_mask,
     center_maps,
     find_items,
@@ -44,7 +45,9 @@ def items(studies):
 
 
 def test_a_pixel_is_in_a_box_if_its_center_is():
-    for box in (Box("", 1, 1, 2, 3), Box("", 0.4, 0.6, 3.2, 2.9), Box("", 5.5, 2, 9, 1)):
+    # two of them begin or end at the very center of a pixel, which is in where it begins
+    for box in (Box("", 1, 1, 2, 3), Box("", 0.4, 0.6, 3.2, 2.9), Box("", 5.5, 2, 9, 1),
+                Box("", 1, 0.5, 2, 3), Box("", 0.5, 1, 4, 2.5)):  # fmt: skip
         mask = box_mask(box, (6, 8))
         for y in range(6):
             for x in range(8):
@@ -139,6 +142,26 @@ def test_a_phrase_that_was_cut_off_is_looked_for_by_what_is_left(build, items):
     item = next(item for item in items if min(item.words) >= 4)
     found, whole = heat_maps(model, [item]), heat_maps(model, [replace(item, words=None)])
     np.testing.assert_array_equal(found, whole)
+
+
+@pytest.mark.parametrize(
+    ("words", "weights"),
+    [
+        (None, [0.25, 0.25, 0.25, 0.25, 0]),  # all words of the text, of which the last is padding
+        ((1, 2), [0, 0.5, 0.5, 0, 0]),
+        ((0,), [1, 0, 0, 0, 0]),
+        ((3,), [0, 0, 0, 1, 0]),  # the last word
+        ((3, 4), [0, 0, 0, 1, 0]),  # the next was cut in this text, and stayed in a longer one
+        ((2, 3, 5, 9), [0, 0, 0.5, 0.5, 0]),  # beyond the longest text of the batch
+        ((4,), [0.25, 0.25, 0.25, 0.25, 0]),  # all of the phrase was cut
+        ((5,), [0.25, 0.25, 0.25, 0.25, 0]),
+    ],
+)
+def test_a_phrase_weighs_its_words_up_to_where_the_text_was_cut(words, weights):
+    mask = torch.tensor([[1, 1, 1, 1, 0], [1, 1, 1, 1, 1]]).bool()
+    found = _phrase_weights([make_item(words=words), make_item(words=(4, 5))], mask)
+    assert found.tolist() == [weights, [0, 0, 0, 0, 1]]
+    assert mask.sum() == 9  # which is not written on
 
 
 def said(study, label, phrase="", text=""):

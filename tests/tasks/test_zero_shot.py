@@ -142,6 +142,15 @@ def test_z_normalisation_is_over_the_test_set_and_so_depends_on_it(prompted):
     )
 
 
+def test_z_normalisation_of_scores_that_are_all_alike_is_zero(prompted):
+    x = prompted.logits["combined"]
+    x[:, :2] = 5.0  # class "a" has one score for every image
+    found = prompted.class_scores("max_z", rule="positive")
+    assert found[:, 0].tolist() == [0.0] * 6
+    best = x[:, prompted.drawn(5, seed=0)["b"]["positive"]].max(1)
+    np.testing.assert_allclose(found[:, 1], (best - best.mean()) / np.sqrt(best.var()))
+
+
 def test_unknown_choices_are_refused(prompted):
     with pytest.raises(ValueError, match="pooling must be one of mean, max, max_z, one"):
         prompted.class_scores("median")
@@ -159,12 +168,38 @@ def test_accuracy_counts_studies_with_one_class():
     assert 0.2 < result["chance"] < 0.8
 
 
+@pytest.mark.parametrize(
+    ("labels", "predicted", "counts", "right"),
+    [
+        ((1, 0, 0), 0, True, True),
+        ((0, 0, 1), 1, True, False),
+        ((math.nan, 1, math.nan), 1, True, True),  # one positive, whatever is not known
+        ((0, 0, 0), 0, False, False),
+        ((1, 0, 1), 0, False, False),
+        ((1, 1, 1), 0, False, False),
+        ((math.nan, 0, 0), 0, False, False),
+        ((math.nan,) * 3, 0, False, False),
+    ],
+)
+@pytest.mark.parametrize("rows", [1, 3])
+def test_a_study_counts_for_accuracy_where_one_class_is_positive(
+    labels, predicted, counts, right, rows
+):
+    """Beside a study of each of two classes, both found."""
+    truth = np.array([(1, 0, 0), (0, 1, 0)] + [labels] * rows, dtype=float)
+    scores = np.array([(3, 2, 1), (1, 3, 2)] + [np.roll((3, 2, 1), predicted)] * rows)
+    result = class_result(truth, scores, ["a", "b", "c"])
+    assert result["n"] == 2 + rows * counts
+    assert result["value"] == pytest.approx((2 + rows * (counts and right)) / result["n"])
+
+
 def test_a_single_class_is_a_yes_or_no_at_zero():
-    labels, scores = np.array([[1], [0], [1], [math.nan]]), np.array([[1], [-1], [-2], [5.0]])
+    labels = np.array([[1], [0], [1], [math.nan], [0]])
+    scores = np.array([[0.5], [-1], [-2], [5.0], [0.0]])  # 0 itself is no
     result = class_result(labels, scores, ["Pneumonia"])
-    assert result["n"] == 3
-    assert result["value"] == pytest.approx(2 / 3)
-    assert set(result["per_class"]) == {"no Pneumonia", "Pneumonia"}
+    assert result["n"] == 4
+    assert result["value"] == pytest.approx(3 / 4)
+    assert result["per_class"] == pytest.approx({"no Pneumonia": 4 / 5, "Pneumonia": 2 / 3})
 
 
 @pytest.mark.parametrize("metric", ["accuracy", "macro_f1"])

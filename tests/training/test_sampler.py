@@ -1,4 +1,4 @@
-"""Batches and schedules are functions of seed and step alone."""
+"""Batches are a function of seed and step alone."""
 
 import itertools
 import tracemalloc
@@ -7,15 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from reclf.config import TrainConfig
 from reclf.training.sampler import StepSampler, seed_step
-from reclf.training.schedule import (
-    PLANNED_SHARE,
-    Progress,
-    learning_rate_factor,
-    plan_steps,
-    plans_now,
-)
 
 
 def take(sampler, n):
@@ -112,59 +104,3 @@ def test_the_seed_of_a_step_depends_on_seed_step_and_rank():
     for key in ((1, 1, 0), (0, 2, 0), (0, 1, 1)):
         assert draws(*key)[0] != first[0]
         assert draws(*key)[1] != first[1]
-
-
-def test_learning_rate_by_hand():
-    assert learning_rate_factor(0, 0.0, warmup=4, total=100) == 0.25
-    assert learning_rate_factor(3, 0.0, warmup=4, total=100) == 1.0
-    assert learning_rate_factor(50, 0.5, warmup=4, total=100) == pytest.approx(0.5)
-    assert learning_rate_factor(99, 1.0, warmup=4, total=100) == pytest.approx(0.0)
-    # before the end is known it stays at the peak; a short run warms up for a tenth of it
-    assert learning_rate_factor(70, 0.0, warmup=4, total=0) == 1.0
-    assert learning_rate_factor(0, 0.0, warmup=50, total=20) == 0.5
-    assert learning_rate_factor(0, 0.0, warmup=0, total=3) == 1.0
-
-
-def test_the_position_moves_evenly_and_bends_when_the_plan_changes():
-    progress = Progress(total_steps=8)
-    for step in range(4):
-        assert progress.position == pytest.approx(step / 8)
-        progress.advance(studies=3)
-    progress.total_steps = 6  # the machine became slower: two steps for the other half
-    progress.advance(3)
-    assert progress.position == pytest.approx(0.75)
-    progress.advance(3)
-    assert progress.position == pytest.approx(1.0)
-    assert progress.finished
-    assert (progress.step, progress.studies) == (6, 18)
-
-
-def test_validations_are_at_quarters_or_every_so_many_steps():
-    def steps(every, total=10):
-        progress = Progress(total_steps=total)
-        found = []
-        while not progress.finished:
-            progress.advance(1)
-            if progress.validates(every):
-                found.append(progress.step)
-        return found
-
-    assert steps(0) == [3, 5, 8, 10]
-    assert steps(4) == [4, 8, 10]
-    assert steps(0, total=2) == [1, 2]
-    assert steps(0, total=20) == [5, 10, 15, 20]
-    assert not Progress(step=4).validates(4)  # the plan is not made yet
-
-
-def test_a_time_budget_becomes_steps():
-    config = TrainConfig(max_minutes=1.0)
-    progress = Progress(step=25, seconds=10.0)
-    assert plan_steps(config, progress, 0.5) == 25 + int((60 * PLANNED_SHARE - 10) / 0.5)
-    assert plan_steps(config, Progress(step=30, seconds=59.0), 0.5) == 31
-    assert [step for step in range(160) if plans_now(step)] == [25, 50, 100, 150]
-
-
-def test_progress_ends_by_steps_or_by_time():
-    assert not Progress(step=5).finished
-    assert Progress(step=5, total_steps=5).finished
-    assert Progress(step=1, total_steps=5, out_of_time=True).finished
