@@ -76,7 +76,7 @@ def test_the_core_is_small(modules, graph):
     lines = sum(line_count(path) for name, path in modules.items() if name.startswith("reclf."))
     assert lines <= 19_500
     assert closure_lines(modules, graph, "reclf.models.reclf") <= 3_800
-    assert closure_lines(modules, graph, "reclf.pretrain") <= 7_700
+    assert closure_lines(modules, graph, "reclf.pretrain") <= 8_200
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,13 @@ from typing import Any
 
 from reclf.config import RunConfig, to_dict
 
-ACCEPTABLE = ("data", "processes", "precision")
+ACCEPTABLE = ("data", "processes", "precision", "learning_rate")
+RATES = (  # what can be lowered where a training came to numbers that are not finite
+    "train.learning_rate",
+    "train.tower_learning_rate",
+    "train.warmup_steps",
+    "train.clip_norm",
+)
 CHANGES_NOTHING = (
     "model.image_tower.revision",  # the checkpoint holds the tower
     "model.text_tower.revision",
@@ -49,8 +55,9 @@ def differences(there: Any, here: Any, path: str = "") -> dict[str, str]:
 def refused_changes(there: RunConfig, here: RunConfig, accept: Sequence[str]) -> list[str]:
     """Those differences of settings that a run which has begun cannot take up, in words."""
     allowed = (*CHANGES_NOTHING, *FOUND_OUT_LATER, *["data.dataset"] * ("data" in accept))
+    allowed += RATES * ("learning_rate" in accept)
     return [
-        text
+        f"{text} (can be accepted: learning_rate)" if path in RATES else text
         for path, text in differences(to_dict(there), to_dict(here)).items()
         if not any(f"{path}.".startswith(f"{name}.") for name in allowed)
     ]
@@ -88,6 +95,8 @@ def result_changes(
             an old sitting no precision, that could show them to change nothing.
     """
     found: dict[str, str] = {}
+    if rates := [text for path, text in changed.items() if path in RATES]:
+        found["learning_rate"] = "; ".join(rates)
     data, unknown = [], False
     for name, now in here.get("data", {}).items():
         then = there.get("data", {}).get(name, now)

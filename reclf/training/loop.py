@@ -13,10 +13,10 @@ from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
-import torch
 from accelerate import Accelerator
-from accelerate.utils import gather_object
+from accelerate.utils import broadcast_object_list, gather_object
 from torch import Tensor, nn
+from torch.nn.utils import get_total_norm
 from tqdm.auto import tqdm
 
 from reclf.data.augmentation import augment
@@ -24,14 +24,12 @@ from reclf.data.batch import Batch
 from reclf.data.study import ImageError, Study
 from reclf.datasets.problems import WAY_ON
 from reclf.models.inference import collate_for
-from reclf.models.losses import info_nce
-from reclf.models.recall import recall_table, same_report, score_studies
 from reclf.models.reclf import RECLF
 from reclf.runs.run import Run
 
 from .checkpoints import load_state, save_state
-from .processes import JointModel, batch_losses
-from .reader import Reader, left_out
+from .processes import JointModel, agree, batch_losses, broadcast
+from .reader import Reader, left_out, study_ids
 from .runtime import (
     cpu_threads,
     interrupts,
@@ -43,6 +41,8 @@ from .runtime import (
 )
 from .sampler import StepSampler, seed_step
 from .schedule import Progress, learning_rate_factor, plan_steps, plans_now
+from .validation import validate
+from .window import Window
 
 LOG_EVERY = 10
 
@@ -68,7 +68,8 @@ def train(
         The model of the best checkpoint, in eval mode, on the training device.
 
     Raises:
-        FloatingPointError: the loss is not finite; names the step and the studies of its batch.
+        FloatingPointError: a loss, gradient, weight, buffer, optimizer moment or validation score
+            is not finite; names them, the step and its studies, what is kept and the way on.
         KeyboardInterrupt: on Ctrl-C or SIGTERM, after saving; the same call resumes.
     """
     config = run.config.train
@@ -80,11 +81,15 @@ def train(
     try:
         with threads:
             loop.run_steps()
+    except FloatingPointError as error:
+        said = f"{error}. {loop.way_on()}"
+        run.set_status("failed", error=said, **loop.kept)
+        raise FloatingPointError(said) from None
     except KeyboardInterrupt:
         run.set_status("interrupted", **loop.progress.state())
         raise
     except Exception as error:
-        run.set_status("failed", error=str(error), **loop.progress.state())
+        run.set_status("failed", error=str(error), **loop.kept)
         raise
     finally:
         loop.release()
@@ -116,9 +121,14 @@ class _Loop:
         optimizer = make_optimizer(model, self.config)
         trained = JointModel(model) if accelerator.num_processes > 1 else model
         self.wrapped, self.optimizer = accelerator.prepare(trained, optimizer)
+        self.window = Window(model, self.optimizer, accelerator, self._studies_of)
         self.validated = -1  # the step of the last validation
+        peaks = [group["peak"] for group in self.optimizer.param_groups]
         resumed = load_state(run, model, self.optimizer, accelerator)
+        for group, peak in zip(self.optimizer.param_groups, peaks, strict=True):
+            group["peak"] = peak  # of these settings, not of those before
         self.progress = resumed or Progress(total_steps=self.config.max_steps)
+        self.kept = self.progress.state()  # of the checkpoint on disk
         if self.is_main:
             run.truncate_history(resumed.step if resumed else -1)
         start_trackers(accelerator, run)
@@ -128,13 +138,13 @@ class _Loop:
     def run_steps(self) -> None:
         if self.progress.finished:
             return
+        self.window.look(self.progress.step)
         if self.is_main:
             self.run.set_status("running", **self.progress.state())
         self.clock, self.before = time.monotonic(), self.progress.seconds
         self.saved = self.clock
         self.planned_at = (self.progress.step, self.progress.seconds)
         reader = self._reader()
-        window: list[dict[str, Tensor]] = []
         bar = tqdm(
             total=self.progress.total_steps or None,
             initial=self.progress.step,
@@ -145,19 +155,19 @@ class _Loop:
         with interrupts() as interrupted, bar:
             while not self.progress.finished:
                 batches = reader.read(self.config.accumulate)
-                if any(self._agree(bool(reader.damage))):
-                    self._end_at_damage(reader.damage, window, bar)
-                window.append(self._step(batches))
+                if any(agree(self.accelerator, bool(reader.damage))):
+                    self._end_at_damage(reader.damage, bar)
+                self.window.add(self._step(batches))
                 bar.update()
                 self._plan(bar)
                 step, total = self.progress.step, self.progress.total_steps
                 late = self.progress.seconds >= self.config.max_minutes * 60
-                stop, self.progress.out_of_time = self._agree(interrupted.is_set(), late)
                 overdue = time.monotonic() - self.saved > self.config.checkpoint_minutes * 60
-                # What is saved has been looked at: `_log` refuses losses that are not finite.
+                stop, self.progress.out_of_time, overdue = agree(
+                    self.accelerator, interrupted.is_set(), late, overdue
+                )
                 if step % LOG_EVERY == 0 or step == total or stop or overdue:
-                    self._log(window, bar)
-                    window = []
+                    self._log(bar)
                 if self.progress.validates(self.config.evaluate_every):
                     self._validate()
                 if stop or overdue:
@@ -171,10 +181,10 @@ class _Loop:
             gone = len(left_out(self.run.folder))
             self.run.set_status("trained", left_out=gone, **self.progress.state())
 
-    def _end_at_damage(self, reason: str, window: list[dict[str, Tensor]], bar: tqdm) -> None:
+    def _end_at_damage(self, reason: str, bar: tqdm) -> None:
         """Save what was trained, and say which file ends it and how to go on."""
-        if window:
-            self._log(window, bar)
+        if self.window:
+            self._log(bar)
         self._save()
         reasons = sorted({found for found in gather_object([reason]) if found})
         raise ImageError(
@@ -203,11 +213,15 @@ class _Loop:
                 self.accelerator.backward(sum(losses.values()) / config.accumulate)
             for name, loss in losses.items():
                 total[name] = total.get(name, 0) + loss.detach() / config.accumulate
+        parameters = [p for p in self.wrapped.parameters() if p.grad is not None]
         if config.clip_norm:
-            total["gradient_norm"] = self.accelerator.clip_grad_norm_(
-                self.wrapped.parameters(), config.clip_norm
-            ).detach()
+            norm = self.accelerator.clip_grad_norm_(parameters, config.clip_norm)
+        else:
+            self.accelerator.unscale_gradients()
+            norm = get_total_norm([p.grad for p in parameters])
         self.optimizer.step()
+        if not self.optimizer.step_was_skipped:  # as fp16's scaler does where they overflow
+            total["gradient_norm"] = norm.detach()
         self.optimizer.zero_grad(set_to_none=True)
         progress.advance(config.batch_size * config.accumulate * self.accelerator.num_processes)
         progress.seconds = self.before + time.monotonic() - self.clock
@@ -221,7 +235,9 @@ class _Loop:
         since_step, since_seconds = self.planned_at
         if progress.step > since_step:
             pace = (progress.seconds - since_seconds) / (progress.step - since_step)
-            progress.total_steps = self._broadcast(plan_steps(self.config, progress, pace))
+            progress.total_steps = broadcast(
+                self.accelerator, plan_steps(self.config, progress, pace)
+            )
             bar.total = progress.total_steps
         self.planned_at = (progress.step, progress.seconds)
 
@@ -233,20 +249,29 @@ class _Loop:
 
     # -- what is written -----------------------------------------------------------------------
 
-    def _log(self, window: list[dict[str, Tensor]], bar: tqdm) -> None:
-        first = self.progress.step - len(window)
-        values = {name: torch.stack([w[name] for w in window]).cpu() for name in window[0]}
-        bad = torch.stack([~value.isfinite() for name, value in values.items() if "loss" in name])
-        if bad.any():
-            step = first + int(bad.any(0).nonzero()[0])
-            studies = [self.sampler.indices(step, micro) for micro in range(self.config.accumulate)]
-            raise FloatingPointError(
-                f"the loss at step {step} is not finite (data set indices {studies}). The last "
-                "checkpoint is from before; lower train.learning_rate or look at these studies."
-            )
+    def _studies_of(self, step: int) -> str:
+        """The studies of a step, counted from 1, of all processes."""
+        micros = range(self.config.accumulate)
+        own = [i for micro in micros for i in self.sampler.indices(step - 1, micro)]
+        indices = gather_object(own)
+        ids = gather_object(study_ids(self.train_set, own))
+        return f"studies {', '.join(ids)}; data set indices {indices}"
+
+    def way_on(self) -> str:
+        """What there is after an error of numbers, and how to go on."""
+        last = self.run.checkpoint("last")
+        kept = f"{last} of step {self.kept['step']} is kept, whole" if last.exists() else "none yet"
+        return (
+            f"Checkpoint: {kept}. Look at what is named, or lower train.learning_rate, which is "
+            f"{self.config.learning_rate:g} (with --accept learning_rate, or -p accept "
+            "'[\"learning_rate\"]'), and start again with the same run folder: it goes on from it"
+        )
+
+    def _log(self, bar: tqdm) -> None:
+        self.window.look(self.progress.step)
         progress, model = self.progress, self.model
         record: dict[str, Any] = {"step": progress.step, "total_steps": progress.total_steps}
-        record |= {name: float(value.mean()) for name, value in values.items()}
+        record |= self.window.means()
         record["loss"] = sum(value for name, value in record.items() if name.endswith("_loss"))
         record |= {
             "logit_scale": float(model.logit_scale.detach()),
@@ -273,17 +298,18 @@ class _Loop:
 
     def _validate(self) -> None:
         """Recall on the validation gallery; the best checkpoint is the one with the highest."""
+        self.window.look(self.progress.step)
+        refused = [""]
         if self.is_main:
-            scores = score_studies(self.model, self.val_studies)
-            positives = same_report([study.report for study in self.val_studies])
-            record: dict[str, Any] = {"step": self.progress.step}
-            for name, logits in (("val", scores.logits), ("val_global", scores.logits_global)):
-                table = recall_table(logits, positives)
-                record |= {f"{name}_{k}": v["value"] for k, v in table.items() if k != "n"}
-            targets = torch.from_numpy(positives)
-            record["val_global_nce"] = float(info_nce(scores.logits_global, targets))
-            if scores.logits_local is not None:
-                record["val_local_nce"] = float(info_nce(scores.logits_local, targets))
+            try:
+                record: dict[str, Any] = {"step": self.progress.step}
+                record |= validate(self.model, self.val_studies)
+            except FloatingPointError as error:
+                refused = [str(error)]
+        if refused := broadcast_object_list(refused)[0]:
+            step = self.progress.step
+            raise FloatingPointError(f"after step {step}, {refused}")
+        if self.is_main:
             # The mean over k is steadier than any one of them on a small gallery.
             recall = float(np.mean([v for k, v in record.items() if k.startswith("val_recall")]))
             if recall >= self.progress.best_recall:
@@ -295,9 +321,10 @@ class _Loop:
         self.progress.seconds = self.before + time.monotonic() - self.clock
 
     def _save(self) -> None:
+        self.window.look(self.progress.step)
         if self.is_main:
             save_state(self.run, self.model, self.optimizer, self.accelerator, self.progress)
-        self.saved = time.monotonic()
+        self.saved, self.kept = time.monotonic(), self.progress.state()
 
     # -- processes -----------------------------------------------------------------------------
 
@@ -321,17 +348,3 @@ class _Loop:
             self.accelerator.device.type == "cuda",
             self.run.folder,
         )
-
-    def _agree(self, *flags: bool) -> list[bool]:
-        """Each is true on all processes if it is on one, so that they stop at the same step."""
-        if self.accelerator.num_processes == 1:
-            return list(flags)
-        own = torch.tensor([float(flag) for flag in flags], device=self.accelerator.device)
-        return (self.accelerator.reduce(own, "sum") > 0).tolist()
-
-    def _broadcast(self, number: int) -> int:
-        if self.accelerator.num_processes == 1:
-            return number
-        tensor = torch.tensor(number, device=self.accelerator.device)
-        torch.distributed.broadcast(tensor, src=0)
-        return int(tensor)

@@ -115,6 +115,23 @@ class _Gather(torch.autograd.Function):
         return grad.narrow(ctx.dim, distributed.get_rank() * ctx.size, ctx.size), None
 
 
+def agree(accelerator: Accelerator, *flags: bool) -> list[bool]:
+    """Each is true on all processes if it is on one, so that they stop at the same step."""
+    if accelerator.num_processes == 1:
+        return list(flags)
+    own = torch.tensor([float(flag) for flag in flags], device=accelerator.device)
+    return (accelerator.reduce(own, "sum") > 0).tolist()
+
+
+def broadcast(accelerator: Accelerator, number: int) -> int:
+    """The number that the first process has."""
+    if accelerator.num_processes == 1:
+        return number
+    tensor = torch.tensor(number, device=accelerator.device)
+    distributed.broadcast(tensor, src=0)
+    return int(tensor)
+
+
 def leave_processes() -> None:
     """Leave the group of processes; the last thing that a process does with it. One is none.
 

@@ -1,6 +1,7 @@
 """The batches of a training, in the order of its sampler, and the studies that cannot be read."""
 
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -70,3 +71,14 @@ def left_out(folder: Path) -> list[str]:
     path = folder / LEFT_OUT
     lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
     return list(dict.fromkeys(lines))
+
+
+def study_ids(data: Any, indices: Sequence[int]) -> list[str]:
+    """The names of some studies; of one that cannot be read, its index."""
+    names = []
+    for index in indices:
+        try:
+            names.append(data[index].study_id)
+        except ImageError:
+            names.append(f"with index {index}")
+    return names
