@@ -3,13 +3,20 @@
 from types import SimpleNamespace
 
 import nbformat
+import numpy as np
 import pytest
 from notebook_runs import NOTEBOOKS, untrained_run
 
 from reclf.datasets import rsna
 from reclf.datasets.tiny import draw_chest, write_image, write_table
 from reclf.stats.estimate import Estimate
-from reclf.tasks.evaluations import grounding, retrieval, segmentation
+from reclf.tasks import zero_shot as prompted
+from reclf.tasks.evaluations import grounding, linear_probe, retrieval, segmentation, zero_shot
+from reclf.tasks.features import held_out
+from reclf.tasks.linear_probe import first_part, ids_hash, stratified_order
+from reclf.tasks.linear_probe import linear_probe as fit
+from reclf.tasks.prompt_sets import POLARITIES, load_prompts
+from reclf.tasks.results import plain
 from reclf.tasks.scoreboard import table
 
 SETTINGS = {"model.image_size": 64, "data.options": {"length": 30}}
@@ -151,3 +158,124 @@ def test_studies_that_show_nothing_choose_no_steps(choose):
     task_run.subset = lambda data, n=0: [data[bare]] if n == 1 else [data[i] for i in range(n)]
     with pytest.raises(ValueError, match="none of 1 studies of split 'val' shows cardiomegaly"):
         segmentation.evaluate(task_run, p)
+
+
+@pytest.fixture
+def quick(monkeypatch):
+    """Mean scores in place of zero-shot's metrics, whose intervals take a second a way to pool."""
+
+    def measure(logits, truth, pooling, score, rule, sampled, seed):
+        value = float(logits.class_scores(pooling, score, rule, sampled, seed)[:, 0].mean())
+        result = {"interval": None, "n": len(truth), "chance": 0.5, "per_class": {}}
+        return {name: result | {"value": value + i} for i, name in enumerate(prompted.METRICS)}
+
+    monkeypatch.setattr(zero_shot, "measure", measure)
+    return measure
+
+
+@pytest.mark.parametrize(
+    ("labels", "given"),
+    [
+        (
+            ["edema", "consolidation", "nodule"],
+            {"pooling": "max_z", "score": "global", "metric": "accuracy", "rule": "positive"},
+        ),
+        (["edema"], {"metric": "macro_f1"}),
+        (["nodule", "edema"], {"pooling": "max"}),
+    ],
+)
+def test_zero_shot_reports_the_way_that_was_asked_for_beside_all_others(
+    choose, quick, labels, given
+):
+    p = choose("zero_shot", labels=labels, studies=20, sampled=3, seed=2, **given)
+    evaluation, written = evaluate(zero_shot, p)
+    protocol, shown = written["protocol"], evaluation.shown
+    task_run = zero_shot.open_task(p)
+    prompts, source = load_prompts("phantom", labels, 3, 2)
+    assert (shown.prompts, shown.source, shown.without) == (prompts, source, [])
+    logits, truth, ids = prompted.score_studies(task_run.models, task_run.studies(20), prompts)
+    assert len(ids) == 20
+    np.testing.assert_array_equal(shown.labels, truth)
+
+    def found(who, pooling, score):
+        return quick(logits[who], truth, pooling, score, p.rule, 3, 2)
+
+    mine, other = (found(who, p.pooling, p.score) for who in ("trained", "random"))
+    assert mine != other
+    assert {name: written[name] for name in mine[p.metric]} == mine[p.metric]
+    assert written["untrained_baseline"] == other[p.metric]
+    assert (written["metrics"], written["metrics_untrained_baseline"]) == (mine, other)
+    ways = [(pool, score) for pool in prompted.POOLINGS for score in prompted.SCORES]
+    assert [(row["pooling"], row["score"]) for row in written["all"]] == ways
+    for row, way in zip(written["all"], ways, strict=True):
+        assert row["auroc"] == str(Estimate.of(found("trained", *way)["auroc"]))
+        assert row["AUROC, untrained baseline"] == str(Estimate.of(found("random", *way)["auroc"]))
+    transductive = p.pooling == "max_z"
+    assert protocol["transductive"] is transductive
+    assert protocol["normalization"] == ("z over the test set" if transductive else "none")
+    assert protocol["rule_for_accuracy"] == (
+        "positive prompts, exclusive choice" if len(labels) > 1 else "difference"
+    )
+    assert ("prompts_drawn" in protocol) == p.pooling.startswith("max")
+    for name, of_class in protocol.get("prompts_drawn", {}).items():
+        for polarity in POLARITIES:
+            assert len(of_class[polarity]) == 3
+            assert set(of_class[polarity]) <= set(prompts[name][polarity])
+    for name, value in (("studies", 20), ("prompt_set", source), ("sampled_prompts", 3)):
+        assert protocol[name] == value
+
+
+def test_zero_shot_of_labels_without_prompts_names_them(choose, quick, tmp_path):
+    path = tmp_path / "mine.json"
+    path.write_text('{"classes": {"edema": {"positive": ["Edema."], "negative": ["Clear."]}}}')
+    evaluation, written = evaluate(zero_shot, choose("zero_shot", prompts=str(path), studies=10))
+    lacking = written["protocol"]["labels_without_prompts"]
+    assert lacking == evaluation.shown.without == sorted(lacking)
+    assert "nodule" in lacking
+    assert "edema" not in lacking
+    assert list(written["protocol"]["prompts"]) == ["edema"]
+    with pytest.raises(ValueError, match="no prompts for nodule in"):
+        zero_shot.open_task(choose("zero_shot", prompts=str(path), labels=["nodule"]))
+
+
+@pytest.mark.parametrize("val_split", ["val", "test"])
+def test_a_probe_of_each_fraction_is_fitted_on_its_studies(choose, val_split):
+    names = ["edema", "nodule"]
+    p = choose(
+        "linear_probe", labels=names, fractions=[0.5, 1.0], train_studies=25, val_studies=20,
+        studies=30, val_split=val_split, seed=1,
+    )  # fmt: skip
+    evaluation, written = evaluate(linear_probe, p)
+    protocol, shown = written["protocol"], evaluation.shown
+    task_run = linear_probe.open_task(p)
+    train, test = task_run.pooled(25, "train"), task_run.pooled(30)
+    if val_split == "test":
+        held = held_out(train.patients)
+        train, val = train.take(np.flatnonzero(~held)), train.take(np.flatnonzero(held))
+        assert protocol["hyper_parameters"].startswith("chosen on a fifth of the patients of 'tr")
+    else:
+        val = task_run.pooled(20, "val")
+        assert protocol["hyper_parameters"] == "chosen on split 'val'"
+    assert shown.sizes == [len(train.ids), len(val.ids), 30]
+    assert [protocol["train_studies"], protocol["val_studies"], protocol["studies"]] == shown.sizes
+    labels = train.columns(names)
+    order = stratified_order(labels, seed=1)
+    for fraction in (0.5, 1.0):
+        rows = first_part(order, fraction)
+        assert shown.positives[fraction].tolist() == labels[rows].sum(0).tolist()
+        assert protocol["label_fractions"][str(fraction)] == {
+            "n": len(rows), "hash": ids_hash(train.ids, rows),
+        }  # fmt: skip
+        for who in ("trained", "random"):
+            parts = [(part.features[who], part.columns(names)) for part in (train, val, test)]
+            parts[0] = parts[0][0][rows], parts[0][1][rows]
+            expected = plain(fit(*parts, names, False, seed=1))
+            assert written["fractions"][str(fraction)][who] == expected
+    assert {name: written[name] for name in expected} == written["fractions"]["1.0"]["trained"]
+    assert written["untrained_baseline"] == written["fractions"]["1.0"]["random"]
+    assert (protocol["metric"], protocol["encoder"]) == (
+        "macro AUROC, NaN labels left out",
+        "frozen",
+    )
+    assert "recipe" not in protocol
+    assert "epochs" not in protocol

@@ -7,9 +7,13 @@ import numpy as np
 import pytest
 import torch
 
+from reclf.stats.bootstrap import bootstrap_interval
+from reclf.stats.classification import macro_auroc, macro_auroc_interval
 from reclf.tasks.features import held_out, pooled_features
 from reclf.tasks.fine_tune import _loss, fine_tune
 from reclf.tasks.linear_probe import (
+    STRENGTHS,
+    _best,
     choice_result,
     first_part,
     ids_hash,
@@ -18,6 +22,7 @@ from reclf.tasks.linear_probe import (
     linear_probe,
     stratified_order,
 )
+from reclf.tasks.logistic import logistic_path
 
 
 def make_set(n, seed, classes=3, noise=0.5):
@@ -111,6 +116,56 @@ def test_exclusive_classes_are_one_choice_with_accuracy():
     assert result["value"] > 0.9
     assert result["chance"] == np.bincount(sets[2][1].argmax(1)).max() / 90
     assert set(result["per_class"]) == set("abc")
+
+
+@pytest.mark.parametrize("present", [[0, 2], [1, 2], [0, 1]])
+def test_two_of_three_classes_are_one_regression_and_the_third_is_never_chosen(present):
+    generator = np.random.default_rng(0)
+    sets = []
+    for n in (60, 40, 50):
+        classes = np.array(present)[generator.integers(0, 2, n)]
+        features = (classes == present[1])[:, None] * 3.0 + generator.normal(size=(n, 2)) * 0.5
+        sets.append((features, np.eye(3)[classes]))
+    sets[2][1][:10] = np.eye(3)[({0, 1, 2} - {*present}).pop()]  # cannot be found
+    result = linear_probe(*sets, names="abc", exclusive=True)
+    assert result["value"] == pytest.approx(40 / 50, abs=0.02)
+    assert result["unlearnable"] == ["abc"[c] for c in range(3) if c not in present]
+    assert (result["n_train"], result["n"]) == (60, 50)
+    assert result["strength"] in STRENGTHS
+
+
+def test_one_class_alone_is_always_chosen():
+    features, labels = np.zeros((6, 2)), np.eye(3)[[1] * 6]
+    test = np.zeros((4, 2)), np.eye(3)[[1, 1, 0, 2]]
+    result = linear_probe((features, labels), (features, labels), test, "abc", exclusive=True)
+    assert (result["value"], result["unlearnable"]) == (0.5, ["a", "c"])
+    assert result["strength"] == STRENGTHS[0]  # of equal ones the first
+
+
+def test_the_strength_is_the_best_on_validation_and_nan_counts_lowest():
+    train, val, test = [make_set(n, s, noise=1) for n, s in ((40, 0), (60, 1), (50, 2))]
+    result = linear_probe(train, val, test, "abc")
+    path = logistic_path(*train, STRENGTHS)
+    values = [macro_auroc(val[1], path[c].scores(val[0])) for c in STRENGTHS]
+    assert len({*values}) > 2
+    assert result["strength"] == STRENGTHS[int(np.argmax(values))]
+    assert result["n_train"] == 40
+    assert _best({1.0: math.nan, 2.0: 0.1, 3.0: 0.3, 4.0: 0.3, 5.0: -0.2}) == 3.0
+    assert _best({1.0: math.nan, 2.0: math.nan}) == 1.0
+
+
+def test_intervals_are_drawn_by_the_seed():
+    generator = np.random.default_rng(4)
+    labels, scores = generator.integers(0, 2, (30, 2)).astype(float), generator.random((30, 2))
+    for seed in (0, 5):
+        found = label_result(labels, scores, "ab", seed)
+        assert found["interval"] == macro_auroc_interval(labels, scores, seed=seed)
+        truth, predicted = labels.argmax(1), scores.argmax(1)
+        expected = bootstrap_interval((truth == predicted).astype(float), seed=seed)
+        assert choice_result(truth, predicted, "ab", seed)["interval"] == expected
+    assert label_result(labels, scores, "ab")["interval"] != found["interval"]
+    assert label_result(labels, scores, "ab")["n"] == 30
+    assert label_result(labels, scores, "ab")["chance"] == 0.5
 
 
 def test_one_study_or_one_class_has_a_value_and_no_interval():

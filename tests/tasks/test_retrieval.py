@@ -9,6 +9,7 @@ import torch
 from commands import run_python
 
 from reclf.models.recall import Ranks, recall_summary, recall_table, report_keys, same_report
+from reclf.stats.bootstrap import bootstrap_interval
 from reclf.stats.ranking import rank_of_partner
 from reclf.tasks import retrieval as module
 from reclf.tasks.retrieval import (
@@ -89,6 +90,21 @@ def test_directions_are_not_swapped():
     ranks = recall_table(scores, np.eye(3, dtype=bool), ks=(1,))["recall_at_1"]
     assert ranks["image_to_report"] == pytest.approx(1 / 3)  # rows: only the first image
     assert ranks["report_to_image"] == pytest.approx(2 / 3)  # columns: reports 0 and 2
+
+
+def test_intervals_are_of_both_directions_and_drawn_by_the_seed(vectors):
+    scores = vectors[0] @ vectors[1].T
+    same = KEYS[:, None] == KEYS[None]
+    classes = KEYS % 3
+    precision = global_precision(*vectors, classes, (5,))
+    for seed in (0, 4):
+        entry = recall_table(scores, same, (2,), seed)["recall_at_2"]
+        hits = np.stack([rank_of_partner(m, same) <= 2 for m in (scores.numpy(), scores.numpy().T)])
+        assert entry["interval"] == bootstrap_interval(hits.mean(0), seed=seed)
+        entry = precision_summary(precision, classes, ["a"] * 11, seed)["precision_at_5"]
+        assert entry["interval"] == bootstrap_interval(precision[5].mean(0), seed=seed)
+    table = recall_table(scores, same)
+    assert list(table) == ["n", "recall_at_1", "recall_at_5", "recall_at_10"]
 
 
 def plain_precision(scores, classes, k):

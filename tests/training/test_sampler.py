@@ -104,3 +104,13 @@ def test_the_seed_of_a_step_depends_on_seed_step_and_rank():
     for key in ((1, 1, 0), (0, 2, 0), (0, 1, 1)):
         assert draws(*key)[0] != first[0]
         assert draws(*key)[1] != first[1]
+
+
+def test_the_seeds_of_a_step_are_those_of_earlier_versions():
+    """An interrupted run goes on as it would have: numpy's sequence of (seed, step, rank), one bit
+    less for dropout and two less for the augmentation, since torch takes 63."""
+    low, high = map(int, np.random.SeedSequence([3, 5, 1]).generate_state(2))
+    state = low + (high << 32)
+    generator = seed_step(3, 5, 1)
+    assert torch.initial_seed() == state >> 1
+    assert generator.initial_seed() == state >> 2
