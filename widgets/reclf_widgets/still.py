@@ -29,6 +29,11 @@ class StillWidget(anywidget.AnyWidget):
         if is_live():
             super().open()
 
+    def close(self) -> None:
+        """Let go of the widget, and of its layout, which ipywidgets keeps when a widget closes."""
+        super().close()
+        self.layout.close()
+
     def _repr_mimebundle_(self, **keywords: Any) -> Any:
         """The image and its description, with the live view where there is a front end."""
         drawn = self._still()
