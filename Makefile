@@ -14,12 +14,13 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c const
 # As reclf itself sets it (reclf/__init__.py), for tests that load torch first.
 export GOMP_SPINCOUNT ?= 1000
 
-.PHONY: help install install-dev pretrain evaluate test lint format lab clean
+.PHONY: help install install-dev pretrain evaluate test soak lint format lab clean
 
 help:
 	@echo "make pretrain   train on the embedded phantom into $(RUN), with a notebook to read"
 	@echo "make evaluate   the suite $(SUITE) on $(RUN): five tasks, and one table"
 	@echo "make test       linters, type checker and all tests"
+	@echo "make soak       ten minutes of work in one process: does anything grow?"
 	@echo "make lab        JupyterLab on the notebooks"
 	@echo "make install    what these need, into $(VENV); make install-dev: what make test needs, too"
 
@@ -50,6 +51,10 @@ evaluate: $(READY)
 # Half of the time goes into starting kernels and browsers, so files are tested side by side.
 test: lint
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
+
+# Memory, open files and the like, over ten minutes of training, explaining and exploring.
+soak: $(READY_DEV)
+	$(BIN)/python -m pytest -m soak tests/test_soak.py
 
 lint: $(READY_DEV)
 	$(BIN)/ruff check

@@ -5,7 +5,7 @@
 A round trains a small model into a fresh folder while a live monitor watches, explains studies with
 it, explores them as a person does, and throws the folder away. After each round it is counted what
 the process holds. What is judged is the slope over the second half of the rounds, with its 95 %
-interval: in the first half, caches fill (imports, compiled kernels, fonts, arenas of the allocator).
+interval: in the first half, caches fill (imports, compiled kernels, fonts, the allocator's arenas).
 """
 
 import argparse
@@ -59,6 +59,7 @@ SETTINGS = {
     "train.device": "cpu",
     "data.counterfactuals": {},
 }
+FEWEST = 8
 WORKERS_EVERY = 5  # rounds between two that read their data in a process of its own
 # Growth a round that is let pass. The interval of memory has to reach below it: an allocator's
 # pages come and go. A study of 512 x 512 pixels that is kept, 1 MB, is above it.
@@ -185,24 +186,18 @@ def watched() -> ExitStack:
     return stack
 
 
-def soak(minutes: float, say: Callable[[str], None], after: Any = None) -> list[dict[str, float]]:
-    """Rounds for some minutes, at least 8; what was held after each.
-
-    Args:
-        after: called after each round; a test of this file leaks there.
-    """
+def soak(minutes: float, say: Callable[[str], None]) -> list[dict[str, float]]:
+    """Rounds for some minutes, at least FEWEST; what was held after each."""
     rounds: list[dict[str, float]] = []
     start = said = time.monotonic()
     with tempfile.TemporaryDirectory() as home, watched():
         temporary = Path(home) / "tmp"
         temporary.mkdir()
         with patch.dict(os.environ, TMPDIR=str(temporary)), patch.object(tempfile, "tempdir", None):
-            while len(rounds) < 8 or time.monotonic() - start < minutes * 60:
+            while len(rounds) < FEWEST or time.monotonic() - start < minutes * 60:
                 folder = Path(home) / "run"
                 explore(folder, len(rounds), *train_and_explain(folder, len(rounds)))
                 shutil.rmtree(folder)
-                if after is not None:
-                    after()
                 rounds.append(held(temporary))
                 if time.monotonic() - said > 60:
                     said = time.monotonic()
