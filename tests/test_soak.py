@@ -51,7 +51,7 @@ def test_what_is_left_open_is_counted(tmp_path):
         monitor.close()
         plt.close(figure)
         leave.set()
-        thread.join()
+        thread.join(timeout=10)
         file.close()
         Path(file.name).unlink()
         last = soak.held(tmp_path)
