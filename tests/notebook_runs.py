@@ -3,9 +3,11 @@
 import json
 import sys
 from pathlib import Path
+from subprocess import CompletedProcess
 
 import nbformat
 from commands import run_command
+from one_kernel import CommandError, shared_kernel
 
 from reclf.datasets.selection import open_split
 from reclf.pretrain import make_model, make_tokenizer
@@ -19,13 +21,34 @@ NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
 def papermill(notebook, cwd, /, *options, executed="out.ipynb", **parameters):
     """Execute a notebook, by its name or any path, in the folder `cwd`, with parameters by `-p`.
 
+    In the kernel that the tests share, which has imported the libraries.
+
+    Returns:
+        `returncode` and `stderr`, as of a process.
+    """
+    words = _words(notebook, executed, options, parameters)
+    try:
+        shared_kernel().papermill(words, {}, cwd)
+    except CommandError as error:
+        return CompletedProcess(words, 1, stderr=str(error))
+    return CompletedProcess(words, 0, stderr="")
+
+
+def papermill_process(notebook, cwd, /, *options, executed="out.ipynb", **parameters):
+    """The same in processes of its own, as its users type it.
+
     As a module of this interpreter: the console script may belong to another environment.
     """
-    command = [sys.executable, "-m", "papermill", "--no-progress-bar"]
-    command += [NOTEBOOKS / notebook, executed, *options]
-    for name, value in parameters.items():
-        command += ["-p", name, value if isinstance(value, str) else json.dumps(value)]
+    words = _words(notebook, executed, options, parameters)
+    command = [sys.executable, "-m", "papermill", "--no-progress-bar", *words]
     return run_command(command, HANGS, cwd=cwd)
+
+
+def _words(notebook, executed, options, parameters):
+    words = [str(NOTEBOOKS / notebook), str(executed), *options]
+    for name, value in parameters.items():
+        words += ["-p", name, value if isinstance(value, str) else json.dumps(value)]
+    return words
 
 
 def outputs_of(path):

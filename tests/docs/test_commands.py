@@ -1,7 +1,6 @@
 """Every command that a document shows runs as it is pasted: on tiny data, in few steps."""
 
 import json
-import os
 import re
 import shutil
 import stat
@@ -12,7 +11,7 @@ import pytest
 import yaml
 from accelerate.commands.launch import launch_command_parser
 from commands import run_command
-from one_kernel import OneKernel
+from one_kernel import shared_kernel
 from pages import ROOT
 from pasted import (
     FEW_STEPS,
@@ -60,12 +59,7 @@ def test_what_is_not_run_is_still_there():
 
 @pytest.fixture(scope="module")
 def kernel():
-    packages = os.pathsep.join(
-        str(ROOT / name) for name in ("", "phantom", "widgets", "study", "benchmarks")
-    )
-    kernel = OneKernel({**os.environ, "PYTHONPATH": packages, "OMP_NUM_THREADS": "1"})
-    yield kernel
-    kernel.close()
+    return shared_kernel()
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from notebook_runs import papermill
+from notebook_runs import papermill_process
 
 from reclf.runs.run import Run
 from reclf_widgets import TrainingMonitor
@@ -38,7 +38,7 @@ def test_the_cell_of_the_page_trains_on_two_processes(tmp_path):
     kernel = {"kernelspec": {"name": "python3", "display_name": "", "language": "python"}}
     notebook = nbformat.v4.new_notebook(cells=cells, metadata=kernel)
     nbformat.write(notebook, tmp_path / "in.ipynb")
-    done = papermill(tmp_path / "in.ipynb", tmp_path)
+    done = papermill_process(tmp_path / "in.ipynb", tmp_path)
     assert done.returncode == 0, done.stderr[-3000:]
     assert "message from fork" not in done.stderr  # a bar that nobody can see
     run = Run(tmp_path / "runs" / "two")

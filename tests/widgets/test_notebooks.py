@@ -4,7 +4,7 @@ import json
 
 import nbformat
 import pytest
-from notebook_runs import outputs_of, papermill, untrained_run
+from notebook_runs import outputs_of, papermill, papermill_process, untrained_run
 
 from reclf.explain import Explanation, load_explanations
 
@@ -60,8 +60,8 @@ def test_exploring_leaves_explanations_a_page_and_pictures(explored):
 
 def test_figures_are_made_twice_with_the_same_bytes(explored):
     made = []
-    for _ in range(2):
-        done = papermill(
+    for run in (papermill, papermill_process):
+        done = run(
             "study/figures.ipynb",
             explored,
             executed="figures.ipynb",

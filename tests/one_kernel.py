@@ -1,18 +1,21 @@
 """Notebooks and programs one after the other in one Jupyter kernel: libraries are imported once.
 
-papermill does all that it does for its users; only its last step, the execution of cells, is this.
+papermill does all that it does for its users, but for the start of the kernel.
 """
 
+import atexit
 import json
-from contextlib import redirect_stderr, redirect_stdout
+import os
+from contextlib import chdir, redirect_stderr, redirect_stdout
+from functools import cache
 from io import StringIO
 from pathlib import Path
 
-import nbformat
-from jupyter_client.manager import start_new_kernel
+from jupyter_client.manager import AsyncKernelManager, start_new_kernel
 from papermill.cli import papermill as papermill_command
-from papermill.engines import Engine, papermill_engines
+from papermill.engines import NBClientEngine, papermill_engines
 
+ROOT = Path(__file__).parents[1]
 HANGS = 300  # seconds of one cell; the longest takes a tenth of it on two busy cores
 # Between two users: nothing of the one before, nor the precision of its training.
 FRESH = """
@@ -40,11 +43,24 @@ class CommandError(Exception):
     """A command that a reader pastes and that fails."""
 
 
+class RunningKernel(AsyncKernelManager):
+    """A kernel that somebody else has started and will end."""
+
+    has_kernel = True
+
+    async def is_alive(self) -> bool:
+        return True
+
+
 class OneKernel:
     """A kernel that runs notebooks and modules, each in a fresh namespace."""
 
-    def __init__(self, environment: dict[str, str]):
-        self.manager, self.client = start_new_kernel(env=environment)
+    def __init__(self):
+        packages = ("", "phantom", "widgets", "study", "benchmarks")
+        path = os.pathsep.join(str(ROOT / name) for name in packages)
+        self.manager, self.client = start_new_kernel(
+            env={**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1"}
+        )
 
     def close(self) -> None:
         self.client.stop_channels()
@@ -81,31 +97,31 @@ class OneKernel:
         return said
 
     def papermill(self, words: list[str], more: dict, folder: Path) -> None:
-        """`papermill ...`, without its name, and further parameters."""
-        kernel = self
-        kernel.fresh(folder)
+        """`papermill ...` in a folder, without its name, and further parameters."""
+        running = RunningKernel()
+        running.load_connection_info(self.manager.get_connection_info())
 
-        class InKernel(Engine):
+        class InKernel(NBClientEngine):
             @classmethod
-            def execute_managed_notebook(cls, notebook, kernel_name, **_):
-                for index, cell in enumerate(notebook.nb.cells):
-                    if cell.cell_type != "code":
-                        continue
-                    notebook.cell_start(cell, index)
-                    reply, _ = kernel.run(cell.source)
-                    if reply["status"] != "ok":
-                        error = {key: reply[key] for key in ("ename", "evalue", "traceback")}
-                        cell.outputs = [nbformat.v4.new_output("error", **error)]
-                        notebook.cell_exception(cell, index, exception=None)
-                        return
-                    notebook.cell_complete(cell, index)
+            def execute_managed_notebook(cls, notebook, kernel_name, **options):
+                options |= {"km": running, "execution_timeout": HANGS}
+                return super().execute_managed_notebook(notebook, kernel_name, **options)
 
         papermill_engines.register("one_kernel", InKernel)
         added = [word for name, value in more.items() for word in ("-p", name, json.dumps(value))]
         options = ["--engine", "one_kernel", "--no-progress-bar"]
+        self.fresh(folder)
         said = StringIO()
         try:
-            with redirect_stdout(said), redirect_stderr(said):
+            with chdir(folder), redirect_stdout(said), redirect_stderr(said):
                 papermill_command.main([*words, *added, *options], standalone_mode=False)
         except Exception as error:
             raise CommandError(f"{words}\n{said.getvalue()[-2000:]}\n{error}") from error
+
+
+@cache
+def shared_kernel() -> OneKernel:
+    """One for all tests of this process."""
+    kernel = OneKernel()
+    atexit.register(kernel.close)
+    return kernel
