@@ -20,7 +20,16 @@ from reclf.data.batch import Batch
 from reclf.models.encoders import ImageFeatures, TextFeatures
 
 # Libraries write these while they work; they are not a test's doing.
-ENVIRONMENT_OF_LIBRARIES = ("PYTEST_", "ACCELERATE_", "CUDA_", "TORCH", "TRITON_", "KMP_", "MPL")
+ENVIRONMENT_OF_LIBRARIES = (
+    "PYTEST_",
+    "ACCELERATE_",
+    "CUDA_",
+    "TORCH",
+    "TRITON_",
+    "KMP_",
+    "MPL",
+    "PYDEVD_",
+)
 
 TOWERS = {
     "resnet": {

@@ -1,9 +1,9 @@
 """What tests of notebooks share: papermill as its users type it, and a run that never trained."""
 
 import json
+import subprocess
 import sys
 from pathlib import Path
-from subprocess import CompletedProcess
 
 import nbformat
 from commands import run_command
@@ -30,8 +30,8 @@ def papermill(notebook, cwd, /, *options, executed="out.ipynb", **parameters):
     try:
         shared_kernel().papermill(words, {}, cwd)
     except CommandError as error:
-        return CompletedProcess(words, 1, stderr=str(error))
-    return CompletedProcess(words, 0, stderr="")
+        return subprocess.CompletedProcess(words, 1, stderr=str(error))
+    return subprocess.CompletedProcess(words, 0, stderr="")
 
 
 def papermill_process(notebook, cwd, /, *options, executed="out.ipynb", **parameters):
