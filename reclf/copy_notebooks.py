@@ -7,7 +7,10 @@ checkout has.
 
 import argparse
 import sys
+from functools import partial
 from pathlib import Path
+
+from reclf.runs.files import write_atomically
 
 PACKAGED = Path(__file__).parent / "notebooks"  # in an installed wheel
 NOT_PACKAGED = ("paper_table.ipynb",)
@@ -47,8 +50,7 @@ def copy_notebooks(folder: str | Path, force: bool = False) -> dict[str, list[st
         elif target.exists() and not force:
             done["kept"].append(source.name)
         else:
-            folder.mkdir(parents=True, exist_ok=True)
-            target.write_bytes(content)
+            write_atomically(target, partial(Path.write_bytes, data=content))
             done["copied"].append(source.name)
     return done
 

@@ -1,6 +1,6 @@
 """Settings as data: dataclasses that refuse nonsense, dotted paths, import strings."""
 
-from .overrides import Overrides, from_dict, load_json, merge, override, read_as, save_json, to_dict
+from .overrides import Overrides, from_dict, load_json, merge, override, read_as, to_dict
 from .settings import (
     ATTENTIONS,
     DEVICES,
@@ -31,6 +31,5 @@ __all__ = [
     "merge",
     "override",
     "read_as",
-    "save_json",
     "to_dict",
 ]

@@ -226,11 +226,6 @@ def _unknown_setting(cls: Any, path: str, prefix: str = "") -> str:
     )
 
 
-def save_json(config: Any, path: Path) -> None:
-    """Write the configuration so that `load_json` gives an equal object."""
-    path.write_text(json.dumps(to_dict(config), indent=2) + "\n", encoding="utf-8")
-
-
 def load_json(cls: type[T], path: Path) -> T:
-    """Read what `save_json` wrote."""
+    """Read a configuration from a file that holds its `to_dict` as JSON."""
     return from_dict(cls, json.loads(path.read_text(encoding="utf-8")))

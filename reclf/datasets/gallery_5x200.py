@@ -16,6 +16,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from reclf.runs.files import write_json
+
 from .labels import COMPETITION_LABELS
 from .problems import DataProblems
 
@@ -74,7 +76,7 @@ def draw_5x200(
         "patients": sorted({patients[item["path"]] for item in drawn}),
         "images": drawn,
     }
-    path.write_text(json.dumps(gallery, indent=1), encoding="utf-8")
+    write_json(path, gallery)
     return gallery
 
 

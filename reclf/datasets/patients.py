@@ -12,6 +12,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from reclf.runs.files import write_atomically
+
 from .gallery_5x200 import SPLIT, read_5x200
 from .parts import read_list, read_table
 from .problems import DataProblems, MissingSplit, refuse
@@ -90,7 +92,8 @@ def main(arguments: list[str] | None = None) -> None:
         found = patients_of(given.dataset, given.root, **json.loads(given.options))
     except ValueError as error:
         parser.error(str(error))
-    Path(given.file).write_text("\n".join(found) + "\n", encoding="utf-8")
+    text = "\n".join(found) + "\n"
+    write_atomically(Path(given.file), lambda path: path.write_text(text, encoding="utf-8"))
     print(f"{len(found)} patients of {given.dataset} in {given.file}")
 
 

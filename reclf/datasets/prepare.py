@@ -30,6 +30,7 @@ from PIL import Image
 from tqdm.auto import tqdm
 
 from reclf.data.radiographs import ImageError
+from reclf.runs.files import write_json
 
 from .arrow_schema import FEATURES, pack
 from .file_checks import files_of
@@ -234,12 +235,9 @@ def _begin(root: Path, recipe: Recipe) -> None:
             raise StaleCopy(
                 f"{root} is a prepared copy with {'; '.join(found)}. Name another folder"
             )
-    root.mkdir(parents=True, exist_ok=True)
     for half in root.glob("*/shard-*.part"):
         shutil.rmtree(half, ignore_errors=True)
-    part = path.with_suffix(".part")
-    part.write_text(json.dumps(asdict(recipe), indent=1), encoding="utf-8")
-    os.replace(part, path)
+    write_json(path, asdict(recipe))
 
 
 _Job = tuple[str, int, range]

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from reclf.data.region_grid import MIDDLE, heat_in_pixels
+from reclf.runs.files import write_atomically
 
 if TYPE_CHECKING:  # torch takes seconds to import; a saved explanation opens without it
     import torch
@@ -165,8 +166,12 @@ class Explanation:
             if name not in ("image", "attention", "cosines", "graph", "importance", "masks")
         }
         header = json.dumps({"format": FORMAT, **text})
-        with Path(path).open("wb") as file:
-            np.savez_compressed(file, header=np.array(header), **arrays)
+
+        def write(temporary: Path) -> None:
+            with temporary.open("wb") as file:
+                np.savez_compressed(file, header=np.array(header), **arrays)
+
+        write_atomically(Path(path), write)
 
     @classmethod
     def load(cls, path: str | Path) -> Explanation:

@@ -49,8 +49,12 @@ class Pooled:
         """Write one .npz without pickled objects."""
         arrays = {f"features/{name}": array for name, array in self.features.items()}
         texts = {key: np.array(getattr(self, key)) for key in _TEXTS}
-        with path.open("wb") as file:
-            np.savez(file, labels=self.labels, **texts, **arrays)  # type: ignore[arg-type]
+
+        def write(temporary: Path) -> None:
+            with temporary.open("wb") as file:
+                np.savez(file, labels=self.labels, **texts, **arrays)  # type: ignore[arg-type]
+
+        write_atomically(path, write)
 
     @classmethod
     def load(cls, path: Path) -> "Pooled":
@@ -109,5 +113,5 @@ def pooled_features(
         patients=tuple(patients),
     )
     if cache is not None:
-        write_atomically(cache, result.save)
+        result.save(cache)
     return result

@@ -12,13 +12,16 @@ So that nobody copies numbers by hand: python -m reclf_study.results_page docs/r
 """
 
 import argparse
+import io
 import re
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from PIL import Image
 
+from reclf.runs.files import write_atomically
 from reclf.tasks.results import read_result
 from reclf.tasks.scoreboard import table
 from reclf_benchmarks import bars
@@ -82,7 +85,8 @@ def update(path: Path, folders: Sequence[str | Path]) -> dict[str, list[str]]:
         return f"{match[1]}\n{made}\n\n{match[3]}"
 
     text = path.read_text(encoding="utf-8")
-    path.write_text(_TABLE.sub(fill, text), encoding="utf-8")
+    filled = _TABLE.sub(fill, text)
+    write_atomically(path, lambda temporary: temporary.write_text(filled, encoding="utf-8"))
     for place, name in _PICTURE.findall(text):
         if name in figures:
             shrink(figures[name], path.parent / place)
@@ -100,14 +104,15 @@ def shrink(source: Path, target: Path) -> None:
     """A copy in COLORS colors, as wide as one of WIDTHS and MOST_BYTES allow."""
     with Image.open(source) as picture:
         whole = picture.convert("RGB")
-    target.parent.mkdir(parents=True, exist_ok=True)
     for width in WIDTHS:
         width = min(width, whole.width)
         height = round(whole.height * width / whole.width)
         small = whole.resize((width, height), Image.Resampling.LANCZOS)
-        small.quantize(COLORS, dither=Image.Dither.NONE).save(target, optimize=True)
-        if target.stat().st_size <= MOST_BYTES:
-            return
+        buffer = io.BytesIO()
+        small.quantize(COLORS, dither=Image.Dither.NONE).save(buffer, "PNG", optimize=True)
+        if buffer.tell() <= MOST_BYTES:
+            break
+    write_atomically(target, partial(Path.write_bytes, data=buffer.getvalue()))
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -12,12 +12,14 @@ import inspect
 import json
 import typing
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from reclf.config import ModelConfig, RunConfig, TowerConfig
 from reclf.models.relations import AGGREGATORS, options_of
 from reclf.models.relations.options import SRMOptions
+from reclf.runs.files import write_atomically
 from reclf.stats.tables import markdown
 from reclf.training.presets import PRESETS
 
@@ -130,7 +132,8 @@ def main(arguments: list[str] | None = None) -> None:
     """Write the page."""
     parser = argparse.ArgumentParser(prog="python -m reclf_study.settings_page")
     parser.add_argument("path", type=Path, help="such as docs/settings.md")
-    parser.parse_args(arguments).path.write_text(page(), encoding="utf-8")
+    write = partial(Path.write_text, data=page(), encoding="utf-8")
+    write_atomically(parser.parse_args(arguments).path, write)
 
 
 if __name__ == "__main__":

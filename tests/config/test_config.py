@@ -17,16 +17,16 @@ from reclf.config import (
     load_json,
     override,
     read_as,
-    save_json,
     to_dict,
 )
+from reclf.runs.files import write_json
 from reclf.training.presets import PRESETS, phantom_small
 
 
 @pytest.mark.parametrize("name", PRESETS)
 def test_presets_survive_json(name, tmp_path):
     config = PRESETS[name]()
-    save_json(config, tmp_path / "config.json")
+    write_json(tmp_path / "config.json", to_dict(config))
     assert load_json(RunConfig, tmp_path / "config.json") == config
     assert json.loads((tmp_path / "config.json").read_text()) == to_dict(config)
 

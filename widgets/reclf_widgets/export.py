@@ -17,6 +17,8 @@ from typing import Any
 
 import numpy as np
 
+from reclf.runs.files import write_atomically
+
 from . import browser
 
 
@@ -59,8 +61,7 @@ def write_page(explorer: Any, path: Path, cases: list[int] | str) -> Path:
     page = (browser.STATIC / "page.html").read_text(encoding="utf-8")
     # In one pass: "{{css}}" inside a report is text, not a placeholder.
     page = re.sub(r"{{(\w+)}}", lambda found: parts[found[1]], page)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(page, encoding="utf-8")
+    write_atomically(path, lambda temporary: temporary.write_text(page, encoding="utf-8"))
     return path
 
 

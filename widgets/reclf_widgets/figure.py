@@ -6,6 +6,7 @@ Journal widths: 3.3 inches for a column, 6.9 for a page; text size 8 points.
 """
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from matplotlib.figure import Figure
 
 from reclf.data.region_grid import heat_in_pixels
 from reclf.explain import Explanation
+from reclf.runs.files import write_atomically
 
 from . import reading
 from .palette import COLORMAPS, DIFFERENCE, colormap
@@ -48,10 +50,10 @@ def save_figure(figure: Figure, path: str | Path) -> Path:
     path = Path(path)
     if path.suffix not in _NO_DATE:
         raise ValueError(f"a figure is saved as .pdf, .svg or .png, not {path.name!r}")
-    path.parent.mkdir(parents=True, exist_ok=True)
+    write = partial(figure.savefig, format=path.suffix[1:], metadata=_NO_DATE[path.suffix])
     # Font types apply when the file is written, not when the figure is created.
     with plt.rc_context(STYLE):
-        figure.savefig(path, metadata=_NO_DATE[path.suffix])
+        write_atomically(path, write)
     return path
 
 
