@@ -279,3 +279,46 @@ def test_a_probe_of_each_fraction_is_fitted_on_its_studies(choose, val_split):
     )
     assert "recipe" not in protocol
     assert "epochs" not in protocol
+
+
+@pytest.mark.parametrize("val_split", ["val", "test"])
+def test_fine_tuning_reads_the_studies_of_each_fraction_when_they_are_needed(
+    choose, monkeypatch, val_split
+):
+    calls = []
+
+    def tune(model, some, others, report, names, **given):
+        calls.append((model, [[s.study_id for s in part] for part in (some, others, report)]))
+        assert names == ["nodule", "edema"]
+        assert {**given, "progress": ""} == {
+            "exclusive": False, "epochs": 3, "seed": 2, "workers": 0, "progress": "",
+        }  # fmt: skip
+        return {"value": len(calls) / 10, "interval": None, "n": 9, "chance": 0.5, "per_class": {}}
+
+    monkeypatch.setattr(linear_probe, "fine_tune", tune)
+    p = choose(
+        "linear_probe", fine_tune=True, labels=["nodule", "edema"], fractions=[0.3, 1.0], epochs=3,
+        train_studies=20, val_studies=8, studies=9, val_split=val_split, seed=2,
+    )  # fmt: skip
+    task_run = linear_probe.open_task(p)
+    evaluation = linear_probe.evaluate(task_run, p)
+    assert evaluation.task == "fine_tune"
+    train, test = task_run.pooled(20, "train"), task_run.pooled(9)
+    val = task_run.pooled(8, "val")
+    if val_split == "test":
+        held = held_out(train.patients)
+        train, val = train.take(np.flatnonzero(~held)), train.take(np.flatnonzero(held))
+    order = stratified_order(train.columns(["nodule", "edema"]), seed=2)
+    for (model, ids), (fraction, who) in zip(
+        calls, [(f, who) for f in (0.3, 1.0) for who in ("trained", "random")], strict=True
+    ):
+        assert model is task_run.models[who]
+        few = [train.ids[i] for i in first_part(order, fraction)]
+        assert ids == [few, list(val.ids), list(test.ids)]
+    assert (evaluation.result["value"], evaluation.result["untrained_baseline"]["value"]) == (
+        0.3,
+        0.4,
+    )
+    protocol = evaluation.protocol
+    assert (protocol["encoder"], protocol["epochs"]) == ("fine-tuned", 3)
+    assert protocol["batch_norm"] == "train mode while fine-tuning"
