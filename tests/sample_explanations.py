@@ -49,6 +49,30 @@ def large(study=0, model=0, words=120):
     return sample(study, model, report=" ".join(names), size=(512, 512), grid=(28, 28))
 
 
+def holed(bad):
+    """An explanation with a bad number in every array and score."""
+    one = sample()
+    arrays = {name: getattr(one, name).copy() for name in ("attention", "graph", "importance")}
+    for array in arrays.values():
+        array.flat[3] = bad
+    return sample(**arrays, scores={**one.scores, "logit": bad})
+
+
+def odd_cases():
+    one = sample()
+    zeros = {name: np.zeros_like(getattr(one, name)) for name in ("attention", "importance")}
+    equal = np.full_like(one.importance, 1 / len(one.words))
+    return {
+        "nan": holed(np.nan),
+        "inf": holed(np.inf),
+        "minus inf": holed(-np.inf),
+        "zeros": sample(**zeros),
+        "equal": sample(importance=equal),
+        "one word": sample(report="Clear"),
+        "no word": sample(report=""),
+    }
+
+
 def _softmax(values):
     exponents = np.exp(values - values.max(-1, keepdims=True, initial=0))
     return (exponents / exponents.sum(-1, keepdims=True)).astype(np.float32)

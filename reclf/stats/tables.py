@@ -1,13 +1,23 @@
 """Numbers and tables as text: one form of a number, one form of a table, everywhere."""
 
 from collections.abc import Iterable, Sequence
-from math import isnan
+from math import isfinite, isnan
+from typing import Any
 
 
 def markdown(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """A table in Markdown from cells of text."""
     lines = [header, ["---"] * len(header), *rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def known(value: Any) -> Any:
+    """A value for JSON, in which browsers refuse NaN: what is not finite, at any depth, is None."""
+    if isinstance(value, dict):
+        return {name: known(inner) for name, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [known(inner) for inner in value]
+    return None if isinstance(value, float) and not isfinite(value) else value
 
 
 def short(value: float | None, sign: str = "") -> str:

@@ -10,6 +10,7 @@ import numpy as np
 
 from reclf.data.region_grid import sum_in_regions
 from reclf.explain import Explanation
+from reclf.stats.tables import known
 
 from . import reading
 
@@ -79,8 +80,8 @@ class CaseSet:
             without, coverage (1 + 2 * masks, R): number of pixels of each region, then for each
             mask the number of its pixels and 1 if it contains the center of the region.
         """
-        shown = self.shown(index)
-        models = list(shown.values())
+        filled = [reading.without_gaps(one) for one in self.shown(index).values()]
+        models = [one for one, _ in filled]
         first = models[0]
         pieces, rest = reading.report_pieces(first.report, first.words)
         names = list(first.masks)
@@ -101,8 +102,9 @@ class CaseSet:
                 {"name": name, "outlines": reading.outlines(mask)}
                 for name, mask in first.masks.items()
             ],
-            "scores": [one.scores for one in models],
-            "original_scores": [one.scores for one in self.original(index).values()],
+            "scores": [known(one.scores) for one in models],
+            "gaps": [said for _, said in filled],
+            "original_scores": [known(one.scores) for one in self.original(index).values()],
             "edited": index in self.edited,
             "graph_steps": [0 if one.graph is None else len(one.graph) for one in models],
             "counting": [list(one.counting) for one in models],
@@ -149,13 +151,14 @@ class CaseSet:
         models = list(explained.values())
         labels = models[0].provenance.get("labels", {})
         present = [name for name, value in labels.items() if value == 1]
-        return {
+        entry = {
             "study_id": models[0].study_id,
             "text": f"{models[0].study_id} {models[0].report}".lower(),
             "labels": sorted({*models[0].masks, *present}),
             "score": models[0].scores.get("logit"),
             "disagreement": disagreement(models[0], models[1]) if len(models) > 1 else None,
         }
+        return known(entry)
 
 
 def disagreement(a: Explanation, b: Explanation) -> float:

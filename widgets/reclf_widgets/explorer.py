@@ -145,7 +145,7 @@ class MatchingExplorer(StillWidget):
 
     def alt_text(self) -> str:
         """Text description: the study, the word, its regions of highest attention."""
-        one = self.explanation
+        one, gaps = reading.without_gaps(self.explanation)
         cells = reading.region_map(one, self.word)
         places = []
         for i in np.argsort(-cells, axis=None, kind="stable")[:3]:
@@ -154,7 +154,7 @@ class MatchingExplorer(StillWidget):
         return (
             f"Radiograph of {one.study_id} with the attention map of "
             f"{reading.word_name(one, self.word)}, {cells.shape[0]} by {cells.shape[1]} regions; "
-            f"highest attention: {', '.join(places)}"
+            f"highest attention: {', '.join(places)}{'. ' + gaps if gaps else ''}"
         )
 
     def figure(self, **options: Any) -> Figure:

@@ -67,7 +67,7 @@ def write_page(explorer: Any, path: Path, cases: list[int] | str) -> Path:
 
 def _json(values: Any) -> str:
     """JSON for a script element: "<" is escaped, so that no text can close the element."""
-    return json.dumps(values, ensure_ascii=False).replace("<", "\\u003c")
+    return json.dumps(values, ensure_ascii=False, allow_nan=False).replace("<", "\\u003c")
 
 
 def _pack(name: str, content: bytes) -> str:

@@ -64,8 +64,8 @@ def by_model(explanations: Explanation | Mapping[str, Explanation]) -> dict[str,
         ValueError: the models have different words.
     """
     if isinstance(explanations, Explanation):
-        return {"": explanations}
-    named = dict(explanations)
+        return {"": reading.without_gaps(explanations)[0]}
+    named = {name: reading.without_gaps(one)[0] for name, one in explanations.items()}
     first = next(iter(named))
     for name, explanation in named.items():
         if explanation.words != named[first].words:

@@ -17,6 +17,7 @@ from matplotlib.figure import Figure
 
 from reclf.runs.metrics_log import MetricsLog
 from reclf.runs.notebook import is_live
+from reclf.stats.tables import known
 
 from . import browser
 from .figure import PAGE, STYLE
@@ -145,10 +146,10 @@ def charts_of(
         lines = []
         points = full_windows(records) if curves is LOSSES else records
         for key, name in curves.items():
-            known = [(r["step"], r[key]) for r in points if r.get(key) is not None]
-            chosen = np.linspace(0, len(known) - 1, min(len(known), POINTS)).round().astype(int)
-            if known:
-                steps, values = zip(*(known[i] for i in chosen), strict=True)
+            there = [(r["step"], r[key]) for r in points if known(r.get(key)) is not None]
+            chosen = np.linspace(0, len(there) - 1, min(len(there), POINTS)).round().astype(int)
+            if there:
+                steps, values = zip(*(there[i] for i in chosen), strict=True)
                 lines.append(
                     {"name": name, "color": COLORS[name], "x": list(steps), "y": list(values)}
                 )
@@ -197,7 +198,7 @@ def progress_of(records: list[dict[str, Any]]) -> dict[str, Any]:
     # A run that is planned by time does not know its steps at first.
     left = (total - step) / step * last["seconds"] if total >= step else None
     rate = last["studies_per_second"]
-    return {
+    progress = {
         "step": step,
         "total": total,
         "loss": last["loss"],
@@ -205,6 +206,7 @@ def progress_of(records: list[dict[str, Any]]) -> dict[str, Any]:
         "left": left,
         "studies_per_second": rate,
     }
+    return known(progress)
 
 
 def sentence(progress: dict[str, Any]) -> str:
@@ -216,11 +218,15 @@ def sentence(progress: dict[str, Any]) -> str:
         return "no step yet"
     total = f" of {progress['total']}" if progress["left"] is not None else ""
     left = f", {progress['left'] / 60:.1f} min left" if progress["left"] else ""
-    parts = " + ".join(f"{name} {value:.3f}" for name, value in progress["parts"].items())
+    parts = " + ".join(f"{name} {_number(value)}" for name, value in progress["parts"].items())
     return (
-        f"step {progress['step']}{total}, loss {progress['loss']:.3f} = {parts}, "
+        f"step {progress['step']}{total}, loss {_number(progress['loss'])} = {parts}, "
         f"{progress['studies_per_second']:.0f} studies/s{left}"
     )
+
+
+def _number(value: float | None) -> str:
+    return "n/a" if value is None else f"{value:.3f}"
 
 
 def plot_training(charts: list[dict[str, Any]], width: float = PAGE) -> Figure:

@@ -8,6 +8,7 @@ over words. `center` is the receptive-field center of a region (`Explanation.cen
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -29,7 +30,27 @@ def region_map(explanation: Explanation, word: int) -> np.ndarray:
     if not explanation.words:
         return np.zeros(explanation.attention.shape[1:], dtype=np.float32)
     weights = explanation.importance
-    return np.average(explanation.attention, axis=0, weights=weights).astype(np.float32)
+    if weights is None:
+        return explanation.attention.mean(0, dtype=np.float64).astype(np.float32)
+    shares = weights.astype(np.float64) / (weights.sum(dtype=np.float64) or 1)
+    return np.tensordot(shares, explanation.attention, 1).astype(np.float32)
+
+
+def without_gaps(explanation: Explanation) -> tuple[Explanation, str]:
+    """The explanation with 0 for what is not finite, so that all else can be drawn, and a sentence
+    that says what that was; empty where there is nothing."""
+    arrays = {
+        name: value
+        for name in ("image", "attention", "graph", "importance")
+        if (value := getattr(explanation, name)) is not None and not np.isfinite(value).all()
+    }
+    if not arrays:
+        return explanation, ""
+    counts = ", ".join(
+        f"{name} {np.sum(~np.isfinite(value))} of {value.size}" for name, value in arrays.items()
+    )
+    filled = {name: np.nan_to_num(value, posinf=0, neginf=0) for name, value in arrays.items()}
+    return replace(explanation, **filled), f"Not finite, drawn as 0: {counts} values."
 
 
 def word_name(explanation: Explanation, word: int) -> str:

@@ -45,7 +45,11 @@ function painting(width, height, fill) {
   return canvas;
 }
 
+// A number with so many decimals; Python sends null for one that is not finite.
+const fixed = (value, decimals) => (Number.isFinite(value) ? value.toFixed(decimals) : "n/a");
+
 export function shown(value) {
+  if (!Number.isFinite(value)) return "n/a";
   if (value === 0) return "0";
   return Math.abs(value) < 1e-3 ? value.toExponential(1) : value.toFixed(3);
 }

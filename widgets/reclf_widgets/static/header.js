@@ -35,8 +35,8 @@ function header(app) {
     position.textContent = `${info.study_id}  ${place < 0 ? "–" : place + 1}/${all.length}${info.edited ? "  (edited)" : ""}`;
     scores.replaceChildren(...get("models").map((name, m) => {
       const now = info.scores[m], before = info.original_scores[m];
-      const parts = Object.entries(now).map(([key, value]) => `${spaced(key)} ${value.toFixed(2)}${info.edited && before[key] !== undefined ? ` (was ${before[key].toFixed(2)})` : ""}`);
-      return element("span", {}, several ? element("b", {}, name) : "", ` ${parts.join(" · ")}`);
+      const parts = Object.entries(now).map(([key, value]) => `${spaced(key)} ${fixed(value, 2)}${info.edited && before[key] !== undefined ? ` (was ${fixed(before[key], 2)})` : ""}`);
+      return element("span", {}, several ? element("b", {}, name) : "", ` ${[...parts, info.gaps[m]].filter(Boolean).join(" · ")}`);
     }));
     if (document.activeElement !== search) search.value = get("query");
   }

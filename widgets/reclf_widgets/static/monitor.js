@@ -76,11 +76,11 @@ function render({ model, el }) {
   function draw() {
     const { step, total, loss, parts, left, studies_per_second: rate } = model.get("progress");
     const known = left != null;
-    const sum = Object.entries(parts ?? {}).map(([name, value]) => `${name} ${value.toFixed(3)}`).join(" + ");
+    const sum = Object.entries(parts ?? {}).map(([name, value]) => `${name} ${fixed(value, 3)}`).join(" + ");
     bar.hidden = !known;
     bar.value = known ? step / total : 0;
     words.textContent = step === undefined ? "waiting for the first steps …"
-      : `step ${step}${known ? ` of ${total}` : ""} · loss ${loss.toFixed(3)} = ${sum} · ${rate.toFixed(0)} studies/s${left ? ` · ${(left / 60).toFixed(1)} min left` : ""}`;
+      : `step ${step}${known ? ` of ${total}` : ""} · loss ${fixed(loss, 3)} = ${sum} · ${fixed(rate, 0)} studies/s${left ? ` · ${(left / 60).toFixed(1)} min left` : ""}`;
     const charts = model.get("charts");
     while (panels.length < charts.length) { panels.push(chartPanel(on)); row.append(panels.at(-1).root); }
     const last = largest(charts.flatMap((chart) => chart.lines.flatMap((line) => line.x)), 5);
