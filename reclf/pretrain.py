@@ -25,9 +25,10 @@ from reclf.datasets.registry import find_dataset
 from reclf.datasets.selection import first_reports, gallery, open_splits
 from reclf.datasets.splits import check_split
 from reclf.models.baselines import new_model
+from reclf.models.function_tower import find_function
 from reclf.models.reclf import RECLF
-from reclf.models.relations import make_aggregator
-from reclf.models.tower_source import find_tower, require_towers
+from reclf.models.relations import find_aggregator, make_aggregator
+from reclf.models.tower_source import find_tower, require_towers, without_code
 from reclf.runs.device import choose_device, choose_precision
 from reclf.runs.progress import track
 from reclf.runs.run import IMPORTED, Run
@@ -49,6 +50,7 @@ def open_run(
     preset: str = "",
     from_text: bool = False,
     accept: Sequence[str] = (),
+    trust_code: bool = False,
 ) -> Run:
     """A new run of a preset, or the run in the folder; with the settings that are given.
 
@@ -58,15 +60,16 @@ def open_run(
         settings: by dotted path, changed in those of the preset, or else of the run.
         preset: "" means the run's own settings where one has begun, else DEFAULT_PRESET.
         from_text: see `reclf.config.override`.
-        accept: see `Run`.
+        accept, trust_code: see `Run`. What `settings` name is the caller's own, and is imported.
 
     Raises:
-        ValueError: unknown names or choices, or settings that a run which has begun does not have.
+        ValueError: unknown names or choices, or settings that a run which has begun does not have;
+            or code that the run's config.json names, and neither the caller names nor trusts.
         OSError: a tower of the hub is needed and cannot be had.
     """
     base, has_towers = None, False
     if (Path(folder).expanduser() / "config.json").exists():
-        there = Run(folder)
+        there = Run(folder, trust_code=trust_code)
         if there.status["state"] == IMPORTED:
             raise ValueError(
                 f"{there.folder} is an imported image encoder, which has no training to go on "
@@ -81,7 +84,7 @@ def open_run(
     check_choices(config)
     if not has_towers:
         require_towers(config.model)
-    return Run(folder, config, accept)
+    return Run(folder, config, accept, trust_code)
 
 
 def check_choices(config: RunConfig) -> None:
@@ -107,7 +110,7 @@ def make_tokenizer(config: RunConfig, train_set: Any) -> PreTrainedTokenizerBase
     tower = config.model.text_tower
     if tower.name:
         name, source = find_tower(tower, "text", with_tokenizer=True)
-        return AutoTokenizer.from_pretrained(name, **source)
+        return without_code(AutoTokenizer.from_pretrained, name, "a tokenizer", **source)
     if hasattr(train_set, "reports"):
         reports = train_set.reports
         reports = reports[:: -(-len(reports) // TOKENIZER_SAMPLE)]
@@ -156,7 +159,13 @@ def pretrain(
     found |= run.check_sitting(**found)
     last = run.checkpoint("last")
     if (last / "trainer.pt").exists():
-        model = RECLF.from_pretrained(last)
+        # Of the settings, which the caller gave or trusts, and not of the checkpoint's own files.
+        function = config.model.image_tower.config.get("function")
+        model = RECLF.from_pretrained(
+            last,
+            aggregator=find_aggregator(config.model.aggregator),
+            image_tower=find_function(function) if function else None,
+        )
     else:
         model = make_model(config.model, make_tokenizer(config, train_set), config.train.seed)
     if accelerator.is_main_process:
@@ -202,13 +211,18 @@ def main(arguments: list[str] | None = None) -> None:
         choices=ACCEPTABLE,
         help="go on with a run although this has changed; may be repeated, and is recorded",
     )
+    parser.add_argument(
+        "--trust-code",
+        action="store_true",
+        help="import the classes that the config.json of the run names, as their author",
+    )
     given = parser.parse_args(arguments)
     wrong = [item for item in given.set if "=" not in item]
     if wrong:
         parser.error(f"--set takes NAME=VALUE, got {wrong[0]!r}")
     settings = [(name, value) for name, _, value in (item.partition("=") for item in given.set)]
     try:
-        run = open_run(given.run_dir, settings, given.preset, from_text=True, accept=given.accept)
+        run = open_run(given.run_dir, settings, given.preset, True, given.accept, given.trust_code)
     except (ValueError, TypeError, OSError) as error:
         parser.error(str(error))
     try:

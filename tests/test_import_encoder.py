@@ -185,7 +185,9 @@ def no_module(pretrained):
 def test_a_function_of_ones_own(tmp_path):
     CALLS.clear()
     run = import_encoder(f"{__name__}:my_encoder", tmp_path / "run", SIZE)
-    model = RECLF.from_pretrained(run.checkpoint("best"))
+    with pytest.raises(ValueError, match="names code to run, image tower"):
+        RECLF.from_pretrained(run.checkpoint("best"))
+    model = RECLF.from_pretrained(run.checkpoint("best"), image_tower=my_encoder)
     assert CALLS == [True, False, False]  # loaded again, it needs no published weights
     assert (run.status["grid"], run.status["channels"]) == ([4, 4], 7)
     assert (model.image_encoder.tower.body.body.bias == 2.5).all()
@@ -197,6 +199,7 @@ def test_a_function_of_ones_own(tmp_path):
         maps = model.image_encoder.tower.body(((pixels - 0.5) / 0.25).expand(-1, 3, -1, -1))
         torch.testing.assert_close(model.encode_images(pixels).pooled, maps[1].mean((2, 3)))
     given = parameters("segmentation", run, 12)
+    given.trust_code = True
     task_run = segmentation.open_task(given)
     assert np.isfinite(segmentation.evaluate(task_run, given).result["value"])
 

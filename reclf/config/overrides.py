@@ -3,11 +3,14 @@
 import dataclasses
 import difflib
 import json
+import math
 import typing
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar, cast
+
+from .foreign_files import read_json
 
 T = TypeVar("T")
 
@@ -80,12 +83,12 @@ def read_as(value: Any, kind: Any, name: str) -> Any:
             number = float(value)
         except (TypeError, ValueError):
             number = float("nan")
-        if kind is float and number == number:
+        if kind is float and math.isfinite(number):
             return number
         if kind is int and number.is_integer():
             return int(number)
     elif kind is str and isinstance(value, str | int | float) and not isinstance(value, bool):
-        return str(value)
+        return value if isinstance(value, str) else str(value)  # which file named it stays
     expected = getattr(kind, "__name__", str(kind))
     example = "[1, 2]" if origin is list else '{"name": 1}'
     has_parts = isinstance(value, str) and kind not in (bool, int, float)
@@ -226,6 +229,17 @@ def _unknown_setting(cls: Any, path: str, prefix: str = "") -> str:
     )
 
 
-def load_json(cls: type[T], path: Path) -> T:
-    """Read a configuration from a file that holds its `to_dict` as JSON."""
-    return from_dict(cls, json.loads(path.read_text(encoding="utf-8")))
+def load_json(cls: type[T], path: Path, trust_code: bool = False) -> T:
+    """Read a configuration from a file that holds its `to_dict` as JSON.
+
+    Args:
+        trust_code: what it names may be imported, see `import_strings`.
+
+    Raises:
+        ValueError: damaged, or a setting is unknown or wrong; names the file.
+    """
+    values = read_json(path, trust_code)
+    try:
+        return from_dict(cls, values)
+    except (ValueError, TypeError, AttributeError) as error:
+        raise ValueError(f"{path}: {error}") from error

@@ -13,6 +13,8 @@ from typing import Any
 WORD_SOURCES = ("embedding", "last", "last_four")
 ATTENTIONS = ("cosine", "words_then_regions")
 DEVICES = ("auto", "cpu", "cuda")
+MOST_PIXELS = 4096  # side of an image: a file that asks for more would fill the memory
+MOST = 2**16  # of a dimension, or of words
 
 
 def check(condition: bool, name: str, value: object, rule: str) -> None:
@@ -96,7 +98,8 @@ class ModelConfig:
     """exp of the learned parameter at the start: 1 / 0.07."""
 
     def __post_init__(self) -> None:
-        check(self.image_size >= 32, "model.image_size", self.image_size, "be at least 32")
+        side = self.image_size
+        check(32 <= side <= MOST_PIXELS, "model.image_size", side, f"be 32 to {MOST_PIXELS}")
         check(self.image_std > 0, "model.image_std", self.image_std, "be positive")
         check(1 <= self.region_stage <= 4, "model.region_stage", self.region_stage, "be 1 to 4")
         check_choice("model.image_pooling", self.image_pooling, ("mean", "attention"))
@@ -105,7 +108,9 @@ class ModelConfig:
         for name in ("max_words", "embed_dim", "matching_dim", "attention_scale", "logit_scale"):
             value = getattr(self, name)
             check(value > 0, f"model.{name}", value, "be positive")
+            check(value <= MOST, f"model.{name}", value, f"be at most {MOST}")
         check(self.max_tokens >= 3, "model.max_tokens", self.max_tokens, "be at least 3")
+        check(self.max_tokens <= MOST, "model.max_tokens", self.max_tokens, f"be at most {MOST}")
 
 
 @dataclass(frozen=True)

@@ -14,12 +14,13 @@ JSON file of the same form.
 """
 
 import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
 from typing import Any
+
+from reclf.config.foreign_files import read_json
 
 from .reports import clean, sentence_numbers, split_words
 from .study import WORD_TYPES, Study, Word
@@ -167,8 +168,7 @@ def load_lexicon(spec: str = "chest") -> Lexicon:
     if not path.is_file():
         names = ", ".join(sorted(found.stem for found in SHIPPED.glob("*.json")))
         raise FileNotFoundError(f"no lexicon {spec!r}: shipped are {names}; else give a JSON file")
-    raw = path.read_bytes()
-    content = json.loads(raw)
+    content, raw = read_json(path), path.read_bytes()
     unknown = sorted(set(content["types"]) - set(WORD_TYPES))
     if unknown:
         raise ValueError(f"{path.name} has types {unknown}; known are {', '.join(WORD_TYPES)}")

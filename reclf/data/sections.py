@@ -20,6 +20,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
+from reclf.config.foreign_files import read_json
+
 from .reports import split_words
 
 SHIPPED = Path(__file__).parent / "headings" / "sections.json"
@@ -83,7 +85,7 @@ class Headings:
         if isinstance(extra, str | Path):
             path = Path(extra)
             try:
-                extra = json.loads(path.read_text(encoding="utf-8"))
+                extra = read_json(path)
             except (OSError, ValueError) as error:
                 raise ValueError(f"headings: cannot read {path}: {error}") from error
         return _load(json.dumps(extra, sort_keys=True) if extra else "")

@@ -8,7 +8,6 @@ that lies in the root of a data set are left out of what may be trained on.
 """
 
 import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from reclf.config.foreign_files import read_json
 from reclf.runs.files import write_json
 
 from .labels import COMPETITION_LABELS
@@ -90,7 +90,7 @@ def read_5x200(path: Path, make: str = "make_5x200") -> dict[str, Any]:
         advice = f"Make it: {make}."
         raise DataProblems("the gallery 5x200", {"missing file": [str(path)]}, advice)
     try:
-        gallery = json.loads(path.read_text(encoding="utf-8"))
+        gallery = read_json(path)
         found, stated = _hash(gallery["images"]), gallery["hash"]
     except (ValueError, LookupError, TypeError) as error:
         raise DataProblems(

@@ -29,6 +29,9 @@ import pydicom
 from PIL import Image
 from tqdm.auto import tqdm
 
+from reclf.config import check, check_choice, from_dict
+from reclf.config.foreign_files import read_json
+from reclf.config.settings import MOST_PIXELS
 from reclf.data.radiographs import ImageError
 from reclf.runs.files import write_json
 
@@ -58,13 +61,30 @@ class Recipe:
     """
 
     dataset: str
-    options: Mapping[str, Any]
+    options: dict[str, Any]
     image_size: int
     bits: str
     studies_per_shard: int
-    splits: Mapping[str, Mapping[str, Any]]
-    labels: Sequence[str]
+    splits: dict[str, dict[str, Any]]
+    labels: list[str]
     version: int = FORMAT
+
+    def __post_init__(self) -> None:
+        check_choice("bits", self.bits, ("auto", "8", "16"))
+        check(0 < self.image_size <= MOST_PIXELS, "image_size", self.image_size,
+              f"be 1 to {MOST_PIXELS}")  # fmt: skip
+        check(
+            self.studies_per_shard > 0, "studies_per_shard", self.studies_per_shard, "be positive"
+        )
+        for name, part in self.splits.items():
+            count = part.get("studies") if isinstance(part, Mapping) else None
+            check(type(count) is int and count >= 0, f"studies of split {name}", count,
+                  "be a number")  # fmt: skip
+            check(isinstance(part.get("source"), str), f"source of split {name}",
+                  part.get("source"), "be text")  # fmt: skip
+
+    def shard_count(self, split: str) -> int:
+        return -(-self.splits[split]["studies"] // self.studies_per_shard)
 
     def shards(self, split: str) -> list[range]:
         """The indices of the studies in each shard."""
@@ -72,7 +92,7 @@ class Recipe:
         return [range(first, min(first + most, total)) for first in range(0, total, most)]
 
     def paths(self, root: Path, split: str) -> list[Path]:
-        return [shard_path(root, split, number) for number in range(len(self.shards(split)))]
+        return [shard_path(root, split, number) for number in range(self.shard_count(split))]
 
     def differences(self, other: "Recipe") -> list[str]:
         """What differs, in words."""
@@ -100,16 +120,16 @@ def read_recipe(root: str | Path) -> Recipe:
     """The recipe of a prepared copy; `StaleCopy` for one of another version of the files."""
     path = Path(root) / RECIPE
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
+        found = read_json(path)
+        if found.get("version") == FORMAT:
+            return from_dict(Recipe, found)
+    except (ValueError, TypeError) as error:
         advice = "Prepare it again into another folder."
         raise DataProblems(str(path), {"damaged file": [str(error)]}, advice) from error
-    if found.get("version") != FORMAT:
-        raise StaleCopy(
-            f"{path} is of version {found.get('version')} and this program reads version {FORMAT}: "
-            "prepare it again into another folder"
-        )
-    return Recipe(**found)
+    raise StaleCopy(
+        f"{path} is of version {found.get('version')} and this program reads version {FORMAT}: "
+        "prepare it again into another folder"
+    )
 
 
 def source_digest(data: Any) -> str:

@@ -23,11 +23,12 @@ import pyarrow
 from reclf.data.study import Pair, Study
 
 from . import prepare
-from .arrow_schema import unpack
+from .arrow_schema import FEATURES, unpack
 from .problems import DataProblems, refuse_missing_split, tiny_command
 from .registry import load_dataset
 from .splits import split_name
 
+MOST_LISTED = 10_000  # shards that are missing, by name
 FILES: dict[tuple[str, ...], dict] = {(prepare.RECIPE,): {}}
 
 
@@ -71,11 +72,20 @@ class Prepared:
         split = split_name(split)
         counts = {name: part["studies"] for name, part in recipe.splits.items()}
         refuse_missing_split(f"the prepared {recipe.dataset} in {root}", split,
-                             [name for name, n in counts.items() for _ in range(n)])  # fmt: skip
+                             {name: n for name, n in counts.items() if n})  # fmt: skip
         if image_size != recipe.image_size:
             raise ValueError(
                 f"{root} was prepared with image_size={recipe.image_size}, asked for {image_size}: "
                 f"use {recipe.image_size}, or prepare it again"
+            )
+        shards, there = recipe.shard_count(split), len([*(root / split).glob("shard-*")])
+        if (
+            shards > there + MOST_LISTED
+        ):  # a file can say any number, and its list would have that many names
+            raise DataProblems(
+                str(root),
+                {f"shards of {split} that are not there": [f"{there} of {shards:,} are"]},
+                "Run notebooks/prepare.ipynb again with the same parameters: it goes on.",
             )
         paths = recipe.paths(root, split)
         if missing := [path.name for path in paths if not path.is_dir()]:
@@ -106,7 +116,13 @@ class Prepared:
     def __getitem__(self, index: int) -> Study:
         if not -len(self) <= index < len(self):
             raise IndexError(index)  # ends an iteration
-        return unpack(self._rows[index % len(self)], self.image_size)
+        try:
+            return unpack(self._rows[index % len(self)], self.image_size)
+        except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
+            damaged = {"damaged study": [f"number {index}: {error!r}"]}
+            raise DataProblems(
+                self.name, damaged, "Prepare it again into another folder."
+            ) from error
 
     def pairs(self, indices: Sequence[int]) -> list[Pair]:
         """Images as they are stored, uint8 or uint16, and reports: views into the files."""
@@ -168,8 +184,13 @@ class _Cells:
 
 def _load(shard: Path) -> arrow.Dataset:
     try:
-        return arrow.load_from_disk(shard, keep_in_memory=False)
-    except (OSError, ValueError, LookupError, TypeError) as error:  # of JSON and of Arrow
+        found = arrow.load_from_disk(shard, keep_in_memory=False)
+        # Of other types a cell may name a file or an address, which is opened when it is read.
+        if not isinstance(found, arrow.Dataset) or found.features != FEATURES:
+            raise ValueError(f"its columns are not {', '.join(FEATURES)}, of their types")
+        found.data.table.validate()
+        return found
+    except Exception as error:  # of JSON, of Arrow and of the datasets library
         advice = "Move this shard away and run notebooks/prepare.ipynb again: it makes what lacks."
         raise DataProblems(str(shard), {"damaged shard": [str(error)]}, advice) from error
 

@@ -61,6 +61,8 @@ def has_option(spec: str, name: str) -> bool:
 def find_dataset(spec: str, options: Mapping[str, Any]) -> Any:
     """The class of a data set; `ValueError` where there is none, or it lacks one of the options."""
     made_by = _find_class(spec)
+    if ":" in spec:
+        _check_class(made_by, spec)
     parameters = inspect.signature(made_by).parameters
     valid = [name for name in parameters if name not in ("root", "split", "image_size")]
     if not any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
@@ -95,6 +97,19 @@ def _find_class(spec: str) -> Callable[..., Any]:
             f"unknown data set {spec!r}; known: {', '.join(valid)}, or your own as 'module:Class'"
         )
     return found
+
+
+def _check_class(found: Any, spec: str) -> None:
+    """Refuse what cannot open a split: it must take what `load_dataset` passes."""
+    try:
+        parameters = [*inspect.signature(found).parameters.values()]
+    except (TypeError, ValueError):  # nothing that can be called, or a built-in function
+        parameters = []
+    lacking = {"root", "split", "image_size"} - {p.name for p in parameters}
+    if lacking and all(p.kind is not p.VAR_KEYWORD for p in parameters):
+        raise ValueError(
+            f"data.dataset: {spec!r} is no data set: it takes no {', '.join(sorted(lacking))}"
+        )
 
 
 def _class_of(name: str) -> type | None:

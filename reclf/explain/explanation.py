@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from reclf.config.foreign_files import read_arrays
 from reclf.data.region_grid import MIDDLE, heat_in_pixels
 from reclf.runs.files import write_atomically
 
@@ -57,6 +58,13 @@ class Explanation:
     provenance: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        axes = {"image": 2, "attention": 3, "cosines": 1, "graph": 3, "importance": 1}
+        for name, count in axes.items():
+            array = getattr(self, name)
+            if array is not None and (array.ndim != count or array.dtype.kind != "f"):
+                raise ValueError(f"{name} must be numbers of {count} axes, got {array.shape}")
+        if not all(isinstance(text, str) for text in (self.study_id, self.report, *self.words)):
+            raise ValueError("study_id, report and words must be text")
         words = len(self.words)
         shapes = {"attention": self.attention.shape[0], "cosines": self.cosines.shape[0]}
         if self.graph is not None:
@@ -175,25 +183,26 @@ class Explanation:
 
     @classmethod
     def load(cls, path: str | Path) -> Explanation:
-        """Read what `save` wrote."""
-        with np.load(path, allow_pickle=False) as arrays:
+        """Read what `save` wrote; nothing in it is run.
+
+        Raises:
+            FileNotFoundError: no such file.
+            ValueError: of another format, or damaged; names the file.
+        """
+        arrays = read_arrays(Path(path))
+        masks = {n.removeprefix("mask/"): a for n, a in arrays.items() if n.startswith("mask/")}
+        try:
             header = json.loads(str(arrays["header"]))
-            if header.pop("format") != FORMAT:
-                raise ValueError(
-                    f"{path} has another format than {FORMAT}; explain the study again"
-                )
+            known = header.pop("format") == FORMAT
             if "centre" in header:  # written before version 0.2
                 header["center"] = header.pop("centre")
-            masks = {n.removeprefix("mask/"): arrays[n] for n in arrays if n.startswith("mask/")}
-            return cls(
-                image=arrays["image"],
-                attention=arrays["attention"],
-                cosines=arrays["cosines"],
-                graph=arrays.get("graph", None),
-                importance=arrays.get("importance", None),
-                masks=masks,
-                **header,
-            )
+            if known:
+                named: dict[str, Any] = {n: arrays[n] for n in ("image", "attention", "cosines")}
+                named |= {name: arrays.get(name) for name in ("graph", "importance")}
+                return cls(masks=masks, **named, **header)
+        except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
+            raise ValueError(f"{path} is no explanation, or damaged: {error!r}") from error
+        raise ValueError(f"{path} has another format than {FORMAT}; explain the study again")
 
 
 def file_name(study_id: str) -> str:

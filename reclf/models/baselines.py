@@ -15,20 +15,33 @@ from transformers import PreTrainedTokenizerBase
 
 from reclf.config import ModelConfig, TowerConfig
 
+from .encoders import build_tower
 from .reclf import RECLF
 
 UNTRAINED_SEED = 10_007  # added to the seed: not the weights that a run of that seed begins with
 
 
-def new_model(config: ModelConfig, tokenizer: PreTrainedTokenizerBase | None, seed: int) -> RECLF:
+def new_model(
+    config: ModelConfig,
+    tokenizer: PreTrainedTokenizerBase | None,
+    seed: int,
+    like: RECLF | None = None,
+) -> RECLF:
     """A model whose new weights follow from the seed, and which leaves torch's own seed alone.
+
+    Args:
+        like: a model whose code is taken, so that none is imported by its name.
 
     Raises:
         OSError: a pretrained tower cannot be had, see `find_tower`.
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return RECLF(config, tokenizer)
+        if like is None:
+            return RECLF(config, tokenizer)
+        function = like.code["image_tower"]
+        image_tower = build_tower(config.image_tower, "image", config.region_stage, function)
+        return RECLF(config, tokenizer, image_tower, aggregator=like.code["aggregator"])
 
 
 def start_of(model: RECLF, seed: int) -> RECLF:
@@ -40,7 +53,7 @@ def start_of(model: RECLF, seed: int) -> RECLF:
     Raises:
         OSError: a pretrained tower cannot be had any more, see `find_tower`.
     """
-    return new_model(model.config, model.tokenizer, seed).to(model.device).eval()
+    return new_model(model.config, model.tokenizer, seed, model).to(model.device).eval()
 
 
 def untrained_like(model: RECLF, seed: int) -> RECLF:
@@ -54,4 +67,5 @@ def untrained_like(model: RECLF, seed: int) -> RECLF:
         image_tower=TowerConfig(config=model.image_encoder.tower.config.to_dict()),
         text_tower=TowerConfig(config=model.text_encoder.tower.config.to_dict()),
     )
-    return new_model(config, model.tokenizer, seed + UNTRAINED_SEED).to(model.device).eval()
+    made = new_model(config, model.tokenizer, seed + UNTRAINED_SEED, model)
+    return made.to(model.device).eval()

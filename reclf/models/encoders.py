@@ -10,7 +10,7 @@ Any `AutoBackbone` (ResNet, ConvNeXt, Swin, DINO, ...) or ViT-like `AutoModel` i
 any BERT-like `AutoModel` is a text tower. Nothing runs remote code.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
@@ -26,7 +26,7 @@ from reclf.config import ModelConfig, TowerConfig, check
 
 from .function_tower import FunctionTower, FunctionTowerConfig
 from .receptive_field import receptive_field_center
-from .tower_source import find_tower
+from .tower_source import find_tower, without_code
 
 
 class ImageFeatures(NamedTuple):
@@ -254,7 +254,10 @@ def average_tokens(tokens: Tensor, word_ids: Tensor, word_mask: Tensor) -> Tenso
 
 
 def build_tower(
-    tower: TowerConfig, role: str, region_stage: int = 0
+    tower: TowerConfig,
+    role: str,
+    region_stage: int = 0,
+    function: Callable[[bool], nn.Module] | None = None,
 ) -> PreTrainedModel | FunctionTower:
     """Load a pretrained tower, or build an untrained one.
 
@@ -262,16 +265,19 @@ def build_tower(
         tower: what to load or build.
         role: "image" or "text".
         region_stage: stage whose map gives the regions (image backbones only).
+        function: of a function tower, handed over.
 
     Raises:
         OSError: see `find_tower`; or the weights are not whole.
+        ValueError: a folder or repository whose model is code of its own.
     """
     if tower.config.get("model_type") == FunctionTowerConfig.model_type:
-        function_tower = FunctionTower(FunctionTowerConfig(**tower.config), pretrained=False)
+        settings = FunctionTowerConfig(**tower.config)
+        function_tower = FunctionTower(settings, pretrained=False, function=function)
         return function_tower.requires_grad_(not tower.freeze)
     name, source = find_tower(tower, role) if tower.name else ("", {})
     if name:
-        config = AutoConfig.from_pretrained(name, **source)
+        config = without_code(AutoConfig.from_pretrained, name, "a model", **source)
     else:
         values = dict(tower.config)
         config = AutoConfig.for_model(values.pop("model_type"), **values)
@@ -286,8 +292,9 @@ def build_tower(
         cls: Any = MODEL_FOR_BACKBONE_MAPPING[type(config)] if is_backbone else AutoModel
         # Weights in half precision are read as float32, which the rest of the model is in.
         model, found = cls.from_pretrained(
-            name, config=config, dtype=torch.float32, output_loading_info=True, **source
-        )
+            name, config=config, dtype=torch.float32, output_loading_info=True,
+            trust_remote_code=False, **source,
+        )  # fmt: skip
         # A pooler is not read. Anything else would start untrained, and nobody would know.
         if missing := sorted(n for n in found["missing_keys"] if not n.startswith("pooler.")):
             raise OSError(
@@ -295,7 +302,8 @@ def build_tower(
                 f"{config.model_type}, such as {', '.join(missing[:3])}"
             )
     else:
-        model = (AutoBackbone if is_backbone else AutoModel).from_config(config)
+        auto = AutoBackbone if is_backbone else AutoModel
+        model = auto.from_config(config, trust_remote_code=False)
     if tower.freeze:
         model.requires_grad_(False)
     return model

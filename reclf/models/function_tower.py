@@ -9,6 +9,8 @@ deviation and returns one feature map, or a list of maps from fine to coarse, wh
 uses; the last one gives regions and pooled features.
 """
 
+import inspect
+from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
@@ -31,6 +33,19 @@ class FunctionTowerConfig(PretrainedConfig):
         super().__init__(**others)
 
 
+def find_function(name: str, given: Any = None) -> Callable[[bool], nn.Module]:
+    """The function of a name, or the one handed over for it; `ValueError` if it is none of an
+    argument `pretrained`."""
+    found = import_object(name, WHAT) if given is None else given
+    try:
+        right = "pretrained" in inspect.signature(found).parameters
+    except (TypeError, ValueError):
+        right = False
+    if not right:
+        raise ValueError(f"{WHAT}: {name!r} must be a function of one argument, pretrained")
+    return found
+
+
 class FunctionTower(nn.Module):
     """Gives what `ImageEncoder` reads of a transformers backbone.
 
@@ -38,15 +53,23 @@ class FunctionTower(nn.Module):
         config: with the function; with the channels, where they are known.
         pretrained: see above.
         image_size: finds the channels with a blank image of this size; 0 takes those of `config`.
+        function: handed over; then none is imported.
 
     Raises:
-        ValueError: the function cannot be imported, or gives no such maps.
+        ValueError: the function is not imported, or takes no `pretrained`, or gives no such maps.
     """
 
-    def __init__(self, config: FunctionTowerConfig, pretrained: bool, image_size: int = 0):
+    def __init__(
+        self,
+        config: FunctionTowerConfig,
+        pretrained: bool,
+        image_size: int = 0,
+        function: Callable[[bool], nn.Module] | None = None,
+    ):
         super().__init__()
         self.config = config
-        self.body = import_object(config.function, WHAT)(pretrained)
+        self.function = find_function(config.function, function)
+        self.body = self.function(pretrained)
         if not isinstance(self.body, nn.Module):
             raise ValueError(
                 f"{config.function} must return a torch.nn.Module, got {type(self.body).__name__}"

@@ -4,10 +4,9 @@
     RECLF, the README.md of its run --> repository "org/name"
 
 Settings, safetensors, tokenizer and card travel; nothing that is run when it is read, whatever the
-repository has.
+repository has, and what it names is not imported (`reclf.config.import_strings`).
 """
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -38,7 +37,6 @@ def local_folder(source: str | Path, revision: str = "") -> Path:
     Raises:
         FileNotFoundError: no such folder, nor repository; or the hub does not answer and its cache
             has nothing; names the cache.
-        ValueError: it names code ("module:Class"), which somebody else's model shall not choose.
     """
     folder = Path(source).expanduser()
     if folder.exists() or isinstance(source, Path) or is_path(source) or "/" not in source:
@@ -48,7 +46,7 @@ def local_folder(source: str | Path, revision: str = "") -> Path:
         fetched = snapshot_download(
             source, revision=revision or None, allow_patterns=ALLOWED, local_files_only=bool(cause)
         )
-        return _without_code(Path(fetched), source)
+        return Path(fetched)
     except (LocalEntryNotFoundError, HFValidationError) as error:  # not there; no name of a hub
         cause = cause or str(error)
     at = f" --revision {revision}" if revision else ""
@@ -57,18 +55,6 @@ def local_folder(source: str | Path, revision: str = "") -> Path:
         f"{constants.HF_HUB_CACHE}, does not hold it. On a machine with network run "
         f"`hf download {source}{at} --local-dir FOLDER` and name that folder"
     )
-
-
-def _without_code(folder: Path, source: str) -> Path:
-    paths = folder / "config.json", folder / "image_tower/config.json"
-    values = [json.loads(path.read_text(encoding="utf-8")) for path in paths if path.is_file()]
-    named = [v[key] for v in values for key in ("aggregator", "function") if ":" in v.get(key, "")]
-    if named:
-        raise ValueError(
-            f"{source} names code to import, {', '.join(named)}: if you trust it, load its folder, "
-            f"{folder}"
-        )
-    return folder
 
 
 def push(

@@ -12,7 +12,7 @@ Shape letters: A = images, B = reports, N = pairs, W = words, R = regions; D, S 
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -30,9 +30,9 @@ from .encoders import ImageEncoder, ImageFeatures, TextEncoder, TextFeatures, bu
 from .hub import local_folder, push
 from .matchings import LocalMatchings, Matched
 from .parallel import Job, run_parallel
-from .relations import Related, make_aggregator
+from .relations import Aggregator, Related, make_aggregator
 from .scoring import PairScorer
-from .stored_model import load_weights, read_parts, write_model
+from .stored_model import read_model, write_model
 from .tiles import hardest_pairs
 
 MAX_LOGIT_SCALE = 100.0
@@ -53,6 +53,7 @@ class RECLF(nn.Module):
         config: what to build.
         tokenizer: kept with the weights; `encode_reports` needs it.
         image_tower, text_tower: ready towers; by default they are made from the configuration.
+        aggregator: the class of the configuration's, handed over instead of imported.
     """
 
     def __init__(
@@ -61,6 +62,7 @@ class RECLF(nn.Module):
         tokenizer: PreTrainedTokenizerBase | None = None,
         image_tower: nn.Module | None = None,
         text_tower: nn.Module | None = None,
+        aggregator: type[Aggregator] | None = None,
     ):
         super().__init__()
         self.config = config
@@ -80,7 +82,7 @@ class RECLF(nn.Module):
             config.learn_attention_scale,
         )
         self.aggregator = make_aggregator(
-            config.aggregator, config.matching_dim, config.aggregator_options
+            config.aggregator, config.matching_dim, config.aggregator_options, aggregator
         )
         self.log_logit_scale = nn.Parameter(torch.tensor(math.log(config.logit_scale)))
 
@@ -277,23 +279,42 @@ class RECLF(nn.Module):
 
     @classmethod
     def from_pretrained(
-        cls, source: str | Path, device: str | torch.device = "cpu", revision: str = ""
+        cls,
+        source: str | Path,
+        device: str | torch.device = "cpu",
+        revision: str = "",
+        *,
+        trust_code: bool = False,
+        aggregator: type[Aggregator] | None = None,
+        image_tower: Callable[[bool], nn.Module] | None = None,
     ) -> "RECLF":
         """Load what `save_pretrained` wrote, in eval mode; of a folder it needs no network.
+
+        Code that the folder names ("module:Class") is not imported unless the caller says so.
 
         Args:
             source: a folder, or "org/name" of the hub, see `reclf.models.hub`.
             revision: commit or tag of the hub; pin it, since a branch moves.
+            trust_code: import and run what its files name, as their author.
+            aggregator: class of its aggregator, where that is of your own; none is imported.
+            image_tower: function of its image tower (`function_tower`), likewise.
 
         Raises:
             FileNotFoundError: there is no such folder or repository, or it is not a checkpoint.
-            ValueError: weights and configuration do not fit; names the keys.
+            ValueError: it names code, is damaged, or weights and configuration do not fit; names
+                the file and the keys.
+            TypeError: an aggregator that is no subclass of `relations.Aggregator`.
         """
         folder = local_folder(source, revision)
-        model = cls(*read_parts(folder))
-        load_weights(model, folder)
+        model = read_model(folder, cls, trust_code, aggregator, image_tower)
         model.read_from = folder
         return model.to(device).eval()
+
+    @property
+    def code(self) -> dict[str, Any]:
+        """Its classes and functions, as `from_pretrained` takes them of a caller."""
+        function = getattr(self.image_encoder.tower, "function", None)
+        return {"aggregator": type(self.aggregator), "image_tower": function}
 
     def push_to_hub(self, name: str, private: bool | None = None) -> str:
         """Commit the model to "org/name" of the hub, with the README.md of the run that it was read

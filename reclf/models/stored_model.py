@@ -6,16 +6,24 @@ transformers' own machinery re-initializes foreign towers and accepts missing ke
 """
 
 import json
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import torch
+import transformers
 from safetensors.torch import load_file, save_file
 from torch import nn
+from transformers import CONFIG_MAPPING
 
-from reclf.config import ModelConfig, TowerConfig, from_dict
+from reclf.config import ModelConfig, TowerConfig, load_json, to_dict
+from reclf.config.foreign_files import read_json
 
 from .encoders import build_tower
+from .foreign_model import bounded, check_numbers, check_shapes, read_shapes, read_tokenizer
+from .function_tower import FunctionTowerConfig, find_function
+from .relations import AGGREGATORS, Aggregator, find_aggregator
 
 
 def write_model(model: Any, folder: Path) -> None:
@@ -30,50 +38,63 @@ def write_model(model: Any, folder: Path) -> None:
     save_file(state, folder / "model.safetensors", metadata={"format": "pt"})
 
 
-def read_parts(folder: Path) -> tuple[ModelConfig, Any, nn.Module, nn.Module]:
-    """Settings, tokenizer or None, and both towers, whose weights are still to be loaded.
+def read_model(
+    folder: Path,
+    build: Callable[..., Any],
+    trust_code: bool = False,
+    aggregator: type[Aggregator] | None = None,
+    image_tower: Callable[[bool], nn.Module] | None = None,
+) -> Any:
+    """A model with the weights of a folder, which somebody else may have written.
+
+    Args:
+        build: RECLF, of its settings and parts.
+        trust_code, aggregator, image_tower: see `RECLF.from_pretrained`.
 
     Raises:
         FileNotFoundError: the folder is not a checkpoint; names the missing file.
+        ValueError: it names code, is damaged, or weights and configuration do not fit.
     """
-    from transformers import AutoTokenizer
-
     for name in ("config.json", "model.safetensors", "image_tower", "text_tower"):
         if not (folder / name).exists():
             raise FileNotFoundError(
                 f"{folder} is not a RECLF checkpoint: {name} is missing. A run keeps its "
                 "checkpoints in <run>/checkpoints/best and <run>/checkpoints/last."
             )
-    config = from_dict(ModelConfig, json.loads((folder / "config.json").read_text()))
-    towers: dict[str, nn.Module] = {}
+    config = load_json(ModelConfig, folder / "config.json", trust_code)
+    own_aggregator = find_aggregator(config.aggregator, aggregator)
+    own_code = own_aggregator not in AGGREGATORS.values()
+    towers: dict[str, TowerConfig] = {}
     for role in ("image", "text"):
-        values = json.loads((folder / f"{role}_tower" / "config.json").read_text())
-        freeze = getattr(config, f"{role}_tower").freeze
-        tower = TowerConfig(config=values, freeze=freeze)
-        towers[role] = build_tower(tower, role, config.region_stage)
+        path = folder / f"{role}_tower" / "config.json"
+        values = read_json(path, trust_code)
+        kind = values.get("model_type")
+        if role == "image" and kind == FunctionTowerConfig.model_type:
+            image_tower, own_code = find_function(values.get("function", ""), image_tower), True
+        elif kind not in CONFIG_MAPPING:
+            raise ValueError(
+                f"{path}: model_type {kind!r} is none of transformers {transformers.__version__}, "
+                "and code beside it is never run"
+            )
+        towers[role] = TowerConfig(config=values, freeze=getattr(config, f"{role}_tower").freeze)
+    shapes = read_shapes(folder / "model.safetensors")
+    check_numbers(to_dict(config), folder / "config.json", shapes)
+    for role, tower in towers.items():
+        check_numbers(tower.config, folder / f"{role}_tower" / "config.json", shapes)
     tokenizer = None
     if (folder / "tokenizer").exists():
-        tokenizer = AutoTokenizer.from_pretrained(folder / "tokenizer", local_files_only=True)
-    return config, tokenizer, towers["image"], towers["text"]
+        tokenizer = read_tokenizer(folder / "tokenizer")
 
+    def make() -> Any:
+        image = build_tower(towers["image"], "image", config.region_stage, image_tower)
+        text = build_tower(towers["text"], "text")
+        return build(config, tokenizer, image, text, own_aggregator)
 
-def load_weights(model: nn.Module, folder: Path) -> None:
-    """Load the weights of a folder.
-
-    Raises:
-        ValueError: weights and configuration do not fit; names the keys.
-    """
-    weights, expected = load_file(folder / "model.safetensors"), model.state_dict()
-    problems = [f"missing {key}" for key in expected.keys() - weights.keys()]
-    problems += [f"unexpected {key}" for key in weights.keys() - expected.keys()]
-    problems += [
-        f"{key} is {tuple(weights[key].shape)}, expected {tuple(expected[key].shape)}"
-        for key in expected.keys() & weights.keys()
-        if expected[key].shape != weights[key].shape
-    ]
-    if problems:
-        raise ValueError(
-            f"{folder}/model.safetensors does not fit its config.json: "
-            f"{len(problems)} problems, first {sorted(problems)[:5]}"
-        )
-    model.load_state_dict(weights)
+    with bounded(shapes, folder):
+        if not own_code:  # which need not know the meta device
+            with torch.random.fork_rng(devices=[]), torch.device("meta"):
+                check_shapes(make(), shapes, folder)
+        model = make()
+    check_shapes(model, shapes, folder)
+    model.load_state_dict(load_file(folder / "model.safetensors"))
+    return model

@@ -4,6 +4,7 @@ The libraries ask the hub for every file, again and again where it does not answ
 asked once, and only for what the cache does not have.
 """
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Thread
@@ -73,6 +74,20 @@ def require_towers(config: ModelConfig) -> None:
     with ThreadPoolExecutor() as pool:  # each may have to wait for the hub
         if problems := [found for found in pool.map(problem, ("image", "text")) if found]:
             raise OSError("; ".join(problems))
+
+
+def without_code(load: Callable[..., Any], name: str, what: str, **source: Any) -> Any:
+    """What a loader of transformers gives; `ValueError` where it is code of the folder's own."""
+    try:
+        return load(name, trust_remote_code=False, **source)
+    except ValueError as error:
+        if "trust_remote_code" not in str(error):
+            raise
+        raise ValueError(
+            f"{name} has {what} that is code of its own (auto_map in its files), which is never "
+            "run: take one that transformers has itself; an image encoder of other code becomes a "
+            'function of your own, `python -m reclf.import_encoder "module:function" FOLDER`'
+        ) from None
 
 
 def is_path(name: str) -> bool:

@@ -21,6 +21,7 @@ from typing import Any
 import torch
 
 from reclf.config import RunConfig, load_json, to_dict
+from reclf.config.foreign_files import read_json
 from reclf.stats.tables import markdown, short
 
 from .files import write_atomically, write_json
@@ -45,6 +46,8 @@ class Run:
         folder: e.g. "runs/first"; relative paths start at the current directory.
         config: settings of a new run, or of one that goes on; None opens it with its own.
         accept: changes of the result to go on with, see `sittings.ACCEPTABLE`.
+        trust_code: what config.json names may be imported, as its author; else it is refused where
+            it would be (`reclf.config.import_strings`).
 
     Attributes:
         config: settings.
@@ -57,7 +60,11 @@ class Run:
     """
 
     def __init__(
-        self, folder: str | Path, config: RunConfig | None = None, accept: Sequence[str] = ()
+        self,
+        folder: str | Path,
+        config: RunConfig | None = None,
+        accept: Sequence[str] = (),
+        trust_code: bool = False,
     ):
         check_accept(accept)
         self.accept = tuple(accept)
@@ -73,10 +80,10 @@ class Run:
             for name in ("checkpoints", "results", "explanations", "figures"):
                 (self.folder / name).mkdir(parents=True, exist_ok=True)
             write_json(path, to_dict(config))
-        self.config = self.recorded = load_json(RunConfig, path)
-        if config is None or config == self.recorded:
+        self.recorded = load_json(RunConfig, path, trust_code)
+        self.config = config = config or self.recorded
+        if config == self.recorded:
             return
-        self.config = config
         if self.status["state"] == "new":  # an earlier try stopped at its data, say
             self.record_config()
         refused = refused_changes(self.recorded, config, accept) + self._less_than_done()
@@ -109,7 +116,7 @@ class Run:
     def status(self) -> dict[str, Any]:
         """What `set_status` wrote last; {"state": "new"} before that."""
         path = self.folder / "status.json"
-        return json.loads(path.read_text()) if path.exists() else {"state": "new"}
+        return read_json(path) if path.exists() else {"state": "new"}
 
     def set_status(self, state: str, **details: Any) -> None:
         """State "running", "interrupted", "failed", "trained", "done" or IMPORTED, with details."""
@@ -138,7 +145,7 @@ class Run:
 
     def result(self, name: str) -> dict[str, Any]:
         """Read results/<name>.json."""
-        return json.loads((self.folder / "results" / f"{name}.json").read_text())
+        return read_json(self.folder / "results" / f"{name}.json")
 
     @property
     def sittings(self) -> list[dict[str, Any]]:
@@ -146,7 +153,7 @@ class Run:
         path = self.folder / "environment.json"
         if not path.exists():
             return []
-        there = json.loads(path.read_text())
+        there = read_json(path)
         return [of_version_0_1(sitting) for sitting in there.pop("sittings", [there])]
 
     def check_sitting(self, **here: Any) -> dict[str, Any]:

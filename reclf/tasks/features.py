@@ -10,12 +10,14 @@ from pathlib import Path
 
 import numpy as np
 
+from reclf.config.foreign_files import read_arrays
 from reclf.data.study import Study
 from reclf.models.inference import chunks, encode_pixels, stack_images
 from reclf.models.reclf import RECLF
 from reclf.runs.files import write_atomically
 from reclf.runs.progress import track
 
+MOST_FEATURES = 2**35  # bytes: of 200,000 films and three encoders some 5 GB
 _TEXTS = ("names", "ids", "patients")
 
 
@@ -58,14 +60,14 @@ class Pooled:
 
     @classmethod
     def load(cls, path: Path) -> "Pooled":
-        with np.load(path, allow_pickle=False) as arrays:
-            features = {
-                name.removeprefix("features/"): arrays[name]
-                for name in arrays
-                if name.startswith("features/")
-            }
-            texts = {key: tuple(str(text) for text in arrays[key]) for key in _TEXTS}
-            return cls(features, arrays["labels"], **texts)
+        arrays = read_arrays(path, MOST_FEATURES)
+        features = {
+            name.removeprefix("features/"): array
+            for name, array in arrays.items()
+            if name.startswith("features/")
+        }
+        texts = {key: tuple(str(text) for text in arrays[key]) for key in _TEXTS}
+        return cls(features, arrays["labels"], **texts)
 
 
 def held_out(patients: Sequence[str]) -> np.ndarray:

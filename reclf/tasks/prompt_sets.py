@@ -7,7 +7,6 @@ product, as the prompts of GLoRIA are: a sentence for each combination, of which
 sets here are of our own writing.
 """
 
-import json
 import re
 from collections.abc import Mapping, Sequence
 from itertools import product
@@ -15,6 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from reclf.config.foreign_files import read_json
 
 POSITIVE = ("There is {name}.", "Findings consistent with {name}.", "{name} is present.")
 NEGATIVE = ("No {name}.", "There is no {name}.", "No evidence of {name}.")
@@ -124,7 +125,7 @@ def _read_set(spec: str) -> tuple[Path, dict[str, dict[str, Any]]]:
     form = '{"classes": {name: {"positive": [...], "negative": [...]}}}'
     product_form = '{"severity": [...], "kind": [...], "place": [...]}'
     try:
-        classes = dict(json.loads(path.read_text(encoding="utf-8"))["classes"])
+        classes = dict(read_json(path)["classes"])
     except (ValueError, KeyError, TypeError) as error:
         raise ValueError(f"{path} must be JSON like {form}: {error!r}") from error
     for name, prompt in classes.items():

@@ -4,7 +4,6 @@ results/<task>-<data set>.json -> read_result -> the present names, whoever wrot
 """
 
 import hashlib
-import json
 import math
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from reclf.config.foreign_files import read_json
 from reclf.stats.estimate import Estimate
 
 REQUIRED = ("value", "interval", "n", "untrained_baseline", "chance", "per_class")
@@ -38,7 +38,7 @@ def read_result(path: Path) -> Any:
         ValueError: the file is damaged.
     """
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = read_json(path)
     except ValueError as error:
         raise ValueError(
             f"{path} is no JSON ({error}): remove it and run its notebook again"

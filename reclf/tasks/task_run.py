@@ -8,6 +8,7 @@ and the choices that it depends on: `TaskRun` keeps all three together.
 
 import hashlib
 import math
+import re
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -20,6 +21,7 @@ import torch
 from torch.utils.data import Subset
 
 from reclf.config import check, check_choice, merge
+from reclf.config.foreign_files import NamedByFile
 from reclf.data.read_ahead import ReadAhead
 from reclf.data.study import Study
 from reclf.datasets.patient_hashes import patient_hashes
@@ -82,20 +84,21 @@ class TaskRun:
             p: with run, checkpoint, dataset, data_root, options, split, name, seed and device, and
                 workers where many studies are read. An empty dataset means the run's own. The run's
                 options stay for its own data set, wherever that lies, and `options` merges over
-                them.
+                them. With trust_code, what the run's files name is imported, see `Run`.
             splits: further ones that the task reads.
             images_only: the task reads the image encoder alone, so that pretrained weights as they
                 were before training have a row, "start".
 
         Raises:
             FileNotFoundError: no such run, or it has no checkpoint yet.
-            ValueError: a choice that does not exist.
+            ValueError: a choice that does not exist; or code that the run's files name.
         """
         check_choice("checkpoint", p.checkpoint, ("best", "last"))
         workers = getattr(p, "workers", 0)
         check(workers >= 0, "workers", workers, "not be negative")
         device = choose_device(p.device)
-        run = Run(resolve(p.run))
+        trust_code = getattr(p, "trust_code", False)
+        run = Run(resolve(p.run), trust_code=trust_code)
         own = run.config.data
         if run.status["state"] == IMPORTED and not images_only:
             raise ValueError(
@@ -109,11 +112,13 @@ class TaskRun:
         root = p.data_root or (own.root if is_own else "")
         root = str(resolve(root)) if root else ""
         options = merge(own.options if is_own else {}, p.options)
-        if ":" not in dataset:  # one of your own is imported when it is opened
+        # One of your own is imported when it is opened, and one that a file names is refused now.
+        if ":" not in dataset or isinstance(dataset, NamedByFile):
             find_dataset(dataset, options)
         for split in (p.split, *splits):
             check_split(split, dataset)
-        model = RECLF.from_pretrained(run.checkpoint(p.checkpoint), device)
+        checkpoint = run.checkpoint(p.checkpoint)
+        model = RECLF.from_pretrained(checkpoint, device, trust_code=trust_code)
         models = {"trained": model, "random": untrained_like(model, p.seed)}
         start, tower = "", model.config.image_tower
         if images_only and tower.name:
@@ -345,7 +350,8 @@ def model_hash(model: RECLF) -> str:
 def _short_name(dataset: str, root: str) -> str:
     if _made_of(dataset, root) == "table" and root:
         return Path(root).name.lower()  # any folder with a manifest: its own name says more
-    return _made_of(dataset, root).rpartition(":")[2].lower()
+    name = _made_of(dataset, root).rpartition(":")[2].lower()
+    return re.sub(r"[^\w.-]+", "-", name)  # it becomes a file's, and may stand in a copy's recipe
 
 
 def _made_of(dataset: str, root: str) -> str:

@@ -40,7 +40,7 @@ def load_state(
     folder = run.checkpoint("last")
     if not (folder / "trainer.pt").exists():
         return None
-    model.load_state_dict(RECLF.from_pretrained(folder).state_dict())
+    model.load_state_dict(RECLF.from_pretrained(folder, **model.code).state_dict())
     state = torch.load(folder / "trainer.pt", map_location="cpu", weights_only=True)
     optimizer.load_state_dict(state["optimizer"])
     if state["scaler"] is not None and accelerator.scaler is not None:

@@ -94,7 +94,7 @@ def train(
     finally:
         loop.release()
     accelerator.wait_for_everyone()
-    return RECLF.from_pretrained(run.checkpoint("best"), accelerator.device)
+    return RECLF.from_pretrained(run.checkpoint("best"), accelerator.device, **model.code)
 
 
 class _Loop:

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from reclf.config import RunConfig
+from reclf.config.foreign_files import read_arrays
 from reclf.data.lexicon import load_lexicon
 from reclf.data.study import Study
 from reclf.datasets.phantom import Phantom
@@ -174,15 +175,15 @@ def load_results(path: Path, key: str) -> StudyResults | None:
         path = path.with_name("ablation-answers.npz")  # as version 0.1 named it
     if not path.exists():
         return None
-    with np.load(path, allow_pickle=False) as arrays:
-        if str(arrays["key"]) != key:
-            return None
-        results: StudyResults = {}
-        for full in arrays:
-            part, _, name = full.partition("/")
-            present = RENAMED.get(name, name)
-            if part == "total":
-                results[present] = StudyRatio(arrays[full], arrays[f"count/{name}"])
-            elif part == "labels":
-                results[present] = Ranking(arrays[full], arrays[f"scores/{name}"])
-        return results
+    arrays = read_arrays(path)
+    if str(arrays["key"]) != key:
+        return None
+    results: StudyResults = {}
+    for full, array in arrays.items():
+        part, _, name = full.partition("/")
+        present = RENAMED.get(name, name)
+        if part == "total":
+            results[present] = StudyRatio(array, arrays[f"count/{name}"])
+        elif part == "labels":
+            results[present] = Ranking(array, arrays[f"scores/{name}"])
+    return results

@@ -141,7 +141,7 @@ MODEL = ModelConfig(TOWER, TOWER)
 @pytest.mark.parametrize(
     ("config", "field", "value", "message"),
     [
-        (MODEL, "image_size", 31, r"model\.image_size must be at least 32, got 31"),
+        (MODEL, "image_size", 31, r"model\.image_size must be 32 to 4096, got 31"),
         (MODEL, "image_std", 0.0, r"model\.image_std must be positive, got 0\.0"),
         (MODEL, "region_stage", 0, r"model\.region_stage must be 1 to 4, got 0"),
         (MODEL, "region_stage", 5, r"model\.region_stage must be 1 to 4, got 5"),

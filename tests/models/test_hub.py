@@ -99,12 +99,13 @@ def test_what_a_hub_does_not_give_is_one_error(hub, client, run, tmp_path):
     hub.commit("lab/empty", {"README.md": b"nothing"})
     settings = json.loads((run.checkpoint("best") / "config.json").read_text())
     code = json.dumps(settings | {"aggregator": "os:system"}).encode()
-    hub.commit("lab/code", {"config.json": code})
+    others = ("model.safetensors", "image_tower/config.json", "text_tower/config.json")
+    hub.commit("lab/code", {"config.json": code} | dict.fromkeys(others, b"{}"))
     for name, revision, message in [
         ("lab/gone", "", "FileNotFoundError lab/gone is no folder, the hub gave nothing (404"),
         ("lab/empty", "f" * 40, "FileNotFoundError lab/empty is no folder, the hub gave nothing"),
         ("lab/empty", "", "is not a RECLF checkpoint: config.json is missing"),
-        ("lab/code", "", "ValueError lab/code names code to import, os:system"),
+        ("lab/code", "", "config.json names code to run, model.aggregator 'os:system'"),
     ]:
         said = client(FETCH, name, revision, tmp_path / "copy")
         assert message in said

@@ -20,6 +20,7 @@ __all__ = [
     "Pairs",
     "Related",
     "SRMOptions",
+    "find_aggregator",
     "make_aggregator",
     "options_for",
     "options_of",
@@ -36,20 +37,25 @@ AGGREGATORS: dict[str, type[Aggregator]] = {
 }
 
 
-def make_aggregator(name: str, dim: int, options: dict[str, Any]) -> Aggregator:
+def make_aggregator(
+    name: str, dim: int, options: dict[str, Any], given: type[Aggregator] | None = None
+) -> Aggregator:
     """Build an aggregator by its name in AGGREGATORS or by "module:Class".
+
+    Args:
+        given: the class, handed over: then none is imported.
 
     Raises:
         ValueError: unknown name or option; the message lists the names, or says which option, or
-            why the class cannot be imported; or attributes that exclude each other.
+            why the class is not imported; or attributes that exclude each other.
         TypeError: the class is no Aggregator.
     """
-    cls = _class_of(name)
+    cls = find_aggregator(name, given)
     try:
         aggregator = cls(dim, **options)
     except TypeError as error:
         raise ValueError(
-            f"model.aggregator_options do not fit {name!r}: {_unknown(name, options) or error}"
+            f"model.aggregator_options do not fit {name!r}: {_unknown(cls, options) or error}"
         ) from error
     if aggregator.cosines_only and aggregator.reads_overlap:
         raise ValueError(
@@ -66,8 +72,12 @@ def options_of(name: str) -> set[str]:
         ValueError: unknown name, or a class that cannot be imported.
         TypeError: the class is no Aggregator.
     """
+    return _options_of(find_aggregator(name))
+
+
+def _options_of(aggregator: type[Aggregator]) -> set[str]:
     taken: set[str] = set()
-    for cls in (c for c in _class_of(name).__mro__ if "__init__" in vars(c)):
+    for cls in (c for c in aggregator.__mro__ if "__init__" in vars(c)):
         parameters = inspect.signature(cls).parameters.values()
         taken |= {p.name for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)}
         if fields := vars(cls).get("options_type"):
@@ -83,9 +93,9 @@ def options_for(name: str, options: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in options.items() if key in taken}
 
 
-def _unknown(name: str, options: dict[str, Any]) -> str:
+def _unknown(cls: type[Aggregator], options: dict[str, Any]) -> str:
     """What is wrong with the first option that an aggregator does not take; empty if none is."""
-    valid = sorted(options_of(name))
+    valid = sorted(_options_of(cls))
     for option in options:
         if option not in valid:
             near = get_close_matches(option, valid, n=1)
@@ -94,16 +104,19 @@ def _unknown(name: str, options: dict[str, Any]) -> str:
     return ""
 
 
-def _class_of(name: str) -> type[Aggregator]:
+def find_aggregator(name: str, given: Any = None) -> type[Aggregator]:
+    """The class of a name, or the one handed over for it; raises as `make_aggregator`."""
     if name not in AGGREGATORS and ":" not in name:
         raise ValueError(
             f"model.aggregator must be one of {', '.join(AGGREGATORS)} "
             f'or "module:Class", got {name!r}'
         )
-    if name in AGGREGATORS:
-        return AGGREGATORS[name]
-    found = import_object(name, "model.aggregator")
+    found = AGGREGATORS.get(name, given)
+    if found is None:
+        found = import_object(name, "model.aggregator")
     if not (isinstance(found, type) and issubclass(found, Aggregator)):
         base = f"{Aggregator.__module__}.{Aggregator.__name__}"
-        raise TypeError(f"{name!r} must be a subclass of {base}")
+        raise TypeError(f"{name if given is None else given!r} must be a subclass of {base}")
+    if given not in (None, found):
+        raise ValueError(f"model.aggregator is {name!r}, and {given.__name__} was handed over")
     return found

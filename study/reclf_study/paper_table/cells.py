@@ -35,6 +35,7 @@ from .notebook_parameters import task_parameters
 from .suite import Row, Suite
 
 EVALUATIONS = "reclf.tasks.evaluations"
+NO_QUESTION = ("run", "device", "workers", "trust_code")  # parameters that change no number
 IMAGE_TASKS = ("linear_probe", "segmentation")  # which an image encoder alone can be asked
 
 
@@ -147,6 +148,8 @@ class Cells:
             raise FileNotFoundError(f"{cell.name}: no checkpoint in {cell.folder}: {way}")
         column = self.suite.columns[cell.column]
         given = {**self.suite.parameters(cell.column), "run": str(cell.folder)}
+        # What the suite itself trained or imported names the suite's own code.
+        given["trust_code"] = self.suite.trust_code or cell.row.kind != "run"
         p = task_parameters(column.task, given)
         module = import_module(f"{EVALUATIONS}.{column.task}")
         start = time.monotonic()
@@ -180,7 +183,7 @@ class Cells:
         # As the suite has it: a project that moved as a whole is asked nothing again.
         given["data_root"] = self.suite.data[column.data].root
         asked = vars(task_parameters(column.task, given))
-        asked = {k: v for k, v in asked.items() if k not in ("run", "device", "workers")}
+        asked = {k: v for k, v in asked.items() if k not in NO_QUESTION}
         path = cell.checkpoint
         digest = _digest(path, path.stat().st_mtime_ns, path.stat().st_size)
         return short_hash(json.dumps(asked, sort_keys=True, default=str), digest)

@@ -13,7 +13,7 @@ from typing import Any
 
 import yaml
 
-from reclf.config import RunConfig, from_dict, merge, override
+from reclf.config import RunConfig, from_dict, merge, override, read_as
 from reclf.pretrain import DEFAULT_PRESET
 from reclf.runs.notebook import resolve
 from reclf.training.presets import derive, find_preset
@@ -85,6 +85,7 @@ class Suite:
     published: str = "shipped"
     device: str = "auto"
     seed: int = 0
+    trust_code: bool = False
     without_columns: tuple[str, ...] = ()
     """Tasks that were asked for and have no column on these data."""
 
@@ -120,7 +121,7 @@ class Suite:
 
 
 _KEYS = ("folder", "data", "runs", "train", "encoders", "tasks", "columns", "published", "device",
-         "seed")  # fmt: skip
+         "seed", "trust_code")  # fmt: skip
 
 
 def read_suite(path: str | Path, runs: Mapping[str, Any] | None = None) -> Suite:
@@ -181,6 +182,7 @@ def make_suite(values: Any, runs: Mapping[str, Any] | None = None) -> Suite:
     return Suite(
         folder, data, tuple(rows), columns, grid.data if grid else "", published,
         str(values.get("device", "auto")), int(values.get("seed", 0)),
+        read_as(values.get("trust_code", False), bool, "trust_code"),
         tuple(task for task in asked if task not in done),
     )  # fmt: skip
 

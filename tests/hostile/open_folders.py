@@ -1,0 +1,136 @@
+"""Opens every hostile folder as its user would, and says how each ended; see `test_hostile`.
+
+    python open_folders.py FOLDER --> a line of JSON for each: name, outcome, seconds, text
+
+Outcomes: "clear" (a ValueError or an OSError), "executed", "hung", "allocated", "raw" (any other
+error), "opened".
+"""
+
+import io
+import json
+import os
+import resource
+import shutil
+import signal
+import sys
+import time
+from pathlib import Path
+from types import SimpleNamespace
+
+from hostile_cases import CASES, make_base
+
+from reclf import RECLF
+from reclf.config import TowerConfig
+from reclf.datasets.registry import load_dataset
+from reclf.explain import Explanation
+from reclf.models.encoders import build_tower
+from reclf.pretrain import open_run
+from reclf.runs.run import Run
+from reclf.tasks.prompt_sets import load_prompts
+from reclf.tasks.task_run import TaskRun
+from reclf_study.paper_table.suite import read_suite
+
+SECONDS, MEMORY = 5, 2**30
+FURTHER = {"seed": 0, "device": "cpu", "data_root": "", "options": {}, "split": "", "name": ""}
+
+
+class Hung(BaseException):
+    """Not an Exception, which somebody on the way might catch."""
+
+
+def ring(*_):
+    raise Hung
+
+
+def task(run, **given):
+    p = SimpleNamespace(run=str(run), checkpoint="best", dataset="", **FURTHER)
+    task_run = TaskRun.open(SimpleNamespace(**vars(p) | given))
+    task_run.open_split()
+    return task_run
+
+
+def copy_of(folder, **options):
+    data = load_dataset("prepared", folder / "copy", "test", 32, **options)
+    return data[0], data.reports
+
+
+def status(folder):
+    run = Run(folder / "run")
+    return run.status, run.sittings, run.result("zero_shot-x")
+
+
+WAYS = {
+    "model": lambda folder: RECLF.from_pretrained(folder / "run/checkpoints/best"),
+    "task": lambda folder: task(folder / "run"),
+    "go on": lambda folder: open_run(folder / "run"),
+    "status": status,
+    "copy": copy_of,
+    "compare copy": lambda folder: copy_of(folder, source=folder),
+    "task on copy": lambda folder: task(folder / "run", dataset="prepared", name="",
+                                        data_root=str(folder / "copy")),
+    "explanation": lambda folder: Explanation.load(folder / "explanation.npz"),
+    "tower": lambda folder: build_tower(TowerConfig(name=str(folder / "tower")), "image", 3),
+    "prompts": lambda folder: load_prompts(str(folder / "prompts.json"), ["nodule"]),
+    "suite": lambda folder: read_suite(folder / "suite.yaml"),
+}  # fmt: skip
+
+
+def address_space():
+    return int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+
+
+def attempt(way, folder, canary):
+    """Outcome and text."""
+    sys.stdin = io.StringIO("y\n" * 50)  # an eager user
+    before = address_space()
+    resource.setrlimit(resource.RLIMIT_AS, (before + MEMORY, resource.RLIM_INFINITY))
+    signal.alarm(SECONDS)
+    try:
+        WAYS[way](folder)
+        outcome, text = "opened", ""
+    except (ValueError, OSError) as error:
+        outcome, text = "clear", f"{type(error).__name__}: {error}"
+        cause = error
+        while cause is not None:
+            if isinstance(cause, MemoryError) or "can't allocate" in str(cause):
+                outcome = "allocated"
+            cause = cause.__cause__ or cause.__context__
+    except Hung:
+        outcome, text = "hung", f"{SECONDS} s"
+    except MemoryError as error:
+        outcome, text = "allocated", repr(error)
+    except BaseException as error:
+        outcome, text = "raw", f"{type(error).__name__}: {error}"
+    finally:
+        signal.alarm(0)
+        resource.setrlimit(resource.RLIMIT_AS, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+    if canary.exists() or "canary_code" in sys.modules:
+        canary.unlink(missing_ok=True)
+        sys.modules.pop("canary_code", None)
+        outcome = "executed"
+    return outcome, text
+
+
+def main():
+    root = Path(sys.argv[1])
+    canary = root / "canary"
+    os.environ["CANARY"] = str(canary)
+    signal.signal(signal.SIGALRM, ring)
+    make_base(root / "base")
+    os.chdir(root)
+    sys.path.insert(0, str(root))
+    (root / "canary_code.py").write_text("import os\nopen(os.environ['CANARY'], 'w').close()\n")
+    attempt("model", root / "base", canary)  # what is loaded late is loaded now
+    for name, (way, change) in CASES.items():
+        folder = root / "case"
+        shutil.rmtree(folder, ignore_errors=True)
+        shutil.copytree(root / "base", folder)
+        change(folder)
+        start = time.monotonic()
+        outcome, text = attempt(way, folder, canary)
+        line = {"name": name, "outcome": outcome, "seconds": time.monotonic() - start, "text": text}
+        print(json.dumps(line), flush=True)
+
+
+if __name__ == "__main__":
+    main()
