@@ -16,6 +16,7 @@ import transformers
 from safetensors.torch import load_file, save_file
 from torch import nn
 from transformers import CONFIG_MAPPING
+from transformers.initialization import no_init_weights
 
 from reclf.config import ModelConfig, TowerConfig, load_json, to_dict
 from reclf.config.foreign_files import read_json
@@ -92,7 +93,7 @@ def read_model(
 
     with bounded(shapes, folder):
         if not own_code:  # which need not know the meta device
-            with torch.random.fork_rng(devices=[]), torch.device("meta"):
+            with torch.device("meta"), no_init_weights():
                 check_shapes(make(), shapes, folder)
         model = make()
     check_shapes(model, shapes, folder)
