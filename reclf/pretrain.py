@@ -76,7 +76,7 @@ def open_run(
                 "with. To start from it, `export_image_tower` of its checkpoints/best writes a "
                 "folder for model.image_tower.name; give another run_dir"
             )
-        has_towers = there.checkpoint("last").exists()
+        has_towers = there.resumable() is not None
         # What was never trained may have stopped at a wrong setting.
         if not preset and (there.status["state"] != "new" or not settings):
             base = there.config
@@ -157,12 +157,12 @@ def pretrain(
             "precision": accelerator.mixed_precision,
         }
     found |= run.check_sitting(**found)
-    last = run.checkpoint("last")
-    if (last / "trainer.pt").exists():
+    begun = run.resumable()
+    if begun is not None:
         # Of the settings, which the caller gave or trusts, and not of the checkpoint's own files.
         function = config.model.image_tower.config.get("function")
         model = RECLF.from_pretrained(
-            last,
+            begun,
             aggregator=find_aggregator(config.model.aggregator),
             image_tower=find_function(function) if function else None,
         )

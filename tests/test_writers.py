@@ -28,6 +28,7 @@ EXCEPTIONS = {
     ("reclf/training/reader.py", "open"): "left_out.txt, a line at a time",
     ("reclf/datasets/prepare.py", "open"): "left_out.txt, a line at a time",
     ("reclf/datasets/prepare.py", "save_to_disk"): "a .part folder, renamed when it is whole",
+    ("reclf/training/checkpoints.py", "open"): "a folder that Run.write_checkpoint renames",
     ("reclf/training/checkpoints.py", "save"): "a folder that Run.write_checkpoint renames",
     ("reclf/models/stored_model.py", "write_text"): "a folder that Run.write_checkpoint renames",
     ("reclf/models/stored_model.py", "save_file"): "a folder that Run.write_checkpoint renames",

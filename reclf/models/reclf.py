@@ -32,7 +32,7 @@ from .matchings import LocalMatchings, Matched
 from .parallel import Job, run_parallel
 from .relations import Aggregator, Related, make_aggregator
 from .scoring import PairScorer
-from .stored_model import read_model, write_model
+from .stored_model import read_model, save_model
 from .tiles import hardest_pairs
 
 MAX_LOGIT_SCALE = 100.0
@@ -274,8 +274,9 @@ class RECLF(nn.Module):
         }
 
     def save_pretrained(self, folder: str | Path) -> None:
-        """Write config.json, model.safetensors, the towers' configurations and the tokenizer."""
-        write_model(self, Path(folder))
+        """Write config.json, model.safetensors, the towers' configurations and the tokenizer, with
+        checksums; other files of the folder stay."""
+        save_model(self, Path(folder).expanduser().resolve())
 
     @classmethod
     def from_pretrained(

@@ -5,7 +5,9 @@
 transformers' own machinery re-initializes foreign towers and accepts missing keys.
 """
 
+import errno
 import json
+import shutil
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
@@ -13,6 +15,7 @@ from typing import Any
 
 import torch
 import transformers
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import nn
 from transformers import CONFIG_MAPPING
@@ -20,15 +23,48 @@ from transformers.initialization import no_init_weights
 
 from reclf.config import ModelConfig, TowerConfig, load_json, to_dict
 from reclf.config.foreign_files import read_json
+from reclf.runs.checksums import write_checksums
+from reclf.runs.files import named, replace_folder, sync
 
 from .encoders import build_tower
 from .foreign_model import bounded, check_numbers, check_shapes, read_shapes, read_tokenizer
 from .function_tower import FunctionTowerConfig, find_function
 from .relations import AGGREGATORS, Aggregator, find_aggregator
 
+WEIGHTS = "model.safetensors"
+
+
+def save_model(model: Any, folder: Path) -> None:
+    """Write a model with checksums, so that the folder holds it whole, or what it held before."""
+
+    def write(fresh: Path) -> None:
+        write_model(model, fresh)
+        write_checksums(fresh)
+
+    if folder.exists() and not (folder / WEIGHTS).exists():  # somebody's folder: move into it
+        fresh = folder / ".writing"
+        replace_folder(fresh, write)
+        with named(folder):
+            for path in sorted(fresh.iterdir(), key=lambda path: path.name == WEIGHTS):
+                if path.is_dir():
+                    shutil.rmtree(folder / path.name, ignore_errors=True)
+                path.replace(folder / path.name)
+            fresh.rmdir()
+            sync(folder)
+        return
+
+    def write_and_keep(fresh: Path) -> None:
+        write(fresh)
+        for path in folder.iterdir() if folder.exists() else ():
+            if not (fresh / path.name).exists():
+                copy = shutil.copytree if path.is_dir() else shutil.copy2
+                copy(path, fresh / path.name)
+
+    replace_folder(folder, write_and_keep)
+
 
 def write_model(model: Any, folder: Path) -> None:
-    """Write a RECLF model; see `RECLF.save_pretrained`."""
+    """Write a model into a folder, file by file; see `save_model`."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "config.json").write_text(json.dumps(asdict(model.config), indent=2) + "\n")
     model.image_encoder.tower.config.save_pretrained(folder / "image_tower")
@@ -36,7 +72,10 @@ def write_model(model: Any, folder: Path) -> None:
     if model.tokenizer is not None:
         model.tokenizer.save_pretrained(folder / "tokenizer")
     state = {name: value.contiguous() for name, value in model.state_dict().items()}
-    save_file(state, folder / "model.safetensors", metadata={"format": "pt"})
+    try:
+        save_file(state, folder / WEIGHTS, metadata={"format": "pt"})
+    except SafetensorError as error:  # of a full disk
+        raise OSError(errno.EIO, str(error), str(folder / WEIGHTS)) from error
 
 
 def read_model(

@@ -1,24 +1,141 @@
-"""Files that are whole or not there, whenever a process is killed."""
+"""Files and folders that are whole or not there, whenever a process is killed or the power fails.
 
+    write a copy beside it -> sync the copy -> rename -> sync the folder -> remove the previous one
+
+A rename alone is not enough: a disk may keep the new name, and not yet the bytes behind it.
+"""
+
+import errno
 import json
 import os
-from collections.abc import Callable
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+# What file systems answer that cannot sync a folder: they keep the order of renames themselves.
+_NO_FOLDERS = (errno.EINVAL, errno.ENOTSUP, errno.ENOSYS, errno.EACCES)
+
+
+class WriteFailed(OSError):
+    """The disk did not take a file; `filename` is the one that was to be written."""
+
+    def __str__(self) -> str:
+        return (
+            f"cannot write {self.filename}: {self.strerror}. What was there before is whole; with "
+            "room and permission to write, the same command goes on"
+        )
+
+
+def sync(path: Path) -> None:
+    """Return when the bytes of a file, or the names in a folder, are on disk."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+    except OSError as error:
+        if not (path.is_dir() and error.errno in _NO_FOLDERS):
+            raise
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder and those above it, on disk when this returns."""
+    if not path.is_dir():
+        make_folder(path.parent)
+        path.mkdir(exist_ok=True)
+        sync(path.parent)
+
 
 def write_atomically(path: Path, write: Callable[[Path], Any]) -> None:
-    """Let `write` fill a temporary file beside `path`, then rename it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    """Let `write` fill a temporary file beside `path`, then rename it; on disk when this returns.
+
+    Raises:
+        WriteFailed: the disk is full, say; the old file stays.
+    """
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        write(temporary)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with named(path, temporary):
+        make_folder(path.parent)
+        try:
+            write(temporary)
+            sync(temporary)
+            temporary.replace(path)
+            sync(path.parent)
+        except BaseException:
+            _remove(temporary)
+            raise
 
 
 def write_json(path: Path, values: Any) -> None:
     """Write indented JSON atomically."""
     text = json.dumps(values, indent=2, allow_nan=False) + "\n"
     write_atomically(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
+
+
+def replace_folder(path: Path, write: Callable[[Path], Any]) -> None:
+    """Let `write` make a folder beside `path`, then put it in its place.
+
+    At every moment one whole copy is there, see `whole_folder`.
+
+    Raises:
+        WriteFailed: as `write_atomically`.
+    """
+    fresh, previous = path.with_name(f"{path.name}.writing"), _previous(path)
+    with named(path, fresh):
+        make_folder(path.parent)
+        shutil.rmtree(fresh, ignore_errors=True)
+        try:
+            write(fresh)
+            for folder, _, names in os.walk(fresh, topdown=False):
+                for name in (*names, ""):
+                    sync(Path(folder, name))
+            if path.exists():
+                sync(path.parent)  # a kill may have come before the last sync below
+                shutil.rmtree(previous, ignore_errors=True)
+                path.rename(previous)
+            fresh.rename(path)
+            sync(path.parent)
+        except BaseException:
+            _remove(fresh)
+            raise
+        shutil.rmtree(previous, ignore_errors=True)
+
+
+def whole_folder(path: Path) -> Path:
+    """`path`, or the previous copy if `replace_folder` was stopped in between."""
+    previous = _previous(path)
+    return previous if previous.exists() and not path.exists() else path
+
+
+@contextmanager
+def named(path: Path, temporary: Path | None = None) -> Iterator[None]:
+    """Errors of the disk name the file that was to be written: a full disk names none.
+
+    Args:
+        temporary: stands for `path`; errors that name another file keep its name.
+    """
+    try:
+        yield
+    except WriteFailed:
+        raise
+    except OSError as error:
+        given = Path(os.fsdecode(error.filename or path))
+        ours = given in (path, *path.parents) or temporary in (given, *given.parents)
+        if error.errno is None or not ours:
+            raise
+        raise WriteFailed(error.errno, error.strerror, str(path)) from error
+
+
+def _previous(path: Path) -> Path:
+    return path.with_name(f"{path.name}.previous")
+
+
+def _remove(path: Path) -> None:
+    """Remove what is left of a write that failed, as far as the disk lets us."""
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        with suppress(OSError):
+            path.unlink(missing_ok=True)

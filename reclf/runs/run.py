@@ -4,14 +4,14 @@
       config.json  environment.json  metrics.jsonl  status.json  README.md
       checkpoints/best|last/  results/*.json  explanations/*.npz  figures/*
 
-Everything is written under a temporary name and renamed, so a killed run leaves whole files.
+Everything is written under a temporary name, synced and renamed: a kill or a power cut leaves whole
+files.
 `status.json` is the only word on success: papermill's own metadata calls a killed run completed.
 """
 
 import importlib.metadata
 import json
 import platform
-import shutil
 import subprocess
 import time
 from collections.abc import Callable, Sequence
@@ -24,7 +24,16 @@ from reclf.config import RunConfig, load_json, to_dict
 from reclf.config.foreign_files import read_json
 from reclf.stats.tables import markdown, short
 
-from .files import write_atomically, write_json
+from .checksums import write_checksums
+from .files import (
+    make_folder,
+    named,
+    replace_folder,
+    sync,
+    whole_folder,
+    write_atomically,
+    write_json,
+)
 from .metrics_log import MetricsLog
 from .sittings import (
     OtherResult,
@@ -36,6 +45,7 @@ from .sittings import (
 )
 
 IMPORTED = "imported"  # the state of an image encoder that was trained elsewhere
+APPENDED = ("metrics.jsonl", "left_out.txt")  # grow line by line, and are never rewritten meanwhile
 PACKAGES = ("torch", "transformers", "accelerate", "datasets", "numpy", "papermill", "captum")
 
 
@@ -77,9 +87,9 @@ class Run:
                     "Make one with pretrain.ipynb (`make pretrain` in a checkout; "
                     "`python -m reclf.copy_notebooks FOLDER` copies the notebooks)."
                 )
-            for name in ("checkpoints", "results", "explanations", "figures"):
-                (self.folder / name).mkdir(parents=True, exist_ok=True)
             write_json(path, to_dict(config))
+            for name in ("checkpoints", "results", "explanations", "figures"):
+                make_folder(self.folder / name)
         self.recorded = load_json(RunConfig, path, trust_code)
         self.config = config = config or self.recorded
         if config == self.recorded:
@@ -124,7 +134,8 @@ class Run:
 
     def log(self, record: dict[str, Any]) -> None:
         """Append one line to metrics.jsonl."""
-        with (self.folder / "metrics.jsonl").open("a", encoding="utf-8") as file:
+        path = self.folder / "metrics.jsonl"
+        with named(path), path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(record) + "\n")
 
     def history(self) -> list[dict[str, Any]]:
@@ -170,7 +181,7 @@ class Run:
         """
         changed = differences(to_dict(self.recorded), to_dict(self.config))
         found: dict[str, str] = {}
-        if self.sittings and (self.checkpoint("last") / "trainer.pt").exists():
+        if self.sittings and self.resumable():
             found = result_changes(self.sittings[-1], here, changed)
         refused = {name: text for name, text in found.items() if name not in self.accept}
         if refused:
@@ -235,21 +246,27 @@ class Run:
 
     def checkpoint(self, name: str) -> Path:
         """Folder of the checkpoint "best" or "last", the previous one if a kill came in between."""
-        path = self.folder / "checkpoints" / name
-        previous = path.with_name(f"{name}.previous")
-        return previous if previous.exists() and not path.exists() else path
+        return whole_folder(self.folder / "checkpoints" / name)
+
+    def resumable(self) -> Path | None:
+        """The checkpoint that training goes on from: "last", or "best" where there is no last."""
+        for name in ("last", "best"):
+            if (self.checkpoint(name) / "trainer.pt").exists():
+                return self.checkpoint(name)
+        return None
 
     def write_checkpoint(self, name: str, write: Callable[[Path], None]) -> None:
-        """Replace a checkpoint folder; at every moment one whole copy is there."""
-        path = self.folder / "checkpoints" / name
-        fresh, previous = path.with_name(f"{name}.writing"), path.with_name(f"{name}.previous")
-        shutil.rmtree(fresh, ignore_errors=True)
-        write(fresh)
-        if path.exists():
-            shutil.rmtree(previous, ignore_errors=True)
-            path.rename(previous)
-        fresh.rename(path)
-        shutil.rmtree(previous, ignore_errors=True)
+        """Replace a checkpoint folder, see `replace_folder`, and add its checksums; what was logged
+        before is on disk before it."""
+
+        def write_all(fresh: Path) -> None:
+            write(fresh)
+            write_checksums(fresh)
+
+        for path in (*(self.folder / appended for appended in APPENDED), self.folder):
+            if path.exists():
+                sync(path)
+        replace_folder(self.folder / "checkpoints" / name, write_all)
 
 
 def _now() -> str:

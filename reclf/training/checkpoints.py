@@ -1,4 +1,9 @@
-"""The resumable checkpoint "last": weights, optimizer, scaler, and where the run stands."""
+"""The checkpoints that training goes on from: weights, optimizer, scaler, where the run stands.
+
+    checkpoints/last|best/  as `RECLF.save_pretrained`, trainer.pt, progress.json, checksums.json
+
+`progress.json` says where it stands without torch.
+"""
 
 import warnings
 from pathlib import Path
@@ -9,15 +14,26 @@ from torch.optim import Optimizer
 
 from reclf.config import TrainConfig
 from reclf.models.reclf import RECLF
+from reclf.models.stored_model import write_model
+from reclf.runs.files import write_json
 from reclf.runs.run import Run
 
 from .schedule import Progress, plan_steps
 
 
 def save_state(
-    run: Run, model: RECLF, optimizer: Optimizer, accelerator: Accelerator, progress: Progress
+    run: Run,
+    name: str,
+    model: RECLF,
+    optimizer: Optimizer,
+    accelerator: Accelerator,
+    progress: Progress,
 ) -> None:
-    """Replace the checkpoint."""
+    """Replace the checkpoint "last" or "best".
+
+    Raises:
+        WriteFailed: the disk is full, say; the previous one stays.
+    """
     scaler, config = accelerator.scaler, run.config.train
     state = {
         "progress": progress.state(),
@@ -27,18 +43,23 @@ def save_state(
     }
 
     def write(folder: Path) -> None:
-        model.save_pretrained(folder)
-        torch.save(state, folder / "trainer.pt")
+        write_model(model, folder)
+        try:
+            with (folder / "trainer.pt").open("wb") as file:
+                torch.save(state, file)
+        except RuntimeError as error:  # of torch, which hides that the disk is full
+            raise error.__context__ or error from None
+        write_json(folder / "progress.json", progress.state())
 
-    run.write_checkpoint("last", write)
+    run.write_checkpoint(name, write)
 
 
 def load_state(
     run: Run, model: RECLF, optimizer: Optimizer, accelerator: Accelerator
 ) -> Progress | None:
     """Bring model and optimizer to where the run stands; None where nothing was trained."""
-    folder = run.checkpoint("last")
-    if not (folder / "trainer.pt").exists():
+    folder = run.resumable()
+    if folder is None:
         return None
     model.load_state_dict(RECLF.from_pretrained(folder, **model.code).state_dict())
     state = torch.load(folder / "trainer.pt", map_location="cpu", weights_only=True)

@@ -314,8 +314,10 @@ class _Loop:
             recall = float(np.mean([v for k, v in record.items() if k.startswith("val_recall")]))
             if recall >= self.progress.best_recall:
                 self.progress.best_recall, self.progress.best_step = recall, self.progress.step
-                self.run.write_checkpoint("best", self.model.save_pretrained)
-            self._write(record)
+                self._write(record)  # first: a run that goes on from best keeps it
+                self._save_as("best")
+            else:
+                self._write(record)
         self.validated = self.progress.step
         self.accelerator.wait_for_everyone()
         self.progress.seconds = self.before + time.monotonic() - self.clock
@@ -323,8 +325,11 @@ class _Loop:
     def _save(self) -> None:
         self.window.look(self.progress.step)
         if self.is_main:
-            save_state(self.run, self.model, self.optimizer, self.accelerator, self.progress)
+            self._save_as("last")
         self.saved, self.kept = time.monotonic(), self.progress.state()
+
+    def _save_as(self, name: str) -> None:
+        save_state(self.run, name, self.model, self.optimizer, self.accelerator, self.progress)
 
     # -- processes -----------------------------------------------------------------------------
 

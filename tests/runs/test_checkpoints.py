@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import nn
 from transformers import (
@@ -205,3 +206,31 @@ def test_presets_of_pretrained_towers_take_a_step(preset, image, towers, make_ba
         optimizer.step()
         losses.append(sum(parts.values()).item())
     assert losses[1] < losses[0]
+
+
+def test_a_model_is_saved_whole_into_a_folder_that_has_other_files(tiny, tmp_path, monkeypatch):
+    model, folder = RECLF(tiny()).eval(), tmp_path / "mine"
+    folder.mkdir()
+    (folder / "README.md").write_text("card")
+    (folder / "notes").mkdir()
+    (folder / "notes" / "a").write_text("b")
+    model.save_pretrained(folder)
+    names = {path.name for path in folder.iterdir()}
+    assert names >= {"README.md", "notes", "model.safetensors", "checksums.json"}
+    assert ".writing" not in names
+
+    def fail(*arguments, **keywords):
+        raise SafetensorError("I/O error: No space left on device (os error 28)")
+
+    before = RECLF.from_pretrained(folder).state_dict()
+    with monkeypatch.context() as patch, torch.no_grad():
+        patch.setattr("reclf.models.stored_model.save_file", fail)
+        model.log_logit_scale += 1
+        with pytest.raises(OSError, match=r"cannot write .*mine.*No space left on device"):
+            model.save_pretrained(folder)
+    assert torch.equal(RECLF.from_pretrained(folder).log_logit_scale, before["log_logit_scale"])
+    assert [path.name for path in tmp_path.iterdir()] == ["mine"]
+    model.save_pretrained(folder)
+    assert torch.equal(RECLF.from_pretrained(folder).log_logit_scale, model.log_logit_scale)
+    assert {path.name for path in folder.iterdir()} == names
+    assert (folder / "notes" / "a").read_text() == "b"

@@ -1,13 +1,17 @@
 """A run folder: whole files whatever happens, settings that must agree, and a history."""
 
+import errno
 import json
 import math
+import os
 import shutil
+import stat
+from contextlib import nullcontext
 
 import pytest
 
 from reclf.config import override
-from reclf.runs.files import write_atomically, write_json
+from reclf.runs.files import WriteFailed, write_atomically, write_json
 from reclf.runs.run import Run, environment
 from reclf.training.presets import phantom_small
 
@@ -97,6 +101,34 @@ def test_old_file_is_there_until_the_new_one_is_whole(tmp_path):
     assert path.read_text() == "new"
 
 
+def test_a_full_disk_is_said_with_the_name_of_the_file(tmp_path):
+    def fail(temporary):
+        raise OSError(errno.ENOSPC, "No space left on device")  # `write` gives no name
+
+    with pytest.raises(WriteFailed, match=r"cannot write .*file\.txt: No space left on dev") as e:
+        write_atomically(tmp_path / "file.txt", fail)
+    assert e.value.errno == errno.ENOSPC
+    assert "same command goes on" in str(e.value)
+
+    def read(temporary):
+        (tmp_path / "absent").read_text()
+
+    with pytest.raises(FileNotFoundError, match="absent"):  # of another file, as it is
+        write_atomically(tmp_path / "file.txt", read)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(("code", "harmless"), [(errno.EINVAL, True), (errno.EIO, False)])
+def test_a_file_system_need_not_sync_folders(tmp_path, monkeypatch, code, harmless):
+    def refuse(descriptor):
+        if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+            raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr("os.fsync", refuse)
+    with nullcontext() if harmless else pytest.raises(WriteFailed, match="Input/output error"):
+        write_json(tmp_path / "new" / "a.json", {})
+
+
 def test_json_that_cannot_be_written_leaves_the_old_file(tmp_path):
     write_json(tmp_path / "a.json", {"a": 1})
     for wrong in ({"a": math.nan}, {"a": object()}):
@@ -180,12 +212,13 @@ def test_writer_that_fails_leaves_the_old_checkpoint(run):
     with pytest.raises(OSError, match="disk full"):
         run.write_checkpoint("last", fail)
     assert read(run) == "one"
+    assert left(run) == ["last"]  # the half that was written takes no room
     run.write_checkpoint("last", writer("two"))  # what was half written is in nobody's way
     assert read(run) == "two"
     assert left(run) == ["last"]
 
 
-@pytest.mark.parametrize("killed_at", [0, 1, 2, 3])
+@pytest.mark.parametrize("killed_at", [0, 1, 2, 3, 4])
 def test_kill_at_any_moment_leaves_a_whole_checkpoint(run, monkeypatch, killed_at):
     """Stop before the n-th change of the folder: a whole copy is there, the next write works."""
     run.write_checkpoint("last", writer("one"))
@@ -204,13 +237,29 @@ def test_kill_at_any_moment_leaves_a_whole_checkpoint(run, monkeypatch, killed_a
 
     with monkeypatch.context() as patch:
         patch.setattr("pathlib.Path.rename", guard(type(run.folder).rename))
-        patch.setattr("reclf.runs.run.shutil.rmtree", guard(shutil.rmtree))
+        patch.setattr("reclf.runs.files.shutil.rmtree", guard(shutil.rmtree))
         with pytest.raises(Kill):
             run.write_checkpoint("last", writer("two"))
     assert read(Run(run.folder)) in ("one", "two")
     run.write_checkpoint("last", writer("three"))
     assert read(run) == "three"
     assert left(run) == ["last"]
+
+
+def test_a_checkpoint_has_the_checksums_of_all_its_files(run):
+    def write(folder):
+        writer("one")(folder)
+        (folder / "inner").mkdir()
+        (folder / "inner" / "more").write_bytes(b"abc")
+
+    run.write_checkpoint("last", write)
+    there = json.loads((run.checkpoint("last") / "checksums.json").read_text())
+    assert there["algorithm"] == "sha256"
+    assert there["files"]["inner/more"] == {
+        "size": 3,
+        "digest": "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad",
+    }
+    assert there["files"].keys() == {"weights", "inner/more"}
 
 
 def test_environment_says_what_the_run_ran_on(run):
