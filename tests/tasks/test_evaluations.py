@@ -18,6 +18,7 @@ from reclf.tasks.linear_probe import linear_probe as fit
 from reclf.tasks.prompt_sets import POLARITIES, load_prompts
 from reclf.tasks.results import plain
 from reclf.tasks.scoreboard import table
+from reclf.tasks.segmentation import dice_result, marking_all_or_nothing, place_prior
 
 SETTINGS = {"model.image_size": 64, "data.options": {"length": 30}}
 
@@ -67,6 +68,15 @@ def test_grounding_by_another_phrase_is_paired_with_the_phrase_itself(choose):
     other, shown = written["other_phrase"], evaluation.shown
     assert other["n"] == other["n_of_another_label"] == len(shown.items) > 10
     mine, theirs = written["value"], written["controls"]["trained, shuffled phrases"]["value"]
+    for name, control in written["controls"].items():
+        assert control == plain(shown.found[name])
+    controls = ["center of the image", "noise", "random, shuffled phrases"]
+    assert sorted(written["controls"]) == [*controls, "trained, shuffled phrases"]
+    assert written["chance"] == shown.found["noise"]["measures"]["miou"]["value"]
+    assert shown.chance["pointing"] == written["area"]  # known exactly, as is a sign
+    assert shown.chance["cnr_signed"] == 0.0
+    assert written["untrained_baseline"] == plain(shown.found["untrained baseline"])
+    assert written["value"] == shown.found["trained"]["measures"]["miou"]["value"]
     gain = Estimate.of(other["trained_minus_other"])
     assert gain.value == pytest.approx(mine - theirs)
     assert gain.low < gain.value < gain.high
@@ -123,10 +133,13 @@ FEW_STEPS = {"steps": 4, "fractions": [1.0], "train_studies": 20, "val_studies":
 
 @pytest.mark.parametrize("fine_tune", [False, True])
 def test_segmentation_chooses_its_steps_on_validation(choose, fine_tune):
-    evaluation, written = evaluate(
-        segmentation, choose("segmentation", **FEW_STEPS, fine_tune=fine_tune)
-    )
+    given = {"fractions": [0.6], "empty_masks": "one", "seed": 1}
+    p = choose("segmentation", **FEW_STEPS | given, fine_tune=fine_tune)
+    evaluation, written = evaluate(segmentation, p)
     shown = evaluation.shown
+    assert evaluation.task == ("segmentation_fine_tuned" if fine_tune else "segmentation")
+    assert written["protocol"]["encoder"] == ("fine-tuned" if fine_tune else "frozen")
+    assert ("encoder: running statistics" in written["protocol"]["batch_norm"]) == fine_tune
     ids = [set(part.ids) for part in (shown.train, shown.val, shown.test)]
     assert [len(one) for one in ids] == [20, 6, 6]
     assert len(set.union(*ids)) == 32
@@ -135,6 +148,25 @@ def test_segmentation_chooses_its_steps_on_validation(choose, fine_tune):
     )
     assert written["steps"] in (1, 2, 3, 4)
     assert written["untrained_baseline"]["steps"] in (1, 2, 3, 4)
+    # the reported numbers are those of the masks that are shown
+    found = plain(dice_result(shown.predicted, shown.test, "one", seed=1))
+    assert {name: written[name] for name in found if name != "per_study"} == {
+        name: value for name, value in found.items() if name != "per_study"
+    }
+    np.testing.assert_array_equal(plain(shown.dice), found["per_study"])
+    assert "per_study" not in written["untrained_baseline"]
+    assert written["chance"] == marking_all_or_nothing(shown.test, "one")
+    assert written["place_prior"] == place_prior(shown.train, shown.test, "one")
+    order = stratified_order(shown.train.presence(), seed=1)
+    assert [rows.tolist() for rows in shown.parts.values()] == [
+        first_part(order, fraction).tolist() for fraction in p.fractions
+    ]
+    assert {f: given["n"] for f, given in written["protocol"]["label_fractions"].items()} == {
+        "0.6": 12,
+    }  # fmt: skip
+    last = written["fractions"]["0.6"]
+    assert last["trained"] == {name: written[name] for name in last["trained"]}
+    assert last["random"] == written["untrained_baseline"]
 
 
 @pytest.mark.parametrize("val_split", ["test", "train"])

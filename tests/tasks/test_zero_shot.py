@@ -12,7 +12,10 @@ from reclf import datasets
 from reclf.datasets import open_i
 from reclf.datasets.registry import load_dataset
 from reclf.models.inference import encode_images, encode_texts, score_all
+from reclf.stats.bootstrap import bootstrap_interval
+from reclf.stats.classification import macro_f1
 from reclf.stats.estimate import Estimate
+from reclf.tasks.linear_probe import label_result
 from reclf.tasks.prompt_sets import POLARITIES, SHIPPED, load_prompts, shipped_set
 from reclf.tasks.zero_shot import (
     PromptLogits,
@@ -213,10 +216,38 @@ def test_one_study_or_one_class_has_a_value_and_no_interval(rows, metric):
     assert both["interval"][0] < both["interval"][1]
 
 
+@pytest.mark.parametrize("names", ["ab", "b"])
+def test_prompts_and_intervals_are_drawn_by_the_seed(prompted, names):
+    """Exclusive classes are chosen by positive prompts, one class alone by the difference."""
+    chosen = PromptLogits(prompted.logits, {name: prompted.columns[name] for name in names})
+    labels = np.array([[1, 0], [0, 1], [1, 0], [0, 1], [0, 1], [1, 1]], float)[:, -len(names) :]
+    for seed in (2, 7):
+        found = evaluate(chosen, labels, "max", "global", "difference", 1, seed)
+        ranked = chosen.class_scores("max", "global", "difference", 1, seed)
+        rule = "positive" if len(names) > 1 else "difference"
+        choice = chosen.class_scores("max", "global", rule, 1, seed)
+        assert found["auroc"] == label_result(labels, ranked, names, seed)
+        rows = labels.sum(1) == 1 if len(names) > 1 else np.full(6, True)
+        truth, guess = labels.argmax(1)[rows], choice.argmax(1)[rows]
+        if len(names) == 1:
+            truth, guess = labels[:, 0].astype(int), (choice[:, 0] > 0).astype(int)
+        for metric, score in (("accuracy", lambda t, p: float((t == p).mean())),
+                              ("macro_f1", macro_f1)):  # fmt: skip
+            both = {"t": truth, "p": guess} if metric == "accuracy" else {
+                "truth": truth, "predicted": guess,
+            }  # fmt: skip
+            assert found[metric] == class_result(labels, choice, names, metric, seed)
+            assert found[metric]["value"] == score(truth, guess)
+            interval = bootstrap_interval(both, score, resamples=1000, seed=seed)
+            assert found[metric]["interval"] == interval
+            random = np.random.default_rng(seed).integers(0, 2, (50, len(truth)))
+            assert found[metric]["chance"] == np.mean([score(truth, one) for one in random])
+
+
 def test_no_study_with_one_class_gives_nan_and_not_an_error():
     result = class_result(np.ones((4, 2)), np.zeros((4, 2)), ["a", "b"])
-    assert math.isnan(result["value"])
-    assert result["n"] == 0
+    assert math.isnan(result.pop("value"))
+    assert result == {"interval": None, "chance": 0.5, "n": 0, "per_class": {}}
 
 
 def test_logits_are_those_of_retrieval_by_class_and_polarity(model, studies):
