@@ -6,21 +6,25 @@ VENV ?= .venv
 RUN ?= runs/first
 SUITE ?= notebooks/suites/phantom.yaml
 WORKERS ?= 2
+SAMPLE ?= 20
+FILES ?=
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 READY_DEV := $(VENV)/.ready-dev
+READY_MUTANTS := $(VENV)/.ready-mutants
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
 # As reclf itself sets it (reclf/__init__.py), for tests that load torch first.
 export GOMP_SPINCOUNT ?= 1000
 
-.PHONY: help install install-dev pretrain evaluate test soak lint format lab clean
+.PHONY: help install install-dev pretrain evaluate test soak mutants lint format lab clean
 
 help:
 	@echo "make pretrain   train on the embedded phantom into $(RUN), with a notebook to read"
 	@echo "make evaluate   the suite $(SUITE) on $(RUN): five tasks, and one table"
 	@echo "make test       linters, type checker and all tests"
 	@echo "make soak       ten minutes of work in one process: does anything grow?"
+	@echo "make mutants    small changes of the core that the tests must see: $(SAMPLE) a file; SAMPLE=0 for all"
 	@echo "make lab        JupyterLab on the notebooks"
 	@echo "make install    what these need, into $(VENV); make install-dev: what make test needs, too"
 
@@ -33,6 +37,10 @@ $(READY): pyproject.toml constraints.txt
 $(READY_DEV): $(READY)
 	$(PIP) -e '.[dev]'
 	touch $(READY_DEV)
+
+$(READY_MUTANTS): $(READY_DEV)
+	$(PIP) -e '.[mutants]'
+	touch $(READY_MUTANTS)
 
 install: $(READY)
 
@@ -56,6 +64,9 @@ test: lint
 soak: $(READY_DEV)
 	$(BIN)/python -m pytest -m soak tests/test_soak.py
 
+mutants: $(READY_MUTANTS)
+	$(BIN)/python tests/mutants/make_mutants.py --sample $(SAMPLE) --processes $(WORKERS) $(FILES)
+
 lint: $(READY_DEV)
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
@@ -69,4 +80,4 @@ lab: $(READY)
 	$(BIN)/jupyter lab
 
 clean:
-	rm -rf $(VENV) .pytest_cache .ruff_cache .mypy_cache
+	rm -rf $(VENV) .mutants .pytest_cache .ruff_cache .mypy_cache
