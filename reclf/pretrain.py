@@ -16,6 +16,7 @@ import torch
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
 from reclf.config import ModelConfig, Overrides, RunConfig, TowerConfig
+from reclf.config.foreign_files import DamagedFile
 from reclf.data.study import ImageError
 from reclf.data.tokenization import train_tokenizer
 from reclf.datasets.counterfactuals import WithCounterfactuals
@@ -30,6 +31,7 @@ from reclf.models.reclf import RECLF
 from reclf.models.relations import find_aggregator, make_aggregator
 from reclf.models.tower_source import find_tower, require_towers, without_code
 from reclf.runs.device import choose_device, choose_precision
+from reclf.runs.files import WriteFailed
 from reclf.runs.progress import track
 from reclf.runs.run import IMPORTED, Run
 from reclf.runs.sittings import ACCEPTABLE, OtherResult, describe_data
@@ -41,6 +43,11 @@ from reclf.training.runtime import SeparateProcesses, check_trackers, make_accel
 
 TOKENIZER_REPORTS = 2000  # of a data set that makes one at a time
 TOKENIZER_SAMPLE = 50_000  # of a data set that has them all
+# What ends a training from a shell in one line instead of a traceback.
+EXPECTED = (
+    DataProblems, MissingSplit, ImageError, OtherResult, SeparateProcesses, DamagedFile,
+    WriteFailed,
+)  # fmt: skip
 DEFAULT_PRESET = "phantom_small"
 
 
@@ -227,7 +234,7 @@ def main(arguments: list[str] | None = None) -> None:
         parser.error(str(error))
     try:
         pretrain(run, progress_bar=not given.quiet)
-    except (DataProblems, MissingSplit, ImageError, OtherResult, SeparateProcesses) as error:
+    except EXPECTED as error:
         parser.exit(2, f"{parser.prog}: error: {error}\n")
     finally:
         leave_processes()

@@ -21,6 +21,46 @@ MOST_JSON = 2**26  # bytes of a JSON file; none that is written here has a tenth
 MOST_ARRAYS = 2**29  # bytes of all arrays of a file, once they are read
 
 
+# What to do about a file of a run; of others, to restore them.
+WAYS_ON = {
+    "config.json": "restore it from a copy; of a run's own, checkpoints/last/run.json is one",
+    "status.json": "set it aside: the run then goes on from its checkpoints",
+    "environment.json": "restore it from a copy, or set it aside: the run then goes on without "
+    "comparing what it ran on before",
+    "training_patients.txt": "restore it from a copy, or set it aside: training that goes on "
+    "records its patients anew",
+}
+
+
+class DamagedFile(ValueError):
+    """A file does not hold what was written into it: which, what is wrong, and the way on.
+
+    Args:
+        way_on: "" takes what fits the file's place in a run.
+    """
+
+    def __init__(self, path: Path, wrong: str, way_on: str = ""):
+        super().__init__(path, wrong, way_on or _way_on(path))
+
+    def __str__(self) -> str:
+        path, wrong, way_on = self.args
+        return f"{path} is damaged ({wrong}): {way_on}"
+
+
+def _way_on(path: Path) -> str:
+    parents = [parent.name.partition(".")[0] for parent in path.parents]
+    for name, other in (("best", "last"), ("last", "best")) if "checkpoints" in parents else ():
+        if name in parents:
+            return (
+                f"use the other checkpoint (-p checkpoint {other}, or checkpoints/{other} of the "
+                "run), which a training goes on from by itself; or, if you changed the file "
+                "yourself, set its checksums.json aside"
+            )
+    if "results" in parents:
+        return "run its notebook again, which replaces it"
+    return WAYS_ON.get(path.name, "restore it from a copy")
+
+
 class NamedByFile(str):
     """Text of a file that could be an import string. It stays one in copies and settings.
 
@@ -54,8 +94,8 @@ def read_json(path: Path, trust_code: bool = False, most: int = MOST_JSON) -> di
 
     Raises:
         FileNotFoundError: no such file.
-        ValueError: no regular file, too large, not JSON of an object, nested too deeply, or with
-            NaN; names the file.
+        DamagedFile: not JSON of an object, nested too deeply, or with NaN.
+        ValueError: no regular file, or too large; names the file.
     """
     check_size(path, most)
     try:
@@ -65,9 +105,9 @@ def read_json(path: Path, trust_code: bool = False, most: int = MOST_JSON) -> di
             raise ValueError(f"holds a {type(found).__name__}, not an object of names and values")
         return found if trust_code else _marked(found, path)
     except RecursionError:
-        raise ValueError(f"{path} cannot be read: its values are nested too deeply") from None
+        raise DamagedFile(path, "its values are nested too deeply") from None
     except ValueError as error:
-        raise ValueError(f"{path} is damaged: {error}") from error
+        raise DamagedFile(path, str(error)) from error
 
 
 def check_size(path: Path, most: int) -> None:

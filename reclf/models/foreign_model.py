@@ -17,7 +17,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 from torch.nn.modules.module import register_module_parameter_registration_hook
 
-from reclf.config.foreign_files import check_size, read_json
+from reclf.config.foreign_files import DamagedFile, check_size, read_json
 
 Shapes = Mapping[str, tuple[int, ...]]
 MOST_HEADER = 2**24  # bytes; a model of 10,000 tensors has a tenth
@@ -31,19 +31,19 @@ def read_shapes(path: Path) -> dict[str, tuple[int, ...]]:
     """Name -> shape of the weights in a file, of which the header alone is read.
 
     Raises:
-        ValueError: it is no such file, or is not whole; names it.
+        DamagedFile: it is no such file, or is not whole; names it.
     """
     check_size(path, 2**50)
     with path.open("rb") as file:
         length = int.from_bytes(file.read(8), "little")
     if length > MOST_HEADER:
-        raise ValueError(f"{path} is damaged: a header of {length:,} bytes")
+        raise DamagedFile(path, f"a header of {length:,} bytes")
     try:
         with safe_open(path, "pt") as weights:
             names = weights.keys()
             return {name: tuple(weights.get_slice(name).get_shape()) for name in names}
     except SafetensorError as error:
-        raise ValueError(f"{path} is damaged: {error}") from error
+        raise DamagedFile(path, str(error)) from error
 
 
 def check_numbers(values: Mapping[str, Any], path: Path, shapes: Shapes) -> None:
@@ -140,7 +140,7 @@ def check_shapes(model: nn.Module, shapes: Shapes, folder: Path) -> None:
 
 
 def read_tokenizer(folder: Path) -> Any:
-    """The tokenizer in a folder; `ValueError` where it is damaged, or code of its own."""
+    """The tokenizer in a folder; `DamagedFile`, or a `ValueError` where it is code of its own."""
     from transformers import AutoTokenizer
 
     for path in folder.iterdir():
@@ -154,4 +154,4 @@ def read_tokenizer(folder: Path) -> Any:
     try:
         return AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
     except Exception as error:  # of transformers and tokenizers, of any kind
-        raise ValueError(f"{folder} holds no tokenizer that can be read: {error}") from error
+        raise DamagedFile(folder, f"no tokenizer that can be read: {error}") from error

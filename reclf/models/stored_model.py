@@ -23,7 +23,7 @@ from transformers.initialization import no_init_weights
 
 from reclf.config import ModelConfig, TowerConfig, load_json, to_dict
 from reclf.config.foreign_files import read_json
-from reclf.runs.checksums import write_checksums
+from reclf.runs.checksums import TRAINER, check_files, write_checksums
 from reclf.runs.files import named, replace_folder, sync
 
 from .encoders import build_tower
@@ -93,8 +93,10 @@ def read_model(
 
     Raises:
         FileNotFoundError: the folder is not a checkpoint; names the missing file.
-        ValueError: it names code, is damaged, or weights and configuration do not fit.
+        DamagedFile: a file is not what was written.
+        ValueError: it names code, or weights and configuration do not fit.
     """
+    check_files(folder, leave=(TRAINER,))
     for name in ("config.json", "model.safetensors", "image_tower", "text_tower"):
         if not (folder / name).exists():
             raise FileNotFoundError(

@@ -9,6 +9,7 @@ import errno
 import json
 import os
 import shutil
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -126,6 +127,21 @@ def named(path: Path, temporary: Path | None = None) -> Iterator[None]:
         if error.errno is None or not ours:
             raise
         raise WriteFailed(error.errno, error.strerror, str(path)) from error
+
+
+@contextmanager
+def unless_read_only(folder: Path) -> Iterator[None]:
+    """Within, what a folder that may only be read does not take is not kept, which a warning says:
+    its numbers are still shown."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.EROFS, errno.EACCES, errno.EPERM):
+            raise
+        warnings.warn(
+            f"{folder} may only be read ({error.strerror}): results are shown and not kept",
+            stacklevel=4,
+        )
 
 
 def _previous(path: Path) -> Path:

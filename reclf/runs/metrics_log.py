@@ -6,6 +6,7 @@ Needs no torch, so that a widget can read along.
 """
 
 import json
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -19,23 +20,39 @@ class MetricsLog:
 
     def __init__(self, path: Path):
         self.path = path
+        self._start(None)
+
+    def _start(self, file: int | None) -> None:
         self.records: list[dict[str, Any]] = []
-        self._place = 0  # bytes that were read
-        self._file: int | None = None
+        self._place = self._lines = 0  # bytes and lines that were read
+        self._file = file
 
     def read(self) -> list[dict[str, Any]]:
-        """All records, from the start where the file was replaced (a resumed run does that)."""
+        """All records, from the start where the file was replaced (a resumed run does that).
+
+        A damaged line is left out, and a warning says its number.
+        """
         if not self.path.exists():
-            self.records, self._place, self._file = [], 0, None
+            self._start(None)
             return self.records
         with self.path.open("rb") as file:
             status = self.path.stat()
             if status.st_ino != self._file or status.st_size < self._place:
-                self.records, self._place, self._file = [], 0, status.st_ino
+                self._start(status.st_ino)
             file.seek(self._place)
             added = file.read()
         # A line that is being written, or that a kill cut short, has no end.
         whole = added[: added.rfind(b"\n") + 1]
-        self.records += [json.loads(line) for line in whole.splitlines()]
+        for line in whole.splitlines():
+            self._lines += 1
+            try:
+                record = json.loads(line)
+                record["step"] + 0
+                self.records.append(record)
+            except (ValueError, TypeError, KeyError, RecursionError):
+                warnings.warn(
+                    f"{self.path}, line {self._lines} is damaged, and left out: {line[:40]!r}",
+                    stacklevel=2,
+                )
         self._place += len(whole)
         return self.records

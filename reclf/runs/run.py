@@ -14,6 +14,7 @@ import json
 import platform
 import subprocess
 import time
+import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -21,15 +22,16 @@ from typing import Any
 import torch
 
 from reclf.config import RunConfig, load_json, to_dict
-from reclf.config.foreign_files import read_json
+from reclf.config.foreign_files import DamagedFile, read_json
 from reclf.stats.tables import markdown, short
 
-from .checksums import write_checksums
+from .checksums import TRAINER, check_files, write_checksums
 from .files import (
     make_folder,
     named,
     replace_folder,
     sync,
+    unless_read_only,
     whole_folder,
     write_atomically,
     write_json,
@@ -65,6 +67,7 @@ class Run:
 
     Raises:
         FileNotFoundError: no run to open.
+        DamagedFile: config.json is not what was written.
         ValueError: the folder holds a run which has begun with settings that would give another
             result; names those that differ.
     """
@@ -81,6 +84,9 @@ class Run:
         self.folder = Path(folder).expanduser().absolute()
         path = self.folder / "config.json"
         if not path.exists():
+            for name in ("status.json", "environment.json", "metrics.jsonl"):
+                if (self.folder / name).exists():
+                    raise DamagedFile(path, f"it is missing, and {name} of a run is there")
             if config is None:
                 raise FileNotFoundError(
                     f"no run in {self.folder} (config.json is missing). "
@@ -130,7 +136,8 @@ class Run:
 
     def set_status(self, state: str, **details: Any) -> None:
         """State "running", "interrupted", "failed", "trained", "done" or IMPORTED, with details."""
-        write_json(self.folder / "status.json", {"state": state, "time": _now(), **details})
+        with unless_read_only(self.folder):
+            write_json(self.folder / "status.json", {"state": state, "time": _now(), **details})
 
     def log(self, record: dict[str, Any]) -> None:
         """Append one line to metrics.jsonl."""
@@ -145,13 +152,16 @@ class Run:
     def truncate_history(self, step: int) -> None:
         """Forget what was logged after `step`: a resumed run does it again."""
         kept = [record for record in self.history() if record["step"] <= step]
-        text = "".join(json.dumps(record) + "\n" for record in kept)
-        write_atomically(self.folder / "metrics.jsonl", lambda path: path.write_text(text))
+        text = "".join(json.dumps(record) + "\n" for record in kept).encode()
+        path = self.folder / "metrics.jsonl"
+        if not (path.exists() and path.read_bytes() == text):
+            write_atomically(path, lambda temporary: temporary.write_bytes(text))
 
     def write_result(self, name: str, values: dict[str, Any]) -> Path:
         """Write results/<name>.json. NaN is refused: a missing number is None."""
         path = self.folder / "results" / f"{name}.json"
-        write_json(path, values)
+        with unless_read_only(self.folder):
+            write_json(path, values)
         return path
 
     def result(self, name: str) -> dict[str, Any]:
@@ -195,9 +205,10 @@ class Run:
         return {"accepted": found, "changed": [*changed.values()]}
 
     def record_config(self) -> None:
-        """Write the present settings into config.json."""
-        write_json(self.folder / "config.json", to_dict(self.config))
-        self.recorded = self.config
+        """Write the present settings into config.json, where they are others."""
+        if self.recorded != self.config:
+            write_json(self.folder / "config.json", to_dict(self.config))
+            self.recorded = self.config
 
     def write_environment(self, **details: Any) -> None:
         """Record what the run runs on from now on: one more sitting, whose entries also stand at
@@ -242,17 +253,34 @@ class Run:
             "",
         ]
         text = "\n".join(lines)
-        write_atomically(self.folder / "README.md", lambda path: path.write_text(text))
+        with unless_read_only(self.folder):
+            write_atomically(self.folder / "README.md", lambda path: path.write_text(text))
 
     def checkpoint(self, name: str) -> Path:
         """Folder of the checkpoint "best" or "last", the previous one if a kill came in between."""
         return whole_folder(self.folder / "checkpoints" / name)
 
     def resumable(self) -> Path | None:
-        """The checkpoint that training goes on from: "last", or "best" where there is no last."""
+        """The checkpoint that training goes on from: "last", or "best" where there is no last or it
+        is damaged, which a warning says; None where nothing was saved.
+
+        Raises:
+            DamagedFile: one is damaged, and the other cannot be gone on from either.
+        """
+        damage: DamagedFile | None = None
         for name in ("last", "best"):
-            if (self.checkpoint(name) / "trainer.pt").exists():
-                return self.checkpoint(name)
+            folder = self.checkpoint(name)
+            try:
+                check_files(folder)
+            except DamagedFile as error:
+                damage = damage or error
+                continue
+            if (folder / TRAINER).exists():
+                if damage:
+                    warnings.warn(f"{damage}. It goes on from {folder}", stacklevel=2)
+                return folder
+        if damage:
+            raise damage
         return None
 
     def write_checkpoint(self, name: str, write: Callable[[Path], None]) -> None:

@@ -3,8 +3,11 @@
 A number on a patient of the training set is too good; tasks ask here whether theirs are.
 """
 
+import re
 from collections.abc import Iterable
 from pathlib import Path
+
+from reclf.config.foreign_files import DamagedFile
 
 from .files import write_atomically
 
@@ -19,6 +22,15 @@ def record_patients(folder: Path, hashes: Iterable[str]) -> None:
 
 
 def recorded_patients(folder: Path) -> set[str] | None:
-    """The hashes; None where the run did not record them."""
+    """The hashes; None where the run did not record them.
+
+    Raises:
+        DamagedFile: a line is no hash, or there is none.
+    """
     path = folder / FILE
-    return set(path.read_text().split()) if path.is_file() else None
+    if not path.is_file():
+        return None
+    raw = path.read_bytes()
+    if not re.fullmatch(rb"([0-9a-f]{16}\n)+", raw):
+        raise DamagedFile(path, "not a line of 16 hexadecimal digits for each patient")
+    return set(raw.decode().split())

@@ -14,7 +14,7 @@ from reclf.config.foreign_files import read_arrays
 from reclf.data.study import Study
 from reclf.models.inference import chunks, encode_pixels, stack_images
 from reclf.models.reclf import RECLF
-from reclf.runs.files import write_atomically
+from reclf.runs.files import unless_read_only, write_atomically
 from reclf.runs.progress import track
 
 MOST_FEATURES = 2**35  # bytes: of 200,000 films and three encoders some 5 GB
@@ -115,5 +115,6 @@ def pooled_features(
         patients=tuple(patients),
     )
     if cache is not None:
-        result.save(cache)
+        with unless_read_only(cache.parent.parent):
+            result.save(cache)
     return result

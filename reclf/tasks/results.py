@@ -35,15 +35,9 @@ def read_result(path: Path) -> Any:
     """The content of a result file by its present names.
 
     Raises:
-        ValueError: the file is damaged.
+        DamagedFile: it does not hold what was written.
     """
-    try:
-        content = read_json(path)
-    except ValueError as error:
-        raise ValueError(
-            f"{path} is no JSON ({error}): remove it and run its notebook again"
-        ) from error
-    return present_names(content)
+    return present_names(read_json(path))
 
 
 def present_names(value: Any) -> Any:

@@ -32,7 +32,7 @@ from reclf.models.baselines import UNTRAINED_SEED, start_of, untrained_like
 from reclf.models.inference import encoder_precision
 from reclf.models.reclf import RECLF
 from reclf.runs.device import choose_device
-from reclf.runs.files import write_atomically
+from reclf.runs.files import unless_read_only, write_atomically
 from reclf.runs.notebook import resolve
 from reclf.runs.progress import track
 from reclf.runs.run import IMPORTED, Run
@@ -322,7 +322,8 @@ class TaskRun:
         def save(temporary: Path) -> None:
             figure.savefig(temporary, format="png", dpi=FIGURE_DPI, bbox_inches="tight")
 
-        write_atomically(path, save)
+        with unless_read_only(self.run.folder):
+            write_atomically(path, save)
         return path
 
     def cached(self, name: str, *key: str | None) -> Path | None:
@@ -333,9 +334,7 @@ class TaskRun:
         parts = [part for part in key if part is not None]
         if len(parts) != len(key):
             return None
-        folder = self.run.folder / "cache"
-        folder.mkdir(exist_ok=True)
-        return folder / f"{name}-{short_hash(*parts)}.npz"
+        return self.run.folder / "cache" / f"{name}-{short_hash(*parts)}.npz"
 
 
 def model_hash(model: RECLF) -> str:

@@ -1,6 +1,7 @@
 """The checkpoints that training goes on from: weights, optimizer, scaler, where the run stands.
 
-    checkpoints/last|best/  as `RECLF.save_pretrained`, trainer.pt, progress.json, checksums.json
+    checkpoints/last|best/  as `RECLF.save_pretrained`, trainer.pt, progress.json,
+                            run.json (settings of the run), checksums.json
 
 `progress.json` says where it stands without torch.
 """
@@ -12,9 +13,11 @@ import torch
 from accelerate import Accelerator
 from torch.optim import Optimizer
 
-from reclf.config import TrainConfig
+from reclf.config import TrainConfig, to_dict
+from reclf.config.foreign_files import DamagedFile
 from reclf.models.reclf import RECLF
 from reclf.models.stored_model import write_model
+from reclf.runs.checksums import TRAINER, check_files
 from reclf.runs.files import write_json
 from reclf.runs.run import Run
 
@@ -45,11 +48,12 @@ def save_state(
     def write(folder: Path) -> None:
         write_model(model, folder)
         try:
-            with (folder / "trainer.pt").open("wb") as file:
+            with (folder / TRAINER).open("wb") as file:
                 torch.save(state, file)
         except RuntimeError as error:  # of torch, which hides that the disk is full
             raise error.__context__ or error from None
         write_json(folder / "progress.json", progress.state())
+        write_json(folder / "run.json", to_dict(run.config))  # where the run's own is lost
 
     run.write_checkpoint(name, write)
 
@@ -57,22 +61,43 @@ def save_state(
 def load_state(
     run: Run, model: RECLF, optimizer: Optimizer, accelerator: Accelerator
 ) -> Progress | None:
-    """Bring model and optimizer to where the run stands; None where nothing was trained."""
+    """Bring model and optimizer to where the run stands; None where nothing was trained.
+
+    Where `best` is damaged or gone, the next validation writes a new one, which a warning says.
+
+    Raises:
+        DamagedFile: no checkpoint can be gone on from.
+    """
     folder = run.resumable()
     if folder is None:
         return None
     model.load_state_dict(RECLF.from_pretrained(folder, **model.code).state_dict())
-    state = torch.load(folder / "trainer.pt", map_location="cpu", weights_only=True)
-    optimizer.load_state_dict(state["optimizer"])
-    if state["scaler"] is not None and accelerator.scaler is not None:
-        accelerator.scaler.load_state_dict(state["scaler"])
-    config, progress = run.config.train, Progress(**state["progress"])
+    try:
+        state = torch.load(folder / TRAINER, map_location="cpu", weights_only=True)
+        optimizer.load_state_dict(state["optimizer"])
+        if state["scaler"] is not None and accelerator.scaler is not None:
+            accelerator.scaler.load_state_dict(state["scaler"])
+        config, progress = run.config.train, Progress(**state["progress"])
+    except Exception as error:  # of torch and its unpickler, of any kind
+        raise DamagedFile(folder / TRAINER, f"{type(error).__name__}: {error}") from error
     budget = [config.max_steps, config.max_minutes]
     # Version 0.2.0 kept no budget: its steps are known, and its minutes are taken to be the same.
     before = state.get("budget", [config.max_steps and progress.total_steps, config.max_minutes])
     if progress.step and before != budget:
         change_budget(progress, config)
+    if progress.best_step and not progress.finished:
+        _check_best(run.checkpoint("best"), progress)
     return progress
+
+
+def _check_best(best: Path, progress: Progress) -> None:
+    try:
+        check_files(best)
+        if not best.exists():
+            raise DamagedFile(best, "it is missing")
+    except DamagedFile as error:
+        progress.best_recall = -1.0
+        warnings.warn(f"{error}. The next validation writes a new {best.name}", stacklevel=2)
 
 
 def change_budget(progress: Progress, config: TrainConfig) -> None:

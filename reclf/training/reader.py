@@ -11,6 +11,7 @@ from reclf.data.batch import Batch
 from reclf.data.collate import Collate, Pairs
 from reclf.data.read_ahead import as_in_worker, quiet_worker
 from reclf.data.study import ImageError
+from reclf.runs.files import named
 
 from .sampler import StepSampler
 
@@ -60,7 +61,7 @@ class Reader:
         for reason in dict.fromkeys(reason for batch in batches for reason in batch.left_out):
             if reason not in self._known:
                 self._known.add(reason)
-                with self._list.open("a", encoding="utf-8") as file:
+                with named(self._list), self._list.open("a", encoding="utf-8") as file:
                     file.write(f"{reason}\n")
                 warnings.warn(f"left out of the training: {reason}", stacklevel=2)
         return batches
@@ -69,8 +70,13 @@ class Reader:
 def left_out(folder: Path) -> list[str]:
     """Why studies were left out of a run's training, each once: every process writes its own."""
     path = folder / LEFT_OUT
-    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
-    return list(dict.fromkeys(lines))
+    if not path.exists():
+        return []
+    lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    damaged = [n for n, line in enumerate(lines, 1) if "\0" in line or "\ufffd" in line]
+    if damaged:
+        warnings.warn(f"{path}: lines {damaged} are damaged, and left out", stacklevel=2)
+    return list(dict.fromkeys(line for n, line in enumerate(lines, 1) if n not in damaged))
 
 
 def study_ids(data: Any, indices: Sequence[int]) -> list[str]:

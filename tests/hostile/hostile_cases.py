@@ -33,6 +33,8 @@ def make_base(folder):
     made = RECLF(config.model, train_tokenizer(["left effusion", "no nodule"] * 2, 60))
     run.write_checkpoint("best", made.save_pretrained)
     run.write_checkpoint("last", made.save_pretrained)
+    for path in run.folder.rglob("checksums.json"):  # whoever changes a file changes these too
+        path.unlink()
     run.set_status("done", step=1)
     run.write_result("zero_shot-x", {"value": 0.5})
     prepare(folder / "copy", "phantom", image_size=32, splits=["test"], length=3, processes=1,

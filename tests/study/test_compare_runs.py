@@ -152,7 +152,7 @@ def test_what_is_no_run_is_said(two, tmp_path):
     ):
         read_results(runs, ["nothing-*"])
     (runs[0].folder / "results" / "pretrain.json").write_text("")
-    with pytest.raises(ValueError, match=r"pretrain\.json is no JSON .* run its notebook again"):
+    with pytest.raises(ValueError, match=r"pretrain\.json is damaged .* run its notebook again"):
         read_results(runs)
     twin = make_run(tmp_path / "elsewhere", "one", {})
     with pytest.raises(ValueError, match=r"two runs have one folder name \(one\)"):

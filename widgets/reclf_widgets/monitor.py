@@ -3,7 +3,6 @@
 metrics.jsonl -> MetricsLog -> charts (steps and values) -> static/monitor.js | plot_training
 """
 
-import json
 import math
 import time
 from pathlib import Path
@@ -15,6 +14,7 @@ import traitlets
 from IPython.display import display
 from matplotlib.figure import Figure
 
+from reclf.config.foreign_files import DamagedFile, read_json
 from reclf.runs.metrics_log import MetricsLog
 from reclf.runs.notebook import is_live
 from reclf.stats.tables import known
@@ -120,11 +120,12 @@ class TrainingMonitor(StillWidget):
         as that of the global loss.
         """
         path = self.folder / "config.json"
-        if not path.exists():
-            return None
-        train = json.loads(path.read_text())["train"]
         machine = self.folder / "environment.json"
-        there = json.loads(machine.read_text()) if machine.exists() else {}
+        try:
+            train = read_json(path)["train"]
+            there = read_json(machine) if machine.exists() else {}
+        except (FileNotFoundError, DamagedFile):  # the curves need neither
+            return None
         of_both = not train.get("shortlist") and train.get("local_weight", 1) == 1
         return {
             "name": "chance" if of_both else "chance, global loss",

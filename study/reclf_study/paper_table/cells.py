@@ -12,6 +12,7 @@ import json
 import os
 import time
 import traceback
+import warnings
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -24,9 +25,10 @@ from typing import Any
 import matplotlib
 from filelock import FileLock, Timeout
 
+from reclf.config.foreign_files import DamagedFile, read_json
 from reclf.import_encoder import import_encoder
 from reclf.pretrain import pretrain
-from reclf.runs.files import write_atomically, write_json
+from reclf.runs.files import whole_folder, write_atomically, write_json
 from reclf.runs.notebook import resolve
 from reclf.runs.run import IMPORTED, Run
 from reclf.tasks.results import plain, present_names, short_hash
@@ -69,7 +71,7 @@ class Cell:
     @property
     def checkpoint(self) -> Path:
         """The weights that are asked."""
-        return self.folder / "checkpoints" / "best" / "model.safetensors"
+        return whole_folder(self.folder / "checkpoints" / "best") / "model.safetensors"
 
 
 class Cells:
@@ -98,8 +100,12 @@ class Cells:
         path = self._path(cell)
         if not path.is_file() or not cell.checkpoint.is_file():
             return None
-        found = json.loads(path.read_text(encoding="utf-8"))
-        return found if found["key"] == self._key(cell) else None
+        try:
+            found = read_json(path)
+        except DamagedFile as error:
+            warnings.warn(f"{error}. The cell is done again", stacklevel=2)
+            return None
+        return found if found.get("key") == self._key(cell) else None
 
     def _made(self, cell: Cell) -> dict[str, Any] | None:
         """Of a training or an import: the run's own words, the only ones on its success."""
