@@ -6,8 +6,10 @@ MIMIC-CXR has 377,110 images; decoding them again in every epoch of every run co
 model. A prepared copy keeps all of a `Study` and reads at the speed of the disk.
 
     root/prepared.json                     what it was made of; written first, see `Recipe`
-    root/<split>/shard-00000/              an Arrow set of the datasets library
+    root/<split>/shard-00000/              an Arrow set of the datasets library, and left_out.txt,
+                                           where there are studies that could not be read
     root/<split>/shard-00001.77.part/      one that was not finished, and is made again
+    root/left_out.txt                      of all shards; written last
 
 A shard gets its name when it is complete, so that a run that is killed goes on where it stopped.
 """
@@ -18,7 +20,9 @@ import multiprocessing
 import os
 import shutil
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -33,7 +37,7 @@ from reclf.config import check, check_choice, from_dict
 from reclf.config.foreign_files import read_json
 from reclf.config.settings import MOST_PIXELS
 from reclf.data.radiographs import ImageError
-from reclf.runs.files import write_json
+from reclf.runs.files import write_atomically, write_json
 
 from .arrow_schema import FEATURES, pack
 from .file_checks import files_of
@@ -43,6 +47,7 @@ from .splits import SPLITS
 
 FORMAT = 1  # of the files; another number is refused, not guessed at
 RECIPE = "prepared.json"
+LEFT_OUT = "left_out.txt"
 
 
 @dataclass(frozen=True)
@@ -227,14 +232,11 @@ def prepare(
         for left_out in _run(jobs, (root, opened, recipe, unreadable == "skip"), processes):
             bar.update()
             if left_out:
-                with open(root / "left_out.txt", "a", encoding="utf-8") as file:
-                    file.writelines(f"{line}\n" for line in left_out)
                 warnings.warn("left out: " + "; ".join(left_out), stacklevel=2)
+    _gather_left_out(root, (path for split in opened for path in recipe.paths(root, split)))
     for split in opened:
         if not any(has_studies(path) for path in recipe.paths(root, split)):
-            raise ImageError(
-                f"no study of split {split!r} can be read: see {root / 'left_out.txt'}"
-            )
+            raise ImageError(f"no study of split {split!r} can be read: see {root / LEFT_OUT}")
     return recipe
 
 
@@ -243,8 +245,17 @@ def shard_path(root: Path, split: str, number: int) -> Path:
 
 
 def has_studies(shard: Path) -> bool:
-    """False for the empty folder of a shard whose studies were all left out."""
-    return any(shard.iterdir())
+    """False for the folder of a shard whose studies were all left out."""
+    return any(path.name != LEFT_OUT for path in shard.iterdir())
+
+
+def _gather_left_out(root: Path, shards: Iterable[Path]) -> None:
+    """Lines that are in no shard come first: version 0.3 had them in the root alone."""
+    files = [folder / LEFT_OUT for folder in (root, *shards)]
+    texts = [file.read_text(encoding="utf-8") for file in files if file.is_file()]
+    if lines := dict.fromkeys("".join(texts).splitlines(keepends=True)):
+        text = "".join(lines)
+        write_atomically(root / LEFT_OUT, lambda path: path.write_text(text, encoding="utf-8"))
 
 
 def _begin(root: Path, recipe: Recipe) -> None:
@@ -273,8 +284,18 @@ def _run(jobs: Sequence[_Job], work: _Work, processes: int) -> Iterator[list[str
         return
     # Not fork: a copy of threads that hold a lock waits for ever.
     context = multiprocessing.get_context("spawn")
-    with context.Pool(processes, _keep, work) as pool:
-        yield from pool.imap_unordered(_write_kept, jobs)
+    pool = ProcessPoolExecutor(processes, context, _keep, work)
+    try:
+        for done in as_completed([pool.submit(_write_kept, job) for job in jobs]):
+            yield done.result()
+    except BrokenProcessPool as error:
+        raise RuntimeError(
+            f"one of {processes} processes that prepare {work[0]} was killed or could not start "
+            "(its memory may have been too little): with fewer processes, or 1 to see its error, "
+            "the same command goes on"
+        ) from error
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 _kept: _Work  # of a worker process
@@ -310,17 +331,21 @@ def _write_shard(
         deep = recipe.bits == "16" or (recipe.bits == "auto" and _is_deep(data, index))
         for name, value in pack(study, 16 if deep else 8).items():
             columns[name].append(value)
-    if columns["image"]:
-        with _without_bars():
-            arrow.Dataset.from_dict(columns, features=FEATURES).save_to_disk(part)
-    else:
-        part.mkdir(parents=True)
     try:
-        os.replace(part, path)
-    except OSError:
-        if not path.is_dir():  # else such a worker was faster, with the same studies
-            raise
-        shutil.rmtree(part)
+        part.mkdir(parents=True, exist_ok=True)
+        if columns["image"]:
+            with _without_bars():
+                arrow.Dataset.from_dict(columns, features=FEATURES).save_to_disk(part)
+        if left_out:
+            text = "".join(f"{' '.join(line.splitlines())}\n" for line in left_out)
+            (part / LEFT_OUT).write_text(text, encoding="utf-8")
+        try:
+            os.replace(part, path)
+        except OSError:
+            if not path.is_dir():  # else such a worker was faster, with the same studies
+                raise
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
     return left_out
 
 

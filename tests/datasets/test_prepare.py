@@ -1,13 +1,18 @@
 """A prepared copy holds the same studies, goes on after a kill, and is refused when stale."""
 
+import errno
+import io
 import json
 import math
 import os
 import pickle
+import re
+import shutil
 import signal
 import subprocess
 import sys
 import time
+import warnings
 from dataclasses import replace
 
 import datasets as arrow
@@ -211,7 +216,7 @@ def test_a_shard_whose_studies_are_all_left_out_holds_nothing(raw, tmp_path):
     copy = tmp_path / "copy"
     with pytest.warns(UserWarning, match="left out: cannot read"):
         make(copy, raw, options={"on_problem": "skip"})  # which `unreadable` follows
-    assert list((copy / "train/shard-00001").iterdir()) == []
+    assert [path.name for path in (copy / "train/shard-00001").iterdir()] == ["left_out.txt"]
     data = load_dataset("prepared", copy, "train", SIZE)
     assert [study.study_id for study in data] == [row.study_id for row in rows[:4] + rows[8:]]
     made = {path.stat().st_mtime_ns for path in copy.rglob("*.arrow")}
@@ -227,6 +232,99 @@ def test_a_split_of_which_nothing_can_be_read_is_an_error(raw, tmp_path):
         pytest.raises(ValueError, match=r"no study of split 'val' can be read: see .*left_out"),
     ):
         make(tmp_path / "copy", raw, unreadable="skip")
+
+
+class Killed(BaseException):
+    """Stands for a kill: what runs after it, as on an error, is looked at as if it had not."""
+
+
+def content(copy):
+    return {
+        path.relative_to(copy).as_posix(): path.read_bytes()
+        for path in sorted(copy.rglob("*"))
+        if path.is_file()
+    }
+
+
+def test_a_fault_at_any_write_ends_in_the_same_bytes(raw, tmp_path, monkeypatch):
+    rows = load_dataset("nih", raw, "val", SIZE).rows
+    rows[0].image.write_bytes(b"no image")
+
+    def make_all(root):
+        make(root, raw, splits=("val",), unreadable="skip", studies_per_shard=3)
+
+    with pytest.warns(UserWarning, match="left out"):
+        make_all(tmp_path / "whole")
+    whole = content(tmp_path / "whole")
+    assert rows[0].image.name in whole["left_out.txt"].decode()
+    steps, fail_at, fault = 0, -1, None
+
+    def step():
+        nonlocal steps
+        steps += 1
+        if steps - 1 == fail_at:
+            raise fault
+
+    plain_open, plain_rename, plain_remove = io.open, os.replace, shutil.rmtree
+
+    class Opened:
+        """A file that is written to, whose writes may fail halfway."""
+
+        def __init__(self, file):
+            self.file = file
+
+        def write(self, data):
+            try:
+                step()
+            except BaseException:
+                self.file.write(data[: len(data) // 2])
+                raise
+            return self.file.write(data)
+
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *_):
+            self.file.close()
+
+        def __getattr__(self, name):
+            return getattr(self.file, name)
+
+    def open_file(path, mode="r", *given, **named):
+        file = plain_open(path, mode, *given, **named)
+        return Opened(file) if "w" in mode and str(tmp_path) in str(path) else file
+
+    def rename(first, second):
+        step()
+        plain_rename(first, second)
+        step()
+
+    def remove(*given, **named):
+        if not isinstance(fault, Killed):
+            plain_remove(*given, **named)
+
+    monkeypatch.setattr("builtins.open", open_file)
+    monkeypatch.setattr("io.open", open_file)
+    monkeypatch.setattr(os, "replace", rename)
+    monkeypatch.setattr(shutil, "rmtree", remove)
+    for kind in (OSError(errno.ENOSPC, "No space left on device"), Killed()):
+        for number in range(1000):
+            copy = tmp_path / f"{type(kind).__name__}-{number}"
+            steps, fail_at, fault = 0, number, kind
+            try:
+                with warnings.catch_warnings(action="ignore"):
+                    make_all(copy)
+            except (OSError, Killed) as error:
+                if isinstance(kind, OSError):
+                    assert re.search("No space left on device", str(error))
+                    assert not list(copy.rglob("*.part"))
+            else:
+                break
+            steps, fail_at, fault = 0, -1, None
+            with warnings.catch_warnings(action="ignore"):
+                make_all(copy)
+            assert content(copy) == whole, number
+        assert number > 10, "too few writes were seen"
 
 
 @pytest.mark.slow
