@@ -37,7 +37,7 @@ from reclf.config import check, check_choice, from_dict
 from reclf.config.foreign_files import read_json
 from reclf.config.settings import MOST_PIXELS
 from reclf.data.radiographs import ImageError
-from reclf.runs.files import write_atomically, write_json
+from reclf.runs.files import named, sync, sync_folder, write_atomically, write_json
 
 from .arrow_schema import FEATURES, pack
 from .file_checks import files_of
@@ -185,6 +185,7 @@ def prepare(
 
     Raises:
         StaleCopy: if root holds a copy of something else; names every difference.
+        WriteFailed: the disk is full, say. Called again, it goes on to the same bytes.
     """
     if bits not in ("auto", "8", "16"):
         raise ValueError(f"bits must be 'auto', '8' or '16', got {bits!r}")
@@ -332,18 +333,21 @@ def _write_shard(
         for name, value in pack(study, 16 if deep else 8).items():
             columns[name].append(value)
     try:
-        part.mkdir(parents=True, exist_ok=True)
-        if columns["image"]:
-            with _without_bars():
-                arrow.Dataset.from_dict(columns, features=FEATURES).save_to_disk(part)
-        if left_out:
-            text = "".join(f"{' '.join(line.splitlines())}\n" for line in left_out)
-            (part / LEFT_OUT).write_text(text, encoding="utf-8")
-        try:
-            os.replace(part, path)
-        except OSError:
-            if not path.is_dir():  # else such a worker was faster, with the same studies
-                raise
+        with named(path, part):
+            part.mkdir(parents=True, exist_ok=True)
+            if columns["image"]:
+                with _without_bars():
+                    arrow.Dataset.from_dict(columns, features=FEATURES).save_to_disk(part)
+            if left_out:
+                text = "".join(f"{' '.join(line.splitlines())}\n" for line in left_out)
+                (part / LEFT_OUT).write_text(text, encoding="utf-8")
+            sync_folder(part)
+            try:
+                os.replace(part, path)
+            except OSError:
+                if not path.is_dir():  # else such a worker was faster, with the same studies
+                    raise
+            sync(path.parent)
     finally:
         shutil.rmtree(part, ignore_errors=True)
     return left_out

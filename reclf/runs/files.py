@@ -42,6 +42,13 @@ def sync(path: Path) -> None:
             raise
 
 
+def sync_folder(path: Path) -> None:
+    """`sync` of all that is in a folder, and of the folder."""
+    for folder, _, names in os.walk(path, topdown=False):
+        for name in (*names, ""):
+            sync(Path(folder, name))
+
+
 def make_folder(path: Path) -> None:
     """Make a folder and those above it, on disk when this returns."""
     if not path.is_dir():
@@ -89,9 +96,7 @@ def replace_folder(path: Path, write: Callable[[Path], Any]) -> None:
         shutil.rmtree(fresh, ignore_errors=True)
         try:
             write(fresh)
-            for folder, _, names in os.walk(fresh, topdown=False):
-                for name in (*names, ""):
-                    sync(Path(folder, name))
+            sync_folder(fresh)
             if path.exists():
                 sync(path.parent)  # a kill may have come before the last sync below
                 shutil.rmtree(previous, ignore_errors=True)
