@@ -298,7 +298,8 @@ def marking_all_or_nothing(test: Masks, empty: str = EMPTY_RULES[0]) -> float:
     """Chance: the Dice of marking every pixel, 2 p / (1 + p) for an area p, or of marking none,
     which is right where empty masks count one; the higher of the two."""
     everything = np.ones(tuple(test.truth.shape), dtype=bool)
-    return max(dice_result(marked, test, empty)["value"] for marked in (everything, ~everything))
+    both = (known_dice(marked, test, empty)[0] for marked in (everything, ~everything))
+    return max(map(mean_over_classes, both))
 
 
 def place_prior(train: Masks, test: Masks, empty: str = EMPTY_RULES[0]) -> float:
@@ -320,7 +321,7 @@ def place_prior(train: Masks, test: Masks, empty: str = EMPTY_RULES[0]) -> float
         scores = [dice_and_iou(marked, truth[:, None])[0].mean() for marked in every]
         fixed.append(cuts[int(np.argmax(scores))])
     predicted = np.broadcast_to(np.stack(fixed), tuple(test.truth.shape))
-    return dice_result(predicted, test, empty)["value"]
+    return mean_over_classes(known_dice(predicted, test, empty)[0])
 
 
 def _nanmean(values: np.ndarray) -> np.ndarray:

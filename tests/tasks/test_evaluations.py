@@ -1,5 +1,6 @@
 """Task evaluations as functions: what they say of data that a notebook test has not."""
 
+from importlib import import_module
 from types import SimpleNamespace
 
 import nbformat
@@ -7,12 +8,13 @@ import numpy as np
 import pytest
 from notebook_runs import NOTEBOOKS, untrained_run
 
-from reclf.datasets import rsna
+from reclf.datasets import ms_cxr, rsna
 from reclf.datasets.tiny import draw_chest, write_image, write_table
 from reclf.stats.estimate import Estimate
 from reclf.tasks import zero_shot as prompted
 from reclf.tasks.evaluations import grounding, linear_probe, retrieval, segmentation, zero_shot
 from reclf.tasks.features import held_out
+from reclf.tasks.grounding import find_items
 from reclf.tasks.linear_probe import first_part, ids_hash, stratified_order
 from reclf.tasks.linear_probe import linear_probe as fit
 from reclf.tasks.prompt_sets import POLARITIES, load_prompts
@@ -45,7 +47,79 @@ def choose(run):
 def evaluate(module, p):
     task_run = module.open_task(p)
     evaluation = module.evaluate(task_run, p)
+    check_protocol(evaluation, task_run)
     return evaluation, task_run.run.result(evaluation.write(task_run).stem)
+
+
+LEAST = {
+    "zero_shot": {"studies": 0, "sampled": 1},
+    "linear_probe": {"train_studies": 0, "val_studies": 0, "studies": 0, "epochs": 1},
+    "retrieval": {"studies": 0, "shortlist": 1, "k": 1, "score_all_up_to": 0},
+    "segmentation": {
+        "train_studies": 0, "val_studies": 0, "studies": 0, "steps": 1, "batch_size": 1,
+        "learning_rate": 1e-9,
+    },
+    "grounding": {"studies": 0},
+}  # fmt: skip
+CHOICES = {
+    "zero_shot": ("pooling", "score", "rule", "metric"),
+    "linear_probe": (),
+    "retrieval": ("metric", "index"),
+    "segmentation": ("empty_masks",),
+    "grounding": ("phrases", "heat", "metric"),
+}
+
+
+@pytest.mark.parametrize("task", sorted(LEAST))
+def test_numbers_below_their_least_and_unknown_choices_are_refused_together(choose, task):
+    module = import_module(f"reclf.tasks.evaluations.{task}")
+    assert module.open_task(choose(task, **LEAST[task])).split == "test"
+    below = {
+        name: least * 0.5 if 0 < least < 1 else least - 1 for name, least in LEAST[task].items()
+    }
+    with pytest.raises(ValueError, match=r"must be") as refused:
+        module.open_task(choose(task, **below | dict.fromkeys(CHOICES[task], "nosuch")))
+    said = str(refused.value)
+    for name, least in LEAST[task].items():
+        assert f"{name} must be at least {least:g}, got {below[name]}" in said
+    for name in CHOICES[task]:
+        assert f"{name} must be one of " in said
+    assert said.count(" must be ") == len(LEAST[task]) + len(CHOICES[task])
+
+
+PROTOCOLS = {
+    "zero_shot": "labels_without_prompts metric normalization pooling prompt_set prompts rule "
+    "rule_for_accuracy sampled_prompts score studies transductive",
+    "linear_probe": "head hyper_parameters label_fractions labels metric stratified studies "
+    "train_split train_studies unlearnable_label val_studies",
+    "retrieval": "index metric per_class relevance score shortlist studies ties",
+    "segmentation": "batch_size classes decoder empty_mask_rule label_fractions learning_rate loss "
+    "metric model_selection steps studies threshold train_split train_studies val_studies",
+    "grounding": "bootstrap cnr heat interpolation metric miou phrases pooling score "
+    "several_boxes shuffled studies",
+}
+
+
+def check_protocol(evaluation, task_run):
+    """Every choice of the task is stated, beside what all tasks state."""
+    shared = task_run.protocol([]).keys()
+    own = evaluation.protocol.keys() - shared - {"epochs", "prompts_drawn"}
+    assert own == {*PROTOCOLS[evaluation.task.replace("_fine_tuned", "")].split()}
+
+
+@pytest.mark.parametrize("named", ["auto", "labels"])
+def test_grounding_of_ms_cxr_looks_for_its_phrases_and_of_others_for_their_words(
+    choose, tmp_path, named
+):
+    given = {"dataset": "ms_cxr", "data_root": str(ms_cxr.write_tiny(tmp_path)), "split": "train"}
+    p = choose("grounding", **given, phrases=named)
+    task_run = grounding.open_task(p)
+    evaluation = grounding.evaluate(task_run, p)
+    phrases = "report" if named == "auto" else "labels"
+    assert evaluation.protocol["phrases"] == phrases
+    items = find_items(task_run.studies(0), phrases)
+    assert [i.text for i in evaluation.shown.items] == [i.text for i in items]
+    check_protocol(evaluation, task_run)
 
 
 def test_grounding_with_one_phrase_has_no_control_by_another(choose, tmp_path):
@@ -268,6 +342,8 @@ def test_zero_shot_of_labels_without_prompts_names_them(choose, quick, tmp_path)
     assert list(written["protocol"]["prompts"]) == ["edema"]
     with pytest.raises(ValueError, match="no prompts for nodule in"):
         zero_shot.open_task(choose("zero_shot", prompts=str(path), labels=["nodule"]))
+    with pytest.raises(ValueError, match=r"no prompts for fracture in .*phantom"):
+        zero_shot.open_task(choose("zero_shot", labels=["fracture"]))
 
 
 @pytest.mark.parametrize("val_split", ["val", "test"])

@@ -185,6 +185,21 @@ def test_another_phrase_is_never_the_same_one_nor_a_part_of_it():
     assert found != other_phrases(items, seed=4)
 
 
+def test_phrases_that_share_most_words_are_other_phrases():
+    items = [said("a", "mass", "left upper mass"), said("b", "mass", "right upper mass")]
+    assert other_phrases(items) == [items[1], items[0]]
+
+
+def test_a_phrase_that_cannot_be_chosen_hides_none_that_can():
+    """Of "a mass" the nodule states nothing, but it has all of its words; the lump is left."""
+    items = [
+        said("a", "Mass", "mass"),
+        said("b", "Nodule", "nodule beside mass"),
+        said("c", "Mass", "lump"),
+    ]
+    assert other_phrases(items)[0] is items[2]
+
+
 def test_one_phrase_has_no_other():
     """RSNA's kind; and a phrase that differs from all others only in case or by more words."""
     items = [said(f"s{i}", "Lung_Opacity") for i in range(5)]

@@ -84,7 +84,11 @@ def test_what_would_make_it_another_recipe_is_refused(given, message):
 def test_a_prepared_copy_must_be_made_by_its_options(root, tmp_path):
     recipe = RECIPES["chexpert"]
     right = merge(recipe.options, {"splits": "probe", "reports": None})
-    for name, options in (("right", right), ("wrong", right | {"blank": "nan"})):
+    by_default = {key: value for key, value in right.items() if key != "views"}  # frontal, too
+    for name, options in (
+        ("right", right), ("by_default", by_default), ("wrong", right | {"blank": "nan"}),
+        ("lateral", right | {"views": ["Frontal", "Lateral"]}),
+    ):  # fmt: skip
         options = {key: value for key, value in options.items() if value is not None}
         prepare(
             tmp_path / name, "chexpert", str(root), image_size=32, options=options, processes=1,
@@ -93,5 +97,7 @@ def test_a_prepared_copy_must_be_made_by_its_options(root, tmp_path):
     given = {"dataset": "prepared", "data_root": str(tmp_path / "right")}
     found = follow(parameters(**given))
     assert (found.dataset, found.options, found.split) == ("prepared", {}, "test")
-    with pytest.raises(ValueError, match=r"was prepared from 'chexpert' by .*prepare a copy with"):
-        follow(parameters(dataset="prepared", data_root=str(tmp_path / "wrong")))
+    follow(parameters(dataset="prepared", data_root=str(tmp_path / "by_default")))
+    for name in ("wrong", "lateral"):
+        with pytest.raises(ValueError, match=r"was prepared from 'chexpert' by .*prepare a copy"):
+            follow(parameters(dataset="prepared", data_root=str(tmp_path / name)))

@@ -92,6 +92,8 @@ def test_counterfactual_pairs_stay_together_where_an_epoch_is_permuted(length):
 def test_too_few_studies_are_refused():
     with pytest.raises(ValueError, match=r"5 training studies do not fill one batch of 3 on 2"):
         StepSampler(5, 3, processes=2)
+    assert sorted(StepSampler(6, 3).indices(0) + StepSampler(6, 3).indices(1)) == [*range(6)]
+    assert len(StepSampler(6, 3, processes=2).indices(0)) == 3  # just fills it
 
 
 def test_the_seed_of_a_step_depends_on_seed_step_and_rank():
