@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from accelerate import Accelerator
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
 from reclf.config import ModelConfig, Overrides, RunConfig, TowerConfig
@@ -32,13 +33,14 @@ from reclf.models.relations import find_aggregator, make_aggregator
 from reclf.models.tower_source import find_tower, require_towers, without_code
 from reclf.runs.device import choose_device, choose_precision
 from reclf.runs.files import WriteFailed
+from reclf.runs.lock import RunInUse
 from reclf.runs.progress import track
 from reclf.runs.run import IMPORTED, Run
 from reclf.runs.sittings import ACCEPTABLE, OtherResult, describe_data
 from reclf.runs.training_patients import record_patients
 from reclf.training.loop import train
 from reclf.training.presets import PRESETS, derive, find_preset
-from reclf.training.processes import leave_processes
+from reclf.training.processes import alone, leave_processes
 from reclf.training.runtime import SeparateProcesses, check_trackers, make_accelerator
 
 TOKENIZER_REPORTS = 2000  # of a data set that makes one at a time
@@ -46,7 +48,7 @@ TOKENIZER_SAMPLE = 50_000  # of a data set that has them all
 # What ends a training from a shell in one line instead of a traceback.
 EXPECTED = (
     DataProblems, MissingSplit, ImageError, OtherResult, SeparateProcesses, DamagedFile,
-    WriteFailed,
+    WriteFailed, RunInUse,
 )  # fmt: skip
 DEFAULT_PRESET = "phantom_small"
 
@@ -151,9 +153,20 @@ def pretrain(
     Args:
         on_log: see `training.loop.train`.
         data: data sets by split, where they are open already, as `open_splits` returns them.
+
+    Raises:
+        RunInUse: another process trains in the run folder.
     """
+    accelerator = make_accelerator(run.config.train, run.folder)
+    with alone(run, accelerator):
+        return _pretrain(run, accelerator, progress_bar, on_log, data)
+
+
+def _pretrain(
+    run: Run, accelerator: Accelerator, progress_bar: bool, on_log: Any,
+    data: Mapping[str, Any] | None,
+) -> RECLF:  # fmt: skip
     config = run.config
-    accelerator = make_accelerator(config.train, run.folder)
     data = data or open_splits(config, report=False)
     train_set, val_set = data[config.data.train_split], data[config.data.val_split]
     goes_on = not run.is_finished

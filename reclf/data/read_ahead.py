@@ -14,6 +14,12 @@ from torch.utils.data import DataLoader
 
 from .study import ImageError, Study
 
+# Ctrl-C; docker stop, Slurm, torchrun, papermill; a terminal that is closed; Slurm's warning.
+STOPS = tuple(
+    getattr(signal, name)
+    for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1")
+    if hasattr(signal, name)
+)
 PART = 16  # studies that a worker reads and sends at a time
 PARTS_AHEAD = 4  # of each worker
 
@@ -81,5 +87,7 @@ def as_in_worker(error: ImageError) -> str:
 
 
 def quiet_worker(worker: int) -> None:
-    """Ctrl-C reaches the whole process group; only the main process answers it."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    """Signals reach the whole process group; only the main process answers them. A worker ends when
+    its main process does."""
+    for number in STOPS:
+        signal.signal(number, signal.SIG_IGN)

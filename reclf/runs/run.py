@@ -16,6 +16,7 @@ import subprocess
 import time
 import warnings
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,7 @@ from .files import (
     write_atomically,
     write_json,
 )
+from .lock import RunLock
 from .metrics_log import MetricsLog
 from .sittings import (
     OtherResult,
@@ -45,6 +47,7 @@ from .sittings import (
     refused_changes,
     result_changes,
 )
+from .status import true_status
 
 IMPORTED = "imported"  # the state of an image encoder that was trained elsewhere
 APPENDED = ("metrics.jsonl", "left_out.txt")  # grow line by line, and are never rewritten meanwhile
@@ -63,6 +66,7 @@ class Run:
 
     Attributes:
         config: settings.
+        lock: held by who trains in the folder.
         recorded: those in config.json, which takes up others when training goes on.
 
     Raises:
@@ -82,6 +86,7 @@ class Run:
         check_accept(accept)
         self.accept = tuple(accept)
         self.folder = Path(folder).expanduser().absolute()
+        self.lock = RunLock(self.folder)
         path = self.folder / "config.json"
         if not path.exists():
             for name in ("status.json", "environment.json", "metrics.jsonl"):
@@ -130,9 +135,20 @@ class Run:
 
     @property
     def status(self) -> dict[str, Any]:
-        """What `set_status` wrote last; {"state": "new"} before that."""
-        path = self.folder / "status.json"
-        return read_json(path) if path.exists() else {"state": "new"}
+        """State, and where the training stands, see `reclf.runs.status`; {"state": "new"} of a run
+        that has not begun."""
+        said: dict[str, Any] = {}
+        progress: dict[str, Any] = {}
+        with suppress(FileNotFoundError):
+            progress = read_json(self.checkpoint("last") / "progress.json")
+        try:
+            said = read_json(self.folder / "status.json")
+        except FileNotFoundError:
+            pass
+        except DamagedFile:
+            if not progress:
+                raise
+        return true_status(said, progress, self.lock.is_held)
 
     def set_status(self, state: str, **details: Any) -> None:
         """State "running", "interrupted", "failed", "trained", "done" or IMPORTED, with details."""

@@ -25,6 +25,7 @@ from reclf.data.study import ImageError, Study
 from reclf.datasets.problems import WAY_ON
 from reclf.models.inference import collate_for
 from reclf.models.reclf import RECLF
+from reclf.runs.lock import RunInUse
 from reclf.runs.run import Run
 
 from .checkpoints import load_state, save_state
@@ -70,7 +71,8 @@ def train(
     Raises:
         FloatingPointError: a loss, gradient, weight, buffer, optimizer moment or validation score
             is not finite; names them, the step and its studies, what is kept and the way on.
-        KeyboardInterrupt: on Ctrl-C or SIGTERM, after saving; the same call resumes.
+        KeyboardInterrupt: on Ctrl-C or a signal to stop, after saving; the same call resumes.
+        RunInUse: another process took the folder over meanwhile.
     """
     config = run.config.train
     accelerator = make_accelerator(config, run.folder)
@@ -86,7 +88,9 @@ def train(
         run.set_status("failed", error=said, **loop.kept)
         raise FloatingPointError(said) from None
     except KeyboardInterrupt:
-        run.set_status("interrupted", **loop.progress.state())
+        run.set_status("interrupted", **loop.kept)
+        raise
+    except RunInUse:  # what lies there is the other's
         raise
     except Exception as error:
         run.set_status("failed", error=str(error), **loop.kept)
@@ -122,7 +126,6 @@ class _Loop:
         trained = JointModel(model) if accelerator.num_processes > 1 else model
         self.wrapped, self.optimizer = accelerator.prepare(trained, optimizer)
         self.window = Window(model, self.optimizer, accelerator, self._studies_of)
-        self.validated = -1  # the step of the last validation
         peaks = [group["peak"] for group in self.optimizer.param_groups]
         resumed = load_state(run, model, self.optimizer, accelerator)
         for group, peak in zip(self.optimizer.param_groups, peaks, strict=True):
@@ -137,6 +140,8 @@ class _Loop:
 
     def run_steps(self) -> None:
         if self.progress.finished:
+            if self.is_main and "left_out" not in self.run.status:  # killed before it said so
+                self._end()
             return
         self.window.look(self.progress.step)
         if self.is_main:
@@ -168,18 +173,19 @@ class _Loop:
                 )
                 if step % LOG_EVERY == 0 or step == total or stop or overdue:
                     self._log(bar)
-                if self.progress.validates(self.config.evaluate_every):
+                if self.progress.validates(self.config.evaluate_every) or self.progress.finished:
                     self._validate()
                 if stop or overdue:
                     self._save()
                 if stop:
                     raise KeyboardInterrupt
-        if self.validated != self.progress.step:  # out of time
-            self._validate()
         self._save()
         if self.is_main:
-            gone = len(left_out(self.run.folder))
-            self.run.set_status("trained", left_out=gone, **self.progress.state())
+            self._end()
+
+    def _end(self) -> None:
+        gone = len(left_out(self.run.folder))
+        self.run.set_status("trained", left_out=gone, **self.progress.state())
 
     def _end_at_damage(self, reason: str, bar: tqdm) -> None:
         """Save what was trained, and say which file ends it and how to go on."""
@@ -318,7 +324,6 @@ class _Loop:
                 self._save_as("best")
             else:
                 self._write(record)
-        self.validated = self.progress.step
         self.accelerator.wait_for_everyone()
         self.progress.seconds = self.before + time.monotonic() - self.clock
 
@@ -329,6 +334,7 @@ class _Loop:
         self.saved, self.kept = time.monotonic(), self.progress.state()
 
     def _save_as(self, name: str) -> None:
+        self.run.lock.check()
         save_state(self.run, name, self.model, self.optimizer, self.accelerator, self.progress)
 
     # -- processes -----------------------------------------------------------------------------

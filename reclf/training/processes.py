@@ -11,11 +11,14 @@ gathering.
 import gc
 import sys
 import traceback
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import torch
 import torch.distributed as distributed
 from accelerate import Accelerator, PartialState
+from accelerate.utils import broadcast_object_list
 from torch import Tensor, nn
 
 from reclf.config import TrainConfig
@@ -23,6 +26,8 @@ from reclf.data.batch import Batch
 from reclf.models.losses import contrastive_losses
 from reclf.models.reclf import RECLF
 from reclf.models.tiles import hardest_pairs
+from reclf.runs.lock import RunInUse
+from reclf.runs.run import Run
 
 
 class JointModel(nn.Module):
@@ -130,6 +135,25 @@ def broadcast(accelerator: Accelerator, number: int) -> int:
     tensor = torch.tensor(number, device=accelerator.device)
     distributed.broadcast(tensor, src=0)
     return int(tensor)
+
+
+@contextmanager
+def alone(run: Run, accelerator: Accelerator) -> Iterator[None]:
+    """Within, the first process holds the lock of a run that goes on.
+
+    Raises:
+        RunInUse: another training holds it; on all processes.
+    """
+    refused: list[str] = [""]
+    with ExitStack() as held:
+        if accelerator.is_main_process and not run.is_finished:
+            try:
+                held.enter_context(run.lock)
+            except RunInUse as error:
+                refused = [str(error)]
+        if said := broadcast_object_list(refused)[0]:
+            raise RunInUse(said)
+        yield
 
 
 def leave_processes() -> None:

@@ -1,0 +1,181 @@
+"""One training at a time in a run folder: a lock file with host, process and heartbeat.
+
+    lock.json: {"host", "space", "pid", "started", "since"}; the time of its last change is the beat
+
+`space` names the processes that can see each other, a boot of a machine or a container. Within
+it a holder lives as long as its process; elsewhere as long as its heart beats, by the clock of the
+file system.
+"""
+
+import json
+import os
+import platform
+import threading
+import time
+import uuid
+import warnings
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+FILE = "lock.json"
+BEAT = 10.0  # seconds between two heartbeats
+STALE = 120.0  # seconds without one, after which a process of another machine is taken for dead
+
+
+class RunInUse(RuntimeError):
+    """Another process trains in the run folder, or has taken it over."""
+
+
+class RunLock:
+    """Held within `with`, also several times by the same object.
+
+    Raises:
+        RunInUse: on entering, another process holds it.
+    """
+
+    def __init__(self, folder: Path):
+        self.path = folder / FILE
+        self._depth, self._pid, self._file = 0, 0, -1
+        self._end = threading.Event()
+
+    def __enter__(self) -> "RunLock":
+        if not self._is_ours():
+            self._take()
+        self._depth += 1
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if not self._is_ours():  # a forked child leaves its parent's
+            return
+        self._depth -= 1
+        if self._depth == 0:
+            self._end.set()
+            if self._is_in_place():
+                self.path.unlink()
+            os.close(self._file)
+
+    @property
+    def is_held(self) -> bool:
+        """Whether a process that lives holds it, this one or another."""
+        return self._is_ours() or self.holder() is not None
+
+    def holder(self) -> dict[str, Any] | None:
+        """What the lock says of a process that lives, with `beat`, seconds since its last
+        heartbeat; None where there is none."""
+        try:
+            text, changed = self.path.read_text(), self.path.stat().st_mtime
+        except OSError:
+            return None
+        beat = max(0.0, self._clock() - changed)
+        try:
+            held = json.loads(text) | {"beat": beat}
+            lives = beat < STALE
+            if held["space"] == _space():
+                lives = _started(held["pid"]) == held["started"]
+        except (ValueError, KeyError, TypeError):  # being written
+            held, lives = {"host": "?", "pid": "?", "since": "?", "beat": beat}, beat < BEAT
+        return held if lives else None
+
+    def check(self) -> None:
+        """Refuse to write where the lock is lost: after a long sleep another process took over.
+
+        Raises:
+            RunInUse: says so.
+        """
+        if self._is_ours() and not self._is_in_place():
+            raise RunInUse(
+                f"{self.path} is gone or another process's: the folder was taken over or removed "
+                "while this process trained, which stops and writes nothing more"
+            )
+
+    def _is_ours(self) -> bool:
+        return self._depth > 0 and self._pid == os.getpid()
+
+    def _is_in_place(self) -> bool:
+        try:
+            return os.path.samestat(os.stat(self.path), os.fstat(self._file))
+        except OSError:
+            return False
+
+    def _take(self) -> None:
+        own = {"host": platform.node(), "space": _space(), "pid": os.getpid()}
+        own |= {"started": _started(os.getpid()), "since": time.strftime("%Y-%m-%dT%H:%M:%S%z")}
+        while True:
+            try:
+                file = os.open(self.path, os.O_CREAT | os.O_EXCL | os.O_RDWR)
+                break
+            except FileExistsError:
+                self._take_away()
+        os.write(file, (json.dumps(own) + "\n").encode())
+        self._pid, self._file, self._end = os.getpid(), file, threading.Event()
+        threading.Thread(target=_beat, args=(file, self._end), daemon=True).start()
+
+    def _take_away(self) -> None:
+        """Remove the lock of a process that is gone; two that do so at once cannot both win."""
+        try:
+            seen = self.path.read_bytes()
+        except FileNotFoundError:
+            return
+        if held := self.holder():
+            raise RunInUse(
+                f"{self.path.parent} is in training: process {held['pid']} on {held['host']}, "
+                f"since {held['since']}, last heartbeat {held['beat']:.0f} s ago. Wait for it or "
+                "stop it, or give another run_dir; with several processes, start them by one "
+                f"launcher. A process that is gone loses its lock by itself, at most {STALE:.0f} s "
+                "later"
+            )
+        aside = self.path.with_name(f".{FILE}.{uuid.uuid4().hex}")
+        with suppress(FileNotFoundError):
+            self.path.rename(aside)
+            if aside.read_bytes() != seen:  # of one that was faster: it goes back
+                with suppress(FileExistsError):  # else that one notices at its next `check`
+                    os.link(aside, self.path)
+            else:
+                warnings.warn(
+                    f"the lock of a training that did not end is taken over: {seen.decode()!r}",
+                    stacklevel=5,
+                )
+            aside.unlink()
+
+    def _clock(self) -> float:
+        """What the file system takes for now; this machine's clock where nothing can be written."""
+        probe = self.path.with_name(f".{FILE}.{uuid.uuid4().hex}")
+        try:
+            probe.touch()
+            now = probe.stat().st_mtime
+            probe.unlink()
+        except OSError:
+            return time.time()
+        return now
+
+
+def _beat(file: int, end: threading.Event) -> None:
+    while not end.wait(BEAT):
+        with suppress(OSError):
+            os.utime(file)
+
+
+def _space() -> str:
+    """Processes with the same one see each other by their numbers."""
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        return f"{boot} {os.readlink('/proc/self/ns/pid')}"
+    except OSError:
+        return platform.node()
+
+
+def _started(pid: int) -> str:
+    """When a process began, which tells it from a later one of the same number; "" if there is
+    none, "?" where the system does not say."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return ""
+    except PermissionError:
+        pass
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return "?" if not Path("/proc/self/stat").exists() else ""
+    return "" if fields[0] in "ZX" else fields[19]
