@@ -12,7 +12,9 @@ from PIL import Image
 import reclf.pretrain
 from reclf.datasets.patient_hashes import patient_hashes
 from reclf.datasets.registry import load_dataset
+from reclf.models.reclf import RECLF
 from reclf.pretrain import main, open_run, pretrain
+from reclf.runs.lock import RunInUse
 from reclf.runs.run import Run
 from reclf.runs.training_patients import recorded_patients
 
@@ -71,6 +73,32 @@ def test_a_moved_data_set_and_more_steps_go_on_and_the_schedule_is_said(trained,
     assert (second["processes"], second["precision"], second["device"]) == (1, "no", "cpu")
     assert second["accepted"] == {}
     assert any(line.startswith("train.max_steps is 2 there and 4") for line in second["changed"])
+
+
+def test_a_second_training_is_refused_and_writes_nothing(trained):
+    run = open_run(trained.folder, {"train.max_steps": 4})
+    before = {path: path.read_bytes() for path in run.folder.rglob("*.json")}
+    with Run(run.folder).lock:
+        with pytest.raises(RunInUse, match="is in training: process"):
+            pretrain(run, progress_bar=False)
+        assert RECLF.from_pretrained(Run(run.folder).checkpoint("best"))  # reading is fine
+        assert {path: path.read_bytes() for path in before} == before
+    with pytest.warns(UserWarning, match="goes on at step 2"):
+        pretrain(run, progress_bar=False)
+    assert (run.status["state"], run.status["step"]) == ("trained", 4)
+
+
+@pytest.mark.parametrize("said", [{"state": "running", "step": 0}, {"state": "interrupted"}, None])
+def test_a_run_that_was_killed_before_it_said_so_is_trained(trained, said):
+    path = trained.folder / "status.json"
+    path.write_text(json.dumps(said)) if said else path.unlink()
+    run = Run(trained.folder)
+    assert (run.status["state"], run.status["step"]) == ("trained", 2)
+    assert run.is_finished
+    pretrain(run, progress_bar=False)
+    assert json.loads(path.read_text())["state"] == "trained"
+    assert run.status["left_out"] == 0
+    assert run.status["seconds"] > 0
 
 
 def test_a_run_keeps_hashes_of_the_patients_that_it_learns_from(trained, tmp_path):

@@ -7,6 +7,7 @@ it a holder lives as long as its process; elsewhere as long as its heart beats, 
 file system.
 """
 
+import fcntl
 import json
 import os
 import platform
@@ -112,31 +113,32 @@ class RunLock:
         threading.Thread(target=_beat, args=(file, self._end), daemon=True).start()
 
     def _take_away(self) -> None:
-        """Remove the lock of a process that is gone; two that do so at once cannot both win."""
+        """Remove the lock of a process that is gone; of several that do so at once, one does."""
         try:
-            seen = self.path.read_bytes()
+            file = os.open(self.path, os.O_RDONLY)
         except FileNotFoundError:
             return
-        if held := self.holder():
-            raise RunInUse(
-                f"{self.path.parent} is in training: process {held['pid']} on {held['host']}, "
-                f"since {held['since']}, last heartbeat {held['beat']:.0f} s ago. Wait for it or "
-                "stop it, or give another run_dir; with several processes, start them by one "
-                f"launcher. A process that is gone loses its lock by itself, at most {STALE:.0f} s "
-                "later"
-            )
-        aside = self.path.with_name(f".{FILE}.{uuid.uuid4().hex}")
-        with suppress(FileNotFoundError):
-            self.path.rename(aside)
-            if aside.read_bytes() != seen:  # of one that was faster: it goes back
-                with suppress(FileExistsError):  # else that one notices at its next `check`
-                    os.link(aside, self.path)
-            else:
-                warnings.warn(
-                    f"the lock of a training that did not end is taken over: {seen.decode()!r}",
-                    stacklevel=5,
+        try:
+            if held := self.holder():
+                raise RunInUse(
+                    f"{self.path.parent} is in training: process {held['pid']} on {held['host']}, "
+                    f"since {held['since']}, last heartbeat {held['beat']:.0f} s ago. Wait for it "
+                    "or stop it, or give another run_dir; with several processes, start them by "
+                    "one launcher. A process that is gone loses its lock by itself, at most "
+                    f"{STALE:.0f} s later"
                 )
-            aside.unlink()
+            with suppress(OSError):  # a file system may not have it
+                fcntl.flock(file, fcntl.LOCK_EX)
+            with suppress(FileNotFoundError):
+                if os.path.samestat(os.stat(self.path), os.fstat(file)):
+                    seen = self.path.read_text()
+                    self.path.unlink()
+                    warnings.warn(
+                        f"the lock of a training that did not end is taken over: {seen!r}",
+                        stacklevel=5,
+                    )
+        finally:
+            os.close(file)
 
     def _clock(self) -> float:
         """What the file system takes for now; this machine's clock where nothing can be written."""

@@ -2,6 +2,7 @@
 
 A test module that takes them says `pytest_plugins = ["tiny_runs"]`.
 """
+
 import os
 import shutil
 import signal
