@@ -27,6 +27,8 @@ def test_values_of_a_study_count_alike_and_nan_not_at_all():
     by_study = StudyRatio.by_study(values, study)
     assert by_study.total.tolist() == [0.0, 0.2, 1.5]
     assert by_study.count.tolist() == [1, 1, 2]
+    nothing_at_the_end = StudyRatio.by_study(np.array([0.5, np.nan]), np.array([0, 2]))
+    assert nothing_at_the_end.count.tolist() == [1, 0, 0]  # so that resamples stay paired
 
 
 def test_the_interval_is_that_of_the_plain_bootstrap(ratio):

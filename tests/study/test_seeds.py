@@ -113,10 +113,10 @@ def test_without_noise_over_studies_it_is_students_interval_over_seeds():
 @pytest.mark.parametrize(
     ("values", "n", "freedom"),
     [
-        # over studies the variance is 1; that of the seeds' values over their number is 7 / 3,
+        # over studies the variance is 4; that of the seeds' values over their number is 7 / 3,
         # 1 and 0, and of one seed nothing is known
-        ((1.0, 2.0, 6.0), (30, 11, 20), (10 / 3) ** 2 / (1 / 10 + (7 / 3) ** 2 / 2)),
-        ((0.0, 2.0), (11, 11), 2**2 / (1 / 10 + 1)),
+        ((1.0, 2.0, 6.0), (30, 11, 20), (19 / 3) ** 2 / (16 / 10 + (7 / 3) ** 2 / 2)),
+        ((0.0, 2.0), (11, 11), 5**2 / (16 / 10 + 1)),
         ((0.5, 0.5, 0.5), (11, 12, 13), 10),
         ((0.5,), (11,), 10),
         ((0.5,), (2,), 1),
@@ -127,11 +127,11 @@ def test_the_interval_is_students_with_satterthwaites_degrees_of_freedom(values,
     """(a + b)^2 / (a^2 / (n - 1) + b^2 / (seeds - 1)), n the fewest studies of a run."""
     from scipy.stats import t
 
-    over_studies = np.array([-1.0, 1.0, math.nan])  # one resample has no value
+    over_studies = np.array([-2.0, 2.0, math.nan])  # one resample has no value
     runs = [Resampled(v, studies, v + over_studies) for v, studies in zip(values, n, strict=True)]
     mean = sum(values) / len(values)
     over_seeds = sum((v - mean) ** 2 for v in values) / max(len(values) - 1, 1) / len(values)
-    error = math.sqrt(1 + over_seeds)
+    error = math.sqrt(4 + over_seeds)
     half = t.interval(0.95, freedom)[1] * error
     found = mean_over_seeds(runs)
     assert (found.low, found.high) == pytest.approx((mean - half, mean + half))

@@ -59,6 +59,15 @@ def test_a_word_that_looks_everywhere_overlaps_with_none():
     torch.testing.assert_close(half, found.detach(), atol=0.03, rtol=0)
 
 
+@pytest.mark.parametrize(("share", "itself"), [(0.011, 1.0), (0.009, 0.0), (0.5, 1.0)])
+def test_a_map_is_level_within_a_hundredth_of_a_region(share, itself):
+    """Root mean square over the regions, against 1 / R; 16 of them."""
+    wave = torch.tensor([1.0, -1.0]).repeat(8).double()
+    attention = (1 + share * torch.stack([wave, -wave]))[None] / 16
+    found = overlaps(attention, 1)[0]
+    torch.testing.assert_close(found, itself * torch.tensor([[1.0, -1.0], [-1.0, 1.0]]).double())
+
+
 def test_gradients_of_drawing_are_those_of_finite_differences():
     mask = (torch.arange(W + 1) < torch.tensor(COUNTS)[:, None] + 1).repeat(2, 1)
     shapes = (2 * N, W + 1, S), (S, S), (S,), (N, W + 1, W + 1), (2 * N, W, W), ()
