@@ -62,9 +62,16 @@ SETTINGS = {
 FEWEST = 8
 WORKERS_EVERY = 5  # rounds between two that read their data in a process of its own
 # Growth a round that is let pass. The interval of memory has to reach below it: an allocator's
-# pages come and go. A study of 512 x 512 pixels that is kept, 1 MB, is above it.
-LIMITS = {"memory": 0.3, "files": 0, "threads": 0, "children": 0, "temporary": 0, "figures": 0,
-          "widgets": 0}  # fmt: skip
+# pages come and go, all the more in few rounds. Of 542 rounds in two hours, those after the 85th
+# grew by 0.016 each, 2 MB of it in a few, and the last 33 by none; why is not known. At the limit
+# a day of rounds of 7 s would take 370 MB; a study of 128 x 128 pixels that is kept is above it.
+NAMES = ("memory", "files", "threads", "children", "temporary", "figures", "widgets")
+MEMORY_LIMIT = 0.03  # MB
+
+
+def limit_of(name: str, rounds: int) -> float:
+    """Memory may also grow by 1.2 MB in all over the half of the rounds that is judged."""
+    return max(MEMORY_LIMIT, 2.4 / rounds) if name == "memory" else 0
 
 
 def held(temporary: Path) -> dict[str, float]:
@@ -105,9 +112,9 @@ def growth(values: Sequence[float]) -> tuple[float, float, float]:
 def growing(rounds: Sequence[Mapping[str, float]]) -> list[str]:
     """What grows beyond its limit, each a sentence."""
     found = []
-    for name, limit in LIMITS.items():
+    for name in NAMES:
         slope, low, high = growth([one[name] for one in rounds])
-        if low > limit:
+        if low > limit_of(name, len(rounds)):
             found.append(f"{name} grows by {slope:.3f} a round [{low:.3f}, {high:.3f}]")
     return found
 
@@ -227,7 +234,7 @@ def main(arguments: list[str] | None = None) -> int:
     start = time.monotonic()
     rounds = soak(given.minutes, say)
     say(line((time.monotonic() - start) / 60, rounds))
-    for name in LIMITS:
+    for name in NAMES:
         slope, low, high = growth([one[name] for one in rounds])
         say(f"{name}: {slope:+.4f} a round [{low:+.4f}, {high:+.4f}], second half")
     for text in (found := growing(rounds)):

@@ -25,17 +25,27 @@ def test_nothing_grows_in_ten_minutes():
 
 
 @pytest.mark.parametrize("rounds", [8, 60, 1001])
-@pytest.mark.parametrize("leaking", [None, *soak.LIMITS])
+@pytest.mark.parametrize("leaking", [None, *soak.NAMES])
 def test_one_leak_a_round_is_found_among_noise(rounds, leaking):
     random = np.random.default_rng(0)
     held = []
     for number in range(rounds):
-        values = dict.fromkeys(soak.LIMITS, 6.0)
+        values = dict.fromkeys(soak.NAMES, 6.0)
         values["memory"] = 900 + 20 * min(number / 3, 1) + random.normal(0, 0.3)
         if leaking is not None:
             values[leaking] += number  # a file, say, or a MB
         held.append(values)
     assert [text.split()[0] for text in soak.growing(held)] == ([leaking] if leaking else [])
+
+
+@pytest.mark.parametrize(("rate", "found"), [(0.017, 0), (0.05, 1)])
+def test_small_growth_is_found_in_as_many_rounds_as_ten_minutes_have(rate, found):
+    random = np.random.default_rng(0)
+    held = [
+        dict.fromkeys(soak.NAMES, 6.0) | {"memory": 900 + rate * n + random.normal(0, 0.1)}
+        for n in range(100)
+    ]
+    assert len(soak.growing(held)) == found
 
 
 def test_what_is_left_open_is_counted(tmp_path):
