@@ -123,12 +123,16 @@ def _alike(one: list[str], other: list[str]) -> int:
 
 
 def is_wording(was: str, becomes: str) -> bool:
-    """Whether only a text for people changes: one of several words, or the case of letters.
+    """Whether only a text for people changes: one of several words, the case of letters, or the
+    title of a progress bar.
 
     A key or a choice ("value") is changed in another way too, by adding letters.
     """
-    return was.lower() == becomes.lower() or bool(
-        re.search(r"""["']XX[^"']* [^"']*XX["']""", becomes)
+    bare = [re.sub(r""",?\s*\bprogress(=(f?"[^"]*"|\w+))?""", "", text) for text in (was, becomes)]
+    return (
+        was.lower() == becomes.lower()
+        or bare[0] == bare[1].replace(", )", ")")
+        or bool(re.search(r"""["']XX[^"']* [^"']*XX["']""", becomes))
     )
 
 

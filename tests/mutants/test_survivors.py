@@ -31,6 +31,10 @@ def test_files_and_tests_of_the_settings_exist():
     [
         ('say("a b")', 'say("XXa bXX")', is_wording),
         ('x["value"]', 'x["VALUE"]', is_wording),
+        ('f(a, progress="b")', "f(a, )", is_wording),
+        ('f(a, progress=f"b, {c}")', 'f(a, progress="XXbXX")', is_wording),
+        ("f(a, progress)", "f(a, )", is_wording),
+        ("f(a, progress)", "f(progress)", None),
         ('x["value"]', 'x["XXvalueXX"]', None),
         ("a < b", "a <= b", None),
         ("f(None, b)", "f(None, None)", is_crash),
