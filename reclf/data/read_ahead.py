@@ -5,6 +5,7 @@ studies --workers, some at a time--> Study, Study, ... in their order
 
 import os
 import signal
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -87,7 +88,19 @@ def as_in_worker(error: ImageError) -> str:
 
 
 def quiet_worker(worker: int) -> None:
-    """Signals reach the whole process group; only the main process answers them. A worker ends when
-    its main process does."""
+    """Signals reach the whole process group; only the main process answers them.
+
+    SIGTERM of the main process itself ends a worker, as it must: Python waits for it at its end.
+    """
     for number in STOPS:
-        signal.signal(number, signal.SIG_IGN)
+        if number != signal.SIGTERM:
+            signal.signal(number, signal.SIG_IGN)
+    if hasattr(signal, "sigwaitinfo"):  # which tells who has sent it; macOS has it not
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+        threading.Thread(target=_end_by_parent, args=(os.getppid(),), daemon=True).start()
+
+
+def _end_by_parent(parent: int) -> None:
+    while signal.sigwaitinfo({signal.SIGTERM}).si_pid != parent:
+        pass
+    os._exit(0)

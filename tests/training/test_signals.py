@@ -10,6 +10,7 @@ import time
 
 import pytest
 import torch
+from commands import run_python
 from notebook_runs import NOTEBOOKS
 
 from reclf.data.read_ahead import STOPS, ReadAhead
@@ -57,6 +58,21 @@ class Studies(torch.utils.data.Dataset):
 def test_processes_that_read_do_not_answer_signals():
     (reader,) = set(ReadAhead(Studies(), 1))
     assert reader != os.getpid()
+
+
+LEFT_OVER = """
+import torch
+from reclf.data.read_ahead import quiet_worker
+loader = torch.utils.data.DataLoader(range(1000), 1, num_workers=2, worker_init_fn=quiet_worker)
+batches = iter(loader)
+next(batches)
+loader.__class__.__del__ = batches.__class__.__del__ = lambda self: None  # nobody ends them
+print("end")
+"""
+
+
+def test_a_process_ends_although_those_that_read_for_it_are_left():
+    assert run_python(LEFT_OVER, seconds=60) == "end\n"
 
 
 class ParentPollerUnix(threading.Thread):
