@@ -5,17 +5,18 @@
 transformers' own machinery re-initializes foreign towers and accepts missing keys.
 """
 
-import errno
 import json
+import os
+import re
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import torch
 import transformers
-from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import nn
 from transformers import CONFIG_MAPPING
@@ -70,12 +71,23 @@ def write_model(model: Any, folder: Path) -> None:
     model.image_encoder.tower.config.save_pretrained(folder / "image_tower")
     model.text_encoder.tower.config.save_pretrained(folder / "text_tower")
     if model.tokenizer is not None:
-        model.tokenizer.save_pretrained(folder / "tokenizer")
+        with _native(folder / "tokenizer"):
+            model.tokenizer.save_pretrained(folder / "tokenizer")
     state = {name: value.contiguous() for name, value in model.state_dict().items()}
-    try:
+    with _native(folder / WEIGHTS):
         save_file(state, folder / WEIGHTS, metadata={"format": "pt"})
-    except SafetensorError as error:  # of a full disk
-        raise OSError(errno.EIO, str(error), str(folder / WEIGHTS)) from error
+
+
+@contextmanager
+def _native(path: Path) -> Iterator[None]:
+    """Errors of the disk as Python has them, from libraries in Rust that put them into words."""
+    try:
+        yield
+    except Exception as error:
+        number = re.search(r"\(os error (\d+)\)", str(error))
+        if number is None:
+            raise
+        raise OSError(int(number[1]), os.strerror(int(number[1])), str(path)) from error
 
 
 def read_model(

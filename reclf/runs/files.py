@@ -39,7 +39,7 @@ def sync(path: Path) -> None:
             os.close(descriptor)
     except OSError as error:
         if not (path.is_dir() and error.errno in _NO_FOLDERS):
-            raise
+            raise OSError(error.errno, error.strerror, str(path)) from error
 
 
 def sync_folder(path: Path) -> None:
@@ -109,6 +109,16 @@ def replace_folder(path: Path, write: Callable[[Path], Any]) -> None:
         shutil.rmtree(previous, ignore_errors=True)
 
 
+def remove_halves(folder: Path) -> None:
+    """Remove what `replace_folder` left in a folder where it was stopped; nobody may be at it."""
+    for path in folder.glob("*.writing"):
+        _remove(path)
+    for previous in folder.glob("*.previous"):
+        if previous.with_suffix("").exists():
+            sync(folder)  # as in `replace_folder`
+            _remove(previous)
+
+
 def whole_folder(path: Path) -> Path:
     """`path`, or the previous copy if `replace_folder` was stopped in between."""
     previous = _previous(path)
@@ -124,7 +134,7 @@ def named(path: Path, temporary: Path | None = None) -> Iterator[None]:
     """
     try:
         yield
-    except WriteFailed:
+    except (WriteFailed, FileExistsError):
         raise
     except OSError as error:
         given = Path(os.fsdecode(error.filename or path))

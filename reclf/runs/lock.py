@@ -19,6 +19,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from .files import named
+
 FILE = "lock.json"
 BEAT = 10.0  # seconds between two heartbeats
 STALE = 120.0  # seconds without one, after which a process of another machine is taken for dead
@@ -104,11 +106,17 @@ class RunLock:
         own |= {"started": _started(os.getpid()), "since": time.strftime("%Y-%m-%dT%H:%M:%S%z")}
         while True:
             try:
-                file = os.open(self.path, os.O_CREAT | os.O_EXCL | os.O_RDWR)
+                with named(self.path):
+                    file = os.open(self.path, os.O_CREAT | os.O_EXCL | os.O_RDWR)
                 break
             except FileExistsError:
                 self._take_away()
-        os.write(file, (json.dumps(own) + "\n").encode())
+        try:
+            with named(self.path):
+                os.write(file, (json.dumps(own) + "\n").encode())
+        except BaseException:  # an empty one would look as if it were being written
+            self.path.unlink()
+            raise
         self._pid, self._file, self._end = os.getpid(), file, threading.Event()
         threading.Thread(target=_beat, args=(file, self._end), daemon=True).start()
 

@@ -100,7 +100,8 @@ class Run:
                 )
             write_json(path, to_dict(config))
             for name in ("checkpoints", "results", "explanations", "figures"):
-                make_folder(self.folder / name)
+                with named(self.folder / name):
+                    make_folder(self.folder / name)
         self.recorded = load_json(RunConfig, path, trust_code)
         self.config = config = config or self.recorded
         if config == self.recorded:
@@ -309,7 +310,8 @@ class Run:
 
         for path in (*(self.folder / appended for appended in APPENDED), self.folder):
             if path.exists():
-                sync(path)
+                with named(path):
+                    sync(path)
         replace_folder(self.folder / "checkpoints" / name, write_all)
 
 

@@ -9,7 +9,7 @@ those of all processes (`reclf.training.processes`).
 
 import time
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from typing import Any
 
 import numpy as np
@@ -25,6 +25,7 @@ from reclf.data.study import ImageError, Study
 from reclf.datasets.problems import WAY_ON
 from reclf.models.inference import collate_for
 from reclf.models.reclf import RECLF
+from reclf.runs.files import WriteFailed, remove_halves
 from reclf.runs.lock import RunInUse
 from reclf.runs.run import Run
 
@@ -93,7 +94,8 @@ def train(
     except RunInUse:  # what lies there is the other's
         raise
     except Exception as error:
-        run.set_status("failed", error=str(error), **loop.kept)
+        with suppress(WriteFailed):  # a disk that is full says so once
+            run.set_status("failed", error=str(error), **loop.kept)
         raise
     finally:
         loop.release()
@@ -133,6 +135,7 @@ class _Loop:
         self.progress = resumed or Progress(total_steps=self.config.max_steps)
         self.kept = self.progress.state()  # of the checkpoint on disk
         if self.is_main:
+            remove_halves(run.folder / "checkpoints")
             run.truncate_history(resumed.step if resumed else -1)
         start_trackers(accelerator, run)
 

@@ -67,7 +67,7 @@ def test_damage_anywhere_in_a_checkpoint_is_found(folder, damage):
     check_files(best)
 
 
-@pytest.mark.parametrize("name", ["checkpoints/best/checksums.json", "config.json", "status.json",
+@pytest.mark.parametrize("name", ["checkpoints/best/checksums.json", "config.json",
                                   "environment.json", "results/a.json"])  # fmt: skip
 @pytest.mark.parametrize("content", [b"", b'{"files": {"a"', b"[]", b"\xff\x00", b"\x00" * 30])
 def test_damaged_json_is_named_with_the_way_on(folder, name, content):
@@ -88,6 +88,15 @@ def test_damaged_json_is_named_with_the_way_on(folder, name, content):
     assert f"{folder / name} is damaged" in text
     assert "\n" not in text
     assert any(way in text for way in ("set it", "set its", "restore it", "run its notebook"))
+
+
+def test_where_status_is_damaged_the_checkpoint_says_how_far_it_came(folder):
+    path = folder / "status.json"
+    path.write_bytes(path.read_bytes()[:20])
+    assert (Run(folder).status["state"], Run(folder).status["step"]) == ("trained", STEPS)
+    of_version_0_3(folder)
+    with pytest.raises(DamagedFile, match=r"status\.json is damaged .*: set it aside"):
+        print(Run(folder).status)
 
 
 def test_a_bit_of_the_checksums_is_found(folder):
