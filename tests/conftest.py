@@ -180,6 +180,8 @@ def no_leaks():
     np.random.set_state(states[1])
     random.setstate(states[2])
     after = _settings()
+    if "accelerate" in sys.modules:  # it keeps the first precision of a process for all
+        sys.modules["accelerate"].state.AcceleratorState._reset_state(reset_partial_state=True)
     if _figures():
         sys.modules["matplotlib.pyplot"].close("all")
     leaks = [name for name in before if before[name] != after[name]]

@@ -50,7 +50,7 @@ class Studies(torch.utils.data.Dataset):
 
     def __getitem__(self, index):
         if index == 20:
-            for number in STOPS:
+            for number in set(STOPS) - {signal.SIGTERM}:
                 os.kill(os.getpid(), number)
         return os.getpid()
 
