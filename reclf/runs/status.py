@@ -31,13 +31,15 @@ def true_status(
         training stands is taken from the checkpoint.
     """
     state = said.get("state", "new")
-    if state in ENDS or (state == "running" and is_held):
+    if state in ENDS:
         return dict(said)
     # A sitting that has saved nothing yet may have planned more steps than the one before.
     where = {**said, **progress}
     if said.get("step", -1) >= progress.get("step", 0):
         where |= said
-    if progress and is_complete(where):
+    if state == "running" and is_held:
+        pass
+    elif progress and is_complete(where):
         state = "trained"
         where.pop("error", None)
     elif state == "running" or (state == "new" and progress):

@@ -34,7 +34,6 @@ from .processes import JointModel, agree, batch_losses, broadcast
 from .reader import Reader, left_out, study_ids
 from .runtime import (
     cpu_threads,
-    interrupts,
     keep_freed_memory,
     make_accelerator,
     make_optimizer,
@@ -43,6 +42,7 @@ from .runtime import (
 )
 from .sampler import StepSampler, seed_step
 from .schedule import Progress, learning_rate_factor, plan_steps, plans_now
+from .signals import interrupts
 from .validation import validate
 from .window import Window
 
@@ -86,16 +86,13 @@ def train(
             loop.run_steps()
     except FloatingPointError as error:
         said = f"{error}. {loop.way_on()}"
-        run.set_status("failed", error=said, **loop.kept)
+        loop.say("failed", error=said)
         raise FloatingPointError(said) from None
     except KeyboardInterrupt:
-        run.set_status("interrupted", **loop.kept)
-        raise
-    except RunInUse:  # what lies there is the other's
+        loop.say("interrupted")
         raise
     except Exception as error:
-        with suppress(WriteFailed):  # a disk that is full says so once
-            run.set_status("failed", error=str(error), **loop.kept)
+        loop.say("failed", error=str(error))
         raise
     finally:
         loop.release()
@@ -181,6 +178,8 @@ class _Loop:
                 if stop or overdue:
                     self._save()
                 if stop:
+                    # A launcher ends all when the first has left: not before all is saved.
+                    self.accelerator.wait_for_everyone()
                     raise KeyboardInterrupt
         self._save()
         if self.is_main:
@@ -258,6 +257,12 @@ class _Loop:
 
     # -- what is written -----------------------------------------------------------------------
 
+    def say(self, state: str, **details: Any) -> None:
+        """How the training ended, unless the folder is another's by now, gone, or full."""
+        with suppress(RunInUse, WriteFailed):
+            self.run.lock.check()
+            self.run.set_status(state, **details, **self.kept)
+
     def _studies_of(self, step: int) -> str:
         """The studies of a step, counted from 1, of all processes."""
         micros = range(self.config.accumulate)
@@ -298,6 +303,7 @@ class _Loop:
     def _write(self, record: dict[str, Any]) -> None:
         if not self.is_main:
             return
+        self.run.lock.check()
         self.run.log(record)
         if self.config.trackers:
             numbers = {k: v for k, v in record.items() if isinstance(v, float)}

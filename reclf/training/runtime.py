@@ -1,15 +1,12 @@
-"""What the training loop needs of the machine: device, optimizer, threads, memory, signals."""
+"""What the training loop needs of the machine: device, optimizer, threads, memory."""
 
 import ctypes
 import json
 import os
 import resource
-import signal
-import threading
 from collections.abc import Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import torch
 from accelerate import Accelerator, DistributedDataParallelKwargs
@@ -18,7 +15,7 @@ from accelerate.utils import LoggerType
 from torch import nn
 
 from reclf.config import TrainConfig, check_choice, to_dict
-from reclf.data.read_ahead import STOPS, cores_left_by
+from reclf.data.read_ahead import cores_left_by
 from reclf.models.parallel import parallel_threads
 from reclf.models.reclf import RECLF
 from reclf.runs.device import choose_device, choose_precision
@@ -28,9 +25,6 @@ from reclf.runs.run import Run
 STARTED = ("WORLD_SIZE", "SLURM_STEP_NUM_TASKS", "OMPI_COMM_WORLD_SIZE", "PMI_SIZE")
 # How a tracker calls the name of a run within its project, where it takes one.
 NAME_OF_RUN = {"wandb": "name", "trackio": "name", "mlflow": "run_name"}
-
-
-POLLER = "ParentPollerUnix"  # the thread of ipykernel that ends a kernel whose parent is gone
 
 
 class SeparateProcesses(ValueError):
@@ -146,68 +140,3 @@ def peak_memory_mb(device: torch.device) -> float:
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device) / 2**20
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
-
-
-@contextmanager
-def interrupts():
-    """A signal of STOPS sets a flag, so that a step is finished and saved before the stop.
-
-    A second one stops at once. Outside the main thread nothing is caught.
-    """
-    flag = threading.Event()
-    if threading.current_thread() is not threading.main_thread():
-        yield flag
-        return
-
-    def set_flag(number: int, frame: Any) -> None:
-        if flag.is_set():
-            raise KeyboardInterrupt
-        flag.set()
-
-    before = {number: signal.signal(number, set_flag) for number in STOPS}
-    try:
-        with outliving_parent(flag):
-            yield flag
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-class _AnyProcess(int):
-    """The number of whatever process it is compared with."""
-
-    def __eq__(self, other: object) -> bool:
-        return True
-
-    def __ne__(self, other: object) -> bool:
-        return False
-
-    __hash__ = int.__hash__
-
-
-@contextmanager
-def outliving_parent(flag: threading.Event):
-    """In a Jupyter kernel: when its parent is gone, set the flag, and end the kernel only then.
-
-    A kernel ends within a second after its parent, with all that was not saved: papermill leaves at
-    SIGTERM without a word to it, and so does a server that is killed.
-    """
-    pollers: list[Any] = [t for t in threading.enumerate() if type(t).__name__ == POLLER]
-    parent, over = os.getppid(), threading.Event()
-    before = [poller.parent_pid for poller in pollers]
-
-    def watch() -> None:
-        while not over.wait(0.2):
-            if os.getppid() != parent:
-                flag.set()
-
-    for poller in pollers:
-        poller.parent_pid = _AnyProcess(parent)
-    try:
-        if pollers:
-            threading.Thread(target=watch, daemon=True).start()
-        yield
-    finally:
-        over.set()
-        for poller, number in zip(pollers, before, strict=True):
-            poller.parent_pid = number

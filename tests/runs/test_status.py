@@ -23,7 +23,7 @@ def test_what_is_complete(progress, complete):
     ("said", "progress", "held", "state", "step"),
     [
         ({}, {}, False, "new", None),
-        ({"state": "running", **START}, HALF, True, "running", 0),
+        ({"state": "running", **START}, HALF, True, "running", 5),  # has saved since
         ({"state": "running", **START}, HALF, False, "interrupted", 5),  # killed
         ({"state": "running", **START}, {}, False, "interrupted", 0),  # before anything was saved
         ({"state": "running", **START}, WHOLE, False, "trained", 10),  # before it said so

@@ -1,29 +1,18 @@
 """Signals to stop: the step is finished and saved first, whoever they were sent to."""
 
-import json
 import os
 import signal
-import subprocess
-import sys
 import threading
 import time
 
 import pytest
 import torch
 from commands import run_python
-from notebook_runs import NOTEBOOKS
+from stops import stop
 
 from reclf.data.read_ahead import STOPS, ReadAhead
 from reclf.runs.run import Run
-from reclf.training.runtime import interrupts
-
-SMALL = {
-    "model.image_size": 32,
-    "train.batch_size": 4,
-    "train.val_studies": 4,
-    "train.checkpoint_minutes": 30,
-    "data.workers": 1,
-}
+from reclf.training.signals import AGAIN, LAUNCHED, interrupts
 
 
 def test_who_asks_to_stop():
@@ -31,15 +20,45 @@ def test_who_asks_to_stop():
 
 
 @pytest.mark.parametrize("number", STOPS, ids=lambda s: s.name)
-def test_the_first_signal_sets_a_flag_and_the_second_stops_at_once(number):
+def test_the_first_signal_sets_a_flag_and_the_same_one_later_stops_at_once(number, monkeypatch):
     before = [signal.getsignal(s) for s in STOPS]
+    now = time.monotonic()
+    monkeypatch.setattr(time, "monotonic", lambda: now)
     with interrupts() as flag:
         assert not flag.is_set()
         os.kill(os.getpid(), number)
         assert flag.wait(5)
+        signal.raise_signal(number)  # as a launcher passes on what all have got
+        now += 2 * AGAIN
+        for other in set(STOPS) - {number}:  # as Jupyter goes on from SIGINT to SIGTERM
+            signal.raise_signal(other)
         with pytest.raises(KeyboardInterrupt):
-            signal.raise_signal(signal.SIGTERM)
+            signal.raise_signal(number)
     assert [signal.getsignal(s) for s in STOPS] == before
+
+
+def test_what_nohup_ignores_stays_ignored():
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with interrupts() as flag:
+            signal.raise_signal(signal.SIGHUP)
+            assert not flag.is_set()
+        assert signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+@pytest.mark.parametrize("started_by", [*LAUNCHED, ""])
+def test_a_process_of_a_launcher_that_is_gone_stops_and_a_detached_one_goes_on(
+    started_by, monkeypatch
+):
+    for name in LAUNCHED:
+        monkeypatch.delenv(name, raising=False)
+    if started_by:
+        monkeypatch.setenv(started_by, "some")
+    with interrupts() as flag:
+        monkeypatch.setattr(os, "getppid", lambda: 1)
+        assert flag.wait(5 if started_by else 0.5) == bool(started_by)
 
 
 class Studies(torch.utils.data.Dataset):
@@ -102,32 +121,12 @@ def test_a_kernel_whose_parent_is_gone_saves_first(monkeypatch):
 
 
 @pytest.mark.slow
-def test_papermill_that_is_told_to_stop_leaves_a_run_to_go_on_with(tmp_path):
-    folder = tmp_path / "run"
-    folder.mkdir()
-    command = [
-        sys.executable,
-        "-m",
-        "papermill",
-        NOTEBOOKS / "pretrain.ipynb",
-        folder / "out.ipynb",
-    ]
-    for name, value in (("run_dir", str(folder)), ("steps", 5000), ("overrides", SMALL)):
-        command += ["-p", name, value if isinstance(value, str) else json.dumps(value)]
-    with subprocess.Popen(command, stderr=subprocess.DEVNULL) as process:
-        wait_until(lambda: (folder / "metrics.jsonl").is_file() and Run(folder).history(), 200)
-        assert Run(folder).status["state"] == "running"
-        process.terminate()
-        process.wait(60)
-    wait_until(lambda: not Run(folder).lock.is_held, 60)
-    status = Run(folder).status
-    logged = Run(folder).history()[-1]["step"]
-    assert (status["state"], status["step"]) == ("interrupted", logged)
-    assert (Run(folder).checkpoint("last") / "trainer.pt").is_file()
-
-
-def wait_until(happens, seconds):
-    limit = time.monotonic() + seconds
-    while not happens():
-        assert time.monotonic() < limit, "it did not happen"
-        time.sleep(0.2)
+@pytest.mark.parametrize(
+    ("way", "target", "name"),
+    [("papermill", "itself", "TERM"), ("torchrun", "all", "TERM"), ("torchrun", "itself", "USR1")],
+)
+def test_a_training_that_is_told_to_stop_saves_first(way, target, name, tmp_path):
+    """Three of those that `stops.py` tries."""
+    found = stop(way, target, name, tmp_path / "run")
+    assert (found["state"], found["saved"]) == ("interrupted", True)
+    assert (Run(tmp_path / "run").checkpoint("last") / "trainer.pt").is_file()
