@@ -140,8 +140,9 @@ class Run:
         that has not begun."""
         said: dict[str, Any] = {}
         progress: dict[str, Any] = {}
-        with suppress(FileNotFoundError):
-            progress = read_json(self.checkpoint("last") / "progress.json")
+        for name in ("last", "best"):  # in the order of `resumable`
+            with suppress(FileNotFoundError):
+                progress = progress or read_json(self.checkpoint(name) / "progress.json")
         try:
             said = read_json(self.folder / "status.json")
         except FileNotFoundError:

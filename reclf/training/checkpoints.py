@@ -7,7 +7,9 @@
 """
 
 import warnings
+from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 import torch
 from accelerate import Accelerator
@@ -116,4 +118,22 @@ def change_budget(progress: Progress, config: TrainConfig) -> None:
         f"{end}): its place in the cosine of the learning rate moves from {before:.2f} to "
         f"{progress.position:.2f}",
         stacklevel=2,
+    )
+
+
+def standing(run: Run) -> dict[str, Any]:
+    """Where a training stands by what is on disk, as in its Progress; {} where nothing is."""
+    there = run.status
+    return {field.name: there[field.name] for field in fields(Progress) if field.name in there}
+
+
+def way_on(run: Run) -> str:
+    """What is kept after numbers that are not finite, and how to go on."""
+    folders = [run.checkpoint(name) for name in ("last", "best")]
+    kept = [f"{f} of step {standing(run)['step']} is kept, whole" for f in folders if f.exists()]
+    return (
+        f"Checkpoint: {[*kept, 'none yet'][0]}. Look at what is named, or lower "
+        f"train.learning_rate, which is {run.config.train.learning_rate:g} (with --accept "
+        "learning_rate, or -p accept '[\"learning_rate\"]'), and start again with the same run "
+        "folder: it goes on from it"
     )

@@ -29,7 +29,7 @@ from reclf.runs.files import WriteFailed, remove_halves
 from reclf.runs.lock import RunInUse
 from reclf.runs.run import Run
 
-from .checkpoints import load_state, save_state
+from .checkpoints import load_state, save_state, standing, way_on
 from .processes import JointModel, agree, batch_losses, broadcast
 from .reader import Reader, left_out, study_ids
 from .runtime import (
@@ -85,7 +85,7 @@ def train(
         with threads:
             loop.run_steps()
     except FloatingPointError as error:
-        said = f"{error}. {loop.way_on()}"
+        said = f"{error}. {way_on(run)}"
         loop.say("failed", error=said)
         raise FloatingPointError(said) from None
     except KeyboardInterrupt:
@@ -130,7 +130,6 @@ class _Loop:
         for group, peak in zip(self.optimizer.param_groups, peaks, strict=True):
             group["peak"] = peak  # of these settings, not of those before
         self.progress = resumed or Progress(total_steps=self.config.max_steps)
-        self.kept = self.progress.state()  # of the checkpoint on disk
         if self.is_main:
             remove_halves(run.folder / "checkpoints")
             run.truncate_history(resumed.step if resumed else -1)
@@ -261,7 +260,7 @@ class _Loop:
         """How the training ended, unless the folder is another's by now, gone, or full."""
         with suppress(RunInUse, WriteFailed):
             self.run.lock.check()
-            self.run.set_status(state, **details, **self.kept)
+            self.run.set_status(state, **details, **standing(self.run))
 
     def _studies_of(self, step: int) -> str:
         """The studies of a step, counted from 1, of all processes."""
@@ -270,16 +269,6 @@ class _Loop:
         indices = gather_object(own)
         ids = gather_object(study_ids(self.train_set, own))
         return f"studies {', '.join(ids)}; data set indices {indices}"
-
-    def way_on(self) -> str:
-        """What there is after an error of numbers, and how to go on."""
-        last = self.run.checkpoint("last")
-        kept = f"{last} of step {self.kept['step']} is kept, whole" if last.exists() else "none yet"
-        return (
-            f"Checkpoint: {kept}. Look at what is named, or lower train.learning_rate, which is "
-            f"{self.config.learning_rate:g} (with --accept learning_rate, or -p accept "
-            "'[\"learning_rate\"]'), and start again with the same run folder: it goes on from it"
-        )
 
     def _log(self, bar: tqdm) -> None:
         self.window.look(self.progress.step)
@@ -340,7 +329,7 @@ class _Loop:
         self.window.look(self.progress.step)
         if self.is_main:
             self._save_as("last")
-        self.saved, self.kept = time.monotonic(), self.progress.state()
+        self.saved = time.monotonic()
 
     def _save_as(self, name: str) -> None:
         self.run.lock.check()
