@@ -158,9 +158,17 @@ class _Loop:
         )
         with interrupts() as interrupted, bar:
             while not self.progress.finished:
-                batches = reader.read(self.config.accumulate)
-                if any(agree(self.accelerator, bool(reader.damage))):
+                try:
+                    batches = reader.read(self.config.accumulate)
+                except RuntimeError:  # Jupyter, at its end, ends the processes that read, too
+                    if not interrupted.is_set():
+                        raise
+                    batches = []
+                damaged, over = agree(self.accelerator, bool(reader.damage), not batches)
+                if damaged:
                     self._end_at_damage(reader.damage, bar)
+                if over:
+                    self._stop(bar)
                 self.window.add(self._step(batches))
                 bar.update()
                 self._plan(bar)
@@ -174,12 +182,10 @@ class _Loop:
                     self._log(bar)
                 if self.progress.validates(self.config.evaluate_every) or self.progress.finished:
                     self._validate()
-                if stop or overdue:
-                    self._save()
                 if stop:
-                    # A launcher ends all when the first has left: not before all is saved.
-                    self.accelerator.wait_for_everyone()
-                    raise KeyboardInterrupt
+                    self._stop(bar)
+                if overdue:
+                    self._save()
         self._save()
         if self.is_main:
             self._end()
@@ -187,6 +193,14 @@ class _Loop:
     def _end(self) -> None:
         gone = len(left_out(self.run.folder))
         self.run.set_status("trained", left_out=gone, **self.progress.state())
+
+    def _stop(self, bar: tqdm) -> None:
+        if self.window:
+            self._log(bar)
+        self._save()
+        # A launcher ends all when the first has left: not before all is saved.
+        self.accelerator.wait_for_everyone()
+        raise KeyboardInterrupt
 
     def _end_at_damage(self, reason: str, bar: tqdm) -> None:
         """Save what was trained, and say which file ends it and how to go on."""
