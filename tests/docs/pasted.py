@@ -105,7 +105,7 @@ def all_blocks() -> list[Block]:
     for page, text in texts.items():
         for number, block in enumerate(blocks(text, "") + blocks(text, "bash")):
             joined = re.sub(r"\\\n\s*", "", block)
-            lines = [line.strip() for line in _joined_quotes(joined)]
+            lines = [line.strip() for line in _whole_lines(joined)]
             if any(_SETTINGS.sub("", line).split()[0] in STARTS for line in lines if line):
                 found.append(Block(page, number, tuple(filter(None, lines))))
     return found
@@ -114,6 +114,7 @@ def all_blocks() -> list[Block]:
 _SETTINGS = re.compile(r"^(?:[A-Z_]+=\S* )+")  # of the environment, for one command
 STARTS = (
     "papermill", "python", "make", "mkdir", "cp", "git", "accelerate", "torchrun", "srun", "sbatch",
+    "cat",
 )  # fmt: skip
 # A suite for every line of the paper's table: two trainings, and one task of each.
 SUITE = {
@@ -130,14 +131,19 @@ SUITE = {
 }
 
 
-def _joined_quotes(text: str) -> list[str]:
-    """Lines, one where a quote goes on behind the end of a line."""
+def _whole_lines(text: str) -> list[str]:
+    """Lines, one where a quote goes on behind the end of a line, and a file with its content."""
     lines: list[str] = []
+    end = None
     for line in text.splitlines():
-        if lines and lines[-1].count("'") % 2:
+        if end:
+            lines[-1] += "\n" + line
+            end = None if line == end else end
+        elif lines and lines[-1].count("'") % 2:
             lines[-1] += " " + line.strip()
         else:
             lines.append(line)
+            end = next(iter(re.findall(r"<<'(\w+)'$", line)), None)
     return lines
 
 

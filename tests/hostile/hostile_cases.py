@@ -8,7 +8,7 @@ import zipfile
 
 import numpy as np
 import torch
-from conftest import TOWERS
+from small_towers import TOWERS
 
 from reclf.config import RunConfig, from_dict
 from reclf.data.tokenization import train_tokenizer

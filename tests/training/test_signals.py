@@ -1,18 +1,23 @@
 """Signals to stop: the step is finished and saved first, whoever they were sent to."""
 
 import os
+import re
 import signal
+import sys
 import threading
 import time
+from pathlib import Path
 
 import pytest
 import torch
-from commands import run_python
+from commands import run_command, run_python
 from stops import stop
 
 from reclf.data.read_ahead import STOPS, ReadAhead
 from reclf.runs.run import Run
 from reclf.training.signals import AGAIN, LAUNCHED, interrupts
+
+DOCS = Path(__file__).parents[2] / "docs/training.md"
 
 
 def test_who_asks_to_stop():
@@ -118,6 +123,36 @@ def test_a_kernel_whose_parent_is_gone_saves_first(monkeypatch):
     assert (poller.parent_pid, type(poller.parent_pid)) == (parent, int)
     poller.over.set()
     poller.join(timeout=5)
+
+
+SLURM = """
+import pathlib, signal, sys, time
+signal.signal(signal.SIGTERM, lambda *_: sys.exit("saved"))
+pathlib.Path("begun").touch()
+time.sleep(60)
+"""
+SUBMIT = """
+scontrol() { echo "scontrol $*"; }
+python() { exec PYTHON training.py "$@"; }
+export -f scontrol python
+SLURM_JOB_ID=7 bash train.sbatch &
+job=$!
+until [ -e begun ]; do sleep 0.1; done
+kill -USR1 $job
+wait $job
+"""
+
+
+def test_the_slurm_job_of_the_documents_saves_and_is_queued_again(tmp_path):
+    """Slurm tells the shell of the job alone (`--signal=B:USR1`)."""
+    (content,) = re.findall(
+        r"cat > train.sbatch <<'EOF'\n(.*?)^EOF$", DOCS.read_text(), re.M | re.S
+    )
+    (tmp_path / "train.sbatch").write_text(content)
+    (tmp_path / "training.py").write_text(SLURM)
+    submit = SUBMIT.replace("PYTHON", sys.executable)
+    done = run_command(["bash", "-c", submit], 120, cwd=tmp_path)
+    assert (done.stderr, done.stdout) == ("saved\n", "scontrol requeue 7\n")
 
 
 @pytest.mark.slow
