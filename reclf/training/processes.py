@@ -170,4 +170,5 @@ def leave_processes() -> None:
         traceback.clear_frames(error.__traceback__)
         error = error.__cause__ or error.__context__
     gc.collect()
-    PartialState().destroy_process_group()
+    if distributed.is_initialized():
+        PartialState().destroy_process_group()

@@ -1,4 +1,4 @@
-"""Run by test_processes.py under `accelerate launch`: a short training that ends in a given way.
+"""A short training that ends in a given way: for test_processes.py and many_launches.py.
 
     accelerate launch --multi_gpu --num_processes 2 tests/training/short_training.py FOLDER END
 
@@ -11,11 +11,16 @@ import sys
 
 import torch.distributed as distributed
 
+import reclf.pretrain
 import reclf.training.loop
-from reclf.pretrain import main
 
 SETTINGS = {
     "model.image_size": 32,
+    "model.image_tower.config.embedding_size": 4,
+    "model.image_tower.config.hidden_sizes": "[4, 4, 8, 8]",
+    "model.text_tower.config.hidden_size": 16,
+    "model.text_tower.config.intermediate_size": 16,
+    "data.vocab_size": 80,
     "train.max_steps": 4,
     "train.batch_size": 4,
     "train.val_studies": 4,
@@ -38,8 +43,14 @@ def failing(*arguments):
     return losses
 
 
-if __name__ == "__main__":
+def start():
+    """Train as the command line says."""
     if sys.argv[2] != "whole":
         reclf.training.loop.batch_losses = failing
+    reclf.pretrain.TOKENIZER_REPORTS = 40
     settings = [part for name, value in SETTINGS.items() for part in ("--set", f"{name}={value}")]
-    main(["--run-dir", sys.argv[1], "--quiet", *settings])
+    reclf.pretrain.main(["--run-dir", sys.argv[1], "--quiet", *settings])
+
+
+if __name__ == "__main__":
+    start()

@@ -44,12 +44,8 @@ def test_joint_columns_are_those_of_one_process_with_all(tiny, make_batch, monke
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("end", "again"),
-    [("whole", 0), ("whole", 1), ("error", 0), ("error", 1), ("signal", 0)],
-)
-def test_two_processes_end(tmp_path, end, again):
-    """One launch in sixteen hung at exit, while a reducer of DDP outlived its group."""
+@pytest.mark.parametrize("end", ["whole", "error", "signal"])
+def test_two_processes_end(tmp_path, end):
     launch = [sys.executable, "-m", "accelerate.commands.launch", "--multi_gpu"]
     launch += ["--num_processes", "2", "--num_machines", "1", "--main_process_port", "0"]
     launch += ["--mixed_precision", "no", "--dynamo_backend", "no"]
@@ -64,3 +60,14 @@ def test_two_processes_end(tmp_path, end, again):
         reason = "this process was made to fail" if end == "error" else "KeyboardInterrupt"
         assert reason in done.stderr
         assert state == ("failed" if end == "error" else "interrupted")
+
+
+@pytest.mark.slow
+def test_the_processes_of_several_trainings_end():
+    """One launch in sixteen hung at exit, while a reducer of DDP outlived its group."""
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    done = run_command(
+        [sys.executable, SCRIPT.with_name("many_launches.py"), "6"], 600, env=environment
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "6 of 6 trainings of two processes ended" in done.stdout

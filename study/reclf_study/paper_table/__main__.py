@@ -10,6 +10,8 @@ table   write the table of what is done
 import argparse
 import sys
 
+from reclf.training.processes import leave_processes
+
 from .cells import Cells, run_all
 from .collect import collect, lacking
 from .files import write_all
@@ -62,4 +64,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    finally:
+        leave_processes()  # those of a training under torchrun
