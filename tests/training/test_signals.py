@@ -74,7 +74,7 @@ class Studies(torch.utils.data.Dataset):
 
     def __getitem__(self, index):
         if index == 20:
-            for number in set(STOPS) - {signal.SIGTERM}:
+            for number in STOPS:
                 os.kill(os.getpid(), number)
         return os.getpid()
 
