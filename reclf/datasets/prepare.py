@@ -8,7 +8,8 @@ model. A prepared copy keeps all of a `Study` and reads at the speed of the disk
     root/prepared.json                     what it was made of; written first, see `Recipe`
     root/<split>/shard-00000/              an Arrow set of the datasets library, and left_out.txt,
                                            where there are studies that could not be read
-    root/<split>/shard-00001.77.part/      one that was not finished, and is made again
+    root/<split>/.shard-00001.*.writing/   one that is not finished; once its process is gone, it
+                                           is made again
     root/left_out.txt                      of all shards; written last
 
 A shard gets its name when it is complete, so that a run that is killed goes on where it stopped.
@@ -37,7 +38,15 @@ from reclf.config import check, check_choice, from_dict
 from reclf.config.foreign_files import read_json
 from reclf.config.settings import MOST_PIXELS
 from reclf.data.radiographs import ImageError
-from reclf.runs.files import named, sync, sync_folder, write_atomically, write_json
+from reclf.runs.files import (
+    named,
+    remove_left_overs,
+    sync,
+    sync_folder,
+    temporary_name,
+    write_atomically,
+    write_json,
+)
 
 from .arrow_schema import FEATURES, pack
 from .file_checks import files_of
@@ -267,7 +276,9 @@ def _begin(root: Path, recipe: Recipe) -> None:
             raise StaleCopy(
                 f"{root} is a prepared copy with {'; '.join(found)}. Name another folder"
             )
-    for half in root.glob("*/shard-*.part"):
+    for split in recipe.splits:
+        remove_left_overs(root / split)
+    for half in root.glob("*/shard-*.part"):  # of version 0.3
         shutil.rmtree(half, ignore_errors=True)
     write_json(path, asdict(recipe))
 
@@ -318,7 +329,7 @@ def _write_shard(
     split, number, indices = job
     data, path = opened[split], shard_path(root, split, number)
     # Workers whose run was killed end their shard: nobody else may write to the same folder.
-    part = path.with_name(f"{path.name}.{os.getpid()}.part")
+    part = temporary_name(path)
     left_out = []
     columns: dict[str, list[Any]] = {name: [] for name in FEATURES}
     for index in indices:
@@ -334,7 +345,8 @@ def _write_shard(
             columns[name].append(value)
     try:
         with named(path, part):
-            part.mkdir(parents=True, exist_ok=True)
+            shutil.rmtree(part, ignore_errors=True)
+            part.mkdir(parents=True)
             if columns["image"]:
                 with _without_bars():
                     arrow.Dataset.from_dict(columns, features=FEATURES).save_to_disk(part)

@@ -32,7 +32,7 @@ from .matchings import LocalMatchings, Matched
 from .parallel import Job, run_parallel
 from .relations import Aggregator, Related, make_aggregator
 from .scoring import PairScorer
-from .stored_model import read_model, save_model
+from .stored_model import read_model, save_image_tower, save_model
 from .tiles import hardest_pairs
 
 MAX_LOGIT_SCALE = 100.0
@@ -329,7 +329,7 @@ class RECLF(nn.Module):
         `AutoModel` and the tower's own class (`ResNetBackbone`) load it; `AutoBackbone` of
         transformers 5.23 asks the hub about every name, folders included, and does not.
         """
-        self.image_encoder.tower.save_pretrained(folder)
+        save_image_tower(self, Path(folder).expanduser().resolve())
 
 
 def cosine(a: Tensor, b: Tensor) -> Tensor:

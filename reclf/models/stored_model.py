@@ -25,7 +25,7 @@ from transformers.initialization import no_init_weights
 from reclf.config import ModelConfig, TowerConfig, load_json, to_dict
 from reclf.config.foreign_files import read_json
 from reclf.runs.checksums import TRAINER, check_files, write_checksums
-from reclf.runs.files import named, replace_folder, sync
+from reclf.runs.files import named, remove_left_overs, replace_folder, sync, temporary_name
 
 from .encoders import build_tower
 from .foreign_model import bounded, check_numbers, check_shapes, read_shapes, read_tokenizer
@@ -36,14 +36,31 @@ WEIGHTS = "model.safetensors"
 
 
 def save_model(model: Any, folder: Path) -> None:
-    """Write a model with checksums, so that the folder holds it whole, or what it held before."""
+    """Write a model with checksums; see `save_into`."""
 
     def write(fresh: Path) -> None:
         write_model(model, fresh)
         write_checksums(fresh)
 
+    save_into(folder, write)
+
+
+def save_image_tower(model: Any, folder: Path) -> None:
+    """Write the image tower alone, as transformers does; see `save_into`."""
+
+    def write(fresh: Path) -> None:
+        with _native(fresh / WEIGHTS):
+            model.image_encoder.tower.save_pretrained(fresh)
+
+    save_into(folder, write)
+
+
+def save_into(folder: Path, write: Callable[[Path], None]) -> None:
+    """Let `write` make a folder with WEIGHTS, so that `folder` holds all of it, or what it held
+    before; its other files stay."""
+    remove_left_overs(folder)
     if folder.exists() and not (folder / WEIGHTS).exists():  # somebody's folder: move into it
-        fresh = folder / ".writing"
+        fresh = temporary_name(folder / WEIGHTS)
         replace_folder(fresh, write)
         with named(folder):
             for path in sorted(fresh.iterdir(), key=lambda path: path.name == WEIGHTS):

@@ -6,15 +6,22 @@ A rename alone is not enough: a disk may keep the new name, and not yet the byte
 """
 
 import errno
+import hashlib
 import json
 import os
+import re
 import shutil
+import time
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from .processes import space, started
+
+_TEMPORARY = re.compile(r"\..+\.([0-9a-f]{8})\.(\d{1,9})\.writing")
+_FORGOTTEN = 86_400.0  # seconds; of another machine nobody knows whether the writer lives
 # What file systems answer that cannot sync a folder: they keep the order of renames themselves.
 _NO_FOLDERS = (errno.EINVAL, errno.ENOTSUP, errno.ENOSYS, errno.EACCES)
 
@@ -63,9 +70,10 @@ def write_atomically(path: Path, write: Callable[[Path], Any]) -> None:
     Raises:
         WriteFailed: the disk is full, say; the old file stays.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary = temporary_name(path)
     with named(path, temporary):
         make_folder(path.parent)
+        remove_left_overs(path.parent)
         try:
             write(temporary)
             sync(temporary)
@@ -90,9 +98,10 @@ def replace_folder(path: Path, write: Callable[[Path], Any]) -> None:
     Raises:
         WriteFailed: as `write_atomically`.
     """
-    fresh, previous = path.with_name(f"{path.name}.writing"), _previous(path)
+    fresh, previous = temporary_name(path), _previous(path)
     with named(path, fresh):
         make_folder(path.parent)
+        remove_left_overs(path.parent)
         shutil.rmtree(fresh, ignore_errors=True)
         try:
             write(fresh)
@@ -107,6 +116,23 @@ def replace_folder(path: Path, write: Callable[[Path], Any]) -> None:
             _remove(fresh)
             raise
         shutil.rmtree(previous, ignore_errors=True)
+
+
+def temporary_name(path: Path) -> Path:
+    """What `path` is called while this process writes it."""
+    return path.with_name(f".{path.name}.{_here()}.{os.getpid()}.writing")
+
+
+def remove_left_overs(folder: Path) -> None:
+    """Remove from a folder what processes that are gone were writing; what another machine, or an
+    earlier boot of this one, was writing goes after a day without a change."""
+    with suppress(OSError):
+        for name in os.listdir(folder):
+            if found := _TEMPORARY.fullmatch(name):
+                path, is_here = folder / name, found[1] == _here()
+                quiet = time.time() - path.stat().st_mtime
+                if not started(int(found[2])) if is_here else quiet > _FORGOTTEN:
+                    _remove(path)
 
 
 def remove_halves(folder: Path) -> None:
@@ -134,7 +160,7 @@ def named(path: Path, temporary: Path | None = None) -> Iterator[None]:
     """
     try:
         yield
-    except (WriteFailed, FileExistsError):
+    except FileExistsError:
         raise
     except OSError as error:
         given = Path(os.fsdecode(error.filename or path))
@@ -157,6 +183,10 @@ def unless_read_only(folder: Path) -> Iterator[None]:
             f"{folder} may only be read ({error.strerror}): results are shown and not kept",
             stacklevel=4,
         )
+
+
+def _here() -> str:
+    return hashlib.blake2b(space().encode(), digest_size=4).hexdigest()
 
 
 def _previous(path: Path) -> Path:

@@ -2,9 +2,8 @@
 
     lock.json: {"host", "space", "pid", "started", "since"}; the time of its last change is the beat
 
-`space` names the processes that can see each other, a boot of a machine or a container. Within
-it a holder lives as long as its process; elsewhere as long as its heart beats, by the clock of the
-file system.
+Within its `processes.space` a holder lives as long as its process; elsewhere as long as its heart
+beats, by the clock of the file system.
 """
 
 import fcntl
@@ -13,13 +12,13 @@ import os
 import platform
 import threading
 import time
-import uuid
 import warnings
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from .files import named
+from .files import named, temporary_name
+from .processes import space, started
 
 FILE = "lock.json"
 BEAT = 10.0  # seconds between two heartbeats
@@ -74,8 +73,8 @@ class RunLock:
         try:
             held = json.loads(text) | {"beat": beat}
             lives = beat < STALE
-            if held["space"] == _space():
-                lives = _started(held["pid"]) == held["started"]
+            if held["space"] == space():
+                lives = started(held["pid"]) == held["started"]
         except (ValueError, KeyError, TypeError):  # being written
             held, lives = {"host": "?", "pid": "?", "since": "?", "beat": beat}, beat < BEAT
         return held if lives else None
@@ -102,8 +101,8 @@ class RunLock:
             return False
 
     def _take(self) -> None:
-        own = {"host": platform.node(), "space": _space(), "pid": os.getpid()}
-        own |= {"started": _started(os.getpid()), "since": time.strftime("%Y-%m-%dT%H:%M:%S%z")}
+        own = {"host": platform.node(), "space": space(), "pid": os.getpid()}
+        own |= {"started": started(os.getpid()), "since": time.strftime("%Y-%m-%dT%H:%M:%S%z")}
         while True:
             try:
                 with named(self.path):
@@ -150,7 +149,7 @@ class RunLock:
 
     def _clock(self) -> float:
         """What the file system takes for now; this machine's clock where nothing can be written."""
-        probe = self.path.with_name(f".{FILE}.{uuid.uuid4().hex}")
+        probe = temporary_name(self.path)
         try:
             probe.touch()
             now = probe.stat().st_mtime
@@ -164,28 +163,3 @@ def _beat(file: int, end: threading.Event) -> None:
     while not end.wait(BEAT):
         with suppress(OSError):
             os.utime(file)
-
-
-def _space() -> str:
-    """Processes with the same one see each other by their numbers."""
-    try:
-        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-        return f"{boot} {os.readlink('/proc/self/ns/pid')}"
-    except OSError:
-        return platform.node()
-
-
-def _started(pid: int) -> str:
-    """When a process began, which tells it from a later one of the same number; "" if there is
-    none, "?" where the system does not say."""
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return ""
-    except PermissionError:
-        pass
-    try:
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    except OSError:
-        return "?" if not Path("/proc/self/stat").exists() else ""
-    return "" if fields[0] in "ZX" else fields[19]

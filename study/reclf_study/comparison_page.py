@@ -65,9 +65,9 @@ def _text(name: str) -> str:
 def write_page(compared: Comparison, path: Path, details: bool = False) -> Path:
     """All figures on one page, with plotly's own code in it (5 MB), so that it opens offline."""
     parts: list[str] = []
-    for name in compared.numbers:
+    for k, name in enumerate(compared.numbers):
         figure = interval_figure(compared, name, details)
-        parts.append(figure.to_html(full_html=False, include_plotlyjs=not parts))
+        parts.append(figure.to_html(full_html=False, include_plotlyjs=not k, div_id=f"figure-{k}"))
     head = '<!doctype html><meta charset="utf-8"><title>Runs compared</title>'
     page = f"{head}<body>{''.join(parts)}</body>"
     write_atomically(path, lambda temporary: temporary.write_text(page, encoding="utf-8"))

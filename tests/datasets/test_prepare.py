@@ -28,10 +28,12 @@ from reclf.datasets.problems import DataProblems
 from reclf.datasets.registry import load_dataset
 from reclf.datasets.tiny import draw_chest, write_image
 from reclf.pretrain import pretrain
+from reclf.runs.files import temporary_name
 from reclf.runs.run import Run
 from reclf.training.presets import make_config
 
 SIZE = 24
+GONE = 2**22 + 1  # no process has so high a number
 
 
 @pytest.fixture
@@ -164,24 +166,29 @@ def test_what_meta_may_hold(raw):
         pack(replace(study, meta={"views": {"PA"}}), 8)
 
 
-def test_a_run_that_ends_early_goes_on(raw, tmp_path):
+def test_a_run_that_ends_early_goes_on(raw, tmp_path, monkeypatch):
     copy = tmp_path / "copy"
     path = load_dataset("nih", raw, "train", SIZE).rows[8].image  # in the third shard
     pixels = path.read_bytes()
     path.write_bytes(b"\x00" * len(pixels))
     with pytest.raises(ValueError, match=rf"cannot read {path}"):
         make(copy, raw)
-    shards = sorted(p.name for p in (copy / "train").iterdir() if "part" not in p.name)
+    shards = sorted(p.name for p in (copy / "train").iterdir() if p.name[0] != ".")
     assert shards == ["shard-00000", "shard-00001"]
     with pytest.raises(DataProblems, match=r"shard of train that is not finished \(4\): shard-000"):
         load_dataset("prepared", copy, "train", SIZE)
     path.write_bytes(pixels)
-    (copy / "train/shard-00002.77.part").mkdir()  # what a kill leaves behind
-    (copy / "train/shard-00002.77.part/data.arrow").write_text("half")
+    left = copy / "train/shard-00002.77.part"  # of version 0.3
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "getpid", lambda: GONE)
+        killed = temporary_name(copy / "train/shard-00002")
+    for half in (left, killed, living := temporary_name(copy / "train/shard-00077")):
+        half.mkdir()
+        (half / "data.arrow").write_text("half")
     times = {name: (copy / "train" / name).stat().st_mtime_ns for name in shards}
     make(copy, raw)
     assert {name: (copy / "train" / name).stat().st_mtime_ns for name in shards} == times
-    assert not list(copy.rglob("*.part"))
+    assert [half.exists() for half in (left, killed, living)] == [False, False, True]
     assert len(load_dataset("prepared", copy, "train", SIZE)) == 21
 
 
@@ -192,7 +199,7 @@ def test_a_shard_that_another_process_has_finished_stays(raw, tmp_path):
     opened = {"train": load_dataset("nih", raw, "train", SIZE)}
     assert _write_shard(("train", 0, range(4)), tmp_path, opened, recipe, False) == []
     assert path.stat().st_mtime_ns == before
-    assert not list(tmp_path.rglob("*.part"))
+    assert not list(tmp_path.rglob("*.writing"))
 
 
 def test_studies_that_cannot_be_decoded_are_left_out_on_request(raw, tmp_path):
@@ -324,7 +331,7 @@ def test_a_fault_at_any_write_ends_in_the_same_bytes(raw, tmp_path, monkeypatch)
                 break
             if isinstance(kind, OSError):
                 assert re.match(rf"cannot write {copy}/\S+: No space left on device", str(error))
-                assert not list(copy.rglob("*.part"))
+                assert not list(copy.rglob("*.writing"))
             steps, fail_at, fault = 0, -1, None
             assert outcome(copy) is None
             assert content(copy) == whole, number
@@ -348,7 +355,7 @@ def test_a_killed_run_goes_on(raw, tmp_path):
         time.sleep(0.1)
     os.kill(process.pid, signal.SIGKILL)
     process.wait(timeout=60)
-    finished = len([p for p in copy.rglob("shard-*") if "part" not in p.name])
+    finished = len(list(copy.rglob("shard-*")))
     assert 2 <= finished < 11
     make(copy, raw, studies_per_shard=2)
     same(

@@ -4,10 +4,12 @@
 
 A change is the opening of a file for writing, each write, sync, rename, removal and new folder, and
 what libraries write without Python (weights, tokenizer), which counts as one. From the n-th on all
-of them fail: a full disk stays full, and of a killed process nothing more arrives.
+of them fail: a full disk stays full, though one may remove from it, and of a killed process nothing
+more arrives.
 """
 
 import builtins
+import errno
 import io
 import os
 from contextlib import ExitStack
@@ -20,7 +22,8 @@ import reclf.models.stored_model
 from reclf.data.tokenization import PreTrainedTokenizerFast
 
 KILL = 0
-CHANGES = ("mkdir", "rename", "replace", "unlink", "rmdir", "fsync", "write")
+REMOVALS = ("unlink", "rmdir")  # which a full disk lets
+CHANGES = ("mkdir", "rename", "replace", "fsync", "write", *REMOVALS)
 
 
 class Killed(BaseException):
@@ -43,7 +46,9 @@ class Broken:
         self._patches = ExitStack()
 
     def __enter__(self) -> "Broken":
-        patches = [patch.object(os, name, self._change(getattr(os, name))) for name in CHANGES]
+        patches = [
+            patch.object(os, name, self._change(getattr(os, name), name)) for name in CHANGES
+        ]
         open_file = os.open
 
         def make(path, flags, *arguments, **keywords):
@@ -75,11 +80,13 @@ class Broken:
     def __exit__(self, *error: object) -> None:
         self._patches.close()
 
-    def point(self, path: object) -> None:
+    def point(self, path: object, change: str = "") -> None:
         """Count one change, and fail if it is its turn."""
         if not f"{os.path.abspath(os.fsdecode(path))}/".startswith(f"{self.folder}/"):
             return
         self.points += 1
+        if self.fault == errno.ENOSPC and change in REMOVALS:
+            return
         if self.at and (self.points == self.at or (self.stays and self.points > self.at)):
             self.failed = self.failed or str(path)
             if self.fault == KILL:
@@ -92,7 +99,7 @@ class Broken:
         except OSError as error:  # as the Rust of both libraries has it, of no kind of its own
             raise kind(f"I/O error: {error.strerror} (os error {error.errno})") from None
 
-    def _change(self, real):
+    def _change(self, real, name=""):
         def call(path, *arguments, **keywords):
             where = path
             if isinstance(path, int):
@@ -100,7 +107,7 @@ class Broken:
             elif keywords.get("dir_fd") is not None:
                 where = os.path.join(os.readlink(f"/proc/self/fd/{keywords['dir_fd']}"), path)
             try:
-                self.point(where)
+                self.point(where, name)
             except OSError as error:
                 raise OSError(
                     error.errno, error.strerror, *([path] * isinstance(path, str | Path))

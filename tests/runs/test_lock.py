@@ -23,8 +23,8 @@ os._exit(0)
 def write(folder, **changes):
     """A lock of this process, with other entries."""
     own = {
-        "host": "elsewhere", "space": module._space(), "pid": os.getpid(),
-        "started": module._started(os.getpid()), "since": "today",
+        "host": "elsewhere", "space": module.space(), "pid": os.getpid(),
+        "started": module.started(os.getpid()), "since": "today",
     }  # fmt: skip
     (folder / FILE).write_text(json.dumps(own | changes))
 

@@ -39,10 +39,12 @@ def write_all(table: PaperTable, folder: Path, left_out: Iterable[str] = ()) -> 
         write_atomically(path, partial(Path.write_text, data=text, encoding="utf-8"))
     for task in table.tasks:
         figure = draw(table, task)
-        for kind in ("png", "pdf"):
-            paths.append(folder / "figures" / f"{task}.{kind}")
-            write_atomically(paths[-1], partial(figure.savefig, format=kind, dpi=150))
-        plt.close(figure)
+        try:
+            for kind in ("png", "pdf"):
+                paths.append(folder / "figures" / f"{task}.{kind}")
+                write_atomically(paths[-1], partial(figure.savefig, format=kind, dpi=150))
+        finally:
+            plt.close(figure)
     return paths
 
 
