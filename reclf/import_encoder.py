@@ -12,7 +12,6 @@ model are small and untrained.
 
 import argparse
 import hashlib
-import json
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -24,8 +23,10 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from reclf.config import DataConfig, ModelConfig, RunConfig, TowerConfig
+from reclf.config.foreign_files import DamagedFile, read_json
 from reclf.models.baselines import new_model
 from reclf.models.encoders import build_tower
+from reclf.models.foreign_model import read_pickle
 from reclf.models.function_tower import FunctionTower, FunctionTowerConfig
 from reclf.models.torchvision_resnet import find_resnet
 from reclf.models.tower_source import WEIGHTS
@@ -136,8 +137,8 @@ def _load_file(path: Path) -> dict[str, Any]:
     try:
         if path.suffix == ".safetensors":
             return load_file(path)
-        found = torch.load(path, map_location="cpu", weights_only=True)
-    except (UnpicklingError, SafetensorError, RuntimeError, EOFError) as error:
+        found = read_pickle(path)
+    except (UnpicklingError, SafetensorError, RuntimeError, EOFError, ValueError) as error:
         why = str(error).strip().partition("\n")[0]
         raise ValueError(
             f"cannot be read as tensors alone ({why}). If you trust the file, write its weights "
@@ -151,9 +152,12 @@ def _load_file(path: Path) -> dict[str, Any]:
 
 def _normalization(folder: Path) -> dict[str, float]:
     path = folder / "preprocessor_config.json"
-    values = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    values = read_json(path) if path.exists() else {}
     names = [name for name in ("image_mean", "image_std") if values.get(name)]
-    return {name: sum(values[name]) / len(values[name]) for name in names}
+    try:
+        return {name: sum(values[name]) / len(values[name]) for name in names}
+    except TypeError as error:
+        raise DamagedFile(path, f"{names} must be lists of numbers") from error
 
 
 def _sha256(path: Path) -> str:

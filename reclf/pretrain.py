@@ -27,6 +27,7 @@ from reclf.datasets.registry import find_dataset
 from reclf.datasets.selection import first_reports, gallery, open_splits
 from reclf.datasets.splits import check_split
 from reclf.models.baselines import new_model
+from reclf.models.foreign_tokenizer import check_tokenizer
 from reclf.models.function_tower import find_function
 from reclf.models.reclf import RECLF
 from reclf.models.relations import find_aggregator, make_aggregator
@@ -119,6 +120,8 @@ def make_tokenizer(config: RunConfig, train_set: Any) -> PreTrainedTokenizerBase
     tower = config.model.text_tower
     if tower.name:
         name, source = find_tower(tower, "text", with_tokenizer=True)
+        if Path(name).is_dir():
+            check_tokenizer(Path(name))
         return without_code(AutoTokenizer.from_pretrained, name, "a tokenizer", **source)
     if hasattr(train_set, "reports"):
         reports = train_set.reports

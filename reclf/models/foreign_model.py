@@ -7,22 +7,34 @@
 So a configuration of 10^6 layers or 10^9 channels is refused by name, and takes no memory.
 """
 
+import io
 import math
+import pickletools
+import re
+import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
+import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 from torch.nn.modules.module import register_module_parameter_registration_hook
 
-from reclf.config.foreign_files import DamagedFile, check_size, read_json
+from reclf.config.foreign_files import DamagedFile, check_size
 
 Shapes = Mapping[str, tuple[int, ...]]
 MOST_HEADER = 2**24  # bytes; a model of 10,000 tensors has a tenth
-MOST_TOKENIZER = 2**27  # bytes of each of its files
 MOST_NUMBER = 2**20  # of a configuration, where no dimension of the weights is larger
+MOST_PICKLE = 2**22  # bytes of a pickle beside its tensors, and
+MOST_OPERATIONS = 2**19  # of it; 3,000 tensors with two moments have a third
+# What the pickle of tensors calls. Of the rest that torch allows, some make memory of a number.
+CALLED = re.compile(
+    r"collections (OrderedDict|Counter)|builtins (set|complex)|torch (Size|device|bool|\w+\d|"
+    r"\w+Storage)|torch\._utils _rebuild_(tensor_v2|parameter)|torch\.nn\.parameter Parameter"
+)
 # What makes transformers fetch weights or kernels, or load another library, to build a model.
 FETCHES = ("quantization_config", "backbone", "use_pretrained_backbone", "use_timm_backbone")
 
@@ -44,6 +56,39 @@ def read_shapes(path: Path) -> dict[str, tuple[int, ...]]:
             return {name: tuple(weights.get_slice(name).get_shape()) for name in names}
     except SafetensorError as error:
         raise DamagedFile(path, str(error)) from error
+
+
+def read_pickle(path: Path, most: int = 2**50) -> Any:
+    """Tensors and plain values that `torch.save` wrote, no larger than the file itself.
+
+    Raises:
+        ValueError: larger than `most` bytes, compressed, or a pickle of anything else; and whatever
+            torch raises.
+    """
+    check_size(path, most)
+    with path.open("rb") as file:
+        if file.read(2) == b"PK":
+            with zipfile.ZipFile(file) as archive:
+                members = archive.infolist()
+                if sum(m.file_size for m in members) > path.stat().st_size:
+                    raise ValueError("it has more bytes than its file, which torch.save never does")
+                names = [m.filename for m in members if m.filename.lower().endswith(".pkl")]
+                if len(names) != 1 or archive.getinfo(names[0]).file_size > MOST_PICKLE:
+                    raise ValueError(
+                        f"not one pickle of at most {MOST_PICKLE:,} bytes: {names[:3]}"
+                    )
+                content, count = archive.read(names[0]), 1
+        else:  # as torch before 1.6 wrote: three numbers and settings, values, names of storages
+            file.seek(0)
+            content, count = file.read(MOST_PICKLE), 5
+    pickles = io.BytesIO(content)
+    steps = chain.from_iterable(pickletools.genops(pickles) for _ in range(count))
+    for number, (step, called, _) in enumerate(steps):
+        if step.name == "GLOBAL" and not CALLED.fullmatch(str(called)):
+            raise ValueError(f"it calls {called!r}, which no tensor needs")
+        if number > MOST_OPERATIONS:
+            raise ValueError(f"its pickle has more than {MOST_OPERATIONS:,} steps")
+    return torch.load(path, map_location="cpu", weights_only=True)
 
 
 def check_numbers(values: Mapping[str, Any], path: Path, shapes: Shapes) -> None:
@@ -137,21 +182,3 @@ def check_shapes(model: nn.Module, shapes: Shapes, folder: Path) -> None:
             f"{folder}/model.safetensors does not fit its config.json: "
             f"{len(problems)} problems, first {sorted(problems)[:5]}"
         )
-
-
-def read_tokenizer(folder: Path) -> Any:
-    """The tokenizer in a folder; `DamagedFile`, or a `ValueError` where it is code of its own."""
-    from transformers import AutoTokenizer
-
-    for path in folder.iterdir():
-        check_size(path, MOST_TOKENIZER)
-    for path in (folder / "tokenizer_config.json", folder / "config.json"):
-        if path.exists() and "auto_map" in read_json(path):
-            raise ValueError(
-                f"{path}: auto_map names code to run, and a checkpoint is not trusted with that: "
-                "nothing was imported. Save the model with a tokenizer of transformers itself"
-            )
-    try:
-        return AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
-    except Exception as error:  # of transformers and tokenizers, of any kind
-        raise DamagedFile(folder, f"no tokenizer that can be read: {error}") from error

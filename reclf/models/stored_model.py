@@ -28,7 +28,8 @@ from reclf.runs.checksums import TRAINER, check_files, write_checksums
 from reclf.runs.files import named, remove_left_overs, replace_folder, sync, temporary_name
 
 from .encoders import build_tower
-from .foreign_model import bounded, check_numbers, check_shapes, read_shapes, read_tokenizer
+from .foreign_model import bounded, check_numbers, check_shapes, read_shapes
+from .foreign_tokenizer import read_tokenizer
 from .function_tower import FunctionTowerConfig, find_function
 from .relations import AGGREGATORS, Aggregator, find_aggregator
 
@@ -154,7 +155,9 @@ def read_model(
         check_numbers(tower.config, folder / f"{role}_tower" / "config.json", shapes)
     tokenizer = None
     if (folder / "tokenizer").exists():
-        tokenizer = read_tokenizer(folder / "tokenizer")
+        tokenizer = read_tokenizer(
+            folder / "tokenizer", max(map(max, filter(None, shapes.values())))
+        )
 
     def make() -> Any:
         image = build_tower(towers["image"], "image", config.region_stage, image_tower)

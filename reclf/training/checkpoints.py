@@ -15,8 +15,9 @@ import torch
 from accelerate import Accelerator
 from torch.optim import Optimizer
 
-from reclf.config import TrainConfig, to_dict
+from reclf.config import TrainConfig, from_dict, to_dict
 from reclf.config.foreign_files import DamagedFile
+from reclf.models.foreign_model import read_pickle
 from reclf.models.reclf import RECLF
 from reclf.models.stored_model import write_model
 from reclf.runs.checksums import TRAINER, check_files
@@ -75,11 +76,14 @@ def load_state(
         return None
     model.load_state_dict(RECLF.from_pretrained(folder, **model.code).state_dict())
     try:
-        state = torch.load(folder / TRAINER, map_location="cpu", weights_only=True)
+        # Two moments of each weight, of 32 bits where the weight may have 16.
+        most = 2**24 + 4 * (folder / "model.safetensors").stat().st_size
+        state = read_pickle(folder / TRAINER, most)
+        _check_moments(state["optimizer"]["state"], optimizer)
         optimizer.load_state_dict(state["optimizer"])
         if state["scaler"] is not None and accelerator.scaler is not None:
             accelerator.scaler.load_state_dict(state["scaler"])
-        config, progress = run.config.train, Progress(**state["progress"])
+        config, progress = run.config.train, from_dict(Progress, state["progress"])
     except Exception as error:  # of torch and its unpickler, of any kind
         raise DamagedFile(folder / TRAINER, f"{type(error).__name__}: {error}") from error
     budget = [config.max_steps, config.max_minutes]
@@ -90,6 +94,15 @@ def load_state(
     if progress.best_step and not progress.finished:
         _check_best(run.checkpoint("best"), progress)
     return progress
+
+
+def _check_moments(state: Any, optimizer: Optimizer) -> None:
+    weights = [weight for group in optimizer.param_groups for weight in group["params"]]
+    for number, moments in state.items():
+        for name, value in moments.items():
+            is_whole = value.numel() * value.itemsize <= value.untyped_storage().nbytes()
+            if value.shape not in ((), weights[number].shape) or not is_whole:
+                raise ValueError(f"{name} of weight {number} is of shape {tuple(value.shape)}")
 
 
 def _check_best(best: Path, progress: Progress) -> None:

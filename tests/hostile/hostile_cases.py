@@ -8,6 +8,8 @@ import zipfile
 
 import numpy as np
 import torch
+from accelerate import Accelerator
+from hostile_files import FILES
 from small_towers import TOWERS
 
 from reclf.config import RunConfig, from_dict
@@ -16,6 +18,8 @@ from reclf.datasets.prepare import prepare
 from reclf.explain import Explanation
 from reclf.models.reclf import RECLF
 from reclf.runs.run import Run
+from reclf.training.checkpoints import save_state
+from reclf.training.schedule import Progress
 
 CODE = "canary_code:Thing"
 BEST = "run/checkpoints/best/"
@@ -32,7 +36,7 @@ def make_base(folder):
     run = Run(folder / "run", config)
     made = RECLF(config.model, train_tokenizer(["left effusion", "no nodule"] * 2, 60))
     run.write_checkpoint("best", made.save_pretrained)
-    run.write_checkpoint("last", made.save_pretrained)
+    save_state(run, "last", made, torch.optim.AdamW(made.parameters()), Accelerator(), Progress())
     for path in run.folder.rglob("checksums.json"):  # whoever changes a file changes these too
         path.unlink()
     run.set_status("done", step=1)
@@ -225,7 +229,10 @@ CASES = {
     "config that is a list": ("model", text(CONFIG, "[]")),
     "config that is null": ("go on", text("run/config.json", "null")),
     "nested run": ("go on", text("run/config.json", DEEP)),
-    "nested status": ("status", text("run/status.json", DEEP)),
+    "nested status": ("status", both(
+        text("run/status.json", DEEP),  # without which a checkpoint tells where the run stands
+        lambda folder: (folder / "run/checkpoints/last/progress.json").unlink(),
+    )),
     "nested result": ("status", text("run/results/zero_shot-x.json", NESTED)),
     "status that is a pipe": ("status", pipe("run/status.json")),
     "config that is a pipe": ("model", pipe(CONFIG)),
@@ -255,5 +262,25 @@ CASES = {
     # -- texts
     "nested prompts": ("prompts", text("prompts.json", DEEP)),
     "billion laughs": ("suite", text("suite.yaml", LAUGHS + "runs: {r: *i}\n")),
+    "billion laughs in a key": ("suite", text("suite.yaml", LAUGHS + "? *i\n: 1\n")),
+    "billion laughs that merge": (
+        "suite",
+        text("suite.yaml", "a: &a {x: 1}\n" + "".join(
+            f"{b}: &{b} {{<<: [{', '.join([f'*{a}'] * 9)}]}}\n"
+            for a, b in zip("abcdefgh", "bcdefghi", strict=True)
+        )),
+    ),
+    "a suite in itself": ("suite", text("suite.yaml", "runs: &a {r: *a}\n")),
+    "nested suite": ("suite", text("suite.yaml", "[" * 5000 + "]" * 5000)),
+    "suite of 10^6 keys": ("suite", text("suite.yaml", "a: 1\n" * 10**6)),
+    "suite that names an object": (
+        "suite",
+        text("suite.yaml", "runs: !!python/object/apply:os.system ['touch canary']\n"),
+    ),
+    "billion laughs in published numbers": (
+        "published",
+        text("published.yaml", LAUGHS + "sources: *i\ntables: []\n"),
+    ),
     "suite that is a pipe": ("suite", lambda folder: os.mkfifo(folder / "suite.yaml")),
+    **FILES,
 }  # fmt: skip

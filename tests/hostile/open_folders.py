@@ -1,6 +1,6 @@
 """Opens every hostile folder as its user would, and says how each ended; see `test_hostile`.
 
-    python open_folders.py FOLDER --> a line of JSON for each: name, outcome, seconds, text
+    python open_folders.py FOLDER [NAME ...] --> name, outcome, seconds, text of each, as JSON
 
 Outcomes: "clear" (a ValueError or an OSError), "executed", "hung", "allocated", "raw" (any other
 error), "opened".
@@ -17,6 +17,8 @@ import time
 from pathlib import Path
 from types import SimpleNamespace
 
+import torch
+from accelerate import Accelerator
 from hostile_cases import CASES, make_base
 
 from reclf import RECLF
@@ -28,6 +30,8 @@ from reclf.pretrain import open_run
 from reclf.runs.run import Run
 from reclf.tasks.prompt_sets import load_prompts
 from reclf.tasks.task_run import TaskRun
+from reclf.training.checkpoints import load_state
+from reclf_study.paper_table.published import load_published
 from reclf_study.paper_table.suite import read_suite
 
 SECONDS, MEMORY = 5, 2**30
@@ -54,6 +58,12 @@ def copy_of(folder, **options):
     return data[0], data.reports
 
 
+def with_weights(folder):
+    run = Run(folder / "run")
+    model = RECLF.from_pretrained(run.checkpoint("last"))
+    return load_state(run, model, torch.optim.AdamW(model.parameters()), Accelerator())
+
+
 def status(folder):
     run = Run(folder / "run")
     return run.status, run.sittings, run.result("zero_shot-x")
@@ -63,6 +73,7 @@ WAYS = {
     "model": lambda folder: RECLF.from_pretrained(folder / "run/checkpoints/best"),
     "task": lambda folder: task(folder / "run"),
     "go on": lambda folder: open_run(folder / "run"),
+    "go on with weights": with_weights,
     "status": status,
     "copy": copy_of,
     "compare copy": lambda folder: copy_of(folder, source=folder),
@@ -71,6 +82,7 @@ WAYS = {
     "explanation": lambda folder: Explanation.load(folder / "explanation.npz"),
     "tower": lambda folder: build_tower(TowerConfig(name=str(folder / "tower")), "image", 3),
     "prompts": lambda folder: load_prompts(str(folder / "prompts.json"), ["nodule"]),
+    "published": lambda folder: load_published(folder / "published.yaml"),
     "suite": lambda folder: read_suite(folder / "suite.yaml"),
 }  # fmt: skip
 
@@ -122,6 +134,8 @@ def main():
     (root / "canary_code.py").write_text("import os\nopen(os.environ['CANARY'], 'w').close()\n")
     attempt("model", root / "base", canary)  # what is loaded late is loaded now
     for name, (way, change) in CASES.items():
+        if sys.argv[2:] and name not in sys.argv[2:]:
+            continue
         folder = root / "case"
         shutil.rmtree(folder, ignore_errors=True)
         shutil.copytree(root / "base", folder)

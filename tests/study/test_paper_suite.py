@@ -114,7 +114,7 @@ def test_no_suite_file_and_no_yaml(tmp_path):
         read_suite(tmp_path / "none.yaml")
     path = tmp_path / "suite.yaml"
     path.write_text("data: [")
-    with pytest.raises(ValueError, match="is not YAML"):
+    with pytest.raises(ValueError, match="is no valid YAML"):
         read_suite(path)
 
 

@@ -8,9 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from reclf.config import from_dict, merge
+from reclf_study.yaml_files import read_yaml
 
 from .data_source import DataSource
 from .notebook_parameters import TASKS, task_parameters
@@ -43,7 +42,7 @@ def read_columns(values: Mapping[str, Any], data: Mapping[str, DataSource]) -> d
     asked = {name: {} for name in asked} if isinstance(asked, list) else mapping(asked, "tasks")
     check_known(asked, TASKS, "tasks")
     found: dict[str, Column] = {}
-    for entry in yaml.safe_load(COLUMNS.read_text(encoding="utf-8")):
+    for entry in read_yaml(COLUMNS):
         for name, source in data.items():
             fits = (source.dataset or name) == entry["dataset"] and entry["task"] in asked
             if fits and entry.get("needs", "") in ("", *source.options):

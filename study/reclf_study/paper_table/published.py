@@ -15,7 +15,7 @@ from math import inf, isnan
 from pathlib import Path
 from typing import Any
 
-import yaml
+from reclf_study.yaml_files import read_yaml
 
 from .choices import CHOICES, TASKS, choices_of
 
@@ -70,10 +70,7 @@ def load_published(path: str | Path | None = None) -> list[PublishedNumber]:
             the wrong number of values. The message names file, table and row.
     """
     path = SHIPPED if path is None else Path(path)
-    try:
-        content = yaml.load(path.read_text(encoding="utf-8"), Loader=_StrictLoader)
-    except yaml.YAMLError as error:
-        raise ValueError(f"{path} is no valid YAML: {error}") from error
+    content = read_yaml(path)
     _check_keys(str(path), content, ("sources", "tables"))
     sources, tables = content["sources"], content["tables"]
     _check_type(f"{path}, sources", sources, dict)
@@ -144,18 +141,6 @@ def standing(
 
 
 # -- the file ------------------------------------------------------------------------------------
-
-
-class _StrictLoader(yaml.SafeLoader):
-    """A repeated key is refused; YAML alone would keep the last one."""
-
-    def construct_mapping(self, node: Any, deep: bool = False) -> dict[Hashable, Any]:
-        keys = [key.value for key, _ in node.value]
-        for key in keys:
-            if keys.count(key) > 1:
-                problem = f"{key!r} is there twice"
-                raise yaml.constructor.ConstructorError(None, None, problem, node.start_mark)
-        return super().construct_mapping(node, deep)
 
 
 def _read_table(where: str, table: Any, sources: Mapping[str, str]) -> Iterator[PublishedNumber]:

@@ -11,13 +11,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from reclf.config import RunConfig, from_dict, merge, override, read_as
 from reclf.pretrain import DEFAULT_PRESET
 from reclf.runs.notebook import resolve
 from reclf.training.presets import derive, find_preset
 from reclf_study.variants import VARIANTS, title, variant_config
+from reclf_study.yaml_files import read_yaml
 
 from .columns import Column, read_columns
 from .data_source import DataSource, read_source
@@ -138,10 +137,7 @@ def read_suite(path: str | Path, runs: Mapping[str, Any] | None = None) -> Suite
     path = resolve(str(path))
     if not path.is_file():
         raise FileNotFoundError(f"no suite file {path}: notebooks/suites has examples to copy")
-    try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except yaml.YAMLError as error:
-        raise ValueError(f"{path} is not YAML: {error}") from error
+    values = read_yaml(path)
     try:
         return make_suite(values, runs)
     except (ValueError, TypeError) as error:
