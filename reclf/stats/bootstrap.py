@@ -7,11 +7,13 @@ has no weights, by which the ratios of a benchmark share their resamples.
 """
 
 from collections.abc import Callable, Iterator, Mapping
+from itertools import islice
 
 import numpy as np
 
 RESAMPLES = 2000
 FEWEST = 2  # studies with an interval
+PART = 50  # resamples at a time, which bounds the memory of large test sets
 
 Interval = tuple[float, float]
 
@@ -28,6 +30,29 @@ def resample(n: int, seed: int = 0, resamples: int = RESAMPLES) -> Iterator[np.n
 def resample_weights(n: int, seed: int = 0, resamples: int = RESAMPLES) -> np.ndarray:
     """The same resamples by how often each study is drawn: int (resamples, n)."""
     return np.array([np.bincount(rows, minlength=n) for rows in resample(n, seed, resamples)])
+
+
+def weighted_interval(
+    statistic: Callable[[np.ndarray], np.ndarray],
+    n: int,
+    known: int,
+    *,
+    seed: int = 0,
+    resamples: int = RESAMPLES,
+    level: float = 0.95,
+) -> Interval | None:
+    """`bootstrap_interval`, number for number, of a statistic of how often each study is drawn.
+
+    Args:
+        statistic: of float weights (some resamples, n); returns as many numbers.
+        known: studies that say something, as in `percentiles`.
+    """
+    values = []
+    rows = resample(n, seed, resamples)
+    while part := list(islice(rows, PART)):
+        weights = np.array([np.bincount(drawn, minlength=n) for drawn in part], float)
+        values.append(statistic(weights))
+    return percentiles(np.concatenate(values), known, level)
 
 
 def percentiles(values: np.ndarray, n: int, level: float = 0.95) -> Interval | None:

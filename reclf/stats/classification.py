@@ -4,9 +4,11 @@ The tests compare these with torchmetrics and scikit-learn; neither takes NaN la
 of a bootstrap.
 """
 
+from functools import partial
+
 import numpy as np
 
-from .bootstrap import Interval, percentiles, resample_weights
+from .bootstrap import PART, Interval, weighted_interval
 
 
 def auroc(labels: np.ndarray, scores: np.ndarray) -> float:
@@ -42,13 +44,15 @@ def macro_auroc_interval(
     resamples: int = 1000,
     level: float = 0.95,
 ) -> Interval | None:
-    """`bootstrap_interval` of `macro_auroc`, number for number, some hundred times faster.
-
-    A resample is a weight per study, so the scores are sorted once.
-    """
-    weights = resample_weights(len(labels), seed, resamples)
-    known = int((~np.isnan(labels)).any(1).sum())
-    return percentiles(resampled_macro_auroc(labels, scores, weights), known, level)
+    """`bootstrap_interval` of `macro_auroc`: the scores are sorted once for all resamples."""
+    return weighted_interval(
+        partial(resampled_macro_auroc, labels, scores),
+        len(labels),
+        int((~np.isnan(labels)).any(1).sum()),
+        seed=seed,
+        resamples=resamples,
+        level=level,
+    )
 
 
 def resampled_macro_auroc(
@@ -64,30 +68,44 @@ def resampled_macro_auroc(
         float (resamples,); NaN where no label has both classes.
     """
     values = np.full((labels.shape[1], len(weights)), np.nan)
-    for first in range(0, len(weights), 50):  # bounds the memory of large test sets
-        part = weights[first : first + 50]
+    for first in range(0, len(weights), PART):
+        part = weights[first : first + PART]
         for c in range(labels.shape[1]):
-            values[c, first : first + 50] = _weighted_auroc(labels[:, c], scores[:, c], part)
+            values[c, first : first + PART] = _weighted_auroc(labels[:, c], scores[:, c], part)
     known = ~np.isnan(values)
     with np.errstate(invalid="ignore"):
         return np.where(known, values, 0).sum(0) / known.sum(0)
 
 
-def macro_f1(truth: np.ndarray, predicted: np.ndarray) -> float:
-    """Mean F1 of the classes that occur in `truth`; a class never found has 0.
+def accuracy(truth: np.ndarray, predicted: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Share (resamples,) of the studies whose class is found; arguments as of `macro_f1`."""
+    return weights @ (truth == predicted) / weights.sum(1)
+
+
+def macro_f1(truth: np.ndarray, predicted: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Mean F1 (resamples,) of the classes that occur in `truth`; a class never found has 0.
 
     Args:
         truth, predicted: int (n,), class numbers from 0.
+        weights: float (resamples, n), how often each study is drawn; ones (1, n) for all once.
     """
-    return float(np.mean(list(f1_per_class(truth, predicted).values())))
+    return np.nanmean(_f1(truth, predicted, weights), 1)
 
 
 def f1_per_class(truth: np.ndarray, predicted: np.ndarray) -> dict[int, float]:
     """F1 of each class that occurs in `truth`: 2 hits / (predicted + true)."""
-    size = int(max(truth.max(), predicted.max())) + 1
-    hits = np.bincount(truth[truth == predicted], minlength=size)
-    total = np.bincount(truth, minlength=size) + np.bincount(predicted, minlength=size)
-    return {int(c): float(2 * hits[c] / total[c]) for c in np.unique(truth)}
+    (each,) = _f1(truth, predicted, np.ones((1, len(truth))))
+    return dict(zip(np.unique(truth).tolist(), each.tolist(), strict=True))
+
+
+def _f1(truth: np.ndarray, predicted: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """F1 (resamples, classes in `truth`), NaN where a class does not occur in the resample."""
+    classes = np.unique(truth)
+    is_true, is_found = truth[:, None] == classes, predicted[:, None] == classes
+    true, found, hits = (
+        weights @ of.astype(float) for of in (is_true, is_found, is_true & is_found)
+    )
+    return np.divide(2 * hits, true + found, out=np.full(true.shape, np.nan), where=true > 0)
 
 
 def _weighted_auroc(labels: np.ndarray, scores: np.ndarray, weights: np.ndarray) -> np.ndarray:

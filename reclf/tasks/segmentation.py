@@ -326,4 +326,6 @@ def place_prior(train: Masks, test: Masks, empty: str = EMPTY_RULES[0]) -> float
 
 def _nanmean(values: np.ndarray) -> np.ndarray:
     """Mean over the first axis without NaN; NaN, and no warning, where nothing is left."""
-    return np.ma.masked_invalid(values).mean(0).filled(np.nan)
+    known = ~np.isnan(values)
+    count, total = known.sum(0), np.where(known, values, 0).sum(0)
+    return np.divide(total, count, out=np.full(count.shape, np.nan), where=count > 0)

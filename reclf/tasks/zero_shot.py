@@ -10,6 +10,7 @@ matrix of logits.
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -25,8 +26,8 @@ from reclf.models.inference import (
 )
 from reclf.models.reclf import RECLF, Scores
 from reclf.runs.progress import track
-from reclf.stats.bootstrap import bootstrap_interval
-from reclf.stats.classification import f1_per_class, macro_f1
+from reclf.stats.bootstrap import weighted_interval
+from reclf.stats.classification import accuracy, f1_per_class, macro_f1
 
 from .linear_probe import label_matrix, label_result
 from .prompt_sets import POLARITIES, Prompts
@@ -197,19 +198,18 @@ def class_result(
     if not counted.any():
         return nothing | {"n": 0, "per_class": {}}
 
-    def accuracy(truth: np.ndarray, predicted: np.ndarray) -> float:
-        return float((truth == predicted).mean())
-
     measure = {"accuracy": accuracy, "macro_f1": macro_f1}[metric]
     guesses = np.random.default_rng(seed).integers(0, len(classes), (50, len(truth)))
-    both = {"truth": truth, "predicted": predicted}
+    once = np.ones((1, len(truth)))
     interval = None  # of studies of one class alone
     if len(np.unique(truth)) > 1:
-        interval = bootstrap_interval(both, measure, resamples=1000, seed=seed)
+        interval = weighted_interval(
+            partial(measure, truth, predicted), len(truth), len(truth), seed=seed, resamples=1000
+        )
     return {
-        "value": float(measure(truth, predicted)),
+        "value": float(measure(truth, predicted, once)[0]),
         "interval": interval,
-        "chance": float(np.mean([measure(truth, guess) for guess in guesses])),
+        "chance": float(np.mean([measure(truth, guess, once) for guess in guesses])),
         "n": len(truth),
         "per_class": {classes[c]: f1 for c, f1 in f1_per_class(truth, predicted).items()},
     }

@@ -18,16 +18,20 @@ import sys
 from reclf import RECLF
 print(RECLF.from_pretrained(sys.argv[1]).push_to_hub(sys.argv[2]))
 """
+# Names, revisions and folders in turn; one JSON list, since a process takes seconds to begin.
 FETCH = """
-import sys
+import json, sys
 from reclf import RECLF
-try:
-    model = RECLF.from_pretrained(sys.argv[1], revision=sys.argv[2])
-except (OSError, ValueError) as error:
-    print(type(error).__name__, error)
-else:
-    model.save_pretrained(sys.argv[3])
-    print(model.read_from)
+said = []
+for name, revision, folder in zip(*[iter(sys.argv[1:])] * 3):
+    try:
+        model = RECLF.from_pretrained(name, revision=revision)
+    except (OSError, ValueError) as error:
+        said.append(f"{type(error).__name__} {error}")
+    else:
+        model.save_pretrained(folder)
+        said.append(model.read_from)
+print(json.dumps([str(text) for text in said]))
 """
 
 
@@ -78,18 +82,18 @@ def test_a_model_is_pushed_with_its_card_and_fetched_by_commit(hub, client, run,
     assert "checkpoints/best" not in card
 
     hub.commit("lab/chest", {"weights.bin": b"a pickle", "README.md": b"another card"})
-    for revision in (first, ""):
-        folder = tmp_path / f"copy{revision[:3]}"
-        cached = client(FETCH, "lab/chest", revision, folder)
+    asked = [(first, tmp_path / "copy"), ("", tmp_path / "latest")]
+    found = client(FETCH, *(word for pair in asked for word in ("lab/chest", *pair)))
+    for (revision, folder), cached in zip(asked, json.loads(found), strict=True):
         assert cached.endswith(f"/snapshots/{revision or hub.heads['lab/chest']}")
         assert not [name for name in os.listdir(cached) if name.endswith(".bin")]
         mine = RECLF.from_pretrained(run.checkpoint("best")).state_dict()
         theirs = RECLF.from_pretrained(folder).state_dict()
         assert all(torch.equal(mine[name], theirs[name]) for name in mine)
     # Without network the cache has it; what it does not have is one error that names it.
-    offline = {"HF_HUB_OFFLINE": "1"}
-    assert client(FETCH, "lab/chest", first, folder, **offline).endswith(f"/snapshots/{first}")
-    said = client(FETCH, "lab/other", "v1", folder, **offline)
+    asked = ["lab/chest", first, folder, "lab/other", "v1", folder]
+    cached, said = json.loads(client(FETCH, *asked, HF_HUB_OFFLINE="1"))
+    assert cached.endswith(f"/snapshots/{first}")
     assert said.startswith("FileNotFoundError lab/other is no folder, the hub gave nothing (HF_")
     assert str(tmp_path / "home" / "hub") in said
     assert "`hf download lab/other --revision v1 --local-dir FOLDER`" in said
@@ -101,13 +105,14 @@ def test_what_a_hub_does_not_give_is_one_error(hub, client, run, tmp_path):
     code = json.dumps(settings | {"aggregator": "os:system"}).encode()
     others = ("model.safetensors", "image_tower/config.json", "text_tower/config.json")
     hub.commit("lab/code", {"config.json": code} | dict.fromkeys(others, b"{}"))
-    for name, revision, message in [
+    asked = [
         ("lab/gone", "", "FileNotFoundError lab/gone is no folder, the hub gave nothing (404"),
         ("lab/empty", "f" * 40, "FileNotFoundError lab/empty is no folder, the hub gave nothing"),
         ("lab/empty", "", "is not a RECLF checkpoint: config.json is missing"),
         ("lab/code", "", "config.json names code to run, model.aggregator 'os:system'"),
-    ]:
-        said = client(FETCH, name, revision, tmp_path / "copy")
+    ]
+    words = [word for name, revision, _ in asked for word in (name, revision, tmp_path / "copy")]
+    for (_, _, message), said in zip(asked, json.loads(client(FETCH, *words)), strict=True):
         assert message in said
         assert len(said.splitlines()) <= 2
     code = PUSH.replace("print(", "try:\n  print(") + "except OSError as error: print(error)"

@@ -5,6 +5,7 @@ Sizes differ along every axis, and scores are coarse so that ties occur.
 
 import itertools
 import math
+from functools import partial
 
 import numpy as np
 import pytest
@@ -13,8 +14,9 @@ from sklearn.metrics import f1_score, jaccard_score, roc_auc_score
 from torchmetrics.functional.classification import multilabel_auroc
 from torchmetrics.functional.retrieval import retrieval_precision
 
-from reclf.stats.bootstrap import bootstrap_interval
+from reclf.stats.bootstrap import bootstrap_interval, weighted_interval
 from reclf.stats.classification import (
+    accuracy,
     auroc,
     f1_per_class,
     macro_auroc,
@@ -166,7 +168,27 @@ def test_f1_is_that_of_scikit_learn_over_the_classes_that_occur(random):
     classes = np.unique(truth)
     expected = f1_score(truth, predicted, labels=classes, average=None)
     assert list(f1_per_class(truth, predicted).values()) == pytest.approx(list(expected))
-    assert macro_f1(truth, predicted) == pytest.approx(expected.mean())
+    assert macro_f1(truth, predicted, np.ones((1, 50))) == pytest.approx(expected.mean())
+
+
+@pytest.mark.parametrize(
+    ("measure", "plain"),
+    [
+        (accuracy, lambda t, p: (t == p).mean()),
+        (macro_f1, lambda t, p: f1_score(t, p, labels=np.unique(t), average="macro")),
+    ],
+)
+def test_the_fast_interval_of_classes_is_the_plain_one_number_for_number(random, measure, plain):
+    truth, predicted = random.integers(0, 3, 30), random.integers(0, 4, 30)
+    truth[4] = 3  # often absent from a resample
+    both = {"t": truth, "p": predicted}
+    expected = bootstrap_interval(both, plain, seed=2, resamples=120, level=0.9)
+    found = weighted_interval(
+        partial(measure, truth, predicted), 30, 30, seed=2, resamples=120, level=0.9
+    )
+    assert found == pytest.approx(expected, abs=1e-12)
+    one = weighted_interval(partial(measure, truth, predicted), 30, 1, resamples=120)
+    assert one is None
 
 
 def test_f1_of_a_class_never_found_is_zero():

@@ -20,12 +20,22 @@ from reclf.training.signals import AGAIN, LAUNCHED, interrupts
 DOCS = Path(__file__).parents[2] / "docs/training.md"
 
 
+@pytest.fixture
+def hang_ups():
+    """SIGHUP has its default, although `nohup` may have started these tests."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
+
+
 def test_who_asks_to_stop():
     assert {s.name for s in STOPS} == {"SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1"}
 
 
 @pytest.mark.parametrize("number", STOPS, ids=lambda s: s.name)
-def test_the_first_signal_sets_a_flag_and_the_same_one_later_stops_at_once(number, monkeypatch):
+def test_the_first_signal_sets_a_flag_and_the_same_one_later_stops_at_once(
+    number, monkeypatch, hang_ups
+):
     before = [signal.getsignal(s) for s in STOPS]
     now = time.monotonic()
     monkeypatch.setattr(time, "monotonic", lambda: now)
