@@ -1,12 +1,9 @@
 """The training loop: what is written, resuming to the same numbers, stopping, several processes."""
 
-import json
 import os
 import platform
 import signal
-import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -99,48 +96,6 @@ def test_a_finished_run_is_not_trained_again(tmp_path, config, studies):
     run, again = run_training(tmp_path / "run", config, studies)
     assert run.history() == before
     assert torch.equal(first.log_logit_scale, again.log_logit_scale)
-
-
-def test_kill_9_loses_no_more_than_the_time_between_checkpoints(tmp_path):
-    arguments = [sys.executable, "-m", "reclf.pretrain", "--run-dir", str(tmp_path / "run")]
-    for setting in (
-        "model.image_size=32",
-        "train.max_steps=400",
-        "train.batch_size=4",
-        "train.val_studies=4",
-        "train.checkpoint_minutes=0.01",
-        "train.device=cpu",
-        "data.workers=0",
-    ):
-        arguments += ["--set", setting]
-    process = subprocess.Popen(arguments, stderr=subprocess.DEVNULL)
-    state = tmp_path / "run" / "checkpoints" / "last" / "trainer.pt"
-    deadline = time.monotonic() + 120
-    while not state.exists() and time.monotonic() < deadline:
-        time.sleep(0.05)
-    process.kill()
-    process.wait(timeout=60)
-    step = torch.load(state, weights_only=True)["progress"]["step"]
-    assert 0 < step < 400
-    run_command([*arguments, "--set", f"train.max_steps={step + 2}"])
-    # Other settings are refused; the same command goes on.
-    status = json.loads((tmp_path / "run" / "status.json").read_text())
-    assert status["state"] == "running"
-    process = subprocess.Popen(arguments, stderr=subprocess.DEVNULL)
-    try:
-        while time.monotonic() < deadline:
-            time.sleep(0.05)
-            history = Run(tmp_path / "run").history()
-            if history and history[-1]["step"] > step + 10:
-                break
-        process.send_signal(signal.SIGTERM)
-        process.wait(60)
-    finally:
-        process.kill()
-    assert Run(tmp_path / "run").status["state"] == "interrupted"
-    steps = [r["step"] for r in Run(tmp_path / "run").history() if "loss" in r]
-    assert steps == sorted(set(steps))
-    assert steps[-1] > step
 
 
 def test_a_time_budget_ends_the_run_and_leaves_a_best_model(tmp_path, config, studies):
