@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from reclf.config.foreign_files import read_json
+from reclf.stats.tables import json_text
 
 from .reports import split_words
 
@@ -88,7 +89,7 @@ class Headings:
                 extra = read_json(path)
             except (OSError, ValueError) as error:
                 raise ValueError(f"headings: cannot read {path}: {error}") from error
-        return _load(json.dumps(extra, sort_keys=True) if extra else "")
+        return _load(json_text(extra, sort_keys=True) if extra else "")
 
     def find(self, text: str) -> list[Heading]:
         """The headings of a text in their order, without overlaps."""

@@ -7,7 +7,6 @@ would meet.
 """
 
 import hashlib
-import json
 import os
 import shlex
 import warnings
@@ -26,6 +25,7 @@ from reclf.data.radiographs import ImageError
 from reclf.data.reports import clean, split_words
 from reclf.data.study import Study
 from reclf.runs.progress import track
+from reclf.stats.tables import json_text
 
 from .base import FileStudies, LoaderOptions, Row
 from .prepare import read_recipe
@@ -190,7 +190,7 @@ def _advice(check: DataCheck, root: Path) -> list[str]:
     given |= {"data_root": str(root)} if check.root else {}
     given |= {"on_problem": "skip"} if check.problems else {}
     if check.options:
-        given["overrides"] = json.dumps({"data.options": check.options})
+        given["overrides"] = json_text({"data.options": check.options})
     words = ["papermill", "notebooks/pretrain.ipynb", "runs/mine/notebook.ipynb"]
     return [
         "Correct these first, or train without the studies that cannot be used; what can be read "

@@ -16,7 +16,6 @@ A shard gets its name when it is complete, so that a run that is killed goes on 
 """
 
 import hashlib
-import json
 import multiprocessing
 import os
 import shutil
@@ -47,6 +46,7 @@ from reclf.runs.files import (
     write_atomically,
     write_json,
 )
+from reclf.stats.tables import json_text
 
 from .arrow_schema import FEATURES, pack
 from .file_checks import files_of
@@ -389,4 +389,4 @@ def _is_deep(data: Any, index: int) -> bool:
 
 
 def _sorted(value: Any) -> str:
-    return json.dumps(value, sort_keys=True)
+    return json_text(value, sort_keys=True)

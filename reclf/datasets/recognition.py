@@ -3,7 +3,6 @@
 Each loader's FILES say by which files its layout is recognized.
 """
 
-import json
 import os
 import shlex
 from collections.abc import Iterator, Mapping
@@ -11,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+
+from reclf.stats.tables import json_text
 
 from .problems import DataProblems
 from .registry import import_module, module_names
@@ -122,4 +123,4 @@ def check_line(root: Path, dataset: str, options: Mapping[str, Any]) -> str:
     """The line that looks at a data set by this loader."""
     words = ["papermill", "notebooks/data_check.ipynb", "check.ipynb", "-p", "data_root", str(root)]
     words += ["-p", "dataset", dataset]
-    return shlex.join([*words, "-p", "options", json.dumps(options)] if options else words)
+    return shlex.join([*words, "-p", "options", json_text(options)] if options else words)

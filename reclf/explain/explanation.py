@@ -20,6 +20,7 @@ import numpy as np
 from reclf.config.foreign_files import read_arrays
 from reclf.data.region_grid import MIDDLE, heat_in_pixels
 from reclf.runs.files import write_atomically
+from reclf.stats.tables import json_text
 
 if TYPE_CHECKING:  # torch takes seconds to import; a saved explanation opens without it
     import torch
@@ -173,7 +174,7 @@ class Explanation:
             for name in (f.name for f in fields(self))
             if name not in ("image", "attention", "cosines", "graph", "importance", "masks")
         }
-        header = json.dumps({"format": FORMAT, **text})
+        header = json_text({"format": FORMAT, **text})
 
         def write(temporary: Path) -> None:
             with temporary.open("wb") as file:
@@ -197,6 +198,8 @@ class Explanation:
             if "centre" in header:  # written before version 0.2
                 header["center"] = header.pop("centre")
             if known:
+                scores = header.pop("scores").items()
+                header["scores"] = {n: np.nan if value is None else value for n, value in scores}
                 named: dict[str, Any] = {n: arrays[n] for n in ("image", "attention", "cosines")}
                 named |= {name: arrays.get(name) for name in ("graph", "importance")}
                 return cls(masks=masks, **named, **header)

@@ -5,7 +5,6 @@
 transformers' own machinery re-initializes foreign towers and accepts missing keys.
 """
 
-import json
 import os
 import re
 import shutil
@@ -26,6 +25,7 @@ from reclf.config import ModelConfig, TowerConfig, load_json, to_dict
 from reclf.config.foreign_files import read_json
 from reclf.runs.checksums import TRAINER, check_files, write_checksums
 from reclf.runs.files import named, remove_left_overs, replace_folder, sync, temporary_name
+from reclf.stats.tables import json_text
 
 from .encoders import build_tower
 from .foreign_model import bounded, check_numbers, check_shapes, read_shapes
@@ -85,7 +85,7 @@ def save_into(folder: Path, write: Callable[[Path], None]) -> None:
 def write_model(model: Any, folder: Path) -> None:
     """Write a model into a folder, file by file; see `save_model`."""
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "config.json").write_text(json.dumps(asdict(model.config), indent=2) + "\n")
+    (folder / "config.json").write_text(json_text(asdict(model.config), indent=2) + "\n")
     model.image_encoder.tower.config.save_pretrained(folder / "image_tower")
     model.text_encoder.tower.config.save_pretrained(folder / "text_tower")
     if model.tokenizer is not None:

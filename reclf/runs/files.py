@@ -7,7 +7,6 @@ A rename alone is not enough: a disk may keep the new name, and not yet the byte
 
 import errno
 import hashlib
-import json
 import os
 import re
 import shutil
@@ -17,6 +16,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
+
+from reclf.stats.tables import json_text
 
 from .processes import space, started
 
@@ -85,8 +86,8 @@ def write_atomically(path: Path, write: Callable[[Path], Any]) -> None:
 
 
 def write_json(path: Path, values: Any) -> None:
-    """Write indented JSON atomically."""
-    text = json.dumps(values, indent=2, allow_nan=False) + "\n"
+    """Write indented JSON atomically, see `json_text`."""
+    text = json_text(values, indent=2) + "\n"
     write_atomically(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
 
 

@@ -17,6 +17,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from reclf.stats.tables import json_text
+
 from .files import named, temporary_name
 from .processes import space, started
 
@@ -112,7 +114,7 @@ class RunLock:
                 self._take_away()
         try:
             with named(self.path):
-                os.write(file, (json.dumps(own) + "\n").encode())
+                os.write(file, (json_text(own) + "\n").encode())
         except BaseException:  # an empty one would look as if it were being written
             self.path.unlink()
             raise

@@ -1,12 +1,13 @@
 """The records of a training, read from metrics.jsonl while it grows.
 
-    metrics.jsonl, one JSON object a line -> MetricsLog -> records
+    metrics.jsonl, one JSON object a line -> MetricsLog -> records, null as NaN
 
 Needs no torch, so that a widget can read along.
 """
 
 import json
 import warnings
+from math import nan
 from pathlib import Path
 from typing import Any
 
@@ -48,7 +49,7 @@ class MetricsLog:
             try:
                 record = json.loads(line)
                 record["step"] + 0
-                self.records.append(record)
+                self.records.append({k: nan if v is None else v for k, v in record.items()})
             except (ValueError, TypeError, KeyError, RecursionError):
                 warnings.warn(
                     f"{self.path}, line {self._lines} is damaged, and left out: {line[:40]!r}",

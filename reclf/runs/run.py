@@ -10,7 +10,6 @@ files.
 """
 
 import importlib.metadata
-import json
 import platform
 import subprocess
 import time
@@ -24,7 +23,7 @@ import torch
 
 from reclf.config import RunConfig, load_json, to_dict
 from reclf.config.foreign_files import DamagedFile, read_json
-from reclf.stats.tables import markdown, short
+from reclf.stats.tables import json_text, markdown, short
 
 from .checksums import TRAINER, check_files, write_checksums
 from .files import (
@@ -158,10 +157,10 @@ class Run:
             write_json(self.folder / "status.json", {"state": state, "time": _now(), **details})
 
     def log(self, record: dict[str, Any]) -> None:
-        """Append one line to metrics.jsonl."""
+        """Append one line to metrics.jsonl; `history` reads its NaN, a null there."""
         path = self.folder / "metrics.jsonl"
         with named(path), path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(record) + "\n")
+            file.write(json_text(record) + "\n")
 
     def history(self) -> list[dict[str, Any]]:
         """The lines of metrics.jsonl."""
@@ -170,13 +169,13 @@ class Run:
     def truncate_history(self, step: int) -> None:
         """Forget what was logged after `step`: a resumed run does it again."""
         kept = [record for record in self.history() if record["step"] <= step]
-        text = "".join(json.dumps(record) + "\n" for record in kept).encode()
+        text = "".join(json_text(record) + "\n" for record in kept).encode()
         path = self.folder / "metrics.jsonl"
         if not (path.exists() and path.read_bytes() == text):
             write_atomically(path, lambda temporary: temporary.write_bytes(text))
 
     def write_result(self, name: str, values: dict[str, Any]) -> Path:
-        """Write results/<name>.json. NaN is refused: a missing number is None."""
+        """Write results/<name>.json; NaN becomes null."""
         path = self.folder / "results" / f"{name}.json"
         with unless_read_only(self.folder):
             write_json(path, values)
@@ -217,7 +216,7 @@ class Run:
             raise OtherResult(
                 f"going on with {self.folder} would change its result. "
                 f"{'. '.join(refused.values())}. Go on as before, or accept it by name, which is "
-                f"recorded (-p accept '{json.dumps([*refused])}', or {options}), or give another "
+                f"recorded (-p accept '{json_text([*refused])}', or {options}), or give another "
                 "run_dir."
             )
         return {"accepted": found, "changed": [*changed.values()]}
@@ -350,6 +349,8 @@ def environment() -> dict[str, Any]:
 def _rounded(value: Any) -> str:
     if isinstance(value, float):
         return short(value)
+    if value is None:
+        return "n/a"
     if isinstance(value, list):
         return " to ".join(_rounded(item) for item in value)
     return str(value)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from math import isnan, nan
+from math import isfinite, nan
 from typing import Any
 
 from .tables import short
@@ -41,7 +41,7 @@ class Estimate:
         """The estimate that a result file holds, see `result`; the value may be None."""
         value = next(result[name] for name in _VALUES if name in result)
         low_high = result.get("interval")
-        interval = None if low_high is None else (low_high[0], low_high[1])
+        interval = None if low_high is None or None in low_high else (low_high[0], low_high[1])
         value = nan if value is None else value
         return cls(value, interval, result.get("n", 0), p=result.get("p"))
 
@@ -71,7 +71,7 @@ class Estimate:
     def __format__(self, sign: str) -> str:
         """Three decimals; with `sign` "+", positive numbers have one too."""
         value = short(self.value, sign)
-        if self.interval is None:
+        if self.interval is None or not isfinite(self.value):
             return value
         return f"{value} [{short(self.low, sign)}, {short(self.high, sign)}]"
 
@@ -80,7 +80,7 @@ class Estimate:
 
     def result(self, name: str = "value") -> dict[str, Any]:
         """As result files hold it, the value under `name`; None where it is not known."""
-        known = not isnan(self.value)
+        known = isfinite(self.value)
         interval = list(self.interval) if known and self.interval is not None else None
         found = {name: self.value if known else None, "interval": interval, "n": self.n}
         more = {"seeds": list(self.seeds)} if self.seeds else {}

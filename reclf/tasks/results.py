@@ -4,12 +4,9 @@ results/<task>-<data set>.json -> read_result -> the present names, whoever wrot
 """
 
 import hashlib
-import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from reclf.config.foreign_files import read_json
 from reclf.stats.estimate import Estimate
@@ -45,19 +42,6 @@ def present_names(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {RENAMED.get(name, name): present_names(item) for name, item in value.items()}
     return [present_names(item) for item in value] if isinstance(value, list) else value
-
-
-def plain(value: Any) -> Any:
-    """The value as JSON can hold it: numpy gone, NaN None, keys text."""
-    if isinstance(value, Mapping):
-        return {str(name): plain(item) for name, item in value.items()}
-    if isinstance(value, list | tuple | set | np.ndarray):
-        return [plain(item) for item in value]
-    if isinstance(value, np.generic):
-        value = value.item()
-    if isinstance(value, float) and math.isnan(value):
-        return None
-    return str(value) if isinstance(value, Path) else value
 
 
 def short_hash(*texts: str) -> str:

@@ -37,9 +37,10 @@ from reclf.runs.notebook import resolve
 from reclf.runs.progress import track
 from reclf.runs.run import IMPORTED, Run
 from reclf.runs.training_patients import recorded_patients
+from reclf.stats.tables import plain
 
 from .features import Pooled, pooled_features
-from .results import REQUIRED, plain, present_names, short_hash
+from .results import REQUIRED, present_names, short_hash
 
 FIGURE_DPI = 80
 

@@ -1,7 +1,6 @@
 """What the training loop needs of the machine: device, optimizer, threads, memory."""
 
 import ctypes
-import json
 import os
 import resource
 from collections.abc import Sequence
@@ -20,6 +19,7 @@ from reclf.models.parallel import parallel_threads
 from reclf.models.reclf import RECLF
 from reclf.runs.device import choose_device, choose_precision
 from reclf.runs.run import Run
+from reclf.stats.tables import json_text
 
 # Processes that a launcher started. SLURM_NTASKS is no sign: a batch script has it too, and is one.
 STARTED = ("WORLD_SIZE", "SLURM_STEP_NUM_TASKS", "OMPI_COMM_WORLD_SIZE", "PMI_SIZE")
@@ -82,7 +82,7 @@ def start_trackers(accelerator: Accelerator, run: Run) -> None:
     names = {tracker: {word: run.folder.name} for tracker, word in NAME_OF_RUN.items()}
     accelerator.init_trackers("reclf", init_kwargs=names)
     settings = {
-        f"{part}.{name}": value if isinstance(value, str | int | float) else json.dumps(value)
+        f"{part}.{name}": value if isinstance(value, str | int | float) else json_text(value)
         for part, values in to_dict(run.config).items()
         for name, value in values.items()
     }

@@ -155,7 +155,7 @@ class Ablation:
                 run.set_status("done", **details)
                 show(
                     f"{number} of {len(runs)}: {name}, seed {seed}: {trained['step']} steps in "
-                    f"{trained['seconds']:.0f} s, recall@5 {found['recall_at_5'].value:.3f}"
+                    f"{trained['seconds']:.0f} s, recall@5 {short(found['recall_at_5'].value)}"
                 )
             self.results[name, seed] = found
 

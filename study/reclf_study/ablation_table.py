@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from reclf.stats.estimate import Estimate
-from reclf.stats.tables import markdown
+from reclf.stats.tables import markdown, number
 
 from .ablation import ABLATION_MEASURES, LEVEL
 from .relation_table import named_baselines
@@ -51,7 +51,8 @@ def means(result: Mapping[str, Any]) -> str:
         header.append("steps in seconds")
         for name, line in zip([*rows, ""], lines, strict=True):
             found = cost.get(name)
-            line.append(f"{found['steps']:,} in {found['seconds']:.0f} s" if found else "")
+            steps = f"{found['steps']:,} in {number(found['seconds'], '.0f')} s" if found else ""
+            line.append(steps)
     return markdown(header, lines)
 
 
@@ -68,7 +69,8 @@ def differences(result: Mapping[str, Any]) -> str:
             found = entry["measures"].get(measure)
             cell = _estimate(found, "+")
             real = found is None or found["verdict"] == "real"
-            star = " *" if found and real and found.get("p_holm", 1.0) < LEVEL else ""
+            p = found.get("p_holm") if found and real else None
+            star = " *" if p is not None and p < LEVEL else ""
             cells.append(f"{cell}{star}" if real else f"({cell})")
         lines.append([f"{title(name)} over {title(control)}", entry["question"], *cells])
     made = markdown(["", "what it asks", *(ABLATION_MEASURES[m] for m in columns)], lines)

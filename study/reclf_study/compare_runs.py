@@ -153,7 +153,7 @@ def numbers_of(content: Mapping[str, Any]) -> dict[str, Estimate]:
     def walk(node: Mapping[str, Any], path: str) -> None:
         value, interval = node.get("value"), node.get("interval")
         if value is not None and _is_number(value):
-            found[path or "value"] = Estimate(value, interval and tuple(interval))
+            found[path or "value"] = Estimate.of({"value": value, "interval": interval})
         for name, part in node.items():
             if isinstance(part, Mapping) and name != "protocol":
                 walk(part, f"{path}.{name}" if path else name)
@@ -162,7 +162,7 @@ def numbers_of(content: Mapping[str, Any]) -> dict[str, Estimate]:
     for name, value in content.items():
         if _is_number(value) and name not in ("value", "chance", "n"):
             interval = content.get(f"{name}_interval")
-            found[name] = Estimate(value, interval and tuple(interval))
+            found[name] = Estimate.of({"value": value, "interval": interval})
     return found
 
 

@@ -7,7 +7,6 @@ Differences between runs are paired over studies, so the results are kept per st
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,6 +25,7 @@ from reclf.models.inference import encode_images
 from reclf.models.reclf import RECLF
 from reclf.runs.files import write_atomically
 from reclf.stats.per_study import StudyRatio
+from reclf.stats.tables import json_text
 from reclf.tasks.linear_probe import label_matrix, probe_scores
 from reclf.tasks.overview import few_labeled
 from reclf.tasks.prompt_sets import prompts_for
@@ -125,7 +125,7 @@ class EvaluationSuite:
     @property
     def key(self) -> str:
         """Changes with anything that the results depend on, except the model."""
-        return short_hash(json.dumps(self.choices, sort_keys=True))
+        return short_hash(json_text(self.choices, sort_keys=True))
 
     def evaluate(self, model: RECLF) -> StudyResults:
         """All measures of a model: those of the relation benchmark, or elsewhere of retrieval and

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from reclf.stats.estimate import Estimate
-from reclf.stats.tables import markdown, short
+from reclf.stats.tables import markdown, number, short
 
 
 def as_markdown(result: Mapping[str, Any]) -> str:
@@ -34,6 +34,6 @@ def as_markdown(result: Mapping[str, Any]) -> str:
     ]
     return (
         f"{markdown(('', 'trained', 'untrained baseline', 'chance'), rows)}\n\n"
-        f"{result['steps']} steps in {result['train_seconds']:.0f} s, "
-        f"{result['studies_per_second']:.0f} studies/s."
+        f"{result['steps']} steps in {number(result['train_seconds'], '.0f')} s, "
+        f"{number(result['studies_per_second'], '.0f')} studies/s."
     )

@@ -56,7 +56,11 @@ def named_baselines(baselines: Mapping[str, float], measure: str) -> str:
         measure: such as "pointing_hit".
     """
     if len(baselines) == 1:
-        return short(next(iter(baselines.values())))
+        return _baseline(next(iter(baselines.values())))
     stem = measure.removesuffix("_hit")
     names = {name: name.removeprefix(f"{stem}_").replace("_", " ") for name in baselines}
-    return ", ".join(f"{names[name]} {short(value)}" for name, value in baselines.items())
+    return ", ".join(f"{names[name]} {_baseline(value)}" for name, value in baselines.items())
+
+
+def _baseline(value: float | None) -> str:
+    return "n/a" if value is None else short(value)

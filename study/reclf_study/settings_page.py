@@ -9,7 +9,6 @@ import argparse
 import ast
 import dataclasses
 import inspect
-import json
 import typing
 from collections.abc import Iterator
 from functools import partial
@@ -20,7 +19,7 @@ from reclf.config import ModelConfig, RunConfig, TowerConfig
 from reclf.models.relations import AGGREGATORS, options_of
 from reclf.models.relations.options import SRMOptions
 from reclf.runs.files import write_atomically
-from reclf.stats.tables import markdown
+from reclf.stats.tables import json_text, markdown
 from reclf.training.presets import PRESETS
 
 HEAD = """# Settings and presets
@@ -117,7 +116,7 @@ def _flat(values: dict[str, Any], path: str = "") -> Iterator[tuple[str, Any]]:
 
 
 def _code(value: Any) -> str:
-    return _cell(f"`{json.dumps(value)}`")
+    return _cell(f"`{json_text(value)}`")
 
 
 def _cell(text: str) -> str:

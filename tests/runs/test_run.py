@@ -2,7 +2,6 @@
 
 import errno
 import json
-import math
 import os
 import shutil
 import stat
@@ -131,9 +130,8 @@ def test_a_file_system_need_not_sync_folders(tmp_path, monkeypatch, code, harmle
 
 def test_json_that_cannot_be_written_leaves_the_old_file(tmp_path):
     write_json(tmp_path / "a.json", {"a": 1})
-    for wrong in ({"a": math.nan}, {"a": object()}):
-        with pytest.raises((ValueError, TypeError)):
-            write_json(tmp_path / "a.json", wrong)
+    with pytest.raises(TypeError):
+        write_json(tmp_path / "a.json", {"a": object()})
     assert json.loads((tmp_path / "a.json").read_text()) == {"a": 1}
 
 
@@ -141,10 +139,6 @@ def test_results(run):
     path = run.write_result("retrieval", {"recall@1": 0.25, "auroc": None, "name": "Größe"})
     assert path == run.folder / "results" / "retrieval.json"
     assert run.result("retrieval") == {"recall@1": 0.25, "auroc": None, "name": "Größe"}
-    for number in (math.nan, math.inf):
-        with pytest.raises(ValueError, match="JSON compliant"):
-            run.write_result("retrieval", {"auroc": number})
-    assert run.result("retrieval")["recall@1"] == 0.25
 
 
 def test_status(run):

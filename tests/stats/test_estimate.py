@@ -13,7 +13,8 @@ from reclf.stats.tables import markdown, short
     [
         (0.8125, "", ".812"), (-0.25, "", "-.250"), (1, "", "1.000"), (0.03, "+", "+.030"),
         (-0.03, "+", "-.030"), (12.5, "+", "+12.500"), (0, "", ".000"), (None, "", ""),
-        (math.nan, "+", ""),
+        (math.nan, "+", "n/a"),
+        (math.inf, "", "n/a"),
     ],
 )  # fmt: skip
 def test_a_number_has_three_decimals_and_no_leading_zero(value, sign, text):
@@ -25,7 +26,7 @@ def test_an_estimate_is_written_with_its_interval_where_it_has_one():
     assert str(estimate) == ".030 [-.010, 1.250]"
     assert f"{estimate:+}" == "+.030 [-.010, +1.250]"
     assert str(Estimate(0.2)) == ".200"
-    assert str(Estimate(math.nan)) == ""
+    assert str(Estimate(math.nan, (0.1, 0.2))) == "n/a"
 
 
 def test_results_and_estimates_say_the_same():
@@ -38,6 +39,7 @@ def test_results_and_estimates_say_the_same():
     nothing = Estimate(math.nan, (math.nan, math.nan))
     assert nothing.result() == {"value": None, "interval": None, "n": 0}
     assert math.isnan(Estimate.of(nothing.result()).value)
+    assert Estimate.of({"value": 0.2, "interval": [0.1, None]}) == Estimate(0.2)
     assert math.isnan(Estimate(0.2).low)
     assert math.isnan(Estimate(0.2).high)
 

@@ -15,7 +15,7 @@ from reclf.pretrain import make_model, make_tokenizer
 from reclf.runs.run import Run
 from reclf.stats.estimate import Estimate
 from reclf.stats.per_study import StudyRatio
-from reclf.tasks.results import plain
+from reclf.stats.tables import plain
 from reclf.training.presets import make_config
 from reclf_study import ablation as module
 from reclf_study.ablation import ABLATION_MEASURES, Ablation, plan, sentence, shareable, summarize

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import math
 import re
 
 import matplotlib.pyplot as plt
@@ -39,7 +40,8 @@ def test_an_entry_over_seeds_by_hand():
     one = Entry.over([{"value": 0.5, "interval": [0.4, 0.6], "n": 9}])
     assert (one.deviation, one.interval) == (None, (0.4, 0.6))
     assert Entry.over([{"value": 0.5, "interval": [None, None], "n": 1}]).interval is None
-    assert Entry.over([{"value": 0.5}, {"value": None}]) is None
+    assert math.isnan(Entry.over([{"value": 0.5}, {"value": None}]).value)
+    assert Entry.over([]) is None
 
 
 def test_the_highest_of_those_that_compare_is_best(monkeypatch, tmp_path):

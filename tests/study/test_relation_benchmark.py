@@ -8,8 +8,8 @@ import torch
 
 from reclf.datasets.phantom import FACTS, Phantom
 from reclf.models.inference import collate_for
+from reclf.stats.tables import plain
 from reclf.tasks.grounding import find_items, grounding_result, heat_maps
-from reclf.tasks.results import plain
 from reclf.tasks.retrieval import retrieval
 from reclf_study.counterfactual_pairs import comparisons_won, score_pairs
 from reclf_study.relation_benchmark import (

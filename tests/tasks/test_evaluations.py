@@ -11,6 +11,7 @@ from notebook_runs import NOTEBOOKS, untrained_run
 from reclf.datasets import ms_cxr, rsna
 from reclf.datasets.tiny import draw_chest, write_image, write_table
 from reclf.stats.estimate import Estimate
+from reclf.stats.tables import plain
 from reclf.tasks import zero_shot as prompted
 from reclf.tasks.evaluations import grounding, linear_probe, retrieval, segmentation, zero_shot
 from reclf.tasks.features import held_out
@@ -18,7 +19,6 @@ from reclf.tasks.grounding import find_items
 from reclf.tasks.linear_probe import first_part, ids_hash, stratified_order
 from reclf.tasks.linear_probe import linear_probe as fit
 from reclf.tasks.prompt_sets import POLARITIES, load_prompts
-from reclf.tasks.results import plain
 from reclf.tasks.scoreboard import table
 from reclf.tasks.segmentation import dice_result, marking_all_or_nothing, place_prior
 

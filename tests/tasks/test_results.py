@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from reclf.tasks.results import RENAMED, REQUIRED, format_value, plain, present_names, read_result
+from reclf.stats.tables import plain
+from reclf.tasks.results import RENAMED, REQUIRED, format_value, present_names, read_result
 
 STORED = Path(__file__).parents[2] / "notebooks" / "results"
 TASKS = ("zero_shot", "linear_probe", "segmentation", "retrieval", "grounding")
@@ -26,7 +27,7 @@ def test_values_become_what_json_can_hold():
 
 def test_a_value_is_written_with_its_interval():
     assert format_value({"value": 0.81249, "interval": [0.7, 0.9]}) == ".812 [.700, .900]"
-    assert format_value({"value": None, "interval": None, "n": 0}) == ""
+    assert format_value({"value": None, "interval": None, "n": 0}) == "n/a"
 
 
 def test_old_names_become_present_ones_at_any_depth():

@@ -12,9 +12,10 @@ from test_evaluations import choose, evaluate
 from reclf.models import recall as recall_module
 from reclf.models.recall import Ranks, recall_summary, score_studies
 from reclf.stats.ranking import precision_at_k
+from reclf.stats.tables import plain
 from reclf.tasks import retrieval as precision_module
 from reclf.tasks.evaluations import retrieval
-from reclf.tasks.results import plain, short_hash
+from reclf.tasks.results import short_hash
 from reclf.tasks.retrieval import class_keys, class_names, precision_summary
 
 __all__ = ["choose"]

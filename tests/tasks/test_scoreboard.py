@@ -27,7 +27,7 @@ PROBE = {
 TABLE = """\
 | task | data | n | trained encoder | untrained baseline | chance |
 | --- | --- | --- | --- | --- | --- |
-| linear probe, macro AUROC, 1 % of the labels (20) | nih | 1,200 |  [.750, .900] | -.250 | .500 |
+| linear probe, macro AUROC, 1 % of the labels (20) | nih | 1,200 | n/a | -.250 | .500 |
 | linear probe, macro AUROC, 100 % of the labels (2,000) | nih | 1,200 | .812 [.750, .900] \
 | 1.000 [.500, 1.250] | .500 |"""
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from reclf.data.region_grid import sum_in_regions
 from reclf.explain import Explanation
-from reclf.stats.tables import known
+from reclf.stats.tables import plain
 
 from . import reading
 
@@ -102,9 +102,9 @@ class CaseSet:
                 {"name": name, "outlines": reading.outlines(mask)}
                 for name, mask in first.masks.items()
             ],
-            "scores": [known(one.scores) for one in models],
+            "scores": [plain(one.scores) for one in models],
             "gaps": [said for _, said in filled],
-            "original_scores": [known(one.scores) for one in self.original(index).values()],
+            "original_scores": [plain(one.scores) for one in self.original(index).values()],
             "edited": index in self.edited,
             "graph_steps": [0 if one.graph is None else len(one.graph) for one in models],
             "counting": [list(one.counting) for one in models],
@@ -158,7 +158,7 @@ class CaseSet:
             "score": models[0].scores.get("logit"),
             "disagreement": disagreement(models[0], models[1]) if len(models) > 1 else None,
         }
-        return known(entry)
+        return plain(entry)
 
 
 def disagreement(a: Explanation, b: Explanation) -> float:

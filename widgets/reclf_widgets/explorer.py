@@ -6,7 +6,6 @@ Python sends the arrays of one case; the browser handles every click and reports
 `state()` is the complete state of a view: pass it to a new explorer to restore the view.
 """
 
-import json
 import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -18,6 +17,7 @@ import traitlets
 from matplotlib.figure import Figure
 
 from reclf.explain import Explanation
+from reclf.stats.tables import json_text
 
 from . import browser, figure, reading
 from .cases import CaseSet, Explanations
@@ -271,4 +271,4 @@ def _decode(content: bytes, name: str) -> np.ndarray:
 
 def state_json(explorer: MatchingExplorer) -> str:
     """The state as JSON text, to save with a figure."""
-    return json.dumps(explorer.state(), indent=2) + "\n"
+    return json_text(explorer.state(), indent=2) + "\n"

@@ -9,7 +9,6 @@ which compresses better.
 
 import base64
 import html
-import json
 import re
 import zlib
 from pathlib import Path
@@ -18,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from reclf.runs.files import write_atomically
+from reclf.stats.tables import json_text
 
 from . import browser
 
@@ -67,7 +67,7 @@ def write_page(explorer: Any, path: Path, cases: list[int] | str) -> Path:
 
 def _json(values: Any) -> str:
     """JSON for a script element: "<" is escaped, so that no text can close the element."""
-    return json.dumps(values, ensure_ascii=False, allow_nan=False).replace("<", "\\u003c")
+    return json_text(values, ensure_ascii=False).replace("<", "\\u003c")
 
 
 def _pack(name: str, content: bytes) -> str:

@@ -17,7 +17,7 @@ from matplotlib.figure import Figure
 from reclf.config.foreign_files import DamagedFile, read_json
 from reclf.runs.metrics_log import MetricsLog
 from reclf.runs.notebook import is_live
-from reclf.stats.tables import known
+from reclf.stats.tables import number, plain
 
 from . import browser
 from .figure import PAGE, STYLE
@@ -147,7 +147,7 @@ def charts_of(
         lines = []
         points = full_windows(records) if curves is LOSSES else records
         for key, name in curves.items():
-            there = [(r["step"], r[key]) for r in points if known(r.get(key)) is not None]
+            there = [(r["step"], r[key]) for r in points if plain(r.get(key)) is not None]
             chosen = np.linspace(0, len(there) - 1, min(len(there), POINTS)).round().astype(int)
             if there:
                 steps, values = zip(*(there[i] for i in chosen), strict=True)
@@ -207,7 +207,7 @@ def progress_of(records: list[dict[str, Any]]) -> dict[str, Any]:
         "left": left,
         "studies_per_second": rate,
     }
-    return known(progress)
+    return plain(progress)
 
 
 def sentence(progress: dict[str, Any]) -> str:
@@ -219,15 +219,11 @@ def sentence(progress: dict[str, Any]) -> str:
         return "no step yet"
     total = f" of {progress['total']}" if progress["left"] is not None else ""
     left = f", {progress['left'] / 60:.1f} min left" if progress["left"] else ""
-    parts = " + ".join(f"{name} {_number(value)}" for name, value in progress["parts"].items())
+    parts = (f"{name} {number(value, '.3f')}" for name, value in progress["parts"].items())
     return (
-        f"step {progress['step']}{total}, loss {_number(progress['loss'])} = {parts}, "
-        f"{progress['studies_per_second']:.0f} studies/s{left}"
+        f"step {progress['step']}{total}, loss {number(progress['loss'], '.3f')} = "
+        f"{' + '.join(parts)}, {number(progress['studies_per_second'], '.0f')} studies/s{left}"
     )
-
-
-def _number(value: float | None) -> str:
-    return "n/a" if value is None else f"{value:.3f}"
 
 
 def plot_training(charts: list[dict[str, Any]], width: float = PAGE) -> Figure:

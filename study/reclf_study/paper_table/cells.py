@@ -8,7 +8,6 @@ cell that it was in, and of a training no more than the time since its last chec
 """
 
 import gc
-import json
 import os
 import time
 import traceback
@@ -31,7 +30,8 @@ from reclf.pretrain import pretrain
 from reclf.runs.files import whole_folder, write_atomically, write_json
 from reclf.runs.notebook import resolve
 from reclf.runs.run import IMPORTED, Run
-from reclf.tasks.results import plain, present_names, short_hash
+from reclf.stats.tables import json_text, plain
+from reclf.tasks.results import present_names, short_hash
 
 from .notebook_parameters import task_parameters
 from .suite import Row, Suite
@@ -192,7 +192,7 @@ class Cells:
         asked = {k: v for k, v in asked.items() if k not in NO_QUESTION}
         path = cell.checkpoint
         digest = _digest(path, path.stat().st_mtime_ns, path.stat().st_size)
-        return short_hash(json.dumps(asked, sort_keys=True, default=str), digest)
+        return short_hash(json_text(asked, sort_keys=True, default=str), digest)
 
 
 def run_all(

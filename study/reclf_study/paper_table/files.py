@@ -7,14 +7,14 @@ import csv
 import io
 from collections.abc import Iterable, Mapping
 from functools import partial
+from math import nan
 from pathlib import Path
 from typing import Any
 
 import matplotlib.pyplot as plt
 
 from reclf.runs.files import write_atomically, write_json
-from reclf.stats.tables import markdown
-from reclf.tasks.results import plain
+from reclf.stats.tables import markdown, number, plain
 
 from .figure import draw
 from .latex import as_latex
@@ -91,11 +91,11 @@ def read_table(values: Mapping[str, Any]) -> PaperTable:
             table.chance[m] = values["columns"][key]["chance"]
     for row, content in values["rows"].items():
         table.rows[row] = content["kind"]
-        for key, number in content["numbers"].items():
-            interval = number["interval"] and tuple(number["interval"])
-            seeds = tuple(number["seeds"])
+        for key, there in content["numbers"].items():
+            interval = there["interval"] and tuple(there["interval"])
+            value, *seeds = (nan if v is None else v for v in (there["value"], *there["seeds"]))
             table.entries[row, measures[key]] = Entry(
-                number["value"], seeds, interval, number["n"], number["compares"], number["best"]
+                value, tuple(seeds), interval, there["n"], there["compares"], there["best"]
             )
     return table
 
@@ -113,9 +113,9 @@ def as_csv(table: PaperTable) -> str:
                 lines.append((row, kind, *_names(m), *spread, str(entry.n), seeds,
                               str(entry.compares), str(entry.best), "", ""))  # fmt: skip
     for m, numbers in table.published.items():
-        for number, differs in numbers:
-            lines.append((number.method, "published", *_names(m), _number(number.value), "", "",
-                          "", "", "", str(not differs), "False", number.citation,
+        for found, differs in numbers:
+            lines.append((found.method, "published", *_names(m), _number(found.value), "", "",
+                          "", "", "", str(not differs), "False", found.citation,
                           "; ".join(differs)))  # fmt: skip
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows(lines)
@@ -147,4 +147,4 @@ def _names(m: Measure) -> tuple[str, str, str, str]:
 
 
 def _number(value: float | None) -> str:
-    return "" if value is None else f"{value:.6g}"
+    return "" if value is None else number(value, ".6g")

@@ -1,5 +1,9 @@
 """How a number of the table reads: its title, its unit, its spread; the same in every file."""
 
+from math import isfinite
+
+from reclf.stats.tables import number
+
 from .table import Entry, Measure, PaperTable
 
 TASK_TITLES = {
@@ -37,10 +41,11 @@ def scale_of(m: Measure) -> float:
 
 
 def value_text(value: float | None, m: Measure) -> str:
-    """ "86.6", or "1.23" of a measure that is no share; empty where there is none."""
+    """ "86.6", or "1.23" of a measure that is no share; "n/a" of NaN, empty where there is
+    none."""
     if value is None:
         return ""
-    return f"{scale_of(m) * value:.{2 if m.measure in PLAIN else 1}f}"
+    return number(scale_of(m) * value, f".{2 if m.measure in PLAIN else 1}f")
 
 
 def entry_text(entry: Entry | None, m: Measure, bold: str) -> str:
@@ -55,7 +60,7 @@ def entry_text(entry: Entry | None, m: Measure, bold: str) -> str:
     text = bold.format(text) if entry.best else text
     if entry.deviation is not None:
         text = f"{text} ± {value_text(entry.deviation, m)}"
-    elif entry.interval is not None:
+    elif entry.interval is not None and isfinite(entry.value):
         low, high = (value_text(end, m) for end in entry.interval)
         text = f"{text} [{low}, {high}]"
     return text if entry.compares else f"{text} {OTHER_PROTOCOL}"

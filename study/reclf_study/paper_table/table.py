@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from math import isnan, nan
+from math import isfinite, nan
 from statistics import fmean, stdev
 from typing import Any
 
@@ -38,7 +38,7 @@ class Entry:
     """One number of the table.
 
     Attributes:
-        value: mean over seeds.
+        value: mean over seeds; NaN where one has no value.
         seeds: one value a seed.
         interval: over studies, of a single seed; None with several seeds, or where it is not known.
         n: studies of the smallest seed.
@@ -57,13 +57,13 @@ class Entry:
     @property
     def deviation(self) -> float | None:
         """Standard deviation over seeds; None of one seed."""
-        return stdev(self.seeds) if len(self.seeds) > 1 else None
+        return stdev(self.seeds) if len(self.seeds) > 1 and isfinite(self.value) else None
 
     @classmethod
     def over(cls, results: list[Mapping[str, Any]]) -> Entry | None:
-        """From one result a seed; None where one has no value."""
+        """From one result a seed; None of none."""
         values = [nan if r.get("value") is None else float(r["value"]) for r in results]
-        if not values or any(map(isnan, values)):
+        if not values:
             return None
         interval = results[0].get("interval") if len(results) == 1 else None
         known = interval is not None and None not in interval
@@ -130,7 +130,9 @@ class PaperTable:
             competing = {
                 row: entry
                 for row in self.rows
-                if (entry := self.entries.get((row, measure))) is not None and entry.compares
+                if (entry := self.entries.get((row, measure))) is not None
+                and entry.compares
+                and isfinite(entry.value)
             }
             if measure.measure in CONTROLS or len(competing) < 2:
                 continue
