@@ -7,13 +7,14 @@ Called by notebooks/pretrain.ipynb, and from a shell for several processes:
 """
 
 import argparse
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
-from accelerate import Accelerator
+from accelerate import Accelerator, PartialState
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
 from reclf.config import ModelConfig, Overrides, RunConfig, TowerConfig
@@ -49,7 +50,7 @@ TOKENIZER_SAMPLE = 50_000  # of a data set that has them all
 # What ends a training from a shell in one line instead of a traceback.
 EXPECTED = (
     DataProblems, MissingSplit, ImageError, OtherResult, SeparateProcesses, DamagedFile,
-    WriteFailed, RunInUse,
+    WriteFailed, RunInUse, FloatingPointError,
 )  # fmt: skip
 DEFAULT_PRESET = "phantom_small"
 
@@ -209,6 +210,18 @@ def _pretrain(
     return train(model, run, train_set, val_studies, progress_bar, on_log)
 
 
+def at_the_end(run: Run) -> str:
+    """What became of a training, and what is next, for who started it from a shell."""
+    found = run.status
+    best, recall = found.get("best_step", "?"), found.get("best_recall", float("nan"))
+    return (
+        f"{run.folder} is trained: {found.get('step', '?')} steps, best checkpoint of step {best} "
+        f"(validation recall {recall:.3f}, mean over k). "
+        f"Report: papermill notebooks/pretrain.ipynb {run.folder}/notebook.ipynb "
+        f"-p run_dir {run.folder}"
+    )
+
+
 def main(arguments: list[str] | None = None) -> None:
     """Command line for `accelerate launch` and torchrun; the notebook is the usual door."""
     parser = argparse.ArgumentParser(prog="python -m reclf.pretrain", description=main.__doc__)
@@ -250,8 +263,15 @@ def main(arguments: list[str] | None = None) -> None:
         parser.error(str(error))
     try:
         pretrain(run, progress_bar=not given.quiet)
+        if PartialState().is_main_process:
+            print(at_the_end(run))
     except EXPECTED as error:
         parser.exit(2, f"{parser.prog}: error: {error}\n")
+    except KeyboardInterrupt as stop:
+        print(f"{parser.prog}: interrupted: {stop or 'nothing was trained yet'}", file=sys.stderr)
+        # Python still ends by SIGINT, so that a shell's loop ends too; but all is said.
+        sys.excepthook = lambda *error: None
+        raise
     finally:
         leave_processes()
 

@@ -134,6 +134,9 @@ def test_the_command_line_alone_opens_a_run_with_its_own_settings(trained, monke
     opened = []
     monkeypatch.setattr(reclf.pretrain, "pretrain", lambda run, progress_bar: opened.append(run))
     main(["--run-dir", str(trained.folder)])
+    said = capsys.readouterr().out
+    assert said.startswith(f"{trained.folder} is trained: 2 steps, best checkpoint of step ")
+    assert said.endswith(f"notebook.ipynb -p run_dir {trained.folder}\n")
     main(["--run-dir", str(trained.folder), "--set", "data.workers=2", "--accept", "processes"])
     assert [run.config.data.workers for run in opened] == [0, 2]
     assert opened[0].config == trained.config

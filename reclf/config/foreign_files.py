@@ -40,11 +40,11 @@ class DamagedFile(ValueError):
     """
 
     def __init__(self, path: Path, wrong: str, way_on: str = ""):
-        super().__init__(path, wrong, way_on or _way_on(path))
+        self.path, self.wrong, self.way_on = path, wrong, way_on or _way_on(path)
+        super().__init__(path, wrong, self.way_on)
 
     def __str__(self) -> str:
-        path, wrong, way_on = self.args
-        return f"{path} is damaged ({wrong}): {way_on}"
+        return f"{self.path} is damaged ({self.wrong}): {self.way_on}"
 
 
 def _way_on(path: Path) -> str:

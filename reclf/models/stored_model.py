@@ -94,6 +94,8 @@ def write_model(model: Any, folder: Path) -> None:
     state = {name: value.contiguous() for name, value in model.state_dict().items()}
     with _native(folder / WEIGHTS):
         save_file(state, folder / WEIGHTS, metadata={"format": "pt"})
+    # safetensors lets nobody else read it, whatever the umask says.
+    shutil.copymode(folder / "config.json", folder / WEIGHTS)
 
 
 @contextmanager

@@ -182,7 +182,7 @@ def unless_read_only(folder: Path) -> Iterator[None]:
             raise
         warnings.warn(
             f"{folder} may only be read ({error.strerror}): results are shown and not kept",
-            stacklevel=4,
+            stacklevel=1,  # one place, so that it is said once
         )
 
 

@@ -72,14 +72,14 @@ class RunLock:
         except OSError:
             return None
         beat = max(0.0, self._clock() - changed)
-        try:
-            held = json.loads(text) | {"beat": beat}
+        held = _parsed(text)
+        if "space" not in held:  # being written
+            lives = beat < BEAT
+        elif held["space"] == space():
+            lives = started(held["pid"]) == held["started"]
+        else:
             lives = beat < STALE
-            if held["space"] == space():
-                lives = started(held["pid"]) == held["started"]
-        except (ValueError, KeyError, TypeError):  # being written
-            held, lives = {"host": "?", "pid": "?", "since": "?", "beat": beat}, beat < BEAT
-        return held if lives else None
+        return {**held, "beat": beat} if lives else None
 
     def check(self) -> None:
         """Refuse to write where the lock is lost: after a long sleep another process took over.
@@ -140,10 +140,11 @@ class RunLock:
                 fcntl.flock(file, fcntl.LOCK_EX)
             with suppress(FileNotFoundError):
                 if os.path.samestat(os.stat(self.path), os.fstat(file)):
-                    seen = self.path.read_text()
+                    seen = _parsed(self.path.read_text())
                     self.path.unlink()
                     warnings.warn(
-                        f"the lock of a training that did not end is taken over: {seen!r}",
+                        f"a training in {self.path.parent} did not end (process {seen['pid']} on "
+                        f"{seen['host']}, since {seen['since']}): its lock is taken over",
                         stacklevel=5,
                     )
         finally:
@@ -159,6 +160,16 @@ class RunLock:
         except OSError:
             return time.time()
         return now
+
+
+def _parsed(text: str) -> dict[str, Any]:
+    """What a lock says; question marks alone where it is no lock."""
+    try:
+        held = json.loads(text)
+        needed = {name: held[name] for name in ("host", "space", "pid", "started", "since")}
+        return needed if isinstance(held["pid"], int) else _parsed("")
+    except (ValueError, KeyError, TypeError):
+        return {"host": "?", "pid": "?", "since": "?"}
 
 
 def _beat(file: int, end: threading.Event) -> None:

@@ -140,7 +140,7 @@ class Run:
         said: dict[str, Any] = {}
         progress: dict[str, Any] = {}
         for name in ("last", "best"):  # in the order of `resumable`
-            with suppress(FileNotFoundError):
+            with suppress(FileNotFoundError, DamagedFile):
                 progress = progress or read_json(self.checkpoint(name) / "progress.json")
         try:
             said = read_json(self.folder / "status.json")
@@ -171,6 +171,8 @@ class Run:
         kept = [record for record in self.history() if record["step"] <= step]
         text = "".join(json_text(record) + "\n" for record in kept).encode()
         path = self.folder / "metrics.jsonl"
+        if step > 0 and not path.exists():
+            warnings.warn(f"{path} is missing: its lines to step {step} are gone", stacklevel=2)
         if not (path.exists() and path.read_bytes() == text):
             write_atomically(path, lambda temporary: temporary.write_bytes(text))
 
@@ -208,6 +210,12 @@ class Run:
         """
         changed = differences(to_dict(self.recorded), to_dict(self.config))
         found: dict[str, str] = {}
+        if self.resumable() and not (self.folder / "environment.json").exists():
+            warnings.warn(
+                f"{self.folder / 'environment.json'} is missing: data, number of processes and "
+                "precision are not compared with those of the run so far",
+                stacklevel=2,
+            )
         if self.sittings and self.resumable():
             found = result_changes(self.sittings[-1], here, changed)
         refused = {name: text for name, text in found.items() if name not in self.accept}
@@ -284,21 +292,30 @@ class Run:
         Raises:
             DamagedFile: one is damaged, and the other cannot be gone on from either.
         """
-        damage: DamagedFile | None = None
+        damaged: list[DamagedFile] = []
         for name in ("last", "best"):
             folder = self.checkpoint(name)
             try:
                 check_files(folder)
             except DamagedFile as error:
-                damage = damage or error
+                damaged.append(error)
                 continue
             if (folder / TRAINER).exists():
-                if damage:
-                    warnings.warn(f"{damage}. It goes on from {folder}", stacklevel=2)
+                for damage in damaged:
+                    said = f"{damage.path} is damaged ({damage.wrong}): the training goes on from"
+                    warnings.warn(f"{said} {folder}", stacklevel=2)
                 return folder
-        if damage:
-            raise damage
-        return None
+        if not damaged:
+            return None
+        first, *others = damaged
+        if not others:
+            raise first
+        wrong = [first.wrong, *(f"{damage.path}: {damage.wrong}" for damage in others)]
+        raise DamagedFile(
+            first.path,
+            "; and ".join(wrong),
+            "restore one of them from a copy, or begin another run",
+        )
 
     def write_checkpoint(self, name: str, write: Callable[[Path], None]) -> None:
         """Replace a checkpoint folder, see `replace_folder`, and add its checksums; what was logged

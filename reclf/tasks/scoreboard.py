@@ -183,7 +183,10 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m reclf.tasks.scoreboard", description=__doc__)
     parser.add_argument("run", nargs="+", help="folder of a run, such as runs/first")
     for folder in parser.parse_args(arguments).run:
-        print(f"{table(results_of(folder))}\n")
+        try:
+            print(f"{table(results_of(folder))}\n")
+        except (OSError, ValueError) as error:
+            parser.exit(2, f"{parser.prog}: error: {error}\n")
 
 
 if __name__ == "__main__":

@@ -24,6 +24,7 @@ from reclf.runs.checksums import TRAINER, check_files
 from reclf.runs.files import write_json
 from reclf.runs.run import Run
 
+from .runtime import parameter_groups
 from .schedule import Progress, plan_steps
 
 
@@ -79,8 +80,9 @@ def load_state(
         # Two moments of each weight, of 32 bits where the weight may have 16.
         most = 2**24 + 4 * (folder / "model.safetensors").stat().st_size
         state = read_pickle(folder / TRAINER, most)
-        _check_moments(state["optimizer"]["state"], optimizer)
-        optimizer.load_state_dict(state["optimizer"])
+        saved = in_groups_of(optimizer, state["optimizer"], model)
+        _check_moments(saved["state"], optimizer)
+        optimizer.load_state_dict(saved)
         if state["scaler"] is not None and accelerator.scaler is not None:
             accelerator.scaler.load_state_dict(state["scaler"])
         config, progress = run.config.train, from_dict(Progress, state["progress"])
@@ -94,6 +96,30 @@ def load_state(
     if progress.best_step and not progress.finished:
         _check_best(run.checkpoint("best"), progress)
     return progress
+
+
+def in_groups_of(optimizer: Optimizer, saved: dict[str, Any], model: RECLF) -> dict[str, Any]:
+    """A state of the optimizer as its groups are now.
+
+    Versions to 0.4 had one group of what had one rate and one decay, so that a run went on with
+    other rates only where as many differed.
+    """
+    lengths = [len(group["params"]) for group in saved["param_groups"]]
+    if lengths == [len(group["params"]) for group in optimizer.param_groups]:
+        return saved
+    for key in (lambda tower, decays: decays, lambda tower, decays: tower, lambda *kind: None):
+        before = list(parameter_groups(model, key).values())
+        if lengths == [len(group) for group in before]:
+            break
+    else:
+        raise ValueError(f"groups of {lengths} parameters are not this model's")
+    numbers = {parameter: n for n, parameter in enumerate(p for group in before for p in group)}
+    now = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+    moments = saved["state"]
+    return {
+        "state": {n: moments[numbers[p]] for n, p in enumerate(now) if numbers[p] in moments},
+        "param_groups": optimizer.state_dict()["param_groups"],
+    }
 
 
 def _check_moments(state: Any, optimizer: Optimizer) -> None:
@@ -144,9 +170,12 @@ def way_on(run: Run) -> str:
     """What is kept after numbers that are not finite, and how to go on."""
     folders = [run.checkpoint(name) for name in ("last", "best")]
     kept = [f"{f} of step {standing(run)['step']} is kept, whole" for f in folders if f.exists()]
+    train = run.config.train
+    rates = {"learning_rate": train.learning_rate, "tower_learning_rate": train.tower_learning_rate}
+    lower = " ".join(f"--set train.{n}={rate / 10:g}" for n, rate in rates.items() if rate)
     return (
-        f"Checkpoint: {[*kept, 'none yet'][0]}. Look at what is named, or lower "
-        f"train.learning_rate, which is {run.config.train.learning_rate:g} (with --accept "
-        "learning_rate, or -p accept '[\"learning_rate\"]'), and start again with the same run "
-        "folder: it goes on from it"
+        f"{[*kept, 'No checkpoint was written yet'][0]}. Look at these studies, or go on "
+        f"{'from there' if kept else 'from the start'} with lower rates: python -m reclf.pretrain "
+        f"--run-dir {run.folder} --accept learning_rate {lower} (in the notebook -p accept "
+        "'[\"learning_rate\"]', and the rates as overrides)"
     )

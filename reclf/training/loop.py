@@ -182,6 +182,7 @@ class _Loop:
                     self._log(bar)
                 if self.progress.validates(self.config.evaluate_every) or self.progress.finished:
                     self._validate()
+                    (stop,) = agree(self.accelerator, interrupted.is_set())  # meanwhile, too
                 if stop:
                     self._stop(bar)
                 if overdue:
@@ -200,7 +201,10 @@ class _Loop:
         self._save()
         # A launcher ends all when the first has left: not before all is saved.
         self.accelerator.wait_for_everyone()
-        raise KeyboardInterrupt
+        raise KeyboardInterrupt(
+            f"saved at step {self.progress.step} of {self.progress.total_steps or 'not yet known'} "
+            f"in {self.run.folder}; the same command goes on"
+        )
 
     def _end_at_damage(self, reason: str, bar: tqdm) -> None:
         """Save what was trained, and say which file ends it and how to go on."""

@@ -3,9 +3,10 @@
 import ctypes
 import os
 import resource
-from collections.abc import Sequence
+from collections.abc import Callable, Hashable, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import torch
 from accelerate import Accelerator, DistributedDataParallelKwargs
@@ -93,21 +94,24 @@ def start_trackers(accelerator: Accelerator, run: Run) -> None:
 
 def make_optimizer(model: RECLF, config: TrainConfig) -> torch.optim.AdamW:
     """AdamW with decay on matrices only, and its own rate for the towers if one is given."""
-    groups: dict[tuple[float, float], list[nn.Parameter]] = {}
-    for name, parameter in model.named_parameters():
-        if not parameter.requires_grad:
-            continue
-        is_tower = ".tower." in name
+    groups = []
+    for (is_tower, decays), parameters in parameter_groups(model, lambda *kind: kind).items():
         peak = (is_tower and config.tower_learning_rate) or config.learning_rate
-        decays = parameter.ndim > 1 and "embedding" not in name
-        groups.setdefault((peak, config.weight_decay * decays), []).append(parameter)
-    return torch.optim.AdamW(
-        [
-            {"params": parameters, "peak": peak, "lr": peak, "weight_decay": decay}
-            for (peak, decay), parameters in groups.items()
-        ],
-        fused=True,
-    )
+        decay = config.weight_decay * decays
+        groups.append({"params": parameters, "peak": peak, "lr": peak, "weight_decay": decay})
+    return torch.optim.AdamW(groups, fused=True)
+
+
+def parameter_groups(
+    model: RECLF, key: Callable[[bool, bool], Hashable]
+) -> dict[Any, list[nn.Parameter]]:
+    """What is trained, by a key of whether it is of a tower and whether it decays."""
+    groups: dict[Hashable, list[nn.Parameter]] = {}
+    for name, parameter in model.named_parameters():
+        if parameter.requires_grad:
+            decays = parameter.ndim > 1 and "embedding" not in name
+            groups.setdefault(key(".tower." in name, decays), []).append(parameter)
+    return groups
 
 
 def keep_freed_memory() -> bool:

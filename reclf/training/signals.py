@@ -37,7 +37,7 @@ def interrupts() -> Iterator[threading.Event]:
         now = time.monotonic()
         flag.set()
         if now - first.setdefault(number, now) > AGAIN:
-            raise KeyboardInterrupt
+            raise KeyboardInterrupt("at once; the same command goes on from what was saved before")
 
     before = {
         number: signal.signal(number, answer)

@@ -16,7 +16,7 @@ from torch.nn.utils import get_total_norm
 from torch.optim import Optimizer
 
 Key = TypeVar("Key")
-SHOWN = 20  # names in an error; of the others it has the number
+SHOWN = 3  # names in an error; of the others it has the number
 
 
 class Window:

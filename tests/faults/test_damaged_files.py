@@ -135,7 +135,13 @@ def test_a_run_of_version_0_3_opens_and_goes_on(folder):
 
 @pytest.mark.parametrize(
     ("damage", "name"),
-    [(flip, "model.safetensors"), (cut, "trainer.pt"), (missing, "config.json"), (missing, "")],
+    [
+        (flip, "model.safetensors"),
+        (cut, "trainer.pt"),
+        (missing, "config.json"),
+        (missing, ""),
+        (empty, "progress.json"),
+    ],
 )
 def test_training_goes_on_from_best_and_says_so(stopped, finished, tmp_path, damage, name):
     """Stopped after four steps, with `last` damaged: best is of the third step, and the weights
@@ -170,6 +176,34 @@ def test_training_stops_where_no_checkpoint_is_whole(stopped, tmp_path):
     assert sorted(run.rglob("*")) == before
     # The model itself is whole, and can be evaluated.
     RECLF.from_pretrained(run / "checkpoints" / "best")
+
+
+def test_two_damaged_checkpoints_are_named_and_none_is_advised(stopped, tmp_path):
+    folder = shutil.copytree(stopped, tmp_path / "run")
+    for name in ("last", "best"):
+        flip(folder / "checkpoints" / name / "model.safetensors")
+    with pytest.raises(DamagedFile) as error:
+        train(folder)
+    said = str(error.value)
+    assert said.startswith(f"{folder / 'checkpoints/last/model.safetensors'} is damaged")
+    assert f"; and {folder / 'checkpoints/best/model.safetensors'}: its bytes" in said
+    assert said.endswith("restore one of them from a copy, or begin another run")
+
+
+def test_missing_records_are_told_of(stopped, tmp_path):
+    folder = shutil.copytree(stopped, tmp_path / "run")
+    for name in ("environment.json", "metrics.jsonl"):
+        (folder / name).unlink()
+    with (
+        pytest.warns(UserWarning, match="metrics.jsonl is missing: its lines to step 4 are gone"),
+        pytest.warns(UserWarning, match="environment.json is missing: data, number"),
+    ):
+        train(folder)
+
+
+def test_weights_may_be_read_by_whom_the_settings_may_be_read(folder):
+    for path in (folder / "checkpoints").rglob("model.safetensors"):
+        assert path.stat().st_mode == path.with_name("config.json").stat().st_mode
 
 
 def test_a_damaged_line_of_the_metrics_is_lost_alone(folder):

@@ -17,12 +17,14 @@ from reclf.models.parallel import _THREADS
 from reclf.models.reclf import RECLF
 from reclf.runs.device import choose_precision
 from reclf.runs.run import Run
+from reclf.training.checkpoints import in_groups_of
 from reclf.training.loop import train
 from reclf.training.runtime import (
     cpu_threads,
     keep_freed_memory,
     make_accelerator,
     make_optimizer,
+    parameter_groups,
 )
 
 HERE = Path(__file__).parent
@@ -98,6 +100,23 @@ def test_a_finished_run_is_not_trained_again(tmp_path, config, studies):
     assert torch.equal(first.log_logit_scale, again.log_logit_scale)
 
 
+def test_a_signal_during_validation_stops_before_the_next_step(tmp_path, config, studies):
+    real = reclf.training.loop.validate
+
+    def signalled(*arguments):
+        os.kill(os.getpid(), signal.SIGTERM)
+        return real(*arguments)
+
+    config = override(config, {"train.max_steps": 8, "train.evaluate_every": 3})
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(reclf.training.loop, "validate", signalled)
+        with pytest.raises(KeyboardInterrupt, match=r"saved at step 3 of 8 in .*goes on"):
+            run_training(tmp_path / "run", config, studies)
+    run = Run(tmp_path / "run")
+    assert (run.status["state"], run.status["step"]) == ("interrupted", 3)
+    assert run.history()[-1]["step"] == 3
+
+
 def test_a_time_budget_ends_the_run_and_leaves_a_best_model(tmp_path, config, studies):
     config = override(config, {"train.max_steps": 0, "train.max_minutes": 0.05})
     run, _ = run_training(tmp_path / "run", config, studies)
@@ -144,6 +163,26 @@ def test_decay_and_rates_by_group(tiny):
     assert of[id(named[convolution])] == (0.1, 0.5)
     assert of[id(named["text_encoder.tower.embeddings.word_embeddings.weight"])] == (0.1, 0.0)
     assert id(named["matchings.log_attention_scale"]) not in of  # not learnt by default
+
+
+@pytest.mark.parametrize(
+    "key",
+    [lambda *kind: kind, lambda tower, decays: decays, lambda tower, _: tower, lambda *kind: 0],
+)
+def test_moments_of_other_groups_stay_with_their_weights(tiny, key):
+    model = RECLF(tiny())
+    groups = [{"params": some} for some in parameter_groups(model, key).values()]
+    before = torch.optim.AdamW(groups)
+    for number, parameter in enumerate(model.parameters()):
+        parameter.grad = torch.full_like(parameter, number + 1.0)
+    before.step()
+    optimizer = make_optimizer(model, TrainConfig(learning_rate=1.0, tower_learning_rate=0.1))
+    optimizer.load_state_dict(in_groups_of(optimizer, before.state_dict(), model))
+    assert len(optimizer.state) == len(before.state) > 20
+    for parameter, moments in before.state.items():
+        assert torch.equal(optimizer.state[parameter]["exp_avg"], moments["exp_avg"])
+    with pytest.raises(ValueError, match=r"groups of \[2\] parameters are not this model's"):
+        in_groups_of(optimizer, {"param_groups": [{"params": [0, 1]}]}, model)
 
 
 def test_what_is_not_there_is_refused(tmp_path):

@@ -1,6 +1,7 @@
 """Numbers that are not finite end a training by name, and are never saved."""
 
 import math
+import re
 
 import pytest
 import torch
@@ -11,6 +12,7 @@ import reclf.training.loop
 from reclf.config import override
 from reclf.models.reclf import RECLF
 from reclf.runs.run import Run
+from reclf.training.checkpoints import way_on
 from reclf.training.loop import train
 from reclf.training.window import Window, state_tensors
 
@@ -94,8 +96,8 @@ def test_it_is_named_and_the_run_goes_on_from_before(
     run = Run(tmp_path)
     message = str(error.value)
     assert f"{run.checkpoint('last')} of step 2 is kept, whole" in message
-    assert "train.learning_rate, which is 0.003" in message
-    assert "again with the same run folder: it goes on from it" in message
+    command = f"--run-dir {run.folder} --accept learning_rate --set train.learning_rate=0.0003 "
+    assert command in message
     assert (run.status["state"], run.status["step"]) == ("failed", 2)
     assert run.status["error"] == message
     model = RECLF.from_pretrained(run.checkpoint("last"))
@@ -114,7 +116,7 @@ def test_the_first_of_a_window_is_named_and_nothing_is_written_of_it(tmp_path, c
     assert message.startswith("gradient_norm of step 3 is not finite (studies s")
     assert "after step 8, not finite: weight " in message
     assert ", ... (" in message  # the names of all weights would fill a screen
-    assert "Checkpoint: none yet" in message
+    assert "No checkpoint was written yet" in message
     assert Run(tmp_path).history() == []
     assert not list((tmp_path / "checkpoints").iterdir())
 
@@ -133,6 +135,25 @@ def test_a_lower_rate_is_taken_where_it_is_accepted_by_name(tmp_path, config, mo
     rates = {r["step"]: r["learning_rate"] for r in run.history() if "learning_rate" in r}
     assert rates[2] > 1e-4
     assert 0 < rates[3] <= 1e-5
+
+
+@pytest.mark.parametrize("before", [0.0, 1e-3])
+def test_the_way_on_that_is_named_is_taken_from_whatever_rates(tmp_path, config, before):
+    """Towers that had the rate of the rest have their own, or the other way round."""
+    config = override(config, CONFIG | {"train.tower_learning_rate": before})
+    run, _ = run_training(tmp_path, override(config, {"train.max_steps": 2}), Squares())
+    named = dict(re.findall(r"--set (train\.\w+)=(\S+)", way_on(run)))
+    assert named.keys() == {"train.learning_rate", "train.tower_learning_rate"} - (
+        set() if before else {"train.tower_learning_rate"}
+    )
+    other = {"train.tower_learning_rate": 0.0 if before else 1e-5}
+    for steps, settings in ((4, named), (6, other)):
+        rates = {name: float(value) for name, value in settings.items()}
+        config = override(run.config, rates | {"train.max_steps": steps})
+        run = Run(tmp_path, config, accept=["learning_rate"])
+        with pytest.warns(UserWarning, match="the run goes on at step"):
+            train(start(run, Squares()), run, Squares(), [Squares()[0], Squares()[1]], False)
+        assert (run.status["state"], run.status["step"]) == ("trained", steps)
 
 
 def test_weights_that_are_not_finite_are_named_before_the_first_step(tmp_path, config, monkeypatch):
@@ -165,7 +186,7 @@ def test_scores_at_validation_name_step_and_studies(tmp_path, config, spoiled, m
             return real(model, studies)
 
         monkeypatch.setattr(reclf.training.loop, "validate", validate)
-        expected = r"after step 4, scores .* \(6 of 36\): those of the images of s2\. Checkpoint"
+        expected = r"after step 4, scores .* \(6 of 36\): those of the images of s2\. "
     else:
         real_score = reclf.training.validation.score_studies
 

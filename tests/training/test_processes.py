@@ -57,7 +57,7 @@ def test_two_processes_end(tmp_path, end):
         assert state == "trained"
     else:
         assert done.returncode != 0
-        reason = "this process was made to fail" if end == "error" else "KeyboardInterrupt"
+        reason = "this process was made to fail" if end == "error" else "interrupted: saved at step"
         assert reason in done.stderr
         assert state == ("failed" if end == "error" else "interrupted")
 
