@@ -75,8 +75,8 @@ def test_the_core_is_small(modules, graph):
     assert len(visible) <= 12
     lines = sum(line_count(path) for name, path in modules.items() if name.startswith("reclf."))
     assert lines <= 21_250
-    assert closure_lines(modules, graph, "reclf.models.reclf") <= 4_780
-    assert closure_lines(modules, graph, "reclf.pretrain") <= 9_500
+    assert closure_lines(modules, graph, "reclf.models.reclf") <= 4_800
+    assert closure_lines(modules, graph, "reclf.pretrain") <= 9_700
 
 
 @pytest.mark.parametrize(
