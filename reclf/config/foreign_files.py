@@ -110,6 +110,13 @@ def read_json(path: Path, trust_code: bool = False, most: int = MOST_JSON) -> di
         raise DamagedFile(path, str(error)) from error
 
 
+def check_kinds(values: Mapping[str, Any], kinds: Mapping[str, Any], path: Path) -> None:
+    """Refuse, as a `DamagedFile`, values of other types than these; those that lack are fine."""
+    for name, kind in kinds.items():
+        if not isinstance(values.get(name), kind | None):
+            raise DamagedFile(path, f"{name} is {values[name]!r:.60}")
+
+
 def check_size(path: Path, most: int) -> None:
     """Refuse what is no regular file (a pipe never ends), or larger than `most` bytes."""
     found = path.stat()
@@ -124,8 +131,8 @@ def read_arrays(path: Path, most: int = MOST_ARRAYS) -> dict[str, "np.ndarray"]:
 
     Raises:
         FileNotFoundError: no such file.
-        ValueError: no such file of arrays, pickled objects in it, shapes that its bytes do not
-            have, or more than `most` bytes; names the file.
+        DamagedFile: no such file of arrays, pickled objects in it, shapes that its bytes do not
+            have, or more than `most` bytes.
     """
     import numpy as np
 
@@ -141,7 +148,7 @@ def read_arrays(path: Path, most: int = MOST_ARRAYS) -> dict[str, "np.ndarray"]:
         with np.load(path, allow_pickle=False) as arrays:
             return dict(arrays)
     except (ValueError, OSError, EOFError, BadZipFile, KeyError, NotImplementedError) as error:
-        raise ValueError(f"{path} cannot be read as arrays: {error}") from error
+        raise DamagedFile(path, f"it cannot be read as arrays: {error}") from error
 
 
 def _check_array(file: Any, size: int, name: str) -> None:

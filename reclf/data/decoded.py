@@ -9,6 +9,8 @@ import cv2
 import numpy as np
 from PIL import Image
 
+MOST_PIXELS = 2**26  # of a file: a mammogram, the largest radiograph, has 2^24
+MOST_BYTES = 2**28  # of a file, and of what it unpacks to
 Scale = Callable[[int, int], float]  # height, width of the file -> the scale that is needed
 
 
@@ -50,6 +52,11 @@ def draft(image: Image.Image, needed: float) -> int:
     if needed < 1:
         image.draft("L", (max(1, int(width * needed)), max(1, int(image.height * needed))))
     return round(width / image.width)
+
+
+def refuse_size(height: int, width: int) -> None:
+    if height * width > MOST_PIXELS:
+        raise ValueError(f"{height} x {width} pixels; at most {MOST_PIXELS:,} are decoded")
 
 
 def last_bytes(file: BinaryIO) -> bytes:

@@ -7,17 +7,25 @@ file -> attributes -> stored values, at a fraction of their size when less will 
 import io
 import math
 import os
-from typing import BinaryIO
+import zlib
+from typing import Any, BinaryIO
 
 import cv2
 import numpy as np
 import pydicom
 from PIL import Image
 from pydicom.encaps import generate_frames
+from pydicom.filereader import _read_file_meta_info, read_preamble
 from pydicom.pixels import apply_color_lut, apply_modality_lut, apply_voi
-from pydicom.uid import JPEG2000, UID, JPEG2000Lossless, JPEGBaseline8Bit
+from pydicom.uid import (
+    JPEG2000,
+    UID,
+    DeflatedExplicitVRLittleEndian,
+    JPEG2000Lossless,
+    JPEGBaseline8Bit,
+)
 
-from .decoded import Decoded, Scale, draft, last_bytes, needed_share
+from .decoded import MOST_BYTES, Decoded, Scale, draft, last_bytes, needed_share, refuse_size
 
 _STEPS = (0.5, 99.5)  # percentiles that become black and white without a window
 
@@ -40,11 +48,25 @@ def refuse_dicom(header: pydicom.Dataset) -> None:
         )
     if min(header.Rows, header.Columns) < 1:
         raise ValueError(f"it has {header.Rows} Rows and {header.Columns} Columns")
+    refuse_size(header.Rows, header.Columns * header.SamplesPerPixel)
     if int(header.get("NumberOfFrames") or 1) > 1:
         raise ValueError(
             f"it holds {header.NumberOfFrames} frames, a radiograph has one; "
             "save the frame wanted as a file of its own"
         )
+
+
+def open_dicom(file: BinaryIO, **options: Any) -> pydicom.FileDataset:
+    """A data set; one that is deflated as a whole may unpack to MOST_BYTES, which pydicom does not
+    ask for."""
+    read_preamble(file, force=True)
+    if _read_file_meta_info(file).get("TransferSyntaxUID") == DeflatedExplicitVRLittleEndian:
+        unpacked = zlib.decompressobj(-zlib.MAX_WBITS)
+        unpacked.decompress(file.read(), MOST_BYTES)
+        if unpacked.unconsumed_tail:
+            raise ValueError(f"it unpacks to more than {MOST_BYTES:,} bytes")
+    file.seek(0)
+    return pydicom.dcmread(file, **options)
 
 
 def has_its_pixels(header: pydicom.Dataset, file: BinaryIO) -> bool:
@@ -62,7 +84,7 @@ def _ends_well(pixels: bytes, syntax: UID) -> bool:
 
 
 def read_dicom(file: BinaryIO, scale: Scale | None, own_max: bool) -> Decoded:
-    dataset = pydicom.dcmread(file)
+    dataset = open_dicom(file)
     refuse_dicom(dataset)
     if not dataset.get("PixelData"):
         raise ValueError("it holds no PixelData")

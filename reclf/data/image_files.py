@@ -13,13 +13,16 @@ from typing import BinaryIO
 
 import cv2
 import numpy as np
-import pydicom
 from PIL import Image
 
-from .decoded import Decoded, Scale, align, draft, last_bytes, needed_share
-from .dicom_files import has_its_pixels, read_dicom, refuse_dicom
+from reclf.config.foreign_files import check_size
+
+from .decoded import MOST_BYTES, Decoded, Scale, align, draft, last_bytes, needed_share, refuse_size
+from .dicom_files import has_its_pixels, open_dicom, read_dicom, refuse_dicom
 from .study import ImageError as ImageError
 
+# Of the formats of Pillow those of pictures; of others, one starts Ghostscript.
+FORMATS = ("PNG", "JPEG", "JPEG2000", "TIFF", "BMP", "PPM", "GIF", "WEBP")
 _ENDS = {"PNG": b"IEND", "JPEG": b"\xff\xd9"}  # stand last, or in front of a little padding
 
 
@@ -41,6 +44,7 @@ def decode(
         ImageError: for a file that is missing, damaged, or not one two-dimensional image.
     """
     try:
+        check_size(Path(path), MOST_BYTES)
         with open(path, "rb") as file:
             read = read_dicom if _is_dicom(path, file) else _read_picture
             stored = read(file, scale, own_max)
@@ -61,15 +65,16 @@ def image_size(path: str | Path) -> tuple[int, int]:
     them shows on reading; a file of another format, or without the end of its format, is decoded.
     """
     try:
+        check_size(Path(path), MOST_BYTES)
         with open(path, "rb") as file:
             if _is_dicom(path, file):
-                header = pydicom.dcmread(file, stop_before_pixels=True)
+                header = open_dicom(file, stop_before_pixels=True)
                 refuse_dicom(header)
                 if not has_its_pixels(header, file):
                     file.seek(0)
                     read_dicom(file, None, False)
                 return int(header.Rows), int(header.Columns)
-            with Image.open(file) as image:
+            with Image.open(file, formats=FORMATS) as image:
                 _refuse_picture(image)
                 if _ENDS.get(str(image.format), b"no end") not in last_bytes(file):
                     _gray(image)
@@ -91,11 +96,11 @@ def _is_dicom(path: str | Path, file: BinaryIO) -> bool:
 
 
 def _read_picture(file: BinaryIO, scale: Scale | None, own_max: bool) -> Decoded:
-    with Image.open(file) as image:
+    with Image.open(file, formats=FORMATS) as image:
         if image.format == "PNG":  # else pixels that fail their checksum are black without a word
             image.verify()
     file.seek(0)
-    with Image.open(file) as image:
+    with Image.open(file, formats=FORMATS) as image:
         _refuse_picture(image)
         size = image.height, image.width
         step = draft(image, needed_share(scale, size))
@@ -106,6 +111,7 @@ def _read_picture(file: BinaryIO, scale: Scale | None, own_max: bool) -> Decoded
 
 def _refuse_picture(image: Image.Image) -> None:
     """Refuse by the header what is not one radiograph of known brightness."""
+    refuse_size(image.height, image.width)
     if getattr(image, "is_animated", False) and image.format != "MPO":  # a photograph's preview
         raise ValueError("it holds several images, a radiograph is one; save it alone")
     tags = getattr(image, "tag_v2", {})
@@ -130,7 +136,7 @@ def has_drawn_alpha(path: str | Path) -> bool:
     """Whether a picture has a transparency that differs from pixel to pixel."""
     if str(path).lower().endswith((".dcm", ".dicom")):
         return False
-    with Image.open(path) as image:
+    with Image.open(path, formats=FORMATS) as image:
         if "A" not in image.getbands():
             return False
         low, high = image.getchannel("A").getextrema()

@@ -8,7 +8,6 @@ for the sizes and times.
 """
 
 import hashlib
-import json
 import os
 import stat
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -16,6 +15,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
+from reclf.config.foreign_files import read_json
 from reclf.data.radiographs import Frame, ImageError, frame_of, image_size
 from reclf.runs.files import write_json
 from reclf.runs.in_threads import each
@@ -38,7 +38,7 @@ def remembered(kind: str, facts: str, find: Callable[[], dict[str, T]]) -> dict[
     home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     path = Path(home) / "reclf" / kind / f"{facts}.json"
     with suppress(OSError, ValueError):
-        return json.loads(path.read_text(encoding="utf-8"))
+        return read_json(path)
     found = find()
     with suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)

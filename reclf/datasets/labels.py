@@ -145,7 +145,7 @@ def _names(cell: str, separators: str) -> set[str]:
     if cell[:1] + cell[-1:] in ("[]", "()", "{}") and not re.search(r"""["']\s*:""", cell):
         try:
             names = [str(name) for name in json.loads(cell)]
-        except ValueError:  # as Python or numpy write it, or without quotes
+        except (ValueError, RecursionError):  # as Python or numpy write it, or without quotes
             quoted = re.findall(r"""'([^']*)'|"([^"]*)\"""", cell)
             names = [one or other for one, other in quoted] or cell[1:-1].split(",")
     else:

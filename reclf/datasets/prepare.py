@@ -29,13 +29,13 @@ from pathlib import Path
 from typing import Any
 
 import datasets as arrow
-import pydicom
 from PIL import Image
 from tqdm.auto import tqdm
 
 from reclf.config import check, check_choice, from_dict
 from reclf.config.foreign_files import read_json
 from reclf.config.settings import MOST_PIXELS
+from reclf.data.dicom_files import open_dicom
 from reclf.data.radiographs import ImageError
 from reclf.runs.files import (
     named,
@@ -383,7 +383,8 @@ def _is_deep(data: Any, index: int) -> bool:
         return True
     path = Path(data.rows[index].image)
     if path.suffix.lower() in (".dcm", ".dicom"):
-        return int(pydicom.dcmread(path, stop_before_pixels=True).BitsStored) > 8
+        with open(path, "rb") as file:
+            return int(open_dicom(file, stop_before_pixels=True).BitsStored) > 8
     with Image.open(path) as image:
         return image.mode.startswith("I")
 

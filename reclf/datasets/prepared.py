@@ -10,7 +10,8 @@ of memory.
 import hashlib
 import json
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import cached_property
 from itertools import accumulate
 from pathlib import Path
@@ -20,6 +21,7 @@ import datasets as arrow
 import numpy as np
 import pyarrow
 
+from reclf.config.foreign_files import check_size, read_json
 from reclf.data.study import Pair, Study
 
 from . import prepare
@@ -116,24 +118,29 @@ class Prepared:
     def __getitem__(self, index: int) -> Study:
         if not -len(self) <= index < len(self):
             raise IndexError(index)  # ends an iteration
-        try:
+        with self._refuses_damage(f"number {index}"):
             return unpack(self._rows[index % len(self)], self.image_size)
+
+    @contextmanager
+    def _refuses_damage(self, where: str) -> Iterator[None]:
+        try:
+            yield
         except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
-            damaged = {"damaged study": [f"number {index}: {error!r}"]}
-            raise DataProblems(
-                self.name, damaged, "Prepare it again into another folder."
-            ) from error
+            damaged = {"damaged study": [f"{where}: {error!r}"]}
+            advice = "Prepare it again into another folder."
+            raise DataProblems(self.name, damaged, advice) from error
 
     def pairs(self, indices: Sequence[int]) -> list[Pair]:
         """Images as they are stored, uint8 or uint16, and reports: views into the files."""
         pairs, shape = [], (self.image_size, self.image_size)
         for index in indices:
             place = range(len(self))[index]
-            image = self._cells["image"][place]
-            if len(image) > shape[0] * shape[1]:
-                image = image.view(np.uint16)
-            report = str(self._cells["report"][place].data, "utf-8")
-            pairs.append(Pair(image.reshape(shape), report))
+            with self._refuses_damage(f"number {index}"):
+                image = self._cells["image"][place]
+                if len(image) > shape[0] * shape[1]:
+                    image = image.view(np.uint16)
+                report = str(self._cells["report"][place].data, "utf-8")
+                pairs.append(Pair(image.reshape(shape), report))
         return pairs
 
     @cached_property
@@ -157,7 +164,8 @@ class Prepared:
     @property
     def all_labels(self) -> list[dict[str, float]]:
         """The labels of every study, without reading an image."""
-        return [json.loads(rest)["labels"] for rest in self._rows["rest"]]
+        with self._refuses_damage("in its labels"):
+            return [json.loads(rest)["labels"] for rest in self._rows["rest"]]
 
 
 class _Cells:
@@ -182,8 +190,38 @@ class _Cells:
         return content[first:end]
 
 
+def _refuse_packed(path: Path) -> None:
+    """Refuse a file of Arrow that is compressed, and could unpack to any size; none made here is.
+
+    Message and RecordBatch are tables of flatbuffers, in which compression is the fourth field
+    (Message.fbs of Apache Arrow).
+    """
+    with pyarrow.memory_map(str(path)) as source:
+        for message in pyarrow.ipc.MessageReader.open_stream(source):
+            content = message.metadata.to_pybytes()
+
+            def read(place: int, size: int = 4, content: bytes = content) -> int:
+                return int.from_bytes(content[place : place + size], "little", signed=size == 4)
+
+            def field(table: int, number: int, read: Any = read) -> int:
+                fields = table - read(table)
+                is_there = 4 + 2 * number < read(fields, 2)
+                return table + read(fields + 4 + 2 * number, 2) if is_there else table
+
+            header = field(read(0), 2)
+            header += read(header)
+            if message.type != "schema" and field(header, 3) != header:
+                raise ValueError("it is compressed, which no prepared copy is")
+
+
 def _load(shard: Path) -> arrow.Dataset:
     try:
+        for named in read_json(shard / "state.json")["_data_files"]:
+            path = shard / named["filename"]
+            if path.parent != shard:
+                raise ValueError(f"{named['filename']} is outside of the shard")
+            check_size(path, 2**40)
+            _refuse_packed(path)
         found = arrow.load_from_disk(shard, keep_in_memory=False)
         # Of other types a cell may name a file or an address, which is opened when it is read.
         if not isinstance(found, arrow.Dataset) or found.features != FEATURES:

@@ -16,7 +16,8 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import pydicom
+
+from reclf.data.dicom_files import open_dicom
 
 from .base import Loader, LoaderOptions, Row
 from .masks import RunLengths
@@ -88,7 +89,8 @@ class Siim(Loader):
 
 
 def _patient(path: Path) -> str:
-    header = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=["PatientID"])
+    with path.open("rb") as file:
+        header = open_dicom(file, stop_before_pixels=True, specific_tags=["PatientID"])
     return str(header.get("PatientID") or path.stem)
 
 

@@ -18,10 +18,14 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import IO, Any, BinaryIO
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+from pyarrow import compute, parquet
+
+from reclf.config.foreign_files import check_size
 
 from .problems import DataProblems, refuse
 
@@ -29,6 +33,7 @@ _BOMS = {
     b"\xef\xbb\xbf": "utf-8-sig", b"\xff\xfe\0\0": "utf-32", b"\xff\xfe": "utf-16",
     b"\xfe\xff": "utf-16",
 }  # fmt: skip
+MOST_BYTES = 2**36
 _SEPARATORS = ",;\t|"
 
 
@@ -66,6 +71,8 @@ def read_text(path: Path) -> str:
 def _open(path: Path, content: bytes | None = None) -> Iterator[BinaryIO]:
     """The bytes of a file without their compression. Those of a plain file are not in memory."""
     try:
+        if content is None:
+            check_size(path, MOST_BYTES)
         with path.open("rb") if content is None else io.BytesIO(content) as file:
             yield _unpack(path, file)
     except (OSError, EOFError, zlib.error, zipfile.BadZipFile) as error:
@@ -74,17 +81,28 @@ def _open(path: Path, content: bytes | None = None) -> Iterator[BinaryIO]:
 
 
 def _unpack(path: Path, file: BinaryIO) -> BinaryIO:
-    start = file.read(4)
+    start, size = file.read(4), file.seek(0, io.SEEK_END)
     file.seek(0)
     if start.startswith(b"\x1f\x8b") or path.suffix == ".gz":
-        return io.BytesIO(gzip.decompress(file.read()))
+        with gzip.open(file) as packed:
+            return io.BytesIO(unpack(packed, size))
     if start != b"PK\3\4":
         return file
     with zipfile.ZipFile(file) as archive:
         if len(names := archive.namelist()) == 1:
-            return io.BytesIO(archive.read(names[0]))
+            with archive.open(names[0]) as packed:
+                return io.BytesIO(unpack(packed, size))
     shown = ", ".join(names[:3])
     raise zipfile.BadZipFile(f"an archive of {shown}; save a spreadsheet as CSV UTF-8")
+
+
+def unpack(packed: IO[bytes] | gzip.GzipFile, size: int) -> bytes:
+    """What is in an archive of so many bytes; `OSError` where it is a hundred times as much, for
+    text packs to a tenth, and a bomb to a thousandth."""
+    content = packed.read(most := 2**22 + 100 * size)
+    if len(content) == most:
+        raise OSError(f"it unpacks to {most:,} bytes or more, a hundred times its size")
+    return content
 
 
 def _encoding(start: bytes) -> str:
@@ -172,7 +190,7 @@ def _read_lines(path: Path, lines: Iterator[str]) -> pd.DataFrame:
 
 def _read_parquet(path: Path, file: BinaryIO) -> pd.DataFrame:
     try:
-        table = pd.read_parquet(file).astype(object)
+        table = _from_parquet(file).to_pandas().astype(object)
     except Exception as error:  # pyarrow and pandas raise what their parsers do, KeyError too
         reason = repr(error).splitlines()[0]
         raise _refused(path, "no Parquet file", reason, "Write or copy it again.") from error
@@ -184,6 +202,28 @@ def _read_parquet(path: Path, file: BinaryIO) -> pd.DataFrame:
             kind, advice = "bytes that are no UTF-8 text", "Store text as strings."
             raise _refused(path, kind, f"column {column!r}", advice) from error
     return table
+
+
+def _from_parquet(file: BinaryIO) -> pa.Table:
+    """A table, unless it is a bomb: texts stay indices into a dictionary while they are counted."""
+    most = 2**24 + 100 * file.seek(0, io.SEEK_END)
+    schema = parquet.ParquetFile(file).schema
+    texts = [column.path for column in schema if column.physical_type == "BYTE_ARRAY"]
+    opened = parquet.ParquetFile(file, read_dictionary=texts)
+    groups = [opened.metadata.row_group(k) for k in range(opened.num_row_groups)]
+    batches, size = [], sum(group.total_byte_size for group in groups)
+    for batch in opened.iter_batches() if size <= most else ():
+        batches.append(batch)
+        for column in batch.columns:
+            size += column.nbytes
+            if pa.types.is_dictionary(column.type):
+                lengths = compute.binary_length(column.dictionary).take(column.indices)
+                size += compute.sum(lengths, min_count=0).as_py()
+        if size > most:
+            break
+    if size > most:
+        raise OSError(f"it unpacks to more than {most:,} bytes, a hundred times its size")
+    return pa.Table.from_batches(batches, None if batches else opened.schema_arrow)
 
 
 def _plain(cell: Any) -> Any:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from reclf.config.foreign_files import read_arrays
+from reclf.config.foreign_files import DamagedFile, read_arrays
 from reclf.data.region_grid import MIDDLE, heat_in_pixels
 from reclf.runs.files import write_atomically
 from reclf.stats.tables import json_text
@@ -30,6 +30,7 @@ if TYPE_CHECKING:  # torch takes seconds to import; a saved explanation opens wi
     from reclf.models.reclf import RECLF
 
 FORMAT = 1
+REMADE = "set it aside, and explain the study again"
 
 
 @dataclass(frozen=True)
@@ -66,6 +67,11 @@ class Explanation:
                 raise ValueError(f"{name} must be numbers of {count} axes, got {array.shape}")
         if not all(isinstance(text, str) for text in (self.study_id, self.report, *self.words)):
             raise ValueError("study_id, report and words must be text")
+        numbers = [*self.scores.values(), self.center, self.word_step or 0, self.whole_step or 0]
+        if not all(isinstance(number, int | float) for number in numbers):
+            raise ValueError(f"scores, center and steps must be numbers, got {numbers}")
+        if any(mask.shape != self.image.shape for mask in self.masks.values()):
+            raise ValueError(f"masks must have the shape of the image, {self.image.shape}")
         words = len(self.words)
         shapes = {"attention": self.attention.shape[0], "cosines": self.cosines.shape[0]}
         if self.graph is not None:
@@ -204,7 +210,7 @@ class Explanation:
                 named |= {name: arrays.get(name) for name in ("graph", "importance")}
                 return cls(masks=masks, **named, **header)
         except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
-            raise ValueError(f"{path} is no explanation, or damaged: {error!r}") from error
+            raise DamagedFile(Path(path), f"no explanation: {error!r}", REMADE) from error
         raise ValueError(f"{path} has another format than {FORMAT}; explain the study again")
 
 

@@ -91,6 +91,21 @@ def write_json(path: Path, values: Any) -> None:
     write_atomically(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
 
 
+def refuse_links(folder: Path) -> None:
+    """Refuse what would be written through: folders, and files that grow, that are links out.
+
+    Raises:
+        ValueError: names the link.
+    """
+    for path in [*folder.glob("*"), *folder.glob("checkpoints/*")]:
+        is_written = path.is_dir() or path.suffix in (".jsonl", ".txt")
+        if path.is_symlink() and is_written and not path.resolve().is_relative_to(folder.resolve()):
+            raise ValueError(
+                f"{path} is a link to {path.resolve()}, and a run writes in its own folder alone: "
+                "put what it points to in its place, or link the whole folder of the run"
+            )
+
+
 def replace_folder(path: Path, write: Callable[[Path], Any]) -> None:
     """Let `write` make a folder beside `path`, then put it in its place.
 

@@ -7,7 +7,6 @@ beats, by the clock of the file system.
 """
 
 import fcntl
-import json
 import os
 import platform
 import threading
@@ -17,6 +16,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from reclf.config.foreign_files import read_json
 from reclf.stats.tables import json_text
 
 from .files import named, temporary_name
@@ -68,11 +68,11 @@ class RunLock:
         """What the lock says of a process that lives, with `beat`, seconds since its last
         heartbeat; None where there is none."""
         try:
-            text, changed = self.path.read_text(), self.path.stat().st_mtime
+            changed = self.path.stat().st_mtime
+            held = _read(self.path)
         except OSError:
             return None
         beat = max(0.0, self._clock() - changed)
-        held = _parsed(text)
         if "space" not in held:  # being written
             lives = beat < BEAT
         elif held["space"] == space():
@@ -124,7 +124,7 @@ class RunLock:
     def _take_away(self) -> None:
         """Remove the lock of a process that is gone; of several that do so at once, one does."""
         try:
-            file = os.open(self.path, os.O_RDONLY)
+            file = os.open(self.path, os.O_RDONLY | os.O_NONBLOCK)  # it may be a pipe
         except FileNotFoundError:
             return
         try:
@@ -140,7 +140,7 @@ class RunLock:
                 fcntl.flock(file, fcntl.LOCK_EX)
             with suppress(FileNotFoundError):
                 if os.path.samestat(os.stat(self.path), os.fstat(file)):
-                    seen = _parsed(self.path.read_text())
+                    seen = _read(self.path)
                     self.path.unlink()
                     warnings.warn(
                         f"a training in {self.path.parent} did not end (process {seen['pid']} on "
@@ -162,14 +162,16 @@ class RunLock:
         return now
 
 
-def _parsed(text: str) -> dict[str, Any]:
+def _read(path: Path) -> dict[str, Any]:
     """What a lock says; question marks alone where it is no lock."""
     try:
-        held = json.loads(text)
+        held = read_json(path, most=2**16)
         needed = {name: held[name] for name in ("host", "space", "pid", "started", "since")}
-        return needed if isinstance(held["pid"], int) else _parsed("")
-    except (ValueError, KeyError, TypeError):
-        return {"host": "?", "pid": "?", "since": "?"}
+        if isinstance(held["pid"], int) and 0 < held["pid"] < 2**31:
+            return needed
+    except (ValueError, KeyError):
+        pass
+    return {"host": "?", "pid": "?", "since": "?"}
 
 
 def _beat(file: int, end: threading.Event) -> None:

@@ -11,6 +11,8 @@ from math import nan
 from pathlib import Path
 from typing import Any
 
+from reclf.config.foreign_files import check_size
+
 
 class MetricsLog:
     """What was logged so far; `read` takes in what came since.
@@ -36,6 +38,7 @@ class MetricsLog:
         if not self.path.exists():
             self._start(None)
             return self.records
+        check_size(self.path, 2**32)
         with self.path.open("rb") as file:
             status = self.path.stat()
             if status.st_ino != self._file or status.st_size < self._place:
@@ -48,9 +51,13 @@ class MetricsLog:
             self._lines += 1
             try:
                 record = json.loads(line)
-                record["step"] + 0
-                self.records.append({k: nan if v is None else v for k, v in record.items()})
-            except (ValueError, TypeError, KeyError, RecursionError):
+                record = {k: nan if v is None else v for k, v in record.items()}
+                sum(record.values(), 0.0)  # numbers all
+                if record["step"] % 1:
+                    raise ValueError("half a step")
+                self.records.append(record)
+            except (ValueError, TypeError, AttributeError, LookupError, ArithmeticError,
+                    RecursionError):  # fmt: skip
                 warnings.warn(
                     f"{self.path}, line {self._lines} is damaged, and left out: {line[:40]!r}",
                     stacklevel=2,

@@ -23,12 +23,13 @@ import torch
 
 from reclf.config import RunConfig, load_json, to_dict
 from reclf.config.foreign_files import DamagedFile, read_json
-from reclf.stats.tables import json_text, markdown, short
+from reclf.stats.tables import json_text, markdown, no_html, short
 
 from .checksums import TRAINER, check_files, write_checksums
 from .files import (
     make_folder,
     named,
+    refuse_links,
     replace_folder,
     sync,
     unless_read_only,
@@ -46,7 +47,7 @@ from .sittings import (
     refused_changes,
     result_changes,
 )
-from .status import true_status
+from .status import read_standing, true_status
 
 IMPORTED = "imported"  # the state of an image encoder that was trained elsewhere
 APPENDED = ("metrics.jsonl", "left_out.txt")  # grow line by line, and are never rewritten meanwhile
@@ -86,6 +87,7 @@ class Run:
         self.accept = tuple(accept)
         self.folder = Path(folder).expanduser().absolute()
         self.lock = RunLock(self.folder)
+        refuse_links(self.folder)
         path = self.folder / "config.json"
         if not path.exists():
             for name in ("status.json", "environment.json", "metrics.jsonl"):
@@ -141,9 +143,9 @@ class Run:
         progress: dict[str, Any] = {}
         for name in ("last", "best"):  # in the order of `resumable`
             with suppress(FileNotFoundError, DamagedFile):
-                progress = progress or read_json(self.checkpoint(name) / "progress.json")
+                progress = progress or read_standing(self.checkpoint(name) / "progress.json")
         try:
-            said = read_json(self.folder / "status.json")
+            said = read_standing(self.folder / "status.json")
         except FileNotFoundError:
             pass
         except DamagedFile:
@@ -194,7 +196,10 @@ class Run:
         if not path.exists():
             return []
         there = read_json(path)
-        return [of_version_0_1(sitting) for sitting in there.pop("sittings", [there])]
+        try:
+            return [of_version_0_1(sitting) for sitting in there.pop("sittings", [there])]
+        except (TypeError, AttributeError, ValueError, LookupError) as error:
+            raise DamagedFile(path, f"no list of sittings: {error!r}") from error
 
     def check_sitting(self, **here: Any) -> dict[str, Any]:
         """Compare what is found here with the last sitting of a run that goes on.
@@ -277,7 +282,7 @@ class Run:
             markdown(("result", "value"), ((n, _rounded(value)) for n, value in results.items())),
             "",
         ]
-        text = "\n".join(lines)
+        text = no_html("\n".join(lines))
         with unless_read_only(self.folder):
             write_atomically(self.folder / "README.md", lambda path: path.write_text(text))
 

@@ -4,9 +4,22 @@ status.json, checkpoints/last/progress.json, whether the lock is held --true_sta
 """
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
+from reclf.config.foreign_files import check_kinds, read_json
+
 ENDS = ("trained", "done", "imported")  # written when all else was
+
+
+KINDS = {"state": str, "step": int, "total_steps": int, "seconds": int | float}
+
+
+def read_standing(path: Path) -> dict[str, Any]:
+    """Of status.json or progress.json; errors as of `read_json`."""
+    found = read_json(path)
+    check_kinds(found, KINDS, path)
+    return found
 
 
 def is_complete(progress: Mapping[str, Any]) -> bool:

@@ -1,6 +1,7 @@
 """Numbers and tables as text: one form of a number, one form of a table, everywhere."""
 
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from math import isfinite
 from pathlib import Path
@@ -12,7 +13,12 @@ import numpy as np
 def markdown(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """A table in Markdown from cells of text."""
     lines = [header, ["---"] * len(header), *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    return "\n".join(f"| {' | '.join(map(no_html, line))} |" for line in lines)
+
+
+def no_html(text: str) -> str:
+    """Text in Markdown that is never read as HTML, which a notebook would run."""
+    return re.sub(r"<(?=[A-Za-z/!?])", "&lt;", text)
 
 
 def plain(value: Any) -> Any:

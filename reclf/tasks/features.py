@@ -4,13 +4,14 @@ studies --model, in eval mode--> image features (n), text features (n)
 """
 
 import hashlib
+import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from reclf.config.foreign_files import read_arrays
+from reclf.config.foreign_files import DamagedFile, read_arrays
 from reclf.data.study import Study
 from reclf.models.inference import chunks, encode_pixels, stack_images
 from reclf.models.reclf import RECLF
@@ -66,8 +67,11 @@ class Pooled:
             for name, array in arrays.items()
             if name.startswith("features/")
         }
-        texts = {key: tuple(str(text) for text in arrays[key]) for key in _TEXTS}
-        return cls(features, arrays["labels"], **texts)
+        try:
+            texts = {key: tuple(str(text) for text in arrays[key]) for key in _TEXTS}
+            return cls(features, arrays["labels"], **texts)
+        except (KeyError, TypeError) as error:
+            raise DamagedFile(path, f"no features: {error!r}") from error
 
 
 def held_out(patients: Sequence[str]) -> np.ndarray:
@@ -94,7 +98,10 @@ def pooled_features(
             that changes with models and data.
     """
     if cache is not None and cache.exists():
-        return Pooled.load(cache)
+        try:
+            return Pooled.load(cache)
+        except DamagedFile as error:
+            warnings.warn(f"{error}. They are computed again", stacklevel=2)
     parts: dict[str, list[np.ndarray]] = {name: [] for name in models}
     labels: list[Mapping[str, float]] = []
     ids: list[str] = []

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from reclf.config.foreign_files import read_json
+from reclf.config.foreign_files import DamagedFile, check_kinds, read_json
 from reclf.stats.estimate import Estimate
 
 REQUIRED = ("value", "interval", "n", "untrained_baseline", "chance", "per_class")
@@ -34,7 +34,21 @@ def read_result(path: Path) -> Any:
     Raises:
         DamagedFile: it does not hold what was written.
     """
-    return present_names(read_json(path))
+    found = read_json(path)
+    _check_numbers(found, path)
+    return present_names(found)
+
+
+def _check_numbers(value: Any, path: Path) -> None:
+    """What tables and figures read as numbers must be some, at any depth."""
+    if isinstance(value, Mapping):
+        check_kinds(value, {"value": int | float, "interval": list, "protocol": Mapping}, path)
+        ends = value.get("interval") or ()
+        if len(ends) not in (0, 2) or not all(isinstance(e, int | float | None) for e in ends):
+            raise DamagedFile(path, f"interval is {ends!r:.60}")
+        for name, inner in value.items():
+            if name not in ("protocol", "protocols"):
+                _check_numbers(inner, path)
 
 
 def present_names(value: Any) -> Any:

@@ -158,7 +158,14 @@ def table(results: Mapping[str, Mapping[str, Any]]) -> str:
     rows = []
     for stem, result in results.items():
         task, _, data = stem.partition("-")
-        for line in lines_of(task, result):
+        try:
+            lines = lines_of(task, result)
+        except (LookupError, TypeError, AttributeError, ValueError) as error:
+            raise ValueError(
+                f"results/{stem}.json is no result of {task}: {error!r}. Run its notebook again, "
+                "which replaces it"
+            ) from error
+        for line in lines:
             n = line.trained.get("n", result["n"])
             numbers = _cell(line.trained), _cell(line.random), short(line.chance)
             rows.append((line.what, data, f"{n:,}", *numbers))

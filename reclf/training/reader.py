@@ -7,6 +7,7 @@ from typing import Any
 
 from torch.utils.data import DataLoader
 
+from reclf.config.foreign_files import check_size
 from reclf.data.batch import Batch
 from reclf.data.collate import Collate, Pairs
 from reclf.data.read_ahead import as_in_worker, quiet_worker
@@ -72,6 +73,7 @@ def left_out(folder: Path) -> list[str]:
     path = folder / LEFT_OUT
     if not path.exists():
         return []
+    check_size(path, 2**28)
     lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
     damaged = [n for n, line in enumerate(lines, 1) if "\0" in line or "\ufffd" in line]
     if damaged:

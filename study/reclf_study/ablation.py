@@ -10,7 +10,6 @@ another run on another machine; the time of a step is reported separately.
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -18,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from reclf.config import RunConfig, override
+from reclf.config.foreign_files import DamagedFile, check_kinds, read_json
 from reclf.pretrain import pretrain
 from reclf.runs.files import write_json
 from reclf.runs.run import Run
@@ -64,7 +64,10 @@ def plan(folder: Path, config: RunConfig, minutes: float, steps: int = 0) -> int
     """
     path = folder / "plan.json"
     if path.exists():
-        found = json.loads(path.read_text())
+        found = {"steps": None, "minutes": None} | read_json(path)
+        check_kinds(found, {"minutes": int | float}, path)
+        if not isinstance(found["steps"], int):
+            raise DamagedFile(path, f"steps is {found['steps']!r}", "restore it from a copy")
         if (steps and steps != found["steps"]) or (not steps and minutes != found["minutes"]):
             wanted = f"{steps} steps" if steps else f"{minutes:g} minutes"
             raise ValueError(

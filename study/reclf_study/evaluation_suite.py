@@ -7,6 +7,7 @@ Differences between runs are paired over studies, so the results are kept per st
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from reclf.config import RunConfig
-from reclf.config.foreign_files import read_arrays
+from reclf.config.foreign_files import DamagedFile, read_arrays
 from reclf.data.lexicon import load_lexicon
 from reclf.data.study import Study
 from reclf.datasets.phantom import Phantom
@@ -175,8 +176,12 @@ def load_results(path: Path, key: str) -> StudyResults | None:
         path = path.with_name("ablation-answers.npz")  # as version 0.1 named it
     if not path.exists():
         return None
-    arrays = read_arrays(path)
-    if str(arrays["key"]) != key:
+    try:
+        arrays = read_arrays(path)
+        if str(arrays["key"]) != key:
+            return None
+    except (DamagedFile, KeyError) as error:
+        warnings.warn(f"{path} holds no results, which are made again: {error}", stacklevel=2)
         return None
     results: StudyResults = {}
     for full, array in arrays.items():

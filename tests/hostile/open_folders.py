@@ -14,6 +14,7 @@ import shutil
 import signal
 import sys
 import time
+import warnings
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -23,16 +24,23 @@ from hostile_cases import CASES, make_base
 
 from reclf import RECLF
 from reclf.config import TowerConfig
+from reclf.data.radiographs import read_image
+from reclf.datasets.open_i import read_reports
 from reclf.datasets.registry import load_dataset
+from reclf.datasets.tables_on_disk import read_cells
 from reclf.explain import Explanation
 from reclf.models.encoders import build_tower
 from reclf.pretrain import open_run
 from reclf.runs.run import Run
 from reclf.tasks.prompt_sets import load_prompts
+from reclf.tasks.scoreboard import results_of, table
 from reclf.tasks.task_run import TaskRun
 from reclf.training.checkpoints import load_state
+from reclf.training.reader import left_out
+from reclf_study.ablation import plan
 from reclf_study.paper_table.published import load_published
 from reclf_study.paper_table.suite import read_suite
+from reclf_widgets.monitor import TrainingMonitor
 
 SECONDS, MEMORY = 5, 2**30
 FURTHER = {"seed": 0, "device": "cpu", "data_root": "", "options": {}, "split": "", "name": ""}
@@ -55,13 +63,30 @@ def task(run, **given):
 
 def copy_of(folder, **options):
     data = load_dataset("prepared", folder / "copy", "test", 32, **options)
-    return data[0], data.reports
+    return data[0], data.reports, data.all_labels, data.pairs([0])
 
 
 def with_weights(folder):
     run = Run(folder / "run")
     model = RECLF.from_pretrained(run.checkpoint("last"))
     return load_state(run, model, torch.optim.AdamW(model.parameters()), Accelerator())
+
+
+def no_progress(folder):
+    for path in (folder / "run").rglob("progress.json"):
+        path.unlink()
+    return Run(folder / "run").status
+
+
+def films(folder):
+    for path in folder.glob("film.*"):
+        read_image(path)
+
+
+def monitor(folder):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return TrainingMonitor(folder / "run").alt_text()
 
 
 def status(folder):
@@ -73,7 +98,15 @@ WAYS = {
     "model": lambda folder: RECLF.from_pretrained(folder / "run/checkpoints/best"),
     "task": lambda folder: task(folder / "run"),
     "go on": lambda folder: open_run(folder / "run"),
+    "no progress": no_progress,
     "go on with weights": with_weights,
+    "film": films,
+    "table": lambda folder: [read_cells(path) for path in folder.glob("t.csv*")],
+    "reports": lambda folder: read_reports(folder / "NLMCXR_reports.tgz"),
+    "left out": lambda folder: left_out(folder / "run"),
+    "results": lambda folder: table(results_of(folder / "run")),
+    "monitor": monitor,
+    "plan": lambda folder: plan(folder, None, 3),
     "status": status,
     "copy": copy_of,
     "compare copy": lambda folder: copy_of(folder, source=folder),

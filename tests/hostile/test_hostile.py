@@ -1,5 +1,5 @@
 """A stranger's checkpoint, run, prepared copy, explanation or suite runs no code, does not hang and
-takes no memory: each of `hostile_cases` ends in one clear error."""
+takes no memory: each of `hostile_cases` ends in one clear error, or without what is damaged."""
 
 import json
 import os
@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from commands import run_command
 from hostile_cases import CASES
+from hostile_files import SHOWN
 
 HERE = Path(__file__).parent
 
@@ -25,14 +26,17 @@ def outcomes(tmp_path_factory):
 
 def test_every_case_was_tried(outcomes):
     assert [*outcomes] == [*CASES]
-    assert len(CASES) >= 60
+    assert len(CASES) >= 170
 
 
 @pytest.mark.parametrize("name", CASES)
 def test_it_ends_in_one_clear_error(name, outcomes):
     found = outcomes[name]
+    if name in SHOWN:
+        assert found["outcome"] == "opened", found
+        return
     assert found["outcome"] == "clear", found
-    assert "case" in found["text"]  # the folder, or a file in it
+    assert "case" in found["text"] or "results/" in found["text"]  # the folder, or a file in it
     if any(word in name for word in ("aggregator", "data set", "function tower")):
         assert (
             "names code to run" in found["text"] or "code beside it is never run" in found["text"]

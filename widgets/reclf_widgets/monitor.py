@@ -14,7 +14,7 @@ import traitlets
 from IPython.display import display
 from matplotlib.figure import Figure
 
-from reclf.config.foreign_files import DamagedFile, read_json
+from reclf.config.foreign_files import read_json
 from reclf.runs.metrics_log import MetricsLog
 from reclf.runs.notebook import is_live
 from reclf.stats.tables import number, plain
@@ -124,12 +124,13 @@ class TrainingMonitor(StillWidget):
         try:
             train = read_json(path)["train"]
             there = read_json(machine) if machine.exists() else {}
-        except (FileNotFoundError, DamagedFile):  # the curves need neither
-            return None
+            loss = math.log(train["batch_size"] * there.get("processes", 1))
+        except (OSError, ValueError, TypeError, AttributeError, LookupError):
+            return None  # the curves need neither
         of_both = not train.get("shortlist") and train.get("local_weight", 1) == 1
         return {
             "name": "chance" if of_both else "chance, global loss",
-            "y": math.log(train["batch_size"] * there.get("processes", 1)),
+            "y": loss,
         }
 
 
@@ -192,7 +193,8 @@ def full_windows(records: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 def progress_of(records: list[dict[str, Any]]) -> dict[str, Any]:
     """Where a training stands, from its last record with a loss; {} before the first."""
-    last = next((r for r in reversed(records) if "loss" in r), None)
+    needed = {"loss", "total_steps", "seconds", "studies_per_second"}
+    last = next((r for r in reversed(records) if needed <= r.keys() and r["step"] > 0), None)
     if last is None:
         return {}
     step, total = last["step"], last["total_steps"]

@@ -204,7 +204,7 @@ def lacking(cells: Cells) -> list[str]:
         if cell.lacks:
             text = f"{cell.column}: data source {cell.lacks!r} is missing"
         elif failure.is_file():
-            last = failure.read_text(encoding="utf-8").strip().splitlines()[-1]
-            text = f"{cell.column}: failed, {last}"
+            said = failure.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+            text = f"{cell.column}: failed, {said[-1] if said else 'and nobody wrote why'}"
         found[text] = found.get(text, 0) + 1
     return [f"{text} ({count} of the cells)" for text, count in found.items()]

@@ -14,7 +14,7 @@ from typing import Any
 import matplotlib.pyplot as plt
 
 from reclf.runs.files import write_atomically, write_json
-from reclf.stats.tables import markdown, number, plain
+from reclf.stats.tables import markdown, no_html, number, plain
 
 from .figure import draw
 from .latex import as_latex
@@ -134,7 +134,7 @@ def as_markdown(table: PaperTable) -> str:
         rows.append(["chance", *(value_text(table.chance.get(m), m) for m in measures)])
         header = ["", *(f"{m.data}, {measure_title(m)}" for m in measures)]
         parts.append(f"**{TASK_TITLES.get(task, task)}**\n\n{markdown(header, rows)}")
-        parts += table.notes.get(task, ())
+        parts += map(no_html, table.notes.get(task, ()))
     return "\n\n".join(parts) + "\n"
 
 
