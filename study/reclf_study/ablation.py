@@ -18,6 +18,7 @@ from typing import Any
 
 from reclf.config import RunConfig, override
 from reclf.config.foreign_files import DamagedFile, check_kinds, read_json
+from reclf.models.baselines import start_of
 from reclf.pretrain import pretrain
 from reclf.runs.files import write_json
 from reclf.runs.run import Run
@@ -27,6 +28,7 @@ from reclf.stats.tables import short
 from .evaluation_suite import EvaluationSuite, StudyResults, load_results, save_results
 from .relation_benchmark import MEASURES
 from .seeds import Resampled, holm, mean_over_seeds, paired_difference
+from .treatment import TREATMENTS, not_moved
 from .variants import RENAMED, TITLES, comparisons, variant_config
 
 SPEED_STEPS = 40  # of the first run, the second half of which is timed
@@ -41,6 +43,7 @@ ABLATION_MEASURES = {
     "binding_accuracy_local": "minimal pairs: binding, local score",
     "zero_shot_auroc": "zero-shot, macro AUROC",
     "linear_probe_auroc": "quick linear probe (at most 100 labeled studies), macro AUROC",
+    **TREATMENTS,
 }
 # What verdicts are given on; more of them would only be more chances to be lucky.
 VERDICT_MEASURES = (
@@ -151,7 +154,7 @@ class Ablation:
             found = load_results(path, suite.key)
             if found is None:
                 model = pretrain(run, progress_bar=False)
-                found = suite.evaluate(model)
+                found = suite.evaluate(model, start_of(model, seed))
                 save_results(found, path, suite.key)
                 trained = run.status
                 details = {k: v for k, v in trained.items() if k not in ("state", "time")}
@@ -199,8 +202,16 @@ class AblationSummary:
         """Comparison -> a sentence for each of VERDICT_MEASURES, as the intervals say."""
         said: dict[str, list[str]] = {pair: [] for pair in self.differences}
         for (pair, measure), p in self.adjusted.items():
-            said[pair].append(sentence(pair, measure, self.differences[pair][measure], p))
+            said[pair].append(
+                sentence(pair, measure, self.differences[pair][measure], p, self.not_moved(pair))
+            )
         return said
+
+    def not_moved(self, pair: str) -> list[str]:
+        """Relation modules that a comparison asks about, and that training left at their start."""
+        name, _, control = pair.partition(" - ")
+        means = self.means[name]
+        return not_moved(name, control, {m: means[m].value for m in TREATMENTS if m in means})
 
     def result(self) -> dict[str, Any]:
         """What results/ablation.json holds beside the protocol: variant -> measure -> mean, and
@@ -211,13 +222,14 @@ class AblationSummary:
             entries = {
                 measure: {
                     **estimate.result("difference"),
-                    "verdict": estimate.verdict,
+                    "verdict": verdict(estimate, self.not_moved(pair)),
                     **({"p_holm": adjusted[pair, measure]} if (pair, measure) in adjusted else {}),
                 }
                 for measure, estimate in by_measure.items()
             }
             compared[pair] = {
                 "question": self.questions[pair],
+                "not_moved": self.not_moved(pair),
                 "measure": "recall_at_5",
                 **entries["recall_at_5"],
                 "measures": entries,
@@ -264,7 +276,7 @@ def summarize(
             f"{name} - {control}": {
                 measure: paired_difference(runs, draws[control][measure])
                 for measure, runs in draws[name].items()
-                if measure in draws[control]
+                if measure in draws[control] and measure not in TREATMENTS
             }
             for name, control, _ in asked
         },
@@ -291,18 +303,33 @@ def shareable(settings: Any) -> Any:
     return settings
 
 
-def sentence(pair: str, measure: str, estimate: Estimate, p_holm: float | None = None) -> str:
+def verdict(estimate: Estimate, not_moved: Sequence[str] = ()) -> str:
+    """ "real", "not shown", or "not trained" where modules stayed at their start."""
+    said = estimate.verdict
+    return "not trained" if said == "not shown" and not_moved else said
+
+
+def sentence(
+    pair: str,
+    measure: str,
+    estimate: Estimate,
+    p_holm: float | None = None,
+    not_moved: Sequence[str] = (),
+) -> str:
     """ "SRM over mean + global node: recall@5 +.030 [+.010, +.050], real"
 
     Args:
         p_holm: adjusted for all comparisons of a table: what is real says whether it stays so.
+        not_moved: modules asked about that stayed at their start.
     """
     name, _, control = pair.partition(" - ")
-    verdict = estimate.verdict
-    if verdict == "real" and estimate.value < 0:
-        verdict = "real, and worse"
+    said = verdict(estimate, not_moved)
+    if said == "not trained":
+        said += f" ({' and '.join(not_moved)} stayed at their start)"
+    if said == "real" and estimate.value < 0:
+        said = "real, and worse"
     if p_holm is not None and estimate.verdict == "real":
-        verdict += ", also after" if p_holm < LEVEL else ", but not after"
-        verdict += f" Holm's correction (p {short(p_holm)})"
+        said += ", also after" if p_holm < LEVEL else ", but not after"
+        said += f" Holm's correction (p {short(p_holm)})"
     title = ABLATION_MEASURES[measure]
-    return f"{TITLES[name]} over {TITLES[control]}: {title} {estimate:+}, {verdict}"
+    return f"{TITLES[name]} over {TITLES[control]}: {title} {estimate:+}, {said}"

@@ -71,7 +71,8 @@ def differences(result: Mapping[str, Any]) -> str:
             real = found is None or found["verdict"] == "real"
             p = found.get("p_holm") if found and real else None
             star = " *" if p is not None and p < LEVEL else ""
-            cells.append(f"{cell}{star}" if real else f"({cell})")
+            idle = "not trained: " * (found is not None and found["verdict"] == "not trained")
+            cells.append(f"{cell}{star}" if real else f"({idle}{cell})")
         lines.append([f"{title(name)} over {title(control)}", entry["question"], *cells])
     made = markdown(["", "what it asks", *(ABLATION_MEASURES[m] for m in columns)], lines)
     family = [m for entry in compared for m in entry["measures"].values() if "p_holm" in m]

@@ -35,11 +35,12 @@ from reclf.tasks.zero_shot import score_prompts
 
 from .relation_benchmark import BenchmarkData, benchmark, recall_ratios, word_frequency, word_ratios
 from .seeds import Ranking
+from .treatment import treatment_ratios
 from .word_importance import DocumentFrequency
 
 StudyResults = dict[str, StudyRatio | Ranking]
 TRAINING_REPORTS = 2000  # for the document frequency of words
-MEASURED = 3  # raised when a measure changes, so that finished runs are asked again
+MEASURED = 4  # raised when a measure changes, so that finished runs are asked again
 
 
 @dataclass(frozen=True)
@@ -128,10 +129,14 @@ class EvaluationSuite:
         """Changes with anything that the results depend on, except the model."""
         return short_hash(json_text(self.choices, sort_keys=True))
 
-    def evaluate(self, model: RECLF) -> StudyResults:
+    def evaluate(self, model: RECLF, start: RECLF) -> StudyResults:
         """All measures of a model: those of the relation benchmark, or elsewhere of retrieval and
         of what the words allow (a lexicon's: importance); zero_shot_auroc and linear_probe_auroc
-        where there are labels."""
+        where there are labels; and whether training moved its relation modules.
+
+        Args:
+            start: what its run began with, see `models.baselines.start_of`.
+        """
         results: StudyResults = {}
         if self.benchmark_data is not None:
             results |= benchmark(model, self.benchmark_data)
@@ -139,6 +144,7 @@ class EvaluationSuite:
             results |= recall_ratios(model, self.gallery)
             words = word_ratios(model, self.gallery, self.frequency)
             results |= {name: ratio for name, ratio in words.items() if ratio.n}
+        results |= treatment_ratios(model, start, self.gallery)
         if not self.names:
             return results
         images = encode_images(model, self.labeled)

@@ -10,6 +10,7 @@ import torch
 from PIL import Image
 
 from reclf.datasets.selection import open_split
+from reclf.models.baselines import start_of
 from reclf.models.reclf import RECLF
 from reclf.pretrain import make_model, make_tokenizer
 from reclf.runs.run import Run
@@ -94,7 +95,7 @@ def test_real_reports_are_asked_for_importance_by_the_lexicon(config, tmp_path):
     assert suite.choices["words"].startswith("guessed by lexicon chest ")
     assert suite.frequency.reports == 6
     model = make_model(config.model, make_tokenizer(config, open_split(config, "train")), 0)
-    results = suite.evaluate(model.eval())
+    results = suite.evaluate(model.eval(), start_of(model, 0))
     assert results["importance_auroc"].n == 4  # two of six reports state nothing
     assert "importance_auroc_idf" in results
     assert not any(name.startswith("relation") for name in results)
@@ -149,9 +150,8 @@ def test_other_questions_are_asked_again_without_training(finished, config, tmp_
     ablated, _ = finished
     other = EvaluationSuite.draw(config, split="val", n_gallery=6, n_pairs=2, n_labeled=12)
     path = tmp_path / "answers.npz"
-    results = other.evaluate(
-        RECLF.from_pretrained(ablated.folder / "srm-seed0" / "checkpoints" / "best")
-    )
+    model = RECLF.from_pretrained(ablated.folder / "srm-seed0" / "checkpoints" / "best")
+    results = other.evaluate(model, start_of(model, 0))
     save_results(results, path, other.key)
     assert load_results(path, "another key") is None
     assert load_results(tmp_path / "nothing.npz", other.key) is None
