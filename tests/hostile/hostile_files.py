@@ -258,7 +258,7 @@ PICTURES = {
     "JPEG of 12,000 x 12,000": content("film.jpg", jpeg),
     "PostScript": content("film.png", EPS),
     "SVG with an entity": content(
-        "film.png", '<!DOCTYPE s [<!ENTITY a SYSTEM "file:///etc/passwd">]><svg>&a;</svg>'),
+        "film.png", '<!DOCTYPE s [<!ENTITY a SYSTEM "secret.txt">]><svg>&a;</svg>'),
     "XBM": content("film.png", "#define im_width 100000\n#define im_height 100000\n"
                    "static char im_bits[] = {\n0x00};\n"),
     "DICOM of 60,000 x 60,000": dicom("1", bytes(4096), **SIDE),
