@@ -119,6 +119,8 @@ def stop(way, target, name, folder):
 
 def main(wanted):
     failed = 0
+    # A shell starts what it does not wait for with SIGINT ignored, which papermill would inherit.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     print("| started by | signal to | signal | state | last step saved | seconds |")
     print("|---|---|---|---|---|---|", flush=True)
     with tempfile.TemporaryDirectory() as folder:
