@@ -152,13 +152,18 @@ def remove_left_overs(folder: Path) -> None:
 
 
 def remove_halves(folder: Path) -> None:
-    """Remove what `replace_folder` left in a folder where it was stopped; nobody may be at it."""
+    """Clean up after a `replace_folder` that was stopped in a folder; nobody may be at it."""
     for path in folder.glob("*.writing"):
         _remove(path)
     for previous in folder.glob("*.previous"):
-        if previous.with_suffix("").exists():
+        path = previous.with_suffix("")
+        if path.exists():
             sync(folder)  # as in `replace_folder`
             _remove(previous)
+            continue
+        with suppress(OSError):  # the only copy, which `whole_folder` finds under either name
+            previous.rename(path)
+            sync(folder)
 
 
 def whole_folder(path: Path) -> Path:
