@@ -27,6 +27,7 @@ from pydicom.uid import (
 
 from .decoded import MOST_BYTES, Decoded, Scale, draft, last_bytes, needed_share, refuse_size
 
+_FRAMES = ("JPEG", "JPEG2000")  # whatever else a frame may hold: PostScript would be run
 _STEPS = (0.5, 99.5)  # percentiles that become black and white without a window
 
 _ATTRIBUTES = (
@@ -117,7 +118,7 @@ def _decode_small(dataset: pydicom.Dataset, needed: float) -> tuple[np.ndarray, 
     ):
         return None
     frame = next(generate_frames(dataset.PixelData, number_of_frames=1))
-    with Image.open(io.BytesIO(frame)) as image:
+    with Image.open(io.BytesIO(frame), formats=_FRAMES) as image:
         if image.size != (dataset.Columns, dataset.Rows) or image.mode not in ("L", "I;16"):
             return None  # for the whole decoder to refuse
         if syntax == JPEGBaseline8Bit:
@@ -128,7 +129,7 @@ def _decode_small(dataset: pydicom.Dataset, needed: float) -> tuple[np.ndarray, 
         return None
     # Smaller ones are less smooth than a mean, so twice what is needed is decoded.
     for levels in range(int(-math.log2(2 * needed)), 0, -1):
-        with Image.open(io.BytesIO(frame)) as image:
+        with Image.open(io.BytesIO(frame), formats=_FRAMES) as image:
             image.reduce = levels  # type: ignore[assignment, method-assign]
             try:
                 pixels = np.asarray(image)

@@ -36,6 +36,7 @@ from reclf.config import check, check_choice, from_dict
 from reclf.config.foreign_files import read_json
 from reclf.config.settings import MOST_PIXELS
 from reclf.data.dicom_files import open_dicom
+from reclf.data.image_files import FORMATS
 from reclf.data.radiographs import ImageError
 from reclf.runs.files import (
     named,
@@ -385,7 +386,7 @@ def _is_deep(data: Any, index: int) -> bool:
     if path.suffix.lower() in (".dcm", ".dicom"):
         with open(path, "rb") as file:
             return int(open_dicom(file, stop_before_pixels=True).BitsStored) > 8
-    with Image.open(path) as image:
+    with Image.open(path, formats=FORMATS) as image:
         return image.mode.startswith("I")
 
 

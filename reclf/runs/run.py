@@ -215,13 +215,14 @@ class Run:
         """
         changed = differences(to_dict(self.recorded), to_dict(self.config))
         found: dict[str, str] = {}
-        if self.resumable() and not (self.folder / "environment.json").exists():
+        goes_on = self.resumable() is not None
+        if goes_on and not (self.folder / "environment.json").exists():
             warnings.warn(
                 f"{self.folder / 'environment.json'} is missing: data, number of processes and "
                 "precision are not compared with those of the run so far",
                 stacklevel=2,
             )
-        if self.sittings and self.resumable():
+        if self.sittings and goes_on:
             found = result_changes(self.sittings[-1], here, changed)
         refused = {name: text for name, text in found.items() if name not in self.accept}
         if refused:

@@ -126,7 +126,8 @@ def of_version_0_1(sitting: dict[str, Any]) -> dict[str, Any]:
     """An environment.json of version 0.1 or 0.2, without sittings: fingerprints stood in a list."""
     data = sitting.get("data", {})
     if not isinstance(data, list):
-        data = {name: (one["fingerprint"], one["studies"]) for name, one in data.items()}
+        for one in data.values():  # a damaged file fails here, where it is named
+            one["fingerprint"], one["studies"]
         return sitting
     named = dict(zip(("train", "val"), data, strict=True))
     return sitting | {"data": {n: {"fingerprint": f, "studies": None} for n, f in named.items()}}

@@ -10,8 +10,6 @@ from typing import Any
 from reclf.config.foreign_files import check_kinds, read_json
 
 ENDS = ("trained", "done", "imported")  # written when all else was
-
-
 KINDS = {"state": str, "step": int, "total_steps": int, "seconds": int | float}
 
 
