@@ -15,7 +15,7 @@ JSON file of the same form.
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -40,17 +40,27 @@ class Lexicon:
         denies: name of DENIALS -> phrases: "what_follows" and "what_precedes" deny the rest of the
             sentence in that direction, "until" one of these, unless one of "unless_near" is near.
         source, digest: name of the list, and a hash of its file, for protocols.
+        kinds: phrase of a finding, in the singular -> number of its kind, and whether it is a noun,
+            for `report_swaps`; empty in a list without them, as `opposites` is.
+        nouns: the first noun of each kind.
+        opposites: "side", "zone", "severity" -> word -> word, both ways; of several words with one
+            opposite, it goes back to the first.
+        unless: the same names -> words beside which nothing is the opposite: "bilateral".
     """
 
     types: Mapping[tuple[str, ...], str]
     denies: Mapping[str, frozenset[tuple[str, ...]]]
     source: str
     digest: str
+    kinds: Mapping[tuple[str, ...], tuple[int, bool]] = field(default_factory=dict)
+    nouns: tuple[str, ...] = ()
+    opposites: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    unless: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
     def word_types(self, words: Sequence[str]) -> list[str]:
         """The type of each word of one sentence, the longest phrases first; "filler" where the list
         knows none."""
-        forms = [_forms(word) for word in words]
+        forms = [singulars(word) for word in words]
         longest = max(map(len, self.types), default=0)
         found: list[str] = []
         while len(found) < len(words):
@@ -100,7 +110,7 @@ class Lexicon:
         for i in range(end, min(end + NEAR, len(words))):
             if "finding" in types[end:i] or (*words[i + 1 : i + 2],) in (("of",), ("to",)):
                 break
-            if near.intersection((form,) for form in _forms(words[i])):
+            if near.intersection((form,) for form in singulars(words[i])):
                 return True
         cue = tuple(words[start:end])
         if cue in both:
@@ -110,11 +120,12 @@ class Lexicon:
 
     def _places(self, words: Sequence[str], name: str) -> dict[int, int]:
         """Where one of the phrases of `denies[name]` starts -> how many words it has."""
+        phrases = self.denies[name]
         return {
-            i: len(phrase)
-            for phrase in sorted(self.denies[name], key=len)
-            for i in range(len(words) - len(phrase) + 1)
-            if tuple(words[i : i + len(phrase)]) == phrase
+            i: length
+            for length in sorted(set(map(len, phrases)))
+            for i in range(len(words) - length + 1)
+            if tuple(words[i : i + length]) in phrases
         }
 
     def with_words(self, study: Study) -> Study:
@@ -143,7 +154,7 @@ class Lexicon:
         return tuple(read)
 
 
-def _forms(word: str) -> list[str]:
+def singulars(word: str) -> list[str]:
     """A word as it is, and what it may be the plural of."""
     forms = [word]
     if word.endswith("ies"):
@@ -182,11 +193,32 @@ def load_lexicon(spec: str = "chest") -> Lexicon:
                 raise ValueError(
                     f"{path.name}: {' '.join(words)!r} is {types[words]} and {kind}; keep one"
                 )
+    kinds: dict[tuple[str, ...], tuple[int, bool]] = {}
+    for number, kind in enumerate(content.get("kinds", ())):
+        for form in ("nouns", "others"):
+            for words in _phrases(kind[form], form, path.name):
+                if types.get(words) != "finding" or words in kinds:
+                    raise ValueError(
+                        f"{path.name}: {' '.join(words)!r} of kinds must be a finding of types, "
+                        "and of one kind"
+                    )
+                kinds[words] = (number, form == "nouns")
+    opposites: dict[str, dict[str, str]] = {}
+    for fact, given in content.get("opposites", {}).items():
+        opposites[fact] = {}
+        for pair in given["pairs"]:
+            if [len(words) for words in _phrases(pair, fact, path.name)] != [1, 1]:
+                raise ValueError(f"{path.name}: {fact} has {pair}, which are not two words")
+            opposites[fact] = dict([pair[::-1], pair]) | opposites[fact]
     return Lexicon(
         types,
         {n: frozenset(_phrases(content["denies"][n], n, path.name)) for n in DENIALS},
         spec if path == shipped else path.name,
         hashlib.sha256(raw).hexdigest()[:8],
+        kinds,
+        tuple(kind["nouns"][0] for kind in content.get("kinds", ())),
+        opposites,
+        {f: frozenset(given["unless"]) for f, given in content.get("opposites", {}).items()},
     )
 
 

@@ -40,6 +40,17 @@ def split_words(text: str) -> list[str]:
     return _WORD.findall(_composed(text).lower())
 
 
+def word_spans(text: str) -> list[tuple[int, int]]:
+    """Start and end in a text, such as `clean` gives, of each word that `split_words` finds.
+
+    Raises:
+        ValueError: a letter that is two in lower case ("İ"), by which places would shift.
+    """
+    if len(text.lower()) != len(text):
+        raise ValueError("a letter of the text is two in lower case")
+    return [word.span() for word in _WORD.finditer(text.lower())]
+
+
 _END_OF_SENTENCE = re.compile(r"[.!?;。！？；]|\n\s*\n")
 
 

@@ -130,6 +130,11 @@ def test_a_list_of_ones_own(tmp_path):
         ({"denies": {"until": []}}, "unless_near, got until"),
         ({"types": {"finding": "effusion"}}, "finding must be a list of phrases, got 'effusion'"),
         ({"denies": {name: ["No"] for name in DENIALS}}, "'No' is not lower-case words"),
+        ({"kinds": [{"nouns": ["mass"], "others": []}]}, "'mass' of kinds must be a finding"),
+        (
+            {"opposites": {"side": {"pairs": [["left"]], "unless": []}}},
+            r"side has \['left'\], which are not two words",
+        ),
     ],
 )
 def test_a_wrong_list_is_refused_by_name(tmp_path, changes, message):
