@@ -26,6 +26,7 @@ from reclf.datasets.patient_hashes import patient_hashes
 from reclf.datasets.problems import DataProblems, MissingSplit
 from reclf.datasets.registry import find_dataset
 from reclf.datasets.selection import first_reports, gallery, open_splits
+from reclf.datasets.soft_targets import WithTerms
 from reclf.datasets.splits import check_split
 from reclf.models.baselines import new_model
 from reclf.models.foreign_tokenizer import check_tokenizer
@@ -173,6 +174,11 @@ def _pretrain(
     config = run.config
     data = data or open_splits(config, report=False)
     train_set, val_set = data[config.data.train_split], data[config.data.val_split]
+    learned = train_set
+    if config.train.soft_targets:
+        learned = WithTerms(train_set, config.train.soft_targets)
+    if config.data.counterfactuals:
+        learned = WithCounterfactuals(learned, config.data.counterfactuals, train_set)
     goes_on = not run.is_finished
     found: dict[str, Any] = {"data": describe_data(train=train_set, val=val_set)}
     if goes_on:
@@ -204,10 +210,8 @@ def _pretrain(
             patients = patient_hashes(config.data.dataset, train_set)
             if patients is not None:
                 record_patients(run.folder, patients.values())
-    if config.data.counterfactuals:
-        train_set = WithCounterfactuals(train_set, config.data.counterfactuals)
     val_studies = gallery(val_set, config.train.val_studies)
-    return train(model, run, train_set, val_studies, progress_bar, on_log)
+    return train(model, run, learned, val_studies, progress_bar, on_log)
 
 
 def at_the_end(run: Run) -> str:

@@ -7,11 +7,13 @@ A setting is addressed by its dotted path, in notebooks (`overrides`), in error 
 read as the field's type: "1e-4" is a number, and on a command line a dict is JSON.
 """
 
+import math
 from dataclasses import dataclass, field
 from typing import Any
 
 WORD_SOURCES = ("embedding", "last", "last_four")
 ATTENTIONS = ("cosine", "words_then_regions")
+SOFT_TARGETS = ("labels", "mesh", "text")
 DEVICES = ("auto", "cpu", "cuda")
 MOST_PIXELS = 4096  # side of an image: a file that asks for more would fill the memory
 MOST = 2**16  # of a dimension, or of words
@@ -27,6 +29,14 @@ def check_choice(name: str, value: object, choices: tuple[str, ...]) -> None:
     """Raise `ValueError` unless the value is one of the choices."""
     named = ", ".join(choice for choice in choices if choice)
     check(value in choices, name, value, f"be one of {named}{' or empty' * ('' in choices)}")
+
+
+def check_shares(name: str, shares: dict[str, float]) -> None:
+    """Raise `ValueError` unless these are shares from 0 to 1, together 1 at most."""
+    for part, share in shares.items():
+        right = isinstance(share, int | float) and 0 <= share <= 1
+        check(right, f"{name}.{part}", share, "be a share from 0 to 1")
+    check(math.fsum(shares.values()) <= 1, name, shares, "sum to 1 at most")
 
 
 @dataclass(frozen=True)
@@ -142,9 +152,7 @@ class DataConfig:
     def __post_init__(self) -> None:
         check(self.workers >= 0, "data.workers", self.workers, "not be negative")
         check(self.vocab_size >= 50, "data.vocab_size", self.vocab_size, "be at least 50")
-        for fact, share in self.counterfactuals.items():
-            right = isinstance(share, int | float) and 0 <= share <= 1
-            check(right, f"data.counterfactuals.{fact}", share, "be a share from 0 to 1")
+        check_shares("data.counterfactuals", self.counterfactuals)
 
 
 @dataclass(frozen=True)
@@ -183,6 +191,10 @@ class TrainConfig:
     """lambda: weight of the relation-enhanced loss, auxiliary ones included; the global is 1."""
     identity_aware: bool = False
     """Count studies with the same report text as positives of each other."""
+    soft_targets: dict[str, float] = field(default_factory=dict)
+    """Soft targets of the loss: kind of similarity -> the share of the target that follows it, e.g.
+    {"labels": 0.3}; identity keeps the rest. "labels": overlap of the label sets; "mesh": of the
+    codes in a column "mesh"; "text": of the words, rare ones weighing more."""
     precision: str = "auto"
     """Autocast: "no", "bf16", "fp16" (CUDA only), or "auto": bf16 where the device has it."""
     seed: int = 0
@@ -209,6 +221,9 @@ class TrainConfig:
         check(self.batch_size > 1, "train.batch_size", self.batch_size, "be at least 2")
         check_choice("train.precision", self.precision, ("auto", "no", "bf16", "fp16"))
         check_choice("train.device", self.device, DEVICES)
+        for kind in self.soft_targets:
+            check_choice("a kind of train.soft_targets", kind, SOFT_TARGETS)
+        check_shares("train.soft_targets", self.soft_targets)
 
 
 @dataclass(frozen=True)

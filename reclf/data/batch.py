@@ -35,6 +35,7 @@ class Batch:
     report_keys: Tensor  # int64 (B,), equal for equal texts
     word_counts: tuple[int, ...] = ()  # words per report, known without asking a GPU; () if not
     left_out: tuple[str, ...] = ()  # why studies that were asked for are not in it
+    terms: Tensor | None = None  # int64 (B, kinds of soft targets, terms), see `terms.term_hashes`
 
     def to(self, device: torch.device | str) -> "Batch":
         """On a device, with pixels in float32."""

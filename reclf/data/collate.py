@@ -4,7 +4,6 @@ data set -> Study (numpy, text) -> collate -> Batch (tensors) -> model
 data set -> Pair (image, report) -> the same, for training, which reads nothing else
 """
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -17,6 +16,7 @@ from transformers import PreTrainedTokenizerBase
 
 from .batch import LENGTH_STEP, Batch, unit_range
 from .study import ImageError, Pair, Study
+from .terms import term_hashes, text_hash
 from .tokenization import encode_reports
 
 
@@ -94,7 +94,10 @@ class Collate:
             pixels = torch.stack([unit_range(torch.from_numpy(np.array(i))) for i in images])
         batch = self.texts([study.report for study in studies], pixels[:, None])
         reasons = (getattr(study, "instead_of", "") for study in studies)
-        return replace(batch, left_out=tuple(filter(None, reasons)))
+        sets = [getattr(study, "terms", ()) for study in studies]
+        hashes = [torch.stack([term_hashes(one) for one in own]) for own in sets if own]
+        terms = torch.stack(hashes) if hashes else None
+        return replace(batch, left_out=tuple(filter(None, reasons)), terms=terms)
 
     def texts(self, reports: list[str], pixels: Tensor | None = None) -> Batch:
         """A batch of reports, with no images (pixels of no rows) unless given."""
@@ -125,5 +128,4 @@ class Collate:
 
 def report_key(words: list[str]) -> int:
     """A 63-bit number that is equal for reports with the same words, in any process."""
-    digest = hashlib.blake2b(" ".join(words).encode(), digest_size=8).digest()
-    return int.from_bytes(digest, "big") >> 1
+    return text_hash(" ".join(words))

@@ -85,8 +85,10 @@ class Pair(NamedTuple):
         image: float32 (H, W) in [0, 1], or uint8 or uint16 whose largest value stands for 1.
         report: as of `Study`.
         instead_of: why the study that was asked for cannot be read, which this one stands for.
+        terms: of each kind of soft targets, see `terms.terms_of`; () where there are none.
     """
 
     image: np.ndarray
     report: str
     instead_of: str = ""
+    terms: tuple[frozenset[str] | None, ...] = ()

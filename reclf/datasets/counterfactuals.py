@@ -21,31 +21,33 @@ class WithCounterfactuals:
     Which ones, follows from the index alone.
 
     Args:
-        data: with `counterfactuals(number, fact)`, two `Pair`s that differ in a fact.
+        data: gives the other studies.
         shares: fact -> share of the studies that belong to such a pair.
+        source: with `counterfactuals(number, fact)`, two `Pair`s that differ in a fact; None means
+            `data`. Their labels or words may agree, so they are soft targets of nothing else.
 
     Raises:
-        ValueError: the data set draws no counterfactuals, no such fact, or shares above 1.
+        ValueError: the data set draws no counterfactuals, or no such fact.
     """
 
     together = 2  # neighbors that a sampler leaves side by side
 
-    def __init__(self, data: Any, shares: Mapping[str, float]):
-        if not hasattr(data, "counterfactuals"):
+    def __init__(self, data: Any, shares: Mapping[str, float], source: Any = None):
+        source = data if source is None else source
+        if not hasattr(source, "counterfactuals"):
             raise ValueError(
-                f"data.counterfactuals is {dict(shares)}, but the data set {type(data).__name__} "
+                f"data.counterfactuals is {dict(shares)}, but the data set {type(source).__name__} "
                 "cannot draw counterfactual pairs; the phantom can. Leave data.counterfactuals "
                 "empty."
             )
-        unknown = set(shares) - set(data.facts)
+        unknown = set(shares) - set(source.facts)
         if unknown:
             raise ValueError(
                 f"data.counterfactuals: unknown fact {sorted(unknown)[0]!r}; facts: "
-                f"{', '.join(data.facts)}"
+                f"{', '.join(source.facts)}"
             )
-        if sum(shares.values()) > 1:
-            raise ValueError(f"data.counterfactuals must sum to 1 at most, got {dict(shares)}")
-        self.data, self.shares = data, dict(shares)
+        self.data, self.shares, self.source = data, dict(shares), source
+        self.unknown = (None,) * len(getattr(data, "kinds", ()))
         self.endless = getattr(data, "endless", False)
 
     def __len__(self) -> int:
@@ -61,7 +63,8 @@ class WithCounterfactuals:
             fact = self.fact(index)
             if fact is not None and index not in found:
                 number = index // 2
-                found[2 * number], found[2 * number + 1] = self.data.counterfactuals(number, fact)
+                for place, pair in enumerate(self.source.counterfactuals(number, fact)):
+                    found[2 * number + place] = pair._replace(terms=self.unknown)
         return [found[index] for index in indices]
 
     def fact(self, index: int) -> str | None:

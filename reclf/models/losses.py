@@ -7,11 +7,15 @@ Sources: InfoNCE as in ConVIRT/CLIP; that RECLF adds it on the relation-enhanced
 lambda is our reconstruction.
 """
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
+Soft = Sequence[tuple[float, Tensor]]  # share of the target, similarity (B, B) in [0, 1]
 
-def info_nce(logits: Tensor, positives: Tensor | None = None) -> Tensor:
+
+def info_nce(logits: Tensor, positives: Tensor | None = None, soft: Soft = ()) -> Tensor:
     """Symmetric InfoNCE: the mean of the image-to-report and the report-to-image cross-entropy.
 
     Args:
@@ -19,6 +23,9 @@ def info_nce(logits: Tensor, positives: Tensor | None = None) -> Tensor:
         positives: bool (B, B), symmetric, True where image and report may count as a pair; None
             means the diagonal. With several positives in a row, the target is spread evenly.
             A logit of -inf takes no part: it must not be a positive.
+        soft: soft targets. Each takes its share of the target from the positives and spreads it
+            over a row, or column, as the similarity of what takes part; that of a study to itself
+            is positive.
     """
     if logits.ndim != 2 or logits.shape[0] != logits.shape[1]:
         raise ValueError(f"logits must be (B, B), got {tuple(logits.shape)}")
@@ -30,11 +37,13 @@ def info_nce(logits: Tensor, positives: Tensor | None = None) -> Tensor:
     logits = logits.float()
     if positives is None:
         positives = torch.eye(len(logits), dtype=torch.bool, device=logits.device)
-    rows = positives / positives.sum(1, keepdim=True)
-    columns = positives / positives.sum(0, keepdim=True)
-    to_report = -(logits.log_softmax(1).where(positives, 0) * rows).sum(1).mean()
-    to_image = -(logits.log_softmax(0).where(positives, 0) * columns).sum(0).mean()
-    return (to_report + to_image) / 2
+    parts = [(1 - sum(share for share, _ in soft), positives)]
+    parts += [(share, similar.where(logits > float("-inf"), 0)) for share, similar in soft]
+    zero = loss = logits.new_zeros(())
+    for dim in (1, 0):
+        target = sum((share * (part / part.sum(dim, keepdim=True)) for share, part in parts), zero)
+        loss = loss - (logits.log_softmax(dim).where(target > 0, 0) * target).sum(dim).mean()
+    return loss / 2
 
 
 def contrastive_losses(
@@ -44,22 +53,23 @@ def contrastive_losses(
     local_weight: float = 1.0,
     logits_auxiliary: Tensor | None = None,
     auxiliary_weight: float = 1.0,
+    soft: Soft = (),
 ) -> dict[str, Tensor]:
     """The losses of a batch by name; their sum is what is minimized.
 
     Args:
         logits_global: (B, B), cosines times the logit scale.
         logits_local: (B, B) relation-enhanced logits, or None where the aggregator has none.
-        positives: see `info_nce`.
+        positives, soft: see `info_nce`.
         local_weight: lambda.
         logits_auxiliary: (B, B) scores of a part of the aggregator, or None where it has none that
             is contrasted by itself.
         auxiliary_weight: of their contrast, as a share of lambda.
     """
-    losses = {"global_loss": info_nce(logits_global, positives)}
+    losses = {"global_loss": info_nce(logits_global, positives, soft)}
     if logits_local is not None:
-        losses["local_loss"] = local_weight * info_nce(logits_local, positives)
+        losses["local_loss"] = local_weight * info_nce(logits_local, positives, soft)
     if logits_auxiliary is not None:
-        auxiliary = info_nce(logits_auxiliary, positives)
+        auxiliary = info_nce(logits_auxiliary, positives, soft)
         losses["auxiliary_loss"] = local_weight * auxiliary_weight * auxiliary
     return losses

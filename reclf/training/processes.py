@@ -23,6 +23,7 @@ from torch import Tensor, nn
 
 from reclf.config import TrainConfig
 from reclf.data.batch import Batch
+from reclf.data.terms import similarity
 from reclf.models.losses import contrastive_losses
 from reclf.models.reclf import RECLF
 from reclf.models.tiles import hardest_pairs
@@ -76,11 +77,19 @@ def batch_losses(
     Args:
         model: a `RECLF`, or with several processes a wrapped `JointModel`.
     """
+    joint = gather if accelerator.num_processes > 1 else lambda own: own
     positives = None
     if config.identity_aware:
-        several = accelerator.num_processes > 1
-        keys = gather(batch.report_keys) if several else batch.report_keys
+        keys = joint(batch.report_keys)
         positives = keys[:, None] == keys[None]
+    soft = []
+    if config.soft_targets:
+        if batch.terms is None:
+            raise ValueError(
+                "train.soft_targets needs studies with terms, as `pretrain` gives them"
+            )
+        kinds = zip(config.soft_targets.items(), joint(batch.terms).unbind(1), strict=True)
+        soft = [(share, similarity(hashes, kind == "text")) for (kind, share), hashes in kinds]
     with accelerator.autocast():
         outputs = model(
             batch,
@@ -90,7 +99,8 @@ def batch_losses(
             shortlist=config.shortlist,
             positives=positives,
         )
-    return contrastive_losses(**outputs, positives=positives, local_weight=config.local_weight)
+    weight = config.local_weight
+    return contrastive_losses(**outputs, positives=positives, local_weight=weight, soft=soft)
 
 
 def gather(share: Tensor, dim: int = 0) -> Tensor:

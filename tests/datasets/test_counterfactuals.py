@@ -80,7 +80,6 @@ def test_a_split_without_such_a_fact():
     [
         ([1, 2], {"binding": 0.5}, "list cannot draw counterfactual pairs; the phantom can"),
         (PHANTOM, {"bindings": 0.5}, "unknown fact 'bindings'; facts: binding, place"),
-        (PHANTOM, {"binding": 0.6, "side": 0.5}, "sum to 1 at most"),
     ],
 )
 def test_what_cannot_be_is_refused(data, shares, message):

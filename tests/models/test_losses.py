@@ -106,3 +106,59 @@ def test_a_logit_of_minus_infinity_takes_no_part():
     torch.testing.assert_close(loss, plain)
     (expected,) = torch.autograd.grad(plain, logits)
     torch.testing.assert_close(torch.autograd.grad(loss, logits)[0], expected)
+
+
+def soft_by_loops(logits, positives, soft):
+    """Each row and column of logits with its target, of those that take part."""
+    total, n = 0.0, len(logits)
+    for scores, positive, kinds in (
+        (logits, positives, [(share, s) for share, s in soft]),
+        (logits.T, positives.T, [(share, s.T) for share, s in soft]),
+    ):
+        for i in range(n):
+            part = [j for j in range(n) if scores[i, j] > -math.inf]
+            logs = scores[i] - scores[i][part].logsumexp(0)
+            for j in part:
+                target = (1 - sum(share for share, _ in kinds)) * positive[i, j] / positive[i].sum()
+                for share, similar in kinds:
+                    target = target + share * similar[i, j] / sum(similar[i, k] for k in part)
+                total = total - target * logs[j] / (2 * n)
+    return total
+
+
+@pytest.mark.parametrize("shortlist", [False, True])
+def test_soft_targets_against_a_loop(shortlist):
+    logits = torch.randn(5, 5, dtype=torch.float64, requires_grad=True)
+    positives = torch.eye(5).bool()
+    positives[0, 1] = positives[1, 0] = True
+    soft = []
+    for share in (0.2, 0.3):
+        similar = torch.rand(5, 5) * (torch.rand(5, 5) > 0.4)
+        soft.append((share, (similar + similar.T).div(2).fill_diagonal_(1)))
+    part = torch.rand(5, 5) > (0.4 if shortlist else -1)
+    shown = logits.float().masked_fill(~(part | positives), -math.inf)
+    loss, plain = info_nce(shown, positives, soft), soft_by_loops(shown, positives, soft)
+    torch.testing.assert_close(loss, plain)
+    assert abs(loss - info_nce(shown, positives)) > 0.01
+    (expected,) = torch.autograd.grad(plain, logits, retain_graph=True)
+    torch.testing.assert_close(torch.autograd.grad(loss, logits)[0], expected)
+
+
+def test_a_share_of_nothing_changes_no_bit():
+    logits = torch.randn(7, 7, requires_grad=True)
+    positives = (
+        torch.eye(7).bool() | (torch.arange(7) % 3 == 0) & (torch.arange(7) % 3 == 0)[:, None]
+    )
+    soft = [(0.0, torch.rand(7, 7).fill_diagonal_(1))]
+    one, other = info_nce(logits, positives), info_nce(logits, positives, soft)
+    assert torch.equal(one, other)
+    gradients = [torch.autograd.grad(loss, logits)[0] for loss in (one, other)]
+    assert torch.equal(*gradients)
+
+
+def test_soft_targets_reach_every_loss():
+    a, b, c = torch.randn(3, 4, 4).unbind()
+    soft = [(0.5, torch.rand(4, 4).fill_diagonal_(1))]
+    losses = contrastive_losses(a, b, logits_auxiliary=c, soft=soft)
+    for name, logits in (("global_loss", a), ("local_loss", b), ("auxiliary_loss", c)):
+        torch.testing.assert_close(losses[name], info_nce(logits, soft=soft))

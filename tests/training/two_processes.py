@@ -18,10 +18,12 @@ from accelerate import Accelerator, DistributedDataParallelKwargs
 
 from reclf.config import ModelConfig, TrainConfig, from_dict
 from reclf.data.batch import Batch
+from reclf.data.terms import term_hashes
 from reclf.models.reclf import RECLF
 from reclf.training.processes import JointModel, batch_losses, leave_processes
 
 STUDIES = 6
+TERMS = ("ab", "bc", "", "", "abc", None)
 WORDS = torch.tensor([3, 1, 5, 0, 4, 2])
 
 
@@ -39,6 +41,7 @@ def joint_batch() -> Batch:
         word_mask=torch.arange(6) < WORDS[:, None],
         sentences=torch.zeros(len(WORDS), 6, dtype=torch.long),
         report_keys=torch.tensor([1, 2, 3, 4, 1, 5]),  # studies 0 and 4 have one text
+        terms=torch.stack([torch.stack([term_hashes(one)] * 2) for one in TERMS]),
     )
 
 
@@ -62,9 +65,14 @@ def model() -> RECLF:
     return RECLF(from_dict(ModelConfig, settings)).double()
 
 
+LABELS = {"labels": 0.2, "text": 0.0}
 CONFIGS = {
-    "all": TrainConfig(identity_aware=True, pair_chunk=2, precision="no"),
-    "shortlist": TrainConfig(shortlist=2, encoder_chunk=2, checkpoint_pairs=True, precision="no"),
+    "all": TrainConfig(
+        identity_aware=True, pair_chunk=2, precision="no", soft_targets={"labels": 0.2, "text": 0.3}
+    ),
+    "shortlist": TrainConfig(
+        shortlist=2, encoder_chunk=2, checkpoint_pairs=True, precision="no", soft_targets=LABELS
+    ),
 }
 
 
