@@ -86,7 +86,7 @@ def image_size(path: str | Path) -> tuple[int, int]:
 def _reason(error: Exception) -> str:
     if isinstance(error, FileNotFoundError):
         return "there is no such file"
-    return str(error).strip() or type(error).__name__
+    return " ".join(str(error).split()) or type(error).__name__
 
 
 def _is_dicom(path: str | Path, file: BinaryIO) -> bool:

@@ -251,7 +251,12 @@ def dicom(syntax, pixels, **changed):
 
 SIDE = {"Rows": 60_000, "Columns": 60_000}
 RLE = struct.pack("<16I", 1, 64, *[0] * 14) + b"\x81\0\x81\0"
-EPS = "%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 64 64\n(canary) (w) file\nshowpage\n%%EOF\n"
+EPS = (  # gray, and with its bits where a JPEG 2000 has them
+    "%!PS-Adobe-3.0 EPSF-3.0\n%%Title: some film\x07\n%%BoundingBox: 0 0 512 512\n%%EndComments\n\n"
+    '%ImageData: 512 512 8 1 0 1 1 "beginimage"\n(canary) (w) file\nshowpage\n%%EOF\n'
+)
+LARGE = {"Rows": 512, "Columns": 512}  # large enough to be decoded at a part of its size
+FRAME = encapsulate([EPS.encode() + b"\xff\xd9"])  # with the end of a JPEG
 PICTURES = {
     "PNG of 60,000 x 60,000": png(60_000, 60_000),
     "PNG of 12,000 x 12,000": png(12_000, 12_000, bytes(10**7), 6),
@@ -264,6 +269,8 @@ PICTURES = {
     "DICOM of 60,000 x 60,000": dicom("1", bytes(4096), **SIDE),
     "DICOM of run lengths": dicom("5", encapsulate([RLE]), **SIDE),
     "DICOM of JPEG-LS": dicom("4.80", encapsulate([b"\xff\xd8" + bytes(60) + b"\xff\xd9"]), **SIDE),
+    "DICOM of PostScript": dicom("4.50", FRAME, **LARGE),
+    "DICOM of PostScript as JPEG 2000": dicom("4.91", FRAME, **LARGE),
     "deflated DICOM": dicom("1.99", bytes(3 * 10**8)),
     "DICOM of 10^6 frames": dicom("1", bytes(4096), NumberOfFrames=10**6),
     "DICOM that is a pipe": pipe("film.dcm"),

@@ -24,7 +24,7 @@ from hostile_cases import CASES, make_base
 
 from reclf import RECLF
 from reclf.config import TowerConfig
-from reclf.data.radiographs import read_image
+from reclf.data.radiographs import read_fitted, read_image
 from reclf.datasets.open_i import read_reports
 from reclf.datasets.registry import load_dataset
 from reclf.datasets.tables_on_disk import read_cells
@@ -80,7 +80,10 @@ def no_progress(folder):
 
 def films(folder):
     for path in folder.glob("film.*"):
-        read_image(path)
+        try:
+            read_fitted(path, 64)
+        finally:
+            read_image(path)
 
 
 def monitor(folder):
@@ -164,7 +167,11 @@ def main():
     make_base(root / "base")
     os.chdir(root)
     sys.path.insert(0, str(root))
-    (root / "canary_code.py").write_text("import os\nopen(os.environ['CANARY'], 'w').close()\n")
+    code = "import os\nopen(os.environ['CANARY'], 'w').close()\n"
+    (root / "canary_code.py").write_text(code)
+    (root / "gs").write_text(f"#!{sys.executable}\n{code}")  # what Pillow starts for PostScript
+    (root / "gs").chmod(0o755)
+    os.environ["PATH"] = f"{root}{os.pathsep}{os.environ['PATH']}"
     attempt("model", root / "base", canary)  # what is loaded late is loaded now
     for name, (way, change) in CASES.items():
         if sys.argv[2:] and name not in sys.argv[2:]:
