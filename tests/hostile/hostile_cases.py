@@ -9,6 +9,7 @@ import zipfile
 import numpy as np
 import torch
 from accelerate import Accelerator
+from changes import both, pipe, text, values
 from hostile_files import FILES
 from small_towers import TOWERS
 
@@ -50,31 +51,6 @@ def make_base(folder):
     shutil.copytree(folder / BEST / "tokenizer", folder / "tokenizer")
 
 
-def values(name, **changed):
-    """Change values of a JSON file by dotted path."""
-
-    def change(folder):
-        path = folder / name
-        content = json.loads(path.read_text()) if path.exists() else {}
-        for key, value in changed.items():
-            *parts, last = key.split("__")
-            inner = content
-            for part in parts:
-                inner = inner.setdefault(part, {})
-            inner[last] = value
-        path.write_text(json.dumps(content))
-
-    return change
-
-
-def text(name, content):
-    return lambda folder: (folder / name).write_text(content)
-
-
-def both(*changes):
-    return lambda folder: [change(folder) for change in changes]
-
-
 def code_beside(name, **changed):
     """Files of code in a folder, and what names them."""
     code = text(f"{name}/mine.py", "import os\nopen(os.environ['CANARY'], 'w').close()\n")
@@ -84,14 +60,6 @@ def code_beside(name, **changed):
 def weights(content):
     def change(folder):
         (folder / BEST / "model.safetensors").write_bytes(content)
-
-    return change
-
-
-def pipe(name):
-    def change(folder):
-        (folder / name).unlink()
-        os.mkfifo(folder / name)
 
     return change
 
