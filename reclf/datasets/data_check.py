@@ -28,7 +28,7 @@ from reclf.runs.progress import track
 from reclf.stats.tables import json_text
 
 from .base import FileStudies, LoaderOptions, Row
-from .prepare import read_recipe
+from .copy_recipe import read_recipe
 from .problems import DataProblems, MissingSplit
 from .recognition import check_line, image_files, options_for, recognize, unread_tables
 from .registry import has_option, opener

@@ -24,14 +24,14 @@ import pyarrow
 from reclf.config.foreign_files import check_size, read_json
 from reclf.data.study import Pair, Study
 
-from . import prepare
+from . import copy_recipe, prepare
 from .arrow_schema import FEATURES, unpack
 from .problems import DataProblems, refuse_missing_split, tiny_command
 from .registry import load_dataset
 from .splits import split_name
 
 MOST_LISTED = 10_000  # shards that are missing, by name
-FILES: dict[tuple[str, ...], dict] = {(prepare.RECIPE,): {}}
+FILES: dict[tuple[str, ...], dict] = {(copy_recipe.RECIPE,): {}}
 
 
 class Prepared:
@@ -64,13 +64,13 @@ class Prepared:
         root = Path(root)
         if on_problem not in ("refuse", "skip"):
             raise ValueError(f"on_problem must be 'refuse' or 'skip', got {on_problem!r}")
-        if not (root / prepare.RECIPE).is_file():
+        if not (root / copy_recipe.RECIPE).is_file():
             raise DataProblems(
                 str(root),
-                {f"missing {prepare.RECIPE}": [f"not in {root.absolute()}"]},
+                {f"missing {copy_recipe.RECIPE}": [f"not in {root.absolute()}"]},
                 f"Make a copy by notebooks/prepare.ipynb, or one to try: {tiny_command(__name__)}",
             )
-        recipe = prepare.read_recipe(root)
+        recipe = copy_recipe.read_recipe(root)
         split = split_name(split)
         counts = {name: part["studies"] for name, part in recipe.splits.items()}
         refuse_missing_split(f"the prepared {recipe.dataset} in {root}", split,
@@ -98,7 +98,7 @@ class Prepared:
             )
         if source is not None:
             _compare(root, recipe, split, source)
-        parts = [_load(path) for path in paths if prepare.has_studies(path)]
+        parts = [_load(path) for path in paths if copy_recipe.has_studies(path)]
         self._rows = arrow.concatenate_datasets(parts)
         self.name, self.split = f"prepared {recipe.dataset} in {root}", split
         self.labels, self.image_size = tuple(recipe.labels), recipe.image_size
@@ -233,12 +233,12 @@ def _load(shard: Path) -> arrow.Dataset:
         raise DataProblems(str(shard), {"damaged shard": [str(error)]}, advice) from error
 
 
-def _compare(root: Path, recipe: prepare.Recipe, split: str, source: str | Path) -> None:
+def _compare(root: Path, recipe: copy_recipe.Recipe, split: str, source: str | Path) -> None:
     options: Any = dict(recipe.options)
     raw = load_dataset(recipe.dataset, source, split, recipe.image_size, **options)
-    found = prepare.source_digest(raw)
+    found = copy_recipe.source_digest(raw)
     if found != recipe.splits[split]["source"]:
-        raise prepare.StaleCopy(
+        raise copy_recipe.StaleCopy(
             f"the prepared copy {root} is stale: split {split!r} of {recipe.dataset} in {source} "
             f"has the digest {found}, and the copy was made of "
             f"{recipe.splits[split]['source']}. Prepare it again into another folder"

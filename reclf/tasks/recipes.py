@@ -14,6 +14,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from reclf.config import check_choice, merge
+from reclf.datasets.copy_recipe import read_recipe
 from reclf.datasets.labels import COMPETITION_LABELS, GLORIA_UNCERTAIN
 from reclf.runs.notebook import resolve
 
@@ -96,8 +97,6 @@ def _named(p: SimpleNamespace, name: str) -> bool:
 
 def _check_copy(p: SimpleNamespace, recipe: Recipe, options: Mapping[str, Any]) -> None:
     """Refuse a prepared copy that was made of another data set, or by other options."""
-    from reclf.datasets.prepare import read_recipe  # with the datasets library, a second of import
-
     copy = read_recipe(resolve(p.data_root))
     made = {"views": ["Frontal"]} | dict(copy.options)
     wanted = {name: value for name, value in options.items() if value is not None}

@@ -24,6 +24,7 @@ from reclf.config import check, check_choice, merge
 from reclf.config.foreign_files import NamedByFile
 from reclf.data.read_ahead import ReadAhead
 from reclf.data.study import Study
+from reclf.datasets.copy_recipe import RECIPE, read_recipe
 from reclf.datasets.patient_hashes import patient_hashes
 from reclf.datasets.registry import find_dataset, load_dataset
 from reclf.datasets.selection import gallery, readable
@@ -357,9 +358,4 @@ def _short_name(dataset: str, root: str) -> str:
 def _made_of(dataset: str, root: str) -> str:
     if dataset != "prepared":
         return dataset
-    from reclf.datasets.prepare import (  # with the datasets library, a second of import
-        RECIPE,
-        read_recipe,
-    )
-
     return read_recipe(root).dataset if (Path(root) / RECIPE).is_file() else dataset
