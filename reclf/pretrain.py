@@ -22,6 +22,7 @@ from reclf.config.foreign_files import DamagedFile
 from reclf.data.study import ImageError
 from reclf.data.tokenization import train_tokenizer
 from reclf.datasets.counterfactuals import WithCounterfactuals
+from reclf.datasets.film_counterfactuals import FilmCounterfactuals
 from reclf.datasets.patient_hashes import patient_hashes
 from reclf.datasets.problems import DataProblems, MissingSplit
 from reclf.datasets.registry import find_dataset
@@ -144,6 +145,21 @@ def make_model(config: ModelConfig, tokenizer: PreTrainedTokenizerBase, seed: in
     return new_model(config, tokenizer, seed)
 
 
+def what_is_learned(config: RunConfig, train_set: Any) -> tuple[Any, dict[str, str]]:
+    """The training studies with soft targets and counterfactuals, as the settings say; and of the
+    facts that reports may allow or not, how many do."""
+    data, learned, source = config.data, train_set, train_set
+    if config.train.soft_targets:
+        learned = WithTerms(train_set, config.train.soft_targets)
+    if not data.counterfactuals:
+        return learned, {}
+    if not hasattr(train_set, "counterfactuals"):
+        source = FilmCounterfactuals(train_set)
+    how = source, data.counterfactuals_from, data.swapped_reports
+    learned = WithCounterfactuals(learned, data.counterfactuals, *how)
+    return learned, getattr(source, "allowed", {})
+
+
 def pretrain(
     run: Run,
     progress_bar: bool = True,
@@ -174,12 +190,8 @@ def _pretrain(
     config = run.config
     data = data or open_splits(config, report=False)
     train_set, val_set = data[config.data.train_split], data[config.data.val_split]
-    learned = train_set
-    if config.train.soft_targets:
-        learned = WithTerms(train_set, config.train.soft_targets)
-    if config.data.counterfactuals:
-        learned = WithCounterfactuals(learned, config.data.counterfactuals, train_set)
     goes_on = not run.is_finished
+    learned, allowed = what_is_learned(config, train_set) if goes_on else (train_set, {})
     found: dict[str, Any] = {"data": describe_data(train=train_set, val=val_set)}
     if goes_on:
         found |= {
@@ -205,8 +217,11 @@ def _pretrain(
                 seed=config.train.seed,
                 device=accelerator.device.type,
                 parameters=sum(p.numel() for p in model.parameters()),
+                **({"counterfactuals": allowed} if allowed else {}),
                 **found,
             )
+            for fact, said in allowed.items():
+                print(f"data.counterfactuals.{fact}: {said}", flush=True)
             patients = patient_hashes(config.data.dataset, train_set)
             if patients is not None:
                 record_patients(run.folder, patients.values())

@@ -135,7 +135,14 @@ class DataConfig:
     """Further arguments of the data set class."""
     counterfactuals: dict[str, float] = field(default_factory=dict)
     """Fact -> share of the training studies that come with a counterfactual study which differs in
-    it, e.g. {"binding": 0.5}; for data sets that can make them (the phantom)."""
+    it, e.g. {"binding": 0.5} of the phantom. Of all others with reports, "mirror" and "composite",
+    and those of which only the report is changed: "denied", "side", "zone", "severity", "negation",
+    "affirmation", "finding"."""
+    counterfactuals_from: int = 0
+    """Passes through the training studies before the first counterfactual."""
+    swapped_reports: int = 1
+    """Most changed reports of a study: of its own fact, then of those that follow in
+    `counterfactuals`."""
     train_split: str = "train"
     """Split to learn from."""
     val_split: str = "val"
@@ -153,6 +160,11 @@ class DataConfig:
         check(self.workers >= 0, "data.workers", self.workers, "not be negative")
         check(self.vocab_size >= 50, "data.vocab_size", self.vocab_size, "be at least 50")
         check_shares("data.counterfactuals", self.counterfactuals)
+        start = self.counterfactuals_from
+        check(start >= 0, "data.counterfactuals_from", start, "not be negative")
+        check(
+            self.swapped_reports >= 1, "data.swapped_reports", self.swapped_reports, "be positive"
+        )
 
 
 @dataclass(frozen=True)

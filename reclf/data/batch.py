@@ -1,6 +1,7 @@
 """A batch of studies as tensors: what the model reads. `collate.py` makes it.
 
-Shape letters: B = studies in the batch, T = tokens (padded), W = words (padded).
+Shape letters: B = studies in the batch, E = reports without an image, which follow those of the
+studies in all tensors of texts; T = tokens (padded), W = words (padded).
 """
 
 from collections.abc import Callable
@@ -27,15 +28,17 @@ class Batch:
     # (B, 1, H, W); float32 in [0, 1], or uint8 or uint16 as they were stored until `to`: a quarter
     # of the bytes to move, and the device turns them into floats faster.
     pixels: Tensor
-    input_ids: Tensor  # int64 (B, T)
-    attention_mask: Tensor  # int64 (B, T)
-    word_ids: Tensor  # int64 (B, T), the word of each piece, -1 for special and padding tokens
-    word_mask: Tensor  # bool (B, W)
-    sentences: Tensor  # int64 (B, W), the sentence of each word
-    report_keys: Tensor  # int64 (B,), equal for equal texts
+    input_ids: Tensor  # int64 (B + E, T)
+    attention_mask: Tensor  # int64 (B + E, T)
+    word_ids: Tensor  # int64 (B + E, T), the word of each piece, -1 for special and padding tokens
+    word_mask: Tensor  # bool (B + E, W)
+    sentences: Tensor  # int64 (B + E, W), the sentence of each word
+    report_keys: Tensor  # int64 (B + E,), equal for equal texts
     word_counts: tuple[int, ...] = ()  # words per report, known without asking a GPU; () if not
     left_out: tuple[str, ...] = ()  # why studies that were asked for are not in it
     terms: Tensor | None = None  # int64 (B, kinds of soft targets, terms), see `terms.term_hashes`
+    # int64 (B, N), reports that are false of a study's image: rows of the texts, -1 for none.
+    negatives: Tensor | None = None
 
     def to(self, device: torch.device | str) -> "Batch":
         """On a device, with pixels in float32."""

@@ -42,32 +42,34 @@ class Pairs(Dataset):
 
     def __getitems__(self, indices: Sequence[int]) -> list[Pair]:
         try:
-            return self._read(indices)
+            return read_pairs(self.data, indices)
         except ImageError:
             if getattr(self.data, "on_problem", "refuse") != "skip":
                 raise
-        taken = set(indices)
+        taken = {index % len(self) for index in indices}
         return [self._read_or_replace(index, taken) for index in indices]
 
     def _read_or_replace(self, index: int, taken: set[int]) -> Pair:
         reason = ""
         for step in range(len(self)):
-            other = (index + step) % len(self)
+            other = (index + step) % len(self) if step else index
             if step and other in taken:
                 continue
             try:
-                pair = self._read([other])[0]
+                (pair,) = read_pairs(self.data, [other])
             except ImageError as error:
                 reason = reason or str(error)
                 continue
-            taken.add(other)
+            taken.add(other % len(self))
             return pair._replace(instead_of=reason)
         raise ImageError(f"{reason}; and no other study can be read in its place")
 
-    def _read(self, indices: Sequence[int]) -> list[Pair]:
-        if hasattr(self.data, "pairs"):
-            return self.data.pairs(indices)
-        return [Pair(s.image, s.report) for s in (self.data[index] for index in indices)]
+
+def read_pairs(data: Any, indices: Sequence[int]) -> list[Pair]:
+    """Images and reports of a data set, see `Pairs`."""
+    if hasattr(data, "pairs"):
+        return data.pairs(indices)
+    return [Pair(s.image, s.report) for s in (data[index] for index in indices)]
 
 
 class Collate:
@@ -92,12 +94,24 @@ class Collate:
             pixels = torch.from_numpy(np.stack(images))
         else:  # 8 and 16 bits, as in a data set of PNG and DICOM files
             pixels = torch.stack([unit_range(torch.from_numpy(np.array(i))) for i in images])
-        batch = self.texts([study.report for study in studies], pixels[:, None])
+        negatives = [getattr(study, "negatives", None) for study in studies]
+        further = [text for own in negatives for text in own or () if text]
+        batch = self.texts([*(study.report for study in studies), *further], pixels[:, None])
         reasons = (getattr(study, "instead_of", "") for study in studies)
         sets = [getattr(study, "terms", ()) for study in studies]
         hashes = [torch.stack([term_hashes(one) for one in own]) for own in sets if own]
         terms = torch.stack(hashes) if hashes else None
-        return replace(batch, left_out=tuple(filter(None, reasons)), terms=terms)
+        batch = replace(batch, left_out=tuple(filter(None, reasons)), terms=terms)
+        if negatives[0] is None:
+            return batch
+        there = torch.tensor([[bool(text) for text in own or ()] for own in negatives])
+        rows = torch.arange(len(studies), len(studies) + len(further))
+        rows = torch.full(there.shape, -1).masked_scatter(there, rows)
+        # Where a report is cut before the words in which they differ, both are one.
+        keys = batch.report_keys
+        return replace(
+            batch, negatives=rows.masked_fill(keys[rows] == keys[: len(studies), None], -1)
+        )
 
     def texts(self, reports: list[str], pixels: Tensor | None = None) -> Batch:
         """A batch of reports, with no images (pixels of no rows) unless given."""

@@ -86,9 +86,12 @@ class Pair(NamedTuple):
         report: as of `Study`.
         instead_of: why the study that was asked for cannot be read, which this one stands for.
         terms: of each kind of soft targets, see `terms.terms_of`; () where there are none.
+        negatives: reports that are false of the image, "" for none; as many for every study, or
+            None for all.
     """
 
     image: np.ndarray
     report: str
     instead_of: str = ""
     terms: tuple[frozenset[str] | None, ...] = ()
+    negatives: tuple[str, ...] | None = None

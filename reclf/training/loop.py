@@ -366,6 +366,7 @@ class _Loop:
             self.accelerator.num_processes,
             getattr(self.train_set, "together", 1),
             getattr(self.train_set, "endless", False),
+            getattr(self.train_set, "counts_passes", False),
         )
         return Reader(
             self.train_set,

@@ -25,7 +25,7 @@ from reclf.config import TrainConfig
 from reclf.data.batch import Batch
 from reclf.data.terms import similarity
 from reclf.models.losses import contrastive_losses
-from reclf.models.reclf import RECLF
+from reclf.models.reclf import RECLF, own_reports
 from reclf.models.tiles import hardest_pairs
 from reclf.runs.lock import RunInUse
 from reclf.runs.run import Run
@@ -54,19 +54,22 @@ class JointModel(nn.Module):
     ) -> dict[str, Any]:
         model = self.model
         images, texts = model.encode(batch, encoder_chunk)
+        how = pair_chunk, checkpoint_pairs
+        found = model.score_negatives(images, texts, batch, *how)
+        negatives = [None if part is None else gather(part) for part in found]
+        texts, counts = own_reports(texts, batch)
         joint = images._replace(global_embedding=gather(images.global_embedding))
         logits_global = gather(model.score_global(joint, texts), 1)
         if not model.aggregator.uses_matchings:
-            return model.named(logits_global, None)
+            return model.named(logits_global, None, *negatives)
         joint = joint._replace(regions=gather(images.regions))
         chosen = None
         if shortlist:
             first = distributed.get_rank() * len(batch)
             chosen = hardest_pairs(logits_global, positives, shortlist)
             chosen = chosen[:, first : first + len(batch)]
-        counts = batch.word_counts
-        local = model.score_local(joint, texts, counts, chosen, pair_chunk, checkpoint_pairs)
-        return model.named(logits_global, None if local is None else gather(local, 1))
+        local = model.score_local(joint, texts, counts, chosen, *how)
+        return model.named(logits_global, None if local is None else gather(local, 1), *negatives)
 
 
 def batch_losses(
@@ -80,7 +83,7 @@ def batch_losses(
     joint = gather if accelerator.num_processes > 1 else lambda own: own
     positives = None
     if config.identity_aware:
-        keys = joint(batch.report_keys)
+        keys = joint(batch.report_keys[: len(batch)])
         positives = keys[:, None] == keys[None]
     soft = []
     if config.soft_targets:

@@ -86,7 +86,7 @@ def study_ids(data: Any, indices: Sequence[int]) -> list[str]:
     names = []
     for index in indices:
         try:
-            names.append(data[index].study_id)
+            names.append(getattr(data[index], "study_id", f"with index {index}"))
         except ImageError:
             names.append(f"with index {index}")
     return names

@@ -26,6 +26,7 @@ class StepSampler(Sampler[list[int]]):
             of a length that is no multiple of it end an epoch.
         endless: the studies are drawn independently, one for each index (the phantom), so that
             the order in which they lie is as good as any: they are read in order.
+        counts_passes: index + k length is the index in pass k.
     """
 
     def __init__(
@@ -39,6 +40,7 @@ class StepSampler(Sampler[list[int]]):
         processes: int = 1,
         together: int = 1,
         endless: bool = False,
+        counts_passes: bool = False,
     ):
         if batch_size % together:
             raise ValueError(
@@ -53,7 +55,7 @@ class StepSampler(Sampler[list[int]]):
             )
         self.length, self.batch_size, self.accumulate = length, batch_size, accumulate
         self.seed, self.start, self.rank, self.processes = seed, start, rank, processes
-        self.together, self.endless = together, endless
+        self.together, self.endless, self.counts_passes = together, endless, counts_passes
         self._epoch, self._order = -1, np.empty(0, dtype=int)
 
     def indices(self, step: int, micro: int = 0) -> list[int]:
@@ -68,7 +70,7 @@ class StepSampler(Sampler[list[int]]):
             return offset
         if epoch != self._epoch:
             self._order, self._epoch = self._permutation(epoch), epoch
-        return int(self._order[offset])
+        return int(self._order[offset]) + epoch * self.length * self.counts_passes
 
     def _permutation(self, epoch: int) -> np.ndarray:
         """int (length,): the studies of an epoch in the order in which they are read."""

@@ -155,6 +155,8 @@ MODEL = ModelConfig(TOWER, TOWER)
         (MODEL, "logit_scale", 0.0, r"model\.logit_scale must be positive"),
         (MODEL, "max_tokens", 2, r"model\.max_tokens must be at least 3, got 2"),
         (DataConfig(), "workers", -1, r"data\.workers must not be negative"),
+        (DataConfig(), "counterfactuals_from", -1, r"counterfactuals_from must not be negative"),
+        (DataConfig(), "swapped_reports", 0, r"data\.swapped_reports must be positive, got 0"),
         (DataConfig(), "vocab_size", 49, r"data\.vocab_size must be at least 50"),
         (
             DataConfig(),

@@ -69,3 +69,22 @@ def test_pairs_of_any_data_set(collate):
         ValueError, match=r"images of one batch must have one shape, got \[\(5, 7\)"
     ):
         collate([Pair(np.zeros((5, 7)), "a"), Pair(np.zeros((5, 8)), "b")])
+
+
+def test_false_reports_follow_those_of_the_studies(collate):
+    image = np.zeros((5, 7), np.float32)
+    false = ["Large left pleural effusion.", "No heart."]
+    pairs = [Pair(image, REPORTS[0], negatives=("", "")),
+             Pair(image, REPORTS[1], negatives=(false[0], "")),
+             Pair(image, REPORTS[2], negatives=("", false[1]))]  # fmt: skip
+    batch = collate(pairs)
+    assert len(batch) == 3
+    assert batch.negatives.tolist() == [[-1, -1], [3, -1], [-1, 4]]
+    assert torch.equal(batch.input_ids, collate.texts([*REPORTS, *false]).input_ids)
+    assert collate([Pair(image, REPORTS[0])]).negatives is None
+
+
+def test_a_false_report_that_is_cut_before_it_differs_is_none(collate):
+    long = "effusion " * 16
+    pair = Pair(np.zeros((5, 7), np.float32), long + "left", negatives=(long + "right", "right"))
+    assert collate([pair]).negatives.tolist() == [[-1, 2]]

@@ -12,6 +12,7 @@ from reclf.datasets.phantom import Phantom, counterfactual_pairs
 from reclf.pretrain import pretrain
 from reclf.runs.run import Run
 from reclf.training.presets import make_config
+from reclf.training.reader import study_ids
 
 PHANTOM = Phantom(None, "train", 32)
 
@@ -78,13 +79,24 @@ def test_a_split_without_such_a_fact():
 @pytest.mark.parametrize(
     ("data", "shares", "message"),
     [
-        ([1, 2], {"binding": 0.5}, "list cannot draw counterfactual pairs; the phantom can"),
         (PHANTOM, {"bindings": 0.5}, "unknown fact 'bindings'; facts: binding, place"),
     ],
 )
 def test_what_cannot_be_is_refused(data, shares, message):
     with pytest.raises(ValueError, match=message):
         WithCounterfactuals(data, shares)
+
+
+def test_passes_have_no_end_where_the_data_has_none():
+    with pytest.raises(
+        ValueError, match=r"counterfactuals_from counts passes .* Phantom has no end"
+    ):
+        WithCounterfactuals(PHANTOM, {"binding": 0.5}, start=1)
+
+
+def test_studies_of_a_step_are_named_by_their_index():
+    data = WithCounterfactuals(PHANTOM, {"binding": 0.5})
+    assert study_ids(data, [0, 5]) == ["with index 0", "with index 5"]
 
 
 def test_a_training_with_counterfactuals(tmp_path):

@@ -83,10 +83,34 @@ def test_an_auxiliary_score_is_contrasted_with_its_share_of_lambda():
     torch.testing.assert_close(losses["local_loss"], 0.5 * info_nce(b))
 
 
-@pytest.mark.parametrize("shape", [(3,), (2, 3), (2, 2, 2)])
-def test_logits_must_be_square(shape):
-    with pytest.raises(ValueError, match=r"logits must be \(B, B\), got \(" + str(shape[0])):
+@pytest.mark.parametrize("shape", [(3,), (3, 2), (2, 2, 2)])
+def test_logits_must_be_square_or_wider(shape):
+    with pytest.raises(
+        ValueError, match=r"logits must be \(B, B\) or wider, got \(" + str(shape[0])
+    ):
         info_nce(torch.zeros(shape))
+
+
+def test_further_columns_are_negatives_of_their_image_alone():
+    logits = torch.randn(4, 6, requires_grad=True)
+    there = torch.tensor([[1, 1], [0, 0], [0, 1], [1, 0]]).bool()
+    shown = torch.cat([logits[:, :4], logits[:, 4:].masked_fill(~there, -math.inf)], 1)
+    positives = torch.eye(4).bool()
+    positives[0, 1] = positives[1, 0] = True
+    plain = torch.zeros(())
+    for i in range(4):
+        row = torch.cat([logits[i, :4], logits[i, 4:][there[i]]])
+        for j in positives[i].nonzero()[:, 0]:
+            own = row.logsumexp(0) - logits[i, j] + logits[:, i].logsumexp(0) - logits[j, i]
+            plain = plain + own / positives[i].sum() / 8
+    loss = info_nce(shown, positives)
+    torch.testing.assert_close(loss, plain)
+    (expected,) = torch.autograd.grad(plain, logits, retain_graph=True)
+    torch.testing.assert_close(torch.autograd.grad(loss, logits, retain_graph=True)[0], expected)
+    soft = [(0.25, torch.eye(4))]  # a similarity to itself alone
+    torch.testing.assert_close(info_nce(shown, soft=soft), info_nce(shown))
+    none = torch.cat([logits[:, :4], torch.full((4, 2), -math.inf)], 1)
+    torch.testing.assert_close(info_nce(none, positives), info_nce(logits[:, :4], positives))
 
 
 @pytest.mark.parametrize("positives", [torch.ones(3).bool(), torch.eye(2).bool(), torch.eye(3)])

@@ -36,6 +36,13 @@ def test_processes_share_what_one_process_would_take():
         assert parts[0].indices(step) + parts[1].indices(step) == joint.indices(step)
 
 
+def test_an_index_can_say_its_pass():
+    samplers = [StepSampler(7, 3, counts_passes=passes) for passes in (False, True)]
+    plain, counted = (itertools.chain(*take(sampler, 7)) for sampler in samplers)
+    for position, (one, other) in enumerate(zip(plain, counted, strict=True)):
+        assert other == one + position // 7 * 7
+
+
 def test_an_endless_data_set_is_read_in_order():
     assert StepSampler(1_000_000, 3, endless=True).indices(2) == [6, 7, 8]
 

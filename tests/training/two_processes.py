@@ -11,7 +11,7 @@ joint batch.
 """
 
 import sys
-from dataclasses import fields
+from dataclasses import replace
 
 import torch
 from accelerate import Accelerator, DistributedDataParallelKwargs
@@ -24,25 +24,41 @@ from reclf.training.processes import JointModel, batch_losses, leave_processes
 
 STUDIES = 6
 TERMS = ("ab", "bc", "", "", "abc", None)
-WORDS = torch.tensor([3, 1, 5, 0, 4, 2])
+# Reports of the studies, then those that are false of a study: three of the first process's.
+WORDS = torch.tensor([3, 1, 5, 0, 4, 2, 4, 5, 3, 4])
+NEGATIVES = torch.tensor([[6, -1], [-1, -1], [7, 8], [-1, -1], [-1, 9], [-1, -1]])
+TEXTS = ("input_ids", "attention_mask", "word_ids", "word_mask", "sentences", "report_keys")
 
 
 def joint_batch() -> Batch:
     generator = torch.Generator().manual_seed(0)
-    word_ids = torch.arange(-1, 6).expand(STUDIES, 7).clone()
+    word_ids = torch.arange(-1, 6).expand(len(WORDS), 7).clone()
     present = (word_ids >= 0) & (word_ids < WORDS[:, None])
     special = torch.zeros_like(present)
     special[:, 0] = True
     return Batch(
         pixels=torch.rand(STUDIES, 1, 64, 64, generator=generator).double(),
-        input_ids=torch.randint(3, 40, (STUDIES, 7), generator=generator),
+        input_ids=torch.randint(3, 40, (len(WORDS), 7), generator=generator),
         attention_mask=(present | special).long(),
         word_ids=word_ids.where(present, -1),
         word_mask=torch.arange(6) < WORDS[:, None],
         sentences=torch.zeros(len(WORDS), 6, dtype=torch.long),
-        report_keys=torch.tensor([1, 2, 3, 4, 1, 5]),  # studies 0 and 4 have one text
+        # studies 0 and 4 have one text
+        report_keys=torch.tensor([1, 2, 3, 4, 1, 5, 6, 7, 8, 9]),
+        negatives=NEGATIVES,
         terms=torch.stack([torch.stack([term_hashes(one)] * 2) for one in TERMS]),
     )
+
+
+def part_of(batch: Batch, first: int, share: int) -> Batch:
+    """Some studies of a batch, with the reports that are false of them."""
+    negatives = batch.negatives[first : first + share].clone()
+    further = negatives[negatives >= 0]
+    negatives[negatives >= 0] = torch.arange(share, share + len(further))
+    rows = torch.cat([torch.arange(first, first + share), further])
+    texts = {name: getattr(batch, name)[rows] for name in TEXTS}
+    of_studies = {name: getattr(batch, name)[first : first + share] for name in ("pixels", "terms")}
+    return replace(batch, **texts, **of_studies, negatives=negatives)
 
 
 def model() -> RECLF:
@@ -83,7 +99,7 @@ def main(path: str) -> None:
     share = STUDIES // accelerator.num_processes
     first = accelerator.process_index * share
     batch = joint_batch()
-    own = Batch(*(getattr(batch, f.name)[first : first + share] for f in fields(batch)))
+    own = part_of(batch, first, share)
     found = {}
     for name, config in CONFIGS.items():
         own_model = model()
