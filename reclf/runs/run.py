@@ -104,6 +104,8 @@ class Run:
                 with named(self.folder / name):
                     make_folder(self.folder / name)
         self.recorded = load_json(RunConfig, path, trust_code)
+        if config is None and (changed := self._changed_by_hand()):
+            warnings.warn(changed, stacklevel=2)
         self.config = config = config or self.recorded
         if config == self.recorded:
             return
@@ -127,6 +129,21 @@ class Run:
             spent = done["seconds"] / 60
             found.append(f"train.max_minutes is {train.max_minutes} here and {spent:.1f} are spent")
         return found
+
+    def _changed_by_hand(self) -> str:
+        """Which settings in config.json are not those that the checkpoint was trained with, of the
+        ones that a run cannot take up once it has begun; not those that a sitting has accepted."""
+        paths = [self.checkpoint(name) / "run.json" for name in ("last", "best")]
+        there = next((path for path in paths if path.is_file()), None)
+        if there is None:
+            return ""
+        found: list[str] = []
+        with suppress(ValueError, TypeError):  # a damaged file is named where it is read
+            found = refused_changes(load_json(RunConfig, there), self.recorded, self.accept)
+            taken_up = tuple(text for one in self.sittings for text in one.get("changed", ()))
+            found = [text for text in found if not text.startswith(taken_up)]
+        named = f"{self.folder / 'config.json'} differs from {there}, with which it was trained"
+        return f"{named}: {'; '.join(found)}" if found else ""
 
     @property
     def is_finished(self) -> bool:
@@ -213,6 +230,8 @@ class Run:
         Raises:
             OtherResult: the result would change, and that was not accepted; says what differs.
         """
+        if by_hand := self._changed_by_hand():
+            raise OtherResult(f"{by_hand}. Copy the second onto the first, or give another run_dir")
         changed = differences(to_dict(self.recorded), to_dict(self.config))
         found: dict[str, str] = {}
         goes_on = self.resumable() is not None

@@ -1,7 +1,10 @@
 """Damage has a name: a damaged file is one error, or one warning, with its name and the way on."""
 
+import json
 import random
+import re
 import shutil
+import warnings
 from contextlib import nullcontext
 
 import pytest
@@ -12,6 +15,7 @@ from reclf.models.reclf import RECLF
 from reclf.runs.checksums import check_files
 from reclf.runs.metrics_log import MetricsLog
 from reclf.runs.run import Run
+from reclf.runs.sittings import OtherResult
 from reclf.runs.training_patients import recorded_patients
 from reclf.training.presets import phantom_small
 from reclf.training.reader import left_out
@@ -239,3 +243,23 @@ def test_a_run_without_its_settings_is_no_new_run(folder):
             Run(folder, settings)
     shutil.copy(folder / "checkpoints" / "last" / "run.json", folder / "config.json")
     assert Run(folder).status["state"] == "trained"
+
+
+@pytest.mark.parametrize(("setting", "said"), [("seed", True), ("max_minutes", False)])
+def test_settings_that_were_changed_by_hand_are_said_and_not_gone_on_with(folder, setting, said):
+    values = json.loads((folder / "config.json").read_text())
+    values["train"][setting] += 1
+    (folder / "config.json").write_text(json.dumps(values))
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        run = Run(folder)
+    text = rf"config\.json differs from .*last/run\.json.*: train\.{setting} is 0 there and 1 here"
+    assert [bool(re.search(text, str(w.message))) for w in caught] == [True] * said
+    if said:
+        with pytest.raises(OtherResult, match=text):
+            run.check_sitting()
+        path = folder / "environment.json"
+        sittings = json.loads(path.read_text())
+        sittings["sittings"][-1]["changed"] = [f"train.{setting} is 0 there and 1 here"]
+        path.write_text(json.dumps(sittings))
+    Run(folder).check_sitting()  # what a sitting took up, and has not saved yet
