@@ -6,9 +6,9 @@ from functools import partial
 
 import numpy as np
 import pytest
-from notebook_runs import untrained_run
-from test_evaluations import choose, evaluate
+from evaluated_run import evaluate
 
+from reclf.datasets.tiny import draw_chest, write_image, write_table
 from reclf.models import recall as recall_module
 from reclf.models.recall import Ranks, recall_summary, score_studies
 from reclf.stats.ranking import precision_at_k
@@ -17,16 +17,9 @@ from reclf.tasks import retrieval as precision_module
 from reclf.tasks.evaluations import retrieval
 from reclf.tasks.results import short_hash
 from reclf.tasks.retrieval import class_keys, class_names, precision_summary
-
-__all__ = ["choose"]
+from reclf.tasks.scoreboard import table
 
 LENGTH = 4  # of the shortlist
-SETTINGS = {"model.image_size": 64, "data.options": {"length": 30}}
-
-
-@pytest.fixture(scope="module")
-def run(tmp_path_factory):
-    return untrained_run(tmp_path_factory.mktemp("runs") / "first", SETTINGS)
 
 
 def nearest(row):
@@ -147,3 +140,47 @@ def test_a_larger_gallery_is_not_scored_as_a_whole(choose):
     assert [*evaluation.shown.ranks] == [
         (who, score) for who in ("random", "trained") for score in ("global", "shortlist")
     ]
+
+
+def test_retrieval_by_class_is_what_is_reported_if_it_is_asked_for(choose):
+    p = choose("retrieval", studies=20, shortlist=7, metric="precision", k=3)
+    _, written = evaluate(retrieval, p)
+    assert written["protocol"]["metric"] == "precision@3 by class, mean of both directions"
+    tables = written["precision"]
+    scores = [
+        f"{who}, {score}" for who in ("trained", "random") for score in ("global", "shortlist")
+    ]
+    assert tables.keys() == {*scores, "trained, all pairs"}
+    assert tables["trained, shortlist"]["n_per_class"]["none of the labels"] > 0
+    entry = tables["trained, shortlist"]["precision_at_3"]
+    assert {name: written[name] for name in entry} == entry
+    assert written["n"] == tables["trained, shortlist"]["n"] == 20
+    untrained = tables["random, shortlist"]["precision_at_3"]
+    assert written["untrained_baseline"] == untrained | {"n": 20}
+    assert entry["per_class"].keys() == tables["trained, shortlist"]["n_per_class"].keys()
+    lines = table({"retrieval-phantom": written}).splitlines()[2:]
+    assert [line.split("|")[1].strip() for line in lines] == [
+        *(f"retrieval, precision@{k} by class, shortlist re-ranked by relations"
+          for k in (1, 3, 5, 10)),
+        "retrieval, precision@3 by class, global score alone",
+    ]  # fmt: skip
+    for line in lines:
+        assert f"{entry['chance']:.3f}"[1:] in line
+
+
+def test_precision_by_class_needs_labels(choose, tmp_path):
+    (tmp_path / "images").mkdir()
+    rows = []
+    for i in range(4):
+        write_image(tmp_path / f"images/{i}.png", draw_chest(i))
+        rows.append((f"images/{i}.png", f"Report {i} of a chest."))
+    write_table(tmp_path / "manifest.csv", "image,report", rows)
+    p = choose(
+        "retrieval", dataset="table", data_root=str(tmp_path), split="train", k=1,
+        metric="precision", options={"split_column": None, "patient_column": None},
+    )  # fmt: skip
+    with pytest.raises(
+        ValueError,
+        match=r"precision@1 by class needs 1 studies .* and 0 of the 4",
+    ):
+        retrieval.evaluate(retrieval.open_task(p), p)
