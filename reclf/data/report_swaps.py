@@ -64,8 +64,10 @@ class ParsedReport:
     @classmethod
     def of(cls, report: str, lexicon: Lexicon) -> "ParsedReport":
         text = clean(report)
-        words = lexicon.read(text)
-        return cls(text, words, word_spans(text), list(_mentions(words, lexicon)))
+        words, spans = lexicon.read(text), word_spans(text)
+        if len(words) != len(spans):  # "1. 2. Effusion", of which one number is left
+            raise ValueError("numbers of its list cannot be told from its words")
+        return cls(text, words, spans, list(_mentions(words, lexicon)))
 
     def heads(self, stated: bool) -> dict[str, list[Mention]]:
         """Mentions by head, of the nouns that are stated (or denied) each time they are named."""

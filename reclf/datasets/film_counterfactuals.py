@@ -110,6 +110,8 @@ class FilmCounterfactuals:
             self.swapped(report, fact, 0)
             return self._swaps[report, fact, 0].refused
         if fact == "mirror":
+            if not self._sentences(report):
+                return "its words cannot be placed in it"
             words = self.lexicon.read(report)
             if ONE_SIDED.intersection(word.text for word in words):
                 return "it names what only one side has"
@@ -127,10 +129,9 @@ class FilmCounterfactuals:
         "right", "" where none is named, and "both" where its words fit no half."""
         text = clean(report)
         try:
-            spans = word_spans(text)
-        except ValueError:
+            words = list(zip(word_spans(text), self.lexicon.read(text), strict=True))
+        except ValueError:  # places in the text that are not those of the words
             return []
-        words = list(zip(spans, self.lexicon.read(text), strict=True))
         found = []
         for _, group in groupby(words, lambda pair: pair[1].sentence):
             (start, _), *_, (_, end) = (own := list(group))[0][0], own[-1][0]

@@ -3,6 +3,7 @@
 import os
 import signal
 from itertools import pairwise
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -12,6 +13,7 @@ import torch
 
 import reclf.training.loop
 from reclf.config import override
+from reclf.data.collate import Pairs
 from reclf.data.reports import split_words
 from reclf.datasets.counterfactuals import WithCounterfactuals
 from reclf.datasets.film_counterfactuals import FilmCounterfactuals
@@ -148,6 +150,20 @@ def test_every_study_once_a_pass_and_facts_from_a_pass_on(data):
     assert len(neighbors) > 3
 
 
+def test_a_film_that_cannot_be_read_is_replaced_in_any_pass(data):
+    path = Path(data.rows[0].image)
+    content = path.read_bytes()
+    path.write_bytes(content[:200] + bytes(200) + content[400:])
+    data = Table(path.parent, "train", SIZE, on_problem="skip")
+    whole = WithCounterfactuals(data, {"denied": 1.0}, FilmCounterfactuals(data))
+    indices = [21, 22, 23, 24]  # of pass 3; 21 is study 0
+    pairs = Pairs(whole).__getitems__(indices)
+    assert [str(path) in pair.instead_of for pair in pairs] == [True, False, False, False]
+    assert [pair.report for pair in pairs[1:]] == [REPORTS[whole.study(i)] for i in indices[1:]]
+    assert len({pair.report for pair in pairs}) == 4
+    assert {len(pair.negatives) for pair in pairs} == {1}
+
+
 @pytest.mark.parametrize(
     ("reports", "fact", "message"),
     [
@@ -156,6 +172,9 @@ def test_every_study_once_a_pass_and_facts_from_a_pass_on(data):
         (["Left effusion.", "Clear."], "composite", "0 the right half, 1 the left"),
         (["Left effusion. Right nodule.", "Clear."], "composite", "1 the right half, 1 the left"),
         (["", "Clear."], "denied", r"0 of 2 reports .*\(no finding is stated each .*: 2\)"),
+        # of two numbers of a list one is left, and taken out by the next reading
+        (["1. 2. Left mass."], "mirror", r"\(its words cannot be placed in it: 1\)"),
+        (["1. 2. Left mass."], "side", r"\(numbers of its list cannot be told from its words: 1\)"),
         (["Left effusion."], "binding", "unknown fact 'binding'; facts: mirror, composite, denied"),
     ],
 )  # fmt: skip
