@@ -76,7 +76,7 @@ def test_the_core_is_small(modules, graph):
     lines = sum(line_count(path) for name, path in modules.items() if name.startswith("reclf."))
     assert lines <= 22_260
     assert closure_lines(modules, graph, "reclf.models.reclf") <= 4_880
-    assert closure_lines(modules, graph, "reclf.pretrain") <= 10_680
+    assert closure_lines(modules, graph, "reclf.pretrain") <= 10_690
 
 
 @pytest.mark.parametrize(

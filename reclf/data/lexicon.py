@@ -45,6 +45,7 @@ class Lexicon:
         nouns: the first noun of each kind.
         opposites: "side", "zone", "severity" -> word -> word, both ways; of several words with one
             opposite, it goes back to the first.
+        second: the same names -> the words of the second pole: "right", "lower", "severe".
         unless: the same names -> words beside which nothing is the opposite: "bilateral".
     """
 
@@ -55,6 +56,7 @@ class Lexicon:
     kinds: Mapping[tuple[str, ...], tuple[int, bool]] = field(default_factory=dict)
     nouns: tuple[str, ...] = ()
     opposites: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    second: Mapping[str, frozenset[str]] = field(default_factory=dict)
     unless: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
     def word_types(self, words: Sequence[str]) -> list[str]:
@@ -204,7 +206,8 @@ def load_lexicon(spec: str = "chest") -> Lexicon:
                     )
                 kinds[words] = (number, form == "nouns")
     opposites: dict[str, dict[str, str]] = {}
-    for fact, given in content.get("opposites", {}).items():
+    facts = content.get("opposites", {})
+    for fact, given in facts.items():
         opposites[fact] = {}
         for pair in given["pairs"]:
             if [len(words) for words in _phrases(pair, fact, path.name)] != [1, 1]:
@@ -218,7 +221,8 @@ def load_lexicon(spec: str = "chest") -> Lexicon:
         kinds,
         tuple(kind["nouns"][0] for kind in content.get("kinds", ())),
         opposites,
-        {f: frozenset(given["unless"]) for f, given in content.get("opposites", {}).items()},
+        {f: frozenset(two for _, two in given["pairs"]) for f, given in facts.items()},
+        {f: frozenset(given["unless"]) for f, given in facts.items()},
     )
 
 

@@ -34,13 +34,16 @@ class Swap(NamedTuple):
     Attributes:
         text: the cleaned report with the fact changed; None where it is refused.
         refused: the reason, "" where there is a text.
-        findings: names of the findings that change what is said of them; () for facts of places and
-            grades.
+        findings, kinds: names, and kinds by the lexicon, of the findings of which something else is
+            said: of "denied" and "finding" the stated one first; () for facts of places and grades.
+        pole: of places and grades, 0 or 1: what is stated is the first or the second of opposites.
     """
 
     text: str | None
     refused: str = ""
     findings: tuple[str, ...] = ()
+    kinds: tuple[int, ...] = ()
+    pole: int | None = None
 
 
 class Mention(NamedTuple):
@@ -189,7 +192,7 @@ def _opposite(parsed: ParsedReport, fact: str, lexicon: Lexicon, seed: int) -> S
         for i, w in enumerate(parsed.words)
         if w.text in opposite and (w.important or fact == "side")
     }
-    return Swap(parsed.edited(changes))
+    return Swap(parsed.edited(changes), pole=int(not found.isdisjoint(lexicon.second[fact])))
 
 
 def _denied(parsed: ParsedReport, fact: str, lexicon: Lexicon, seed: int) -> Swap:
@@ -216,7 +219,7 @@ def _denied(parsed: ParsedReport, fact: str, lexicon: Lexicon, seed: int) -> Swa
             changes[mine[:2]], changes[theirs[:2]] = parsed.name(theirs), parsed.name(mine)
         text = parsed.edited(changes)
         if Counter(split_words(text)) == words and _says(text, lexicon, {other: True, one: False}):
-            return Swap(text, findings=(one, other))
+            return Swap(text, "", (one, other), (stated[one][0].kind, denied[other][0].kind))
     return Swap(None, "the report with the findings exchanged does not read so")
 
 
@@ -230,7 +233,7 @@ def _turned(parsed: ParsedReport, fact: str, lexicon: Lexicon, seed: int) -> Swa
             changes |= _no(parsed, mention.first) if stated else _yes(parsed, mention.first)
         text = parsed.edited(changes)
         if _says(text, lexicon, {head: not stated}):
-            return Swap(text, findings=(head,))
+            return Swap(text, "", (head,), (heads[head][0].kind,))
     if not heads:
         return Swap(None, f"no finding is {'stated' if stated else 'denied'} each time it is named")
     return Swap(None, "the report with the finding turned round does not read so")
@@ -265,13 +268,14 @@ def _yes(parsed: ParsedReport, first: int) -> dict[tuple[int, int], str]:
 
 def _other(parsed: ParsedReport, fact: str, lexicon: Lexicon, seed: int) -> Swap:
     named = {mention.kind for mention in parsed.mentions}
-    new = [noun for noun in lexicon.nouns if lexicon.kinds[tuple(noun.split())][0] not in named]
+    new = {noun: lexicon.kinds[tuple(noun.split())][0] for noun in lexicon.nouns}
     heads = parsed.heads(True)
     for head in _in_order(heads, parsed.text, seed):
-        for noun in _in_order(new, parsed.text, seed):
+        for noun in _in_order(new.keys(), parsed.text, seed):
+            last, kinds = noun.split()[-1], (heads[head][0].kind, new[noun])
             text = parsed.edited({m[:2]: noun for m in heads[head]})
-            if _says(text, lexicon, {noun.split()[-1]: True}):
-                return Swap(text, findings=(head, noun.split()[-1]))
+            if new[noun] not in named and _says(text, lexicon, {last: True}):
+                return Swap(text, "", (head, last), kinds)
     return Swap(None, "no finding is stated each time it is named")
 
 

@@ -29,7 +29,7 @@ from .splits import refuse_misspelled_splits, split_name, split_of_patient
 from .tables_on_disk import read_cells, refuse_unlike_spellings
 
 FILES: dict[tuple[str, ...], dict] = {("manifest.csv",): {}}
-_NO_FINDING = ("no finding", "no findings", "normal")
+NO_FINDING = ("no finding", "no findings", "normal")
 BOX_COLUMNS = ("x", "y", "width", "height", "label")
 
 
@@ -288,8 +288,8 @@ def _without_box(
     for image, name in unmarked:
         boxed, known = {box.label for box in boxes_of.get(image, ())}, labels_of[image]
         stated = {label for label, value in known.items() if value == 1}
-        stated = {label for label in stated if label.lower() not in _NO_FINDING}
+        stated = {label for label in stated if label.lower() not in NO_FINDING}
         of_another_name = name not in known and not boxed and stated
-        if name and name.lower() not in _NO_FINDING and (name in stated - boxed or of_another_name):
+        if name and name.lower() not in NO_FINDING and (name in stated - boxed or of_another_name):
             lost.append(f"{image}: {name}")
     return lost

@@ -8,7 +8,7 @@ that state one? Every measure has a baseline that needs no model, named in MEASU
 makes the truth, so these numbers say nothing about real reports by themselves.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -17,7 +17,7 @@ import numpy as np
 from reclf.data.study import Study
 from reclf.datasets.phantom import FACTS, Phantom, counterfactual_pairs
 from reclf.datasets.selection import first_reports
-from reclf.models.recall import KS
+from reclf.models.recall import KS, Ranks
 from reclf.models.reclf import RECLF
 from reclf.stats.estimate import Estimate
 from reclf.stats.per_study import StudyRatio
@@ -150,11 +150,21 @@ def recall_ratios(
     Args:
         prefix: of every name.
     """
-    ranks, right_answers = gallery_ranks(model, studies, progress)
+    return ranked_recall(*gallery_ranks(model, studies, progress), prefix)
+
+
+def ranked_recall(
+    ranks: Mapping[str, Ranks], right_answers: np.ndarray, prefix: str = ""
+) -> dict[str, StudyRatio]:
+    """`recall_ratios` of ranks by score.
+
+    Args:
+        right_answers: int (n,), how many each query has.
+    """
     found = {}
     for k in KS:
         name = f"{prefix}recall_at_{k}"
-        found[f"{name}_chance"] = StudyRatio.of(recall_chance(right_answers, len(studies), k))
+        found[f"{name}_chance"] = StudyRatio.of(recall_chance(right_answers, len(right_answers), k))
         for score, by_direction in ranks.items():
             to_report, to_image = by_direction.hits(k)
             hits = {"both": (to_report + to_image) / 2, "to_report": to_report}
@@ -203,6 +213,9 @@ def word_ratios(
             "_word_cosine": vector_cosines(reading.vectors),
         }
         note("importance_auroc_idf", _auroc(frequency.idf(reading.words), reading))
+        lengths = np.array([len(word.text) for word in reading.words], dtype=float)
+        note("importance_auroc_word_length", _auroc(lengths, reading))
+        note("importance_auroc_early", _auroc(-np.arange(len(lengths)), reading))
         if reading.weights is not None:
             note("importance_auroc", _auroc(reading.weights, reading))
         if reading.graph is not None:

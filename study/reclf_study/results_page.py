@@ -3,7 +3,8 @@
     <!-- results: linear_probe-phantom -->      the table of results/linear_probe-phantom.json; so
     <!-- end of results -->               for pretrain.json, benchmark.json, ablation.json,
                                           and a copy of another one, ablation-<name>.json;
-                                          a suite's table.json as table-<name>.json
+                                          a suite's table.json as table-<name>.json;
+                                          films-<data set>.json
     <!-- results: relations -->            one table of all relations-*.json
     <!-- results: headline -->             one row of each task on the phantom
     ![...](images/segmentation-phantom.png)    figures/segmentation-phantom.png, smaller
@@ -27,6 +28,7 @@ from reclf.tasks.scoreboard import table
 from reclf_benchmarks import bars
 
 from . import ablation_table, pretrain_table, relation_table
+from .films import film_table
 from .paper_table.files import as_markdown, read_table
 
 _TABLE = re.compile(r"(<!-- results: ([\w-]+) -->\n).*?(<!-- end of results -->)", re.DOTALL)
@@ -34,6 +36,7 @@ _PICTURE = re.compile(r"!\[[^\]]*\]\(([^)]*?([\w-]+)\.png)\)")
 _OWN_TABLES: dict[str, Callable[[Any], str]] = {
     "ablation": ablation_table.as_markdown,
     "benchmark": bars.as_markdown,
+    "films": film_table.as_markdown,
     "pretrain": pretrain_table.as_markdown,
     "table": lambda result: as_markdown(read_table(result)),
 }

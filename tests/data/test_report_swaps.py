@@ -52,7 +52,8 @@ def lexicon():
     ],
 )  # fmt: skip
 def test_a_report_says_something_else(lexicon, fact, report, expected):
-    assert swap(report, fact, lexicon) == (expected, "", swap(report, fact, lexicon).findings)
+    found = swap(report, fact, lexicon)
+    assert (found.text, found.refused) == (expected, "")
 
 
 @pytest.mark.parametrize(
@@ -80,6 +81,19 @@ def test_a_report_that_cannot_be_parsed_says_why(lexicon, fact, report, reason):
     found = swap(report, fact, lexicon)
     assert found.text is None
     assert reason in found.refused
+
+
+def test_a_swap_says_what_it_is_about(lexicon):
+    report = "Right lower lobe opacity, severe. No effusion."
+    found = swaps(report, lexicon)
+    opacity, effusion = (lexicon.kinds[(word,)][0] for word in ("opacity", "effusion"))
+    assert found["denied"].findings == ("opacity", "effusion")
+    assert found["denied"].kinds == (opacity, effusion)
+    assert found["negation"].kinds == found["finding"].kinds[:1] == (opacity,)
+    assert found["affirmation"].kinds == (effusion,)
+    assert [found[fact].pole for fact in ("side", "zone", "severity")] == [1, 1, 1]
+    assert swap("Mild left edema.", "side", lexicon).pole == 0
+    assert swap("Mild left edema.", "severity", lexicon).pole == 0
 
 
 def test_a_list_that_is_denied_gives_one_of_its_findings(lexicon):

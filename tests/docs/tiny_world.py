@@ -46,9 +46,10 @@ def write_pairs(root: Path) -> None:
         kind, side = ("effusion", "nodule", "edema")[number % 3], ("left", "right")[number % 2]
         text = f"Case {number}: there is {kind} of the {side} lung."
         split = ("train", "train", "val", "test")[number // 10]
-        rows.append((image, text, text, f"patient{number}", split, kind))
+        codes = f"{kind.title()}/lung/{side}"
+        rows.append((image, text, text, f"patient{number}", split, kind, codes))
         boxes.append((image, 20, 30, 40, 50, kind))
-    columns = ["image", "report", "findings", "patient_id", "split", "labels"]
+    columns = ["image", "report", "findings", "patient_id", "split", "labels", "mesh"]
     pd.DataFrame(rows, columns=columns).to_csv(root / "manifest.csv", index=False)
     columns = ["image", "x", "y", "w", "h", "label"]
     pd.DataFrame(boxes, columns=columns).to_csv(root / "boxes.csv", index=False)

@@ -1,0 +1,1 @@
+"""The real-film relation benchmark: what reports and films without planted truth can ask."""
