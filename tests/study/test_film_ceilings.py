@@ -5,7 +5,11 @@ import pytest
 
 from reclf.data.lexicon import load_lexicon
 from reclf.data.study import Study
+from reclf.tasks.features import held_out
+from reclf.tasks.linear_probe import first_part, linear_probe, stratified_order
+from reclf_study.evaluation_suite import load_results, save_results
 from reclf_study.films.ceilings import FilmFeatures, ceiling_ratios, few_label_probe, quarter_means
+from reclf_study.films.film_benchmark import estimate
 from reclf_study.films.questions import AskedSplit
 from reclf_study.films.word_ceiling import word_ceiling
 
@@ -42,12 +46,13 @@ def features(places, finds, knows_side):
 
 @pytest.mark.parametrize("knows_side", [True, False])
 def test_a_ceiling_is_what_the_regions_know(lexicon, knows_side):
-    train, shown = split(lexicon, 120, 0), split(lexicon, 60, 1)
-    learned, asked = ((features(*part[1:], knows_side), part[0]) for part in (train, shown))
+    parts = split(lexicon, 120, 0), split(lexicon, 60, 1)
+    learned, asked = ((features(*part[1:], knows_side), part[0]) for part in parts)
     found = ceiling_ratios(learned, asked, lexicon)
     for name in ("side_ceiling", "side_ceiling_folds"):
-        assert found[name].n == (60 if name == "side_ceiling" else 120)
-        low, high = found[name].interval
+        shown = estimate(found[name])
+        assert shown.n == (60 if name == "side_ceiling" else 120)
+        low, high = shown.interval
         assert low > 0.95 if knows_side else low < 0.5 < high
     # A third of the other images shows the same finding, which ties on average.
     assert found["denied_swap_ceiling"].value > 0.75
@@ -56,7 +61,7 @@ def test_a_ceiling_is_what_the_regions_know(lexicon, knows_side):
     assert side.value > 0.7 if knows_side else abs(side.value - 0.5) < 0.15
     assert "zone_ceiling" not in found  # which no report states
     assert "severity_ceiling_folds" not in found  # all are mild
-    assert few_label_probe(learned, asked, FINDINGS).value > 0.95
+    assert few_label_probe(learned, asked).value > 0.95
 
 
 def test_patients_that_are_reported_on_teach_nothing(lexicon):
@@ -69,8 +74,7 @@ def test_a_data_set_without_labels_has_no_probe(lexicon):
     asked, places, finds = split(lexicon, 30, 0)
     unknown = AskedSplit(asked.reports, asked.patients, asked.labels * np.nan, asked.questions)
     pair = features(places, finds, True), unknown
-    assert few_label_probe(pair, pair, FINDINGS) is None
-    assert few_label_probe(pair, pair, []) is None
+    assert few_label_probe(pair, pair) is None
 
 
 def test_quarters_by_hand():
@@ -89,3 +93,25 @@ def test_words_without_context_do_not_know_who_is_denied(lexicon, build):
     assert found.value == 0.5
     known = word_ceiling(build(), train, shown)["denied_swap_ceiling_words"]
     assert known.value > 0.8  # "no" stands beside the denied one, also to an untrained encoder
+
+
+def test_the_probe_is_that_of_the_linear_probe_notebook(lexicon):
+    (train, *where), (shown, *there) = split(lexicon, 200, 0), split(lexicon, 60, 1)
+    learned, asked = features(*where, True), features(*there, True)
+    held = held_out(train.patients)
+    rows = np.flatnonzero(~held)
+    few = rows[first_part(stratified_order(train.labels[rows]), 0.1)]
+    expected = linear_probe(
+        (learned.pooled[few], train.labels[few]), (learned.pooled[held], train.labels[held]),
+        (asked.pooled, shown.labels), FINDINGS,
+    )  # fmt: skip
+    found = few_label_probe((learned, train), (asked, shown))
+    assert found.value == pytest.approx(expected["value"])
+
+
+def test_results_can_be_kept_and_read_again(lexicon, tmp_path):
+    parts = split(lexicon, 120, 0), split(lexicon, 60, 1)
+    found = ceiling_ratios(*((features(*p[1:], True), p[0]) for p in parts), lexicon)
+    save_results(found, tmp_path / "found.npz", "key")
+    again = load_results(tmp_path / "found.npz", "key")
+    assert {n: estimate(r) for n, r in again.items()} == {n: estimate(r) for n, r in found.items()}

@@ -10,7 +10,7 @@ probe sees means of regions over halves of the film, which know the side if any 
 Shape letters: N = studies, S = swaps of one fact, D = embedding, K = kinds of findings.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from zlib import crc32
 
@@ -21,18 +21,11 @@ from reclf.data.study import Study
 from reclf.models.inference import chunks, encode_pixels, stack_images
 from reclf.models.reclf import RECLF
 from reclf.runs.progress import track
-from reclf.stats.classification import auroc, macro_auroc_interval
-from reclf.stats.estimate import Estimate
 from reclf.stats.per_study import StudyRatio
 from reclf.tasks.features import held_out
-from reclf.tasks.linear_probe import (
-    first_part,
-    is_exclusive,
-    linear_probe,
-    probe_scores,
-    stratified_order,
-)
+from reclf.tasks.linear_probe import first_part, probe_scores, stratified_order
 
+from ..seeds import Ranking
 from .questions import OPPOSITES, AskedSplit
 from .swap_measures import conditional_wins, over_all
 
@@ -84,8 +77,7 @@ def ceiling_ratios(
     train: tuple[FilmFeatures, AskedSplit],
     shown: tuple[FilmFeatures, AskedSplit],
     lexicon: Lexicon,
-    seed: int = 0,
-) -> dict[str, StudyRatio | Estimate]:
+) -> dict[str, StudyRatio | Ranking]:
     """side_ceiling, zone_ceiling, severity_ceiling (AUROC of the two poles), the same as ..._folds
     over the training studies, of which there are more, and for each fact ..._swap_ceiling:
     `conditional_wins` of a score that knows of a film what the probe knows, and of the report
@@ -96,15 +88,16 @@ def ceiling_ratios(
             former. Probes choose their strength on a fifth of the training patients.
     """
     asked = shown[1]
-    found: dict[str, StudyRatio | Estimate] = {}
+    found: dict[str, StudyRatio | Ranking] = {}
     for fact in OPPOSITES:
         scores = _probe(train, shown, fact, train[1].poles(fact))
         if scores is None:
             continue
         poles = asked.poles(fact)
         rows = np.flatnonzero(~np.isnan(poles[:, 0]))
-        found[f"{fact}_ceiling"] = _auroc(poles[rows], scores[rows], seed)
-        found[f"{fact}_ceiling_folds"] = _auroc(*_folds(*train, fact), seed)
+        if len(np.unique(poles[rows])) == 2:
+            found[f"{fact}_ceiling"] = Ranking(poles, scores)
+            found[f"{fact}_ceiling_folds"] = _folds(*train, fact)
         gains = scores * (2 * poles[rows].T - 1)  # (N, S): for the pole that the report states
         found |= _wins(fact, gains, rows, asked)
     chances = _probe(train, shown, "kinds", train[1].kinds(len(lexicon.nouns)))
@@ -120,22 +113,18 @@ def ceiling_ratios(
 
 
 def few_label_probe(
-    train: tuple[FilmFeatures, AskedSplit],
-    shown: tuple[FilmFeatures, AskedSplit],
-    names: Sequence[str],
-    seed: int = 0,
-) -> Estimate | None:
+    train: tuple[FilmFeatures, AskedSplit], shown: tuple[FilmFeatures, AskedSplit], seed: int = 0
+) -> Ranking | None:
     """The linear probe of `notebooks/linear_probe.ipynb` at a tenth of the labels; None where the
     data set has none."""
-    if not names or np.isnan(shown[1].labels).all():
+    labels, held = train[1].labels, held_out(train[1].patients)
+    if np.isnan(shown[1].labels).all() or np.isnan(labels).all() or held.all():
         return None
-    held = held_out(train[1].patients)
-    learn, choose = np.flatnonzero(~held), np.flatnonzero(held)
-    few = learn[first_part(stratified_order(train[1].labels[learn], seed), FEW)]
-    pooled, labels = train[0].pooled, train[1].labels
-    test = shown[0].pooled, shown[1].labels
-    some, others = (pooled[few], labels[few]), (pooled[choose], labels[choose])
-    return Estimate.of(linear_probe(some, others, test, names, is_exclusive(labels), seed))
+    learn = np.flatnonzero(~held)
+    few = np.zeros(len(held), dtype=bool)
+    few[learn[first_part(stratified_order(labels[learn], seed), FEW)]] = True
+    scores = log_odds(train[0].pooled, labels, few, held, shown[0].pooled)
+    return Ranking(shown[1].labels, scores)
 
 
 def _probe(
@@ -168,8 +157,8 @@ def log_odds(
     return probe_scores(parts[0], parts[1], of)[0]
 
 
-def _folds(features: FilmFeatures, learned: AskedSplit, fact: str) -> tuple[np.ndarray, np.ndarray]:
-    """Poles and scores (n, 1) of the training studies, each scored by the other folds' patients."""
+def _folds(features: FilmFeatures, learned: AskedSplit, fact: str) -> Ranking:
+    """Poles and scores of the training studies, each scored by a probe of other folds' patients."""
     poles, halves = learned.poles(fact), features.halves(fact)
     fold = np.array([crc32(patient.encode()) % FOLDS for patient in learned.patients])
     scores = np.full(poles.shape, np.nan)
@@ -179,18 +168,12 @@ def _folds(features: FilmFeatures, learned: AskedSplit, fact: str) -> tuple[np.n
         choose = rest & (fold == (number + 1) % FOLDS)
         if test.any():
             scores[test] = log_odds(halves, poles, rest & ~choose, choose, halves[test])
-    return poles[known], scores[known]
-
-
-def _auroc(labels: np.ndarray, scores: np.ndarray, seed: int) -> Estimate:
-    """Of one column (n, 1)."""
-    interval = macro_auroc_interval(labels, scores, seed=seed)
-    return Estimate(auroc(labels[:, 0], scores[:, 0]), interval, len(labels))
+    return Ranking(poles[known], scores[known])
 
 
 def _wins(
     fact: str, gains: np.ndarray, rows: np.ndarray, asked: AskedSplit
-) -> dict[str, StudyRatio | Estimate]:
+) -> dict[str, StudyRatio | Ranking]:
     wins = conditional_wins(fact, gains, rows, asked)
     return {
         name.replace("_conditional", "_ceiling"): over_all(value, rows, len(asked.reports))

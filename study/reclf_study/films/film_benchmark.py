@@ -20,13 +20,16 @@ from reclf.data.study import Study
 from reclf.datasets.table import NO_FINDING
 from reclf.models.inference import encode_images
 from reclf.models.reclf import RECLF
+from reclf.stats.bootstrap import percentiles
 from reclf.stats.estimate import Estimate
 from reclf.stats.per_study import StudyRatio
 from reclf.tasks.grounding import Item
 from reclf.tasks.retrieval import class_keys
 from reclf.tasks.task_run import TaskRun
 
+from ..evaluation_suite import StudyResults
 from ..relation_benchmark import word_ratios
+from ..seeds import Ranking
 from ..treatment import treatment_ratios
 from ..word_importance import DocumentFrequency
 from .ceilings import FilmFeatures, ceiling_ratios, few_label_probe
@@ -36,7 +39,6 @@ from .retrieval_measures import retrieval_ratios
 from .swap_measures import mirror_ratios, score_swaps, swap_ratios
 from .word_ceiling import word_ceiling
 
-Found = dict[str, StudyRatio | Estimate]
 LEARNED = ("denied", *OPPOSITES)  # facts that ceilings learn from training reports
 
 
@@ -206,7 +208,7 @@ def measure_films(
     ceilings: bool = True,
     seed: int = 0,
     progress: str = "",
-) -> Found:
+) -> StudyResults:
     """All measures of a model by name: those of MEASURES that it has, and in detail
 
     - recall_at_5_global, ..._to_report, denied_swap_conditional_local: by score and direction
@@ -215,19 +217,20 @@ def measure_films(
     - denied_swap_ceiling: see `ceiling_ratios`
 
     Ratios are over all studies shown, in their order, so that those of two runs can be paired; of
-    pointing, over the studies with boxes. Ceilings of AUROC are estimates.
+    pointing, over the studies with boxes, and of ..._folds, over training studies. They can be kept
+    by `evaluation_suite.save_results` and compared over seeds by `seeds.paired_difference`.
 
     Args:
         start: what the run began with, for how far its modules moved; None leaves that out.
         ceilings: whether probes are fit, which reads all training films.
-        seed: of probes, of intervals of ceilings and of other phrases.
+        seed: of the labels that the probe learns from, and of other phrases.
     """
     images = encode_images(model, data.studies, progress=f"{progress} images" * bool(progress))
     scored = score_swaps(model, images, data.shown, f"{progress} pairs" * bool(progress))
     n, labels = len(data.studies), data.shown.labels
     known = labels.shape[1] > 0
     found_in = [column for column, name in enumerate(data.names) if name.lower() not in NO_FINDING]
-    found: Found = dict(
+    found: StudyResults = dict(
         retrieval_ratios(
             {name: matrix[:, :n] for name, matrix in scored.scores.items()},
             data.shown.same_report,
@@ -245,9 +248,9 @@ def measure_films(
         title = f"{progress} training films" * bool(progress)
         learned = FilmFeatures.of(model, data.train_studies, progress=title), data.train
         shown = FilmFeatures.of(model, data.studies), data.shown
-        found |= ceiling_ratios(learned, shown, data.lexicon, seed)
+        found |= ceiling_ratios(learned, shown, data.lexicon)
         found |= word_ceiling(model, data.train, data.shown)
-        if probe := few_label_probe(learned, shown, data.names, seed):
+        if probe := few_label_probe(learned, shown, seed):
             found["probe_10pct"] = probe
     if data.boxes:
         title = f"{progress} boxes" * bool(progress)
@@ -255,12 +258,15 @@ def measure_films(
     return found
 
 
-def estimate(found: StudyRatio | Estimate, seed: int = 0) -> Estimate:
+def estimate(found: StudyRatio | Ranking, seed: int = 0) -> Estimate:
     """Value, interval and n of a measure."""
-    return found if isinstance(found, Estimate) else found.estimate(seed)
+    if isinstance(found, StudyRatio):
+        return found.estimate(seed)
+    n = int((~np.isnan(found.labels)).any(1).sum())
+    return Estimate(found.value, percentiles(found.resampled(seed), n), n)
 
 
-def film_result(found: Found, untrained: Found, seed: int = 0) -> dict[str, Any]:
+def film_result(found: StudyResults, untrained: StudyResults, seed: int = 0) -> dict[str, Any]:
     """What results/films-<data>.json holds beside the protocol.
 
     Args:
@@ -303,9 +309,9 @@ def film_result(found: Found, untrained: Found, seed: int = 0) -> dict[str, Any]
     }
 
 
-def _importance(model: RECLF, data: FilmData) -> Found:
+def _importance(model: RECLF, data: FilmData) -> StudyResults:
     ratios = word_ratios(model, data.studies, data.frequency)
-    found: Found = {name: r for name, r in ratios.items() if name.startswith("importance")}
+    found: StudyResults = {name: r for name, r in ratios.items() if name.startswith("importance")}
     idf = ratios["importance_auroc_idf"]
     for name in ("", "_read_out"):
         if (mine := ratios.get(f"importance_auroc{name}")) is not None:
