@@ -25,11 +25,11 @@ from safetensors.torch import load_file
 from reclf.config import DataConfig, ModelConfig, RunConfig, TowerConfig
 from reclf.config.foreign_files import DamagedFile, read_json
 from reclf.models.baselines import new_model
-from reclf.models.encoders import build_tower
 from reclf.models.foreign_model import read_pickle
 from reclf.models.function_tower import FunctionTower, FunctionTowerConfig
 from reclf.models.torchvision_resnet import find_resnet
 from reclf.models.tower_source import WEIGHTS
+from reclf.models.towers import build_tower
 from reclf.runs.files import write_atomically
 from reclf.runs.run import IMPORTED, Run
 

@@ -42,10 +42,11 @@ from reclf.runs.progress import track
 from reclf.runs.run import IMPORTED, Run
 from reclf.runs.sittings import ACCEPTABLE, OtherResult, describe_data
 from reclf.runs.training_patients import record_patients
+from reclf.training.aligned_start import align_projections
 from reclf.training.loop import train
 from reclf.training.presets import PRESETS, derive, find_preset
 from reclf.training.processes import alone, leave_processes
-from reclf.training.runtime import SeparateProcesses, check_trackers, make_accelerator
+from reclf.training.runtime import SeparateProcesses, check_trackers, make_accelerator, remember
 
 TOKENIZER_REPORTS = 2000  # of a data set that makes one at a time
 TOKENIZER_SAMPLE = 50_000  # of a data set that has them all
@@ -210,6 +211,10 @@ def _pretrain(
         )
     else:
         model = make_model(config.model, make_tokenizer(config, train_set), config.train.seed)
+        if config.train.aligned_start:
+            model.to(accelerator.device)
+            remember(model, config)
+            align_projections(model, train_set, config.train.aligned_start, "aligned start")
     if accelerator.is_main_process:
         run.record_config()
         if goes_on:

@@ -189,6 +189,9 @@ class TrainConfig:
     shortlist: int = 0
     """K: relate only the positives and the K hardest negatives, by global score, of every image
     and every report; time and memory then grow with the batch, not its square. 0 relates all."""
+    aligned_start: int = 0
+    """Studies whose pooled tower outputs give the projections a start by CCA; 0 starts at random.
+    For pretrained towers and `model.image_pooling` "mean"."""
     learning_rate: float = 1e-3
     """Peak of the schedule (AdamW)."""
     tower_learning_rate: float = 0.0
@@ -217,6 +220,9 @@ class TrainConfig:
     """Steps between validations; 0 validates four times in a run."""
     val_studies: int = 200
     """Studies of the validation gallery."""
+    memo_gb: float = 4.0
+    """Memory, in GB, for what frozen towers make of a study, so that they see it once; images are
+    not kept where `data.augment` changes them. 0 keeps nothing."""
     checkpoint_minutes: float = 1.0
     """Time between resumable checkpoints."""
     trackers: list[str] = field(default_factory=list)
@@ -228,7 +234,7 @@ class TrainConfig:
             check(getattr(self, name) > 0, f"train.{name}", getattr(self, name), "be positive")
         for name in ("max_steps", "pair_chunk", "encoder_chunk", "shortlist", "warmup_steps"):
             check(getattr(self, name) >= 0, f"train.{name}", getattr(self, name), "not be negative")
-        for name in ("clip_norm", "weight_decay"):
+        for name in ("clip_norm", "weight_decay", "memo_gb", "aligned_start"):
             check(getattr(self, name) >= 0, f"train.{name}", getattr(self, name), "not be negative")
         check(self.batch_size > 1, "train.batch_size", self.batch_size, "be at least 2")
         check_choice("train.precision", self.precision, ("auto", "no", "bf16", "fp16"))

@@ -15,8 +15,8 @@ from transformers import PreTrainedTokenizerBase
 
 from reclf.config import ModelConfig, TowerConfig
 
-from .encoders import build_tower
 from .reclf import RECLF
+from .towers import build_tower
 
 UNTRAINED_SEED = 10_007  # added to the seed: not the weights that a run of that seed begins with
 

@@ -10,23 +10,20 @@ Any `AutoBackbone` (ResNet, ConvNeXt, Swin, DINO, ...) or ViT-like `AutoModel` i
 any BERT-like `AutoModel` is a text tower. Nothing runs remote code.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
-from transformers import AutoBackbone, AutoConfig, AutoModel, PretrainedConfig, PreTrainedModel
-from transformers.models.auto.modeling_auto import (
-    MODEL_FOR_BACKBONE_MAPPING,
-    MODEL_FOR_BACKBONE_MAPPING_NAMES,
-)
+from torch.nn.utils.rnn import pad_sequence
+from transformers import PretrainedConfig
 
-from reclf.config import ModelConfig, TowerConfig, check
+from reclf.config import ModelConfig
 
-from .function_tower import FunctionTower, FunctionTowerConfig
+from .memo import Memo
 from .receptive_field import receptive_field_center
-from .tower_source import find_tower, without_code
 
 
 class ImageFeatures(NamedTuple):
@@ -69,6 +66,7 @@ class ImageEncoder(nn.Module):
         self.place = nn.Linear(PLACE_DIM, config.embed_dim) if config.region_position else None
         self.pool = AttentionPooling(channels) if config.image_pooling == "attention" else None
         self.region_map = nn.Identity()
+        self.memo: Memo | None = None  # of a frozen tower, while training
 
     def _channels(self) -> tuple[int, int]:
         if self.is_backbone:
@@ -77,6 +75,12 @@ class ImageEncoder(nn.Module):
 
     def feature_maps(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
         """Maps (B, C', h, w) of the region stage and (B, C, h', w') of the last stage."""
+        if self.memo is None:
+            return self._run_tower(pixels)
+        maps = self.memo(self._run_tower, list(pixels))
+        return torch.stack([region for region, _ in maps]), torch.stack([last for _, last in maps])
+
+    def _run_tower(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
         pixels = (pixels - self.config.image_mean) / self.config.image_std
         pixels = pixels.expand(-1, getattr(self.tower.config, "num_channels", 3), -1, -1)
         if self.is_backbone:
@@ -189,6 +193,7 @@ class TextEncoder(nn.Module):
         width = tower.config.hidden_size
         self.project_words = nn.Linear(width, config.embed_dim)
         self.project_whole = nn.Linear(width, config.embed_dim)
+        self.memo: Memo | None = None  # of a frozen tower, while training
 
     def forward(
         self,
@@ -207,6 +212,22 @@ class TextEncoder(nn.Module):
             word_mask: bool (B, W).
             sentences: int64 (B, W), passed on to the aggregator.
         """
+        tokens, whole = self.read_tokens(input_ids, attention_mask)
+        words = average_tokens(tokens, word_ids, word_mask)
+        words = self.project_words(words) * word_mask[..., None]
+        return TextFeatures(self.project_whole(whole), words, word_mask, sentences)
+
+    def read_tokens(self, input_ids: Tensor, attention_mask: Tensor) -> tuple[Tensor, Tensor]:
+        """Vectors of the tokens (B, T, H), and of the whole text (B, H)."""
+        if self.memo is None:
+            return self._run_tower(input_ids, attention_mask)
+        alone = [ids[: int(n)] for ids, n in zip(input_ids, attention_mask.sum(1), strict=True)]
+        parts = self.memo(lambda ids: self._run_tower(ids, torch.ones_like(ids)), alone)
+        tokens = pad_sequence([part for part, _ in parts], batch_first=True)
+        tokens = F.pad(tokens, (0, 0, 0, input_ids.shape[1] - tokens.shape[1]))
+        return tokens, torch.stack([part for _, part in parts])
+
+    def _run_tower(self, input_ids: Tensor, attention_mask: Tensor) -> tuple[Tensor, Tensor]:
         with _attention_kernel(self.tower.config, input_ids.device):
             hidden = self.tower(
                 input_ids=input_ids, attention_mask=attention_mask, output_hidden_states=True
@@ -214,14 +235,11 @@ class TextEncoder(nn.Module):
         # Special tokens take part in the mean, so that a report without words has a vector too.
         mask = attention_mask[..., None].to(hidden[-1].dtype)
         whole = (hidden[-1] * mask).sum(1) / mask.sum(1)
-        tokens = {
-            "embedding": lambda: hidden[0],
-            "last": lambda: hidden[-1],
-            "last_four": lambda: torch.stack(hidden[-4:]).sum(0),
-        }[self.config.word_source]()
-        words = average_tokens(tokens, word_ids, word_mask)
-        words = self.project_words(words) * word_mask[..., None]
-        return TextFeatures(self.project_whole(whole), words, word_mask, sentences)
+        if self.config.word_source == "embedding":
+            return hidden[0], whole
+        if self.config.word_source == "last":
+            return hidden[-1], whole
+        return torch.stack(hidden[-4:]).sum(0), whole
 
     def train(self, mode: bool = True):
         super().train(mode)
@@ -251,59 +269,3 @@ def average_tokens(tokens: Tensor, word_ids: Tensor, word_mask: Tensor) -> Tenso
     words = torch.arange(word_mask.shape[1], device=word_ids.device)
     belongs = (word_ids[:, None, :] == words[:, None]).to(tokens.dtype)  # (B, W, T)
     return belongs @ tokens / belongs.sum(-1, keepdim=True).clamp_min(1)
-
-
-def build_tower(
-    tower: TowerConfig,
-    role: str,
-    region_stage: int = 0,
-    function: Callable[[bool], nn.Module] | None = None,
-) -> PreTrainedModel | FunctionTower:
-    """Load a pretrained tower, or build an untrained one.
-
-    Args:
-        tower: what to load or build.
-        role: "image" or "text".
-        region_stage: stage whose map gives the regions (image backbones only).
-        function: of a function tower, handed over.
-
-    Raises:
-        OSError: see `find_tower`; or the weights are not whole.
-        ValueError: a folder or repository whose model is code of its own.
-    """
-    if tower.config.get("model_type") == FunctionTowerConfig.model_type:
-        settings = FunctionTowerConfig(**tower.config)
-        function_tower = FunctionTower(settings, pretrained=False, function=function)
-        return function_tower.requires_grad_(not tower.freeze)
-    name, source = find_tower(tower, role) if tower.name else ("", {})
-    if name:
-        config = without_code(AutoConfig.from_pretrained, name, "a model", **source)
-    else:
-        values = dict(tower.config)
-        config = AutoConfig.for_model(values.pop("model_type"), **values)
-    is_backbone = role == "image" and config.model_type in MODEL_FOR_BACKBONE_MAPPING_NAMES
-    if is_backbone:
-        stages = len(config.stage_names) - 1
-        check(region_stage <= stages, "model.region_stage", region_stage, f"be 1 to {stages}")
-        wanted = {f"stage{region_stage}", f"stage{stages}"}
-        config.out_features = [stage for stage in config.stage_names if stage in wanted]
-    if name:
-        # Not AutoBackbone.from_pretrained: it asks the hub about every name, folders included.
-        cls: Any = MODEL_FOR_BACKBONE_MAPPING[type(config)] if is_backbone else AutoModel
-        # Weights in half precision are read as float32, which the rest of the model is in.
-        model, found = cls.from_pretrained(
-            name, config=config, dtype=torch.float32, output_loading_info=True,
-            trust_remote_code=False, **source,
-        )  # fmt: skip
-        # A pooler is not read. Anything else would start untrained, and nobody would know.
-        if missing := sorted(n for n in found["missing_keys"] if not n.startswith("pooler.")):
-            raise OSError(
-                f"the {role} tower {tower.name!r} lacks {len(missing)} weights of its "
-                f"{config.model_type}, such as {', '.join(missing[:3])}"
-            )
-    else:
-        auto = AutoBackbone if is_backbone else AutoModel
-        model = auto.from_config(config, trust_remote_code=False)
-    if tower.freeze:
-        model.requires_grad_(False)
-    return model

@@ -26,7 +26,7 @@ from reclf.config import ModelConfig
 from reclf.data.batch import Batch
 
 from .checkpointing import encoded_in_chunks
-from .encoders import ImageEncoder, ImageFeatures, TextEncoder, TextFeatures, build_tower
+from .encoders import ImageEncoder, ImageFeatures, TextEncoder, TextFeatures
 from .hub import local_folder, push
 from .matchings import LocalMatchings, Matched
 from .parallel import Job, run_parallel
@@ -34,6 +34,7 @@ from .relations import Aggregator, Related, make_aggregator
 from .scoring import PairScorer
 from .stored_model import read_model, save_image_tower, save_model
 from .tiles import hardest_pairs
+from .towers import build_tower
 
 MAX_LOGIT_SCALE = 100.0
 
@@ -82,7 +83,11 @@ class RECLF(nn.Module):
             config.learn_attention_scale,
         )
         self.aggregator = make_aggregator(
-            config.aggregator, config.matching_dim, config.aggregator_options, aggregator
+            config.aggregator,
+            config.matching_dim,
+            config.aggregator_options,
+            aggregator,
+            config.embed_dim,
         )
         self.log_logit_scale = nn.Parameter(torch.tensor(math.log(config.logit_scale)))
 

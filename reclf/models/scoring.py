@@ -223,6 +223,7 @@ class PairScorer:
             word_mask=mask.expand(shape).reshape(flat),
             sentences=sentences.flatten(0, -2),
             overlap=overlap,
+            words=words.flatten(0, -3) if self.aggregator.reads_words else None,
             padded=padded,
             detail=detail,
         )

@@ -27,11 +27,11 @@ from reclf.runs.checksums import TRAINER, check_files, write_checksums
 from reclf.runs.files import named, remove_left_overs, replace_folder, sync, temporary_name
 from reclf.stats.tables import json_text
 
-from .encoders import build_tower
 from .foreign_model import bounded, check_numbers, check_shapes, read_shapes
 from .foreign_tokenizer import read_tokenizer
 from .function_tower import FunctionTowerConfig, find_function
 from .relations import AGGREGATORS, Aggregator, find_aggregator
+from .towers import build_tower
 
 WEIGHTS = "model.safetensors"
 

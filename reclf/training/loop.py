@@ -34,10 +34,12 @@ from .processes import JointModel, agree, batch_losses, broadcast
 from .reader import Reader, left_out, study_ids
 from .runtime import (
     cpu_threads,
+    forget,
     keep_freed_memory,
     make_accelerator,
     make_optimizer,
     peak_memory_mb,
+    remember,
     start_trackers,
 )
 from .sampler import StepSampler, seed_step
@@ -133,6 +135,7 @@ class _Loop:
         if self.is_main:
             remove_halves(run.folder / "checkpoints")
             run.truncate_history(resumed.step if resumed else -1)
+        remember(model, run.config)
         start_trackers(accelerator, run)
 
     # -- one run -------------------------------------------------------------------------------
@@ -268,6 +271,7 @@ class _Loop:
 
     def release(self) -> None:
         """Let go of the wrapped model and the optimizer, before the group of processes is left."""
+        forget(self.model)
         for tracker in self.accelerator.trackers:  # `end_training` would leave the group too
             tracker.finish()
         self.wrapped, self.optimizer = self.accelerator.free_memory(self.wrapped, self.optimizer)

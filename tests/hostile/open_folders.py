@@ -29,7 +29,7 @@ from reclf.datasets.open_i import read_reports
 from reclf.datasets.registry import load_dataset
 from reclf.datasets.tables_on_disk import read_cells
 from reclf.explain import Explanation
-from reclf.models.encoders import build_tower
+from reclf.models.towers import build_tower
 from reclf.pretrain import open_run
 from reclf.runs.run import Run
 from reclf.tasks.prompt_sets import load_prompts

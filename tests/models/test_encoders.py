@@ -23,10 +23,10 @@ from reclf.models.encoders import (
     ImageEncoder,
     TextEncoder,
     average_tokens,
-    build_tower,
     place_code,
 )
 from reclf.models.reclf import RECLF
+from reclf.models.towers import build_tower
 
 IMAGES = ("resnet", "vit")
 

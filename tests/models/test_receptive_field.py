@@ -7,8 +7,9 @@ from torch import nn
 from transformers import AutoBackbone, ConvNextConfig, SwinConfig
 
 from reclf.data.region_grid import MIDDLE, heat_in_pixels
-from reclf.models.encoders import ImageEncoder, build_tower
+from reclf.models.encoders import ImageEncoder
 from reclf.models.receptive_field import receptive_field_center
+from reclf.models.towers import build_tower
 
 
 def seen_pixel(run, size, cell):

@@ -1,5 +1,7 @@
 """Pairs scored by list, by shortlist, in chunks and in half precision, against all of them."""
 
+from functools import partial
+
 import pytest
 import torch
 
@@ -9,6 +11,7 @@ from reclf.models.matchings import LocalMatchings
 from reclf.models.reclf import RECLF
 from reclf.models.relations.combined import RelationEnhanced
 from reclf.models.relations.graph_attention import fused_attention
+from reclf.models.relations.importance import IRM
 from reclf.models.relations.options import SRMOptions
 from reclf.models.relations.pooling import Gloria
 from reclf.models.relations.semantic import SemanticStep
@@ -82,7 +85,9 @@ def test_cosines_of_nothing_are_zero_and_have_finite_gradients():
 
 
 @pytest.mark.parametrize("chunk", [0, 1, 2])
-@pytest.mark.parametrize("cls", [RelationEnhanced, Gloria])
+@pytest.mark.parametrize(
+    "cls", [RelationEnhanced, Gloria, partial(IRM, norm="report", word_gate=True, word_dim=D)]
+)
 def test_listed_pairs_are_those_of_all_pairs(features, cls, chunk):
     images, texts = features
     scorer = PairScorer(LocalMatchings(D, S).double(), cls(S).double(), chunk)

@@ -9,8 +9,8 @@ from transformers import BertConfig, BertModel
 from reclf.config import TowerConfig
 from reclf.data.tokenization import train_tokenizer
 from reclf.models import tower_source
-from reclf.models.encoders import build_tower
 from reclf.models.tower_source import find_tower
+from reclf.models.towers import build_tower
 from reclf.pretrain import make_tokenizer, open_run
 from reclf.training.presets import make_config
 

@@ -38,12 +38,17 @@ AGGREGATORS: dict[str, type[Aggregator]] = {
 
 
 def make_aggregator(
-    name: str, dim: int, options: dict[str, Any], given: type[Aggregator] | None = None
+    name: str,
+    dim: int,
+    options: dict[str, Any],
+    given: type[Aggregator] | None = None,
+    word_dim: int = 0,
 ) -> Aggregator:
     """Build an aggregator by its name in AGGREGATORS or by "module:Class".
 
     Args:
         given: the class, handed over: then none is imported.
+        word_dim: D, handed on to a class that has an argument of this name.
 
     Raises:
         ValueError: unknown name or option; the message lists the names, or says which option, or
@@ -51,6 +56,8 @@ def make_aggregator(
         TypeError: the class is no Aggregator.
     """
     cls = find_aggregator(name, given)
+    if "word_dim" in inspect.signature(cls).parameters:
+        options = {**options, "word_dim": word_dim}
     try:
         aggregator = cls(dim, **options)
     except TypeError as error:
@@ -84,7 +91,7 @@ def _options_of(aggregator: type[Aggregator]) -> set[str]:
             taken |= {field.name for field in dataclasses.fields(fields)}
         if all(p.kind != p.VAR_KEYWORD for p in parameters):
             break  # nothing is passed on to a parent
-    return taken - {"dim"}
+    return taken - {"dim", "word_dim"}
 
 
 def options_for(name: str, options: dict[str, Any]) -> dict[str, Any]:

@@ -27,6 +27,8 @@ class Pairs:
     # (N, W, W), -1 to 1, padded words too: how far two words look at the same regions
     # (`reclf.models.matchings.overlaps`); None where the aggregator does not read it
     overlap: Tensor | None = None
+    # (C, W, D), the projected words themselves, as `sentences`; None where they are not read
+    words: Tensor | None = None
     padded: bool = True  # False promises that the mask is True throughout
     detail: bool = True  # whether graph and weights are wanted, not the logits alone
 
@@ -81,16 +83,18 @@ class Aggregator(nn.Module):
     `uses_matchings = False` says that `forward` is never called: there are no local logits;
     `cosines_only = True` that it reads nothing but `pairs.cosines`, so that scoring need not form
     the matchings, and `reads_cosines = False` that it does not read them; with
-    `reads_overlap = True` it is given `pairs.overlap`. With an `auxiliary_weight` above 0 training
-    contrasts `Related.auxiliary` too, with that share of lambda (`train.local_weight`). Options of
-    a preset's own aggregator are given to another one that has an argument of the same name; a
-    class whose `**options` are the fields of a dataclass names it in `options_type`.
+    `reads_overlap = True` it is given `pairs.overlap`, with `reads_words = True` `pairs.words`,
+    whose size D a class gets that has an argument `word_dim`. With an `auxiliary_weight` above 0
+    training contrasts `Related.auxiliary` too, with that share of lambda (`train.local_weight`).
+    Options of a preset's own aggregator are given to another one that has an argument of the same
+    name; a class whose `**options` are the fields of a dataclass names it in `options_type`.
     """
 
     uses_matchings = True
     cosines_only = False
     reads_cosines = True
     reads_overlap = False
+    reads_words = False
     auxiliary_weight = 0.0
     options_type: type | None = None
 

@@ -28,7 +28,7 @@ class RelationEnhanced(Aggregator):
     Args:
         dim: S.
         composition: "parallel" or "sequential".
-        norm, include_global: see `ImportanceReasoning`.
+        norm, include_global, word_gate, word_dim: see `IRM`.
         importance_loss: weight of the contrast of IRM's own score, added to that of the mean.
             Without effect in a sequence, whose score is IRM's.
         options: the fields of `SRMOptions`.
@@ -44,6 +44,8 @@ class RelationEnhanced(Aggregator):
         norm: str = "none",
         include_global: bool = False,
         importance_loss: float = 0.0,
+        word_gate: bool = False,
+        word_dim: int = 0,
         **options: Any,
     ):
         super().__init__(dim)
@@ -57,8 +59,10 @@ class RelationEnhanced(Aggregator):
         if not self.sequential:  # in a sequence IRM reads the words
             given.check_word_edges()
         self.semantic = SemanticReasoning(dim, given)
-        self.reads_overlap = self.semantic.reads_overlap
-        self.importance = ImportanceReasoning(dim, norm, include_global)
+        self.reads_overlap, self.reads_words = self.semantic.reads_overlap, word_gate
+        self.importance = ImportanceReasoning(
+            dim, norm, include_global, word_dim if word_gate else 0
+        )
         self.importance_score = Scorer(dim)
         self.semantic_score = None if self.sequential else Scorer(dim)
 
@@ -78,12 +82,17 @@ class RelationEnhanced(Aggregator):
         nodes, graph = self.semantic(pairs, read_out_only, products)
         if self.semantic_score is None:
             pair, weights = self.importance(
-                nodes[:, 1:], pairs.word_mask, nodes[:, 0], pairs.padded
+                nodes[:, 1:], pairs.word_mask, nodes[:, 0], pairs.padded, words=pairs.words
             )
             return Related(self.importance_score(pair), graph, weights)
         shared = pairs.nodes if self.importance.include_global else None
         pair, weights = self.importance(
-            pairs.matchings, pairs.word_mask, pairs.global_matching, pairs.padded, shared
+            pairs.matchings,
+            pairs.word_mask,
+            pairs.global_matching,
+            pairs.padded,
+            shared,
+            pairs.words,
         )
         own = self.importance_score(pair)
         logits = (self.semantic_score(nodes[:, 0]) + own) / 2

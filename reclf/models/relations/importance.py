@@ -30,15 +30,20 @@ class ImportanceReasoning(nn.Module):
             of a chunk where pairs are done in chunks; running statistics in eval mode); "report"
             (standardise over the words of each pair).
         include_global: weigh the global matching as one more node (SGRAF does).
+        word_dim: D, for a gate that sees the word itself beside its matching (ours): whether
+            "and" counts for less needs no image. 0 sees the matching alone.
     """
 
-    def __init__(self, dim: int, norm: str = "none", include_global: bool = False):
+    def __init__(
+        self, dim: int, norm: str = "none", include_global: bool = False, word_dim: int = 0
+    ):
         super().__init__()
         if norm not in NORMS:
             raise ValueError(f"norm must be one of {NORMS}, got {norm!r}")
         self.kind = norm
         self.include_global = include_global
         self.gate = nn.Linear(dim, 1)
+        self.word_gate = nn.Linear(word_dim, 1, bias=False) if word_dim else None
         self.norm = _MaskedBatchNorm() if norm == "batch" else None
 
     def forward(
@@ -48,6 +53,7 @@ class ImportanceReasoning(nn.Module):
         global_matching: Tensor,
         padded: bool = True,
         nodes: Tensor | None = None,
+        words: Tensor | None = None,
     ) -> tuple[Tensor, Tensor]:
         """Pair vectors (N, S) of unit length, and weights (N, W) over the words.
 
@@ -56,6 +62,7 @@ class ImportanceReasoning(nn.Module):
 
         Args:
             nodes: the global matching before the others, (N, 1 + W, S), where the caller has them.
+            words: see `Pairs`; needed with `word_dim`.
         """
         mask = word_mask
         if self.include_global:
@@ -69,11 +76,29 @@ class ImportanceReasoning(nn.Module):
         kind = nodes.dtype
         with as_given(nodes):
             gate = F.linear(nodes, self.gate.weight.to(kind), self.gate.bias.to(kind)).squeeze(-1)
+            gate = at_least_float32(gate)
+            if self.word_gate is not None:
+                gate = gate + self._of_words(words, len(gate))
             # Sigmoid and not softmax: two findings in one report need not compete.
-            gates = self._normalize(at_least_float32(gate), mask).sigmoid() * mask
+            gates = self._normalize(gate, mask).sigmoid() * mask
             weights = gates / gates.sum(-1, keepdim=True).clamp_min(1e-6)
             pair = unit(at_least_float32(weights[:, None].to(kind) @ nodes).squeeze(1))
         return pair, weights[:, 1:] if self.include_global else weights
+
+    def _of_words(self, words: Tensor | None, pairs: int) -> Tensor:
+        """What the words themselves add to the gates, (N, W) or, with the global one, (N, 1 + W).
+
+        Words are read at unit length: only their direction is trained by the contrast.
+        """
+        if words is None or self.word_gate is None:
+            raise ValueError(
+                "IRM with the option `word_gate` needs Pairs.words: an aggregator is given them "
+                "where it has reads_words = True; or set word_gate to false"
+            )
+        told = self.word_gate(unit(at_least_float32(words))).squeeze(-1)  # (C, W)
+        if self.include_global:
+            told = F.pad(told, (1, 0))
+        return told.repeat(pairs // len(told), 1)
 
     def _normalize(self, values: Tensor, mask: Tensor) -> Tensor:
         if self.norm is not None:
@@ -123,17 +148,37 @@ class _MaskedBatchNorm(nn.Module):
 
 
 class IRM(Aggregator):
-    """IRM alone: the score is read from the weighted sum of the matchings (SGRAF's SAF)."""
+    """IRM alone: the score is read from the weighted sum of the matchings (SGRAF's SAF).
+
+    Args:
+        dim: S.
+        norm, include_global: see `ImportanceReasoning`.
+        word_gate: a gate that sees the words, see `ImportanceReasoning`.
+        word_dim: D, which the model gives.
+    """
 
     reads_cosines = False
 
-    def __init__(self, dim: int, norm: str = "none", include_global: bool = False):
+    def __init__(
+        self,
+        dim: int,
+        norm: str = "none",
+        include_global: bool = False,
+        word_gate: bool = False,
+        word_dim: int = 0,
+    ):
         super().__init__(dim)
-        self.importance = ImportanceReasoning(dim, norm, include_global)
+        self.reads_words = word_gate
+        width = word_dim if word_gate else 0
+        self.importance = ImportanceReasoning(dim, norm, include_global, width)
         self.score = Scorer(dim)
 
     def forward(self, pairs: Pairs) -> Related:
         pair, weights = self.importance(
-            pairs.matchings, pairs.word_mask, pairs.global_matching, pairs.padded
+            pairs.matchings,
+            pairs.word_mask,
+            pairs.global_matching,
+            pairs.padded,
+            words=pairs.words,
         )
         return Related(self.score(pair), weights=weights)

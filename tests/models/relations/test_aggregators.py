@@ -6,6 +6,7 @@ Settings other than the defaults are listed in VARIANTS.
 import copy
 import importlib
 import pkgutil
+from dataclasses import replace
 
 import pytest
 import torch
@@ -14,6 +15,7 @@ import reclf.models.relations
 from reclf.models.relations import AGGREGATORS, SRM, Aggregator, Pairs, make_aggregator, options_of
 
 N, W, S = 4, 5, 6
+WORD_DIM = 3
 COUNTS = (5, 3, 1, 0)
 
 VARIANTS = {
@@ -24,6 +26,7 @@ VARIANTS = {
         {"norm": "batch", "include_global": True, "importance_loss": 0.5},
         {"steps": 2, "overlap": 2.0},
         {"steps": 2, "overlap": 2.0, "composition": "sequential"},
+        {"steps": 2, "word_gate": True, "word_dim": WORD_DIM},
     ],
     "SRM": [
         {"steps": 1},
@@ -31,7 +34,13 @@ VARIANTS = {
         {"residual": True, "scaled": True},
         {"steps": 2, "overlap": 2.0},
     ],
-    "IRM": [{"norm": "batch"}, {"norm": "report"}, {"norm": "batch", "include_global": True}],
+    "IRM": [
+        {"norm": "batch"},
+        {"norm": "report"},
+        {"norm": "batch", "include_global": True},
+        {"norm": "report", "word_gate": True, "word_dim": WORD_DIM},
+        {"norm": "batch", "include_global": True, "word_gate": True, "word_dim": WORD_DIM},
+    ],
     "MeanPooling": [{"include_global": True}],
     "Gloria": [{"aggregate": "mean"}],
 }
@@ -74,12 +83,14 @@ def make_pairs(dtype=torch.float32, padding=1e38, width=W, counts=COUNTS) -> Pai
     global_matching = torch.nn.functional.normalize(draw(N, S), dim=-1)
     cosines = draw(N, W).tanh()
     known = draw(N, W, W).tanh()
+    words = draw(N, W, WORD_DIM)
     more = width - W
     matchings = torch.cat([matchings, draw(N, more, S)], 1)
     cosines = torch.cat([cosines, draw(N, more)], 1)
     word_mask = torch.arange(width) < torch.tensor(counts)[:, None]
     overlap = torch.rand(N, width, width, dtype=torch.float64) * 2 - 1  # of padding, anything
     there = word_mask[:, :W, None] & word_mask[:, None, :W]
+    words = torch.cat([words, draw(N, more, WORD_DIM)], 1)
     overlap[:, :W, :W] = torch.where(there, known, overlap[:, :W, :W])
     return Pairs(
         matchings=torch.where(word_mask[..., None], matchings, padding).to(dtype).requires_grad_(),
@@ -87,6 +98,7 @@ def make_pairs(dtype=torch.float32, padding=1e38, width=W, counts=COUNTS) -> Pai
         global_matching=global_matching.to(dtype).requires_grad_(),
         word_mask=word_mask,
         overlap=overlap.to(dtype).requires_grad_(),
+        words=words.to(dtype),
     )
 
 
@@ -97,6 +109,7 @@ def take(pairs: Pairs, rows, words=slice(None)) -> Pairs:
         pairs.global_matching[rows],
         pairs.word_mask[rows][:, words],
         overlap=pairs.overlap[rows][:, words, words],
+        words=pairs.words[rows][:, words],
     )
 
 
@@ -167,6 +180,7 @@ def test_word_order_does_not_matter(aggregator, mode):
             pairs.global_matching,
             pairs.word_mask[rows, order],
             overlap=pairs.overlap[rows[..., None], order[:, :, None], order[:, None]],
+            words=pairs.words[rows, order],
         )
     )
     plain = aggregator(pairs)
@@ -197,7 +211,14 @@ def test_gradients(aggregator, mode):
     pairs = make_pairs(torch.float64, padding=1.5)
 
     def logits(matchings, cosines, global_matching, overlap):
-        given = Pairs(matchings, cosines, global_matching, pairs.word_mask, overlap=overlap)
+        given = take(pairs, slice(None))
+        given = replace(
+            given,
+            matchings=matchings,
+            cosines=cosines,
+            global_matching=global_matching,
+            overlap=overlap,
+        )
         return aggregator(given).logits
 
     inputs = (pairs.matchings, pairs.cosines, pairs.global_matching, pairs.overlap)
@@ -249,7 +270,8 @@ def test_runs_on_meta(aggregator):
     pairs = make_pairs()
     tensors = (pairs.matchings, pairs.cosines, pairs.global_matching, pairs.word_mask)
     overlap = pairs.overlap.detach().to("meta")
-    pairs = Pairs(*(x.detach().to("meta") for x in tensors), overlap=overlap)
+    words = pairs.words.to("meta")
+    pairs = Pairs(*(x.detach().to("meta") for x in tensors), overlap=overlap, words=words)
     pairs.cosines.requires_grad_()  # all that Gloria reads
     for mode in (True, False):
         related = aggregator.to("meta").train(mode)(pairs)

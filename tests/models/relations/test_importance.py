@@ -174,3 +174,49 @@ def test_irm_scores_the_weighted_sum(inputs):
 def test_unknown_norm_lists_norms():
     with pytest.raises(ValueError, match=r"norm must be one of \('none', 'batch', 'report'\)"):
         ImportanceReasoning(S, norm="layer")
+
+
+@pytest.mark.parametrize("norm", ["none", "batch", "report"])
+@pytest.mark.parametrize("include_global", [False, True])
+def test_the_word_gate_adds_what_the_word_itself_tells(inputs, norm, include_global):
+    """Against a plain loop, in value and gradient: two images meet three reports."""
+    matchings, word_mask, whole = inputs
+    both = [torch.cat([part, part.detach().clone().flip(-1)]) for part in (matchings, whole)]
+    mask, words = word_mask.repeat(2, 1), torch.randn(N, W, 6, dtype=torch.float64)
+    words.requires_grad_()
+    irm = ImportanceReasoning(S, norm, include_global, word_dim=6).double().eval()
+    pair, weights = irm(both[0], mask, both[1], words=words)
+    rows = []
+    for n in range(2 * N):
+        own = [both[1][n]] * include_global + list(both[0][n][mask[n]])
+        told = [torch.zeros(())] * include_global + [
+            irm.word_gate.weight[0] @ (word / word.norm()) for word in words[n % N][mask[n]]
+        ]
+        if not own:
+            rows.append((torch.zeros(S), torch.zeros(W)))
+            continue
+        gate = torch.stack([irm.gate(m)[0] + t for m, t in zip(own, told, strict=True)])
+        if norm == "report":
+            gate = (gate - gate.mean()) / (gate.var(correction=0) + 1e-5).sqrt()
+        elif norm == "batch":
+            gate = gate / (1 + 1e-5) ** 0.5
+        share = gate.sigmoid() / gate.sigmoid().sum()
+        vector = sum(s * m for s, m in zip(share, own, strict=True))
+        padding = torch.zeros(W - int(mask[n].sum()))
+        rows.append((vector / vector.norm(), torch.cat([share[include_global:], padding])))
+    expected = torch.stack([row[0] for row in rows]).double()
+    torch.testing.assert_close(pair, expected)
+    torch.testing.assert_close(weights, torch.stack([row[1] for row in rows]).double())
+    seed = torch.randn_like(pair)
+    asked = [matchings, words, irm.gate.weight, irm.word_gate.weight]
+    fast = torch.autograd.grad((pair * seed).sum(), asked, retain_graph=True)
+    plain = torch.autograd.grad((expected * seed).sum(), asked)
+    for a, b in zip(fast, plain, strict=True):
+        torch.testing.assert_close(a, b)
+
+
+def test_a_word_gate_without_words_is_refused():
+    irm = IRM(S, word_gate=True, word_dim=6)
+    pairs = Pairs(torch.rand(1, 2, S), torch.rand(1, 2), torch.rand(1, S), torch.ones(1, 2).bool())
+    with pytest.raises(ValueError, match="reads_words = True"):
+        irm(pairs)

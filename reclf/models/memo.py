@@ -1,0 +1,55 @@
+"""What a frozen tower made of an input, kept: a second sight of a study costs no tower.
+
+    inputs --hash of each--> what was kept, or the tower on this one alone --> outputs
+
+Each input goes through the tower by itself, the first time and never again, so that what is read
+does not depend on the batch that it was first in: a run that goes on with an empty memo sees the
+same. Outputs are kept in float16, in memory, as long as there is room.
+"""
+
+import hashlib
+from collections.abc import Callable
+from threading import Lock
+
+import torch
+from torch import Tensor
+
+Outputs = tuple[Tensor, ...]
+
+
+class Memo:
+    """Outputs of a frozen tower by the content of its inputs.
+
+    Args:
+        limit: bytes that may be kept; what no longer fits is computed each time.
+    """
+
+    def __init__(self, limit: int):
+        self.limit, self.size = limit, 0
+        self.kept: dict[bytes, Outputs] = {}
+        self._lock = Lock()  # on a CPU several threads encode
+
+    @torch.no_grad()
+    def __call__(self, run: Callable[[Tensor], Outputs], inputs: list[Tensor]) -> list[Outputs]:
+        """Outputs of each input, without the axis of the batch, on the device of the inputs.
+
+        Args:
+            run: the tower, on a batch of one, (1, ...).
+            inputs: of one study each; sizes may differ.
+        """
+        found = []
+        for one in inputs:
+            key = hashlib.blake2b(one.cpu().contiguous().numpy().tobytes(), digest_size=16).digest()
+            outputs = self.kept.get(key)
+            if outputs is None:
+                outputs = tuple(part[0].to(torch.float16).cpu() for part in run(one[None]))
+                self._keep(key, outputs)
+            found.append(tuple(part.to(one.device, torch.float32) for part in outputs))
+        return found
+
+    def _keep(self, key: bytes, outputs: Outputs) -> None:
+        size = sum(part.nbytes for part in outputs)
+        with self._lock:
+            if key not in self.kept and self.size + size <= self.limit:
+                self.kept[key] = outputs
+                self.size += size

@@ -1,0 +1,84 @@
+"""A start for the projections of pretrained towers: where images and reports agree, by CCA (ours).
+
+    studies --towers--> pooled images, pooled reports --regularized CCA--> projections
+
+From random projections a contrast over few studies fits them to its noise before words and regions
+have anything to say to each other. With this start an image and its report are near from the first
+step; where regions are of the last map, and words of the last layer, which are what the pooled
+vectors are means of, they take the same projections, so that words attend to what they were told
+with (LOG.md, 2026-11-29).
+"""
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from reclf.models.inference import chunks, collate_for
+from reclf.models.reclf import RECLF
+from reclf.runs.progress import track
+from reclf.stats.cca import Projection, regularized_cca
+
+BATCH = 32
+
+
+def align_projections(model: RECLF, train_set: Any, studies: int, title: str = "") -> np.ndarray:
+    """Set the projections of a new model; its region positions start at zero.
+
+    Args:
+        model: with `model.image_pooling` "mean" and pretrained towers.
+        train_set: map-style data set of studies.
+        studies: how many of it are read at most, evenly spaced.
+        title: of the progress; empty shows none.
+
+    Returns:
+        The correlations of the directions, falling, (D,).
+
+    Raises:
+        ValueError: another image pooling, or fewer than two studies.
+    """
+    images, texts = model.image_encoder, model.text_encoder
+    if images.pool is not None:
+        raise ValueError(
+            "train.aligned_start needs model.image_pooling mean: attention pooling has no vector "
+            "before training; set one of the two"
+        )
+    pooled, whole = _pooled(model, train_set, studies, title)
+    dim = model.config.embed_dim
+    of_images, of_texts, correlations = regularized_cca(pooled, whole, dim)
+    _set(images.project_whole, of_images)
+    _set(texts.project_whole, of_texts)
+    if model.config.region_stage == 4 or not images.is_backbone:
+        _set(images.project_regions, of_images)
+        if images.place is not None:
+            nn.init.zeros_(images.place.weight)
+            nn.init.zeros_(images.place.bias)
+    if model.config.word_source == "last":
+        _set(texts.project_words, of_texts)
+    return correlations
+
+
+@torch.no_grad()
+def _pooled(
+    model: RECLF, train_set: Any, studies: int, title: str
+) -> tuple[np.ndarray, np.ndarray]:
+    """What the towers make of studies: float32 (n, C) and (n, H)."""
+    collate = collate_for(model)
+    model.eval()
+    count = min(studies, len(train_set))
+    chosen = (train_set[k * len(train_set) // count] for k in range(count))
+    parts: list[tuple[Tensor, Tensor]] = []
+    for some in chunks(track(chosen, title, "study", count), BATCH):
+        batch = collate(some).to(model.device)
+        _, last = model.image_encoder.feature_maps(batch.pixels)
+        _, whole = model.text_encoder.read_tokens(batch.input_ids, batch.attention_mask)
+        parts.append((last.mean((2, 3)).float().cpu(), whole.float().cpu()))
+    images, texts = zip(*parts, strict=True)
+    return torch.cat(images).numpy(), torch.cat(texts).numpy()
+
+
+@torch.no_grad()
+def _set(layer: nn.Linear, projection: Projection) -> None:
+    layer.weight.copy_(torch.from_numpy(projection.weight))
+    layer.bias.copy_(torch.from_numpy(projection.bias))

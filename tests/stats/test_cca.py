@@ -1,0 +1,65 @@
+"""Regularized CCA: against scikit-learn's, on a planted direction, and where it must refuse."""
+
+import numpy as np
+import pytest
+from sklearn.cross_decomposition import CCA
+
+from reclf.stats.cca import regularized_cca
+
+
+def views(n=400, noise=0.5, seed=0):
+    """Two views of one hidden number a study, in dimensions of their own."""
+    random = np.random.default_rng(seed)
+    hidden = random.normal(size=n)
+    x = np.outer(hidden, [3, 0, 1, 0]) + noise * random.normal(size=(n, 4)) + 5
+    y = np.outer(hidden, [0, 2, 0]) + noise * random.normal(size=(n, 3)) - 1
+    return x, y, hidden
+
+
+def apply(projection, view):
+    return view @ projection.weight.T + projection.bias
+
+
+def test_without_ridge_it_is_canonical_correlation_analysis():
+    x, y, _ = views()
+    of_x, of_y, correlations = regularized_cca(x, y, 3, ridge=0)
+    theirs = CCA(n_components=1, max_iter=5000, tol=1e-12).fit(x, y).transform(x, y)
+    expected = np.corrcoef(theirs[0][:, 0], theirs[1][:, 0])[0, 1]
+    first = np.corrcoef(apply(of_x, x)[:, 0], apply(of_y, y)[:, 0])[0, 1]
+    assert correlations[0] == pytest.approx(expected, abs=1e-6)
+    assert first == pytest.approx(expected, abs=1e-6)
+    assert (np.diff(correlations) <= 0).all()
+
+
+def test_the_planted_direction_leads_on_other_studies_too():
+    of_x, of_y, _ = regularized_cca(*views()[:2], 2)
+    x, y, hidden = views(seed=1)
+    for projection, view in ((of_x, x), (of_y, y)):
+        assert abs(np.corrcoef(apply(projection, view)[:, 0], hidden)[0, 1]) > 0.9
+
+
+def test_outputs_are_centered_of_unit_size_and_weighted_by_correlation():
+    x, y, _ = views()
+    of_x, _, correlations = regularized_cca(x, y, 5, ridge=0)
+    made = apply(of_x, x)
+    assert made.mean(0) == pytest.approx(np.zeros(5), abs=1e-9)
+    sizes = made.std(0)
+    assert sizes[:3] / sizes[0] == pytest.approx(correlations[:3] / correlations[0])
+    assert (made[:, 3:] == 0).all()  # y has three dimensions
+    assert (correlations[3:] == 0).all()
+    assert np.square(made[:, :3]).mean() == pytest.approx(1)
+
+
+def test_noise_is_not_fitted_with_a_ridge():
+    random = np.random.default_rng(3)
+    x, y = random.normal(size=(30, 25)), random.normal(size=(30, 25))
+    assert regularized_cca(x, y, 1, ridge=0)[2][0] > 0.99
+    assert regularized_cca(x, y, 1)[2][0] < 0.8
+
+
+def test_what_cannot_be_related_is_refused():
+    x, y, _ = views(10)
+    with pytest.raises(ValueError, match=r"got \(10, 4\) and \(9, 3\)"):
+        regularized_cca(x, y[:9], 2)
+    with pytest.raises(ValueError, match="the same for all studies"):
+        regularized_cca(x, np.ones((10, 3)), 2)

@@ -1,0 +1,141 @@
+"""Trainings on frozen towers: the memo, and the start of the projections by CCA."""
+
+import numpy as np
+import pytest
+import torch
+from squares import Squares, run_training, start
+
+from reclf.config import override
+from reclf.models.encoders import ImageEncoder
+from reclf.models.inference import encode_images, encode_texts
+from reclf.models.reclf import RECLF
+from reclf.runs.run import Run
+from reclf.training import loop
+from reclf.training.aligned_start import align_projections
+
+FROZEN = {
+    "model.image_tower.freeze": True,
+    "model.text_tower.freeze": True,
+    "data.augment": False,
+    "train.max_steps": 4,
+    "train.evaluate_every": 4,
+}
+
+
+@pytest.fixture
+def frozen(config):
+    return override(config, FROZEN)
+
+
+def towers_seen(monkeypatch):
+    """How many studies went through image towers from now on."""
+    seen, real = [], ImageEncoder._run_tower
+
+    def count(self, pixels):
+        seen.append(len(pixels))
+        return real(self, pixels)
+
+    monkeypatch.setattr(ImageEncoder, "_run_tower", count)
+    return seen
+
+
+def test_a_study_goes_through_a_frozen_tower_once(tmp_path, frozen, studies, monkeypatch):
+    seen = towers_seen(monkeypatch)
+    longer = override(frozen, {"train.max_steps": 20, "train.evaluate_every": 10})
+    _, model = run_training(tmp_path / "run", longer, studies)
+    assert sum(seen) <= len(studies)  # the studies of validation are among them
+    assert model.image_encoder.memo is None
+    seen.clear()
+    run_training(tmp_path / "changed", override(frozen, {"data.augment": True}), studies)
+    assert sum(seen) > 4 * 4  # an augmented image is another one each time
+    seen.clear()
+    run_training(tmp_path / "off", override(frozen, {"train.memo_gb": 0.0}), studies)
+    assert sum(seen) > 4 * 4
+
+
+def test_a_run_that_goes_on_with_an_empty_memo_ends_the_same(
+    tmp_path, frozen, studies, monkeypatch
+):
+    frozen = override(frozen, {"train.checkpoint_minutes": 1e-9})  # after every step
+    _, whole = run_training(tmp_path / "whole", frozen, studies)
+    calls, real = [], loop.batch_losses
+
+    def failing(*arguments):
+        calls.append(1)
+        if len(calls) == 3:
+            raise OSError("the power went")
+        return real(*arguments)
+
+    monkeypatch.setattr(loop, "batch_losses", failing)
+    with pytest.raises(OSError, match="the power went"):
+        run_training(tmp_path / "parts", frozen, studies)
+    begun = RECLF.from_pretrained(Run(tmp_path / "parts").checkpoint("last"))
+    _, resumed = run_training(tmp_path / "parts", frozen, studies, begun)
+    expected = whole.state_dict()
+    for name, value in resumed.state_dict().items():
+        assert torch.equal(value, expected[name]), name
+
+
+class Sides:
+    """Films that are bright on the side that their report names: one direction to find."""
+
+    labels = ()
+
+    def __len__(self):
+        return 24
+
+    def __getitem__(self, index):
+        study = Squares()[index % 20]
+        bright = index % 2
+        image = np.full((64, 64), 0.1, np.float32) + 0.8 * bright
+        image += 0.02 * np.random.default_rng(index).random((64, 64), dtype=np.float32)
+        words = ["large", "effusion"] if bright else ["no", "nodule"]
+        return type(study)(f"s{index}", f"p{index}", image, " ".join(words))
+
+
+def nearer_share(model, studies):
+    """How often a film is nearer to a report of its kind than to one of the other."""
+    images = encode_images(model, studies).global_embedding
+    texts = encode_texts(model, [study.report for study in studies]).global_embedding
+    cosines = torch.nn.functional.normalize(images) @ torch.nn.functional.normalize(texts).T
+    same = torch.tensor([[a.report == b.report for b in studies] for a in studies])
+    own = torch.stack([row[kind].mean() for row, kind in zip(cosines, same, strict=True)])
+    other = torch.stack([row[~kind].mean() for row, kind in zip(cosines, same, strict=True)])
+    return float((own > other).float().mean())
+
+
+def test_an_aligned_start_brings_films_near_to_their_reports(tmp_path, frozen):
+    settings = {"model.image_pooling": "mean", "model.region_stage": 4, "model.word_source": "last"}
+    run = Run(tmp_path / "run", override(frozen, settings))
+    data = Sides()
+    model = start(run, Squares())
+    correlations = align_projections(model, data, studies=16)
+    assert correlations.shape == (run.config.model.embed_dim,)
+    assert correlations[0] > 0.5
+    assert nearer_share(model, [data[i] for i in range(16, 24)]) == 1.0
+    images, texts = model.image_encoder, model.text_encoder
+    assert torch.equal(images.project_regions.weight, images.project_whole.weight)
+    assert torch.equal(texts.project_words.weight, texts.project_whole.weight)
+    assert images.place.weight.abs().max() == 0
+
+
+def test_it_reads_as_many_studies_as_it_is_told_evenly_spaced(tmp_path, frozen):
+    seen = []
+
+    class Noting(Sides):
+        def __getitem__(self, index):
+            seen.append(index)
+            return super().__getitem__(index)
+
+    run = Run(tmp_path / "run", override(frozen, {"model.image_pooling": "mean"}))
+    model = start(run, Squares())
+    before = model.image_encoder.project_regions.weight.clone()
+    align_projections(model, Noting(), studies=16)
+    assert seen == [k * 24 // 16 for k in range(16)]
+    assert torch.equal(model.image_encoder.project_regions.weight, before)  # of another stage
+
+
+def test_attention_pooling_has_no_such_start(tmp_path, frozen, studies):
+    run = Run(tmp_path / "run", override(frozen, {"model.image_pooling": "attention"}))
+    with pytest.raises(ValueError, match=r"needs model\.image_pooling mean"):
+        align_projections(start(run, studies), studies, studies=8)
