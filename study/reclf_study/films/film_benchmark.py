@@ -32,7 +32,7 @@ from ..relation_benchmark import word_ratios
 from ..seeds import Ranking
 from ..treatment import treatment_ratios
 from ..word_importance import DocumentFrequency
-from .ceilings import FilmFeatures, ceiling_ratios, few_label_probe
+from .ceilings import FilmFeatures, ceiling_ratios, few_label_probe, quarter_means
 from .pointing import pointing_ratios
 from .questions import ASKED, OPPOSITES, AskedSplit
 from .retrieval_measures import retrieval_ratios
@@ -247,7 +247,8 @@ def measure_films(
     if ceilings:
         title = f"{progress} training films" * bool(progress)
         learned = FilmFeatures.of(model, data.train_studies, progress=title), data.train
-        shown = FilmFeatures.of(model, data.studies), data.shown
+        quarters = quarter_means(images.regions.float().numpy(), images.grid)
+        shown = FilmFeatures(images.pooled.numpy(), quarters), data.shown
         found |= ceiling_ratios(learned, shown, data.lexicon)
         found |= word_ceiling(model, data.train, data.shown)
         if probe := few_label_probe(learned, shown, seed):
