@@ -78,8 +78,11 @@ class FilmCounterfactuals:
                 )
 
     def counterfactuals(self, number: int, fact: str) -> tuple[Pair, Pair]:
-        """Two pairs that differ in "mirror" or "composite"; the number draws the studies."""
-        draw = Random(f"{number}/{fact}")
+        """Two pairs that differ in "mirror" or "composite"; the number draws the studies.
+
+        There are as many different ones as studies, so that a frozen tower can keep what it made.
+        """
+        draw = Random(f"{number % len(self.data)}/{fact}")
         if fact == "mirror":
             study = self.data[draw.choice(self._mirror)]
             image, report = study.image, study.report

@@ -56,22 +56,23 @@ def test_a_mirrored_film_with_the_sides_exchanged(data):
     source = FilmCounterfactuals(data)
     source.look(["mirror"])
     assert source.allowed == {"mirror": "4 of 7 reports allow it"}
-    texts = dict.fromkeys(REPORTS, "")
+    expected = {
+        0: "Small right effusion. No pneumothorax. The heart is normal.",
+        1: "Left upper lobe nodule. No pneumothorax. Clear on the right.",
+        2: "Bilateral effusions, right greater than left.",  # not 3: one lung has a middle lobe
+        5: "Right basal atelectasis; left effusion. No edema.",
+    }
+    seen = set()
     for number in range(40):
         one, other = source.counterfactuals(number, "mirror")
-        image = data[REPORTS.index(one.report)].image
+        study = REPORTS.index(one.report)
+        image = data[study].image
         assert np.array_equal(one.image, image)
         assert np.array_equal(other.image, image[:, ::-1])
-        texts[one.report] = other.report
-    assert list(texts.values()) == [
-        "Small right effusion. No pneumothorax. The heart is normal.",
-        "Left upper lobe nodule. No pneumothorax. Clear on the right.",
-        "Bilateral effusions, right greater than left.",
-        "",  # the left lung has no middle lobe
-        "",
-        "Right basal atelectasis; left effusion. No edema.",
-        "",
-    ]
+        assert other.report == expected[study]
+        assert one.report == source.counterfactuals(number + len(data), "mirror")[0].report
+        seen.add(study)
+    assert len(seen) == 3  # seven draws of four
 
 
 def test_a_composite_and_its_mirror_hold_the_same_words(data):
