@@ -8,11 +8,12 @@ same. Outputs are kept in float16, in memory, as long as there is room.
 """
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from threading import Lock
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 Outputs = tuple[Tensor, ...]
 
@@ -53,3 +54,34 @@ class Memo:
             if key not in self.kept and self.size + size <= self.limit:
                 self.kept[key] = outputs
                 self.size += size
+
+
+_shared: dict[tuple[object, ...], Memo] | None = None
+
+
+@contextmanager
+def shared_memos() -> Iterator[None]:
+    """Within, trainings one after the other share what equal frozen towers made of a study."""
+    global _shared
+    before, _shared = _shared, {}
+    try:
+        yield
+    finally:
+        _shared = before
+
+
+def memo_of(tower: nn.Module, limit: int, *settings: object) -> Memo:
+    """A memo for a frozen tower: within `shared_memos`, that of an equal tower with equal settings.
+
+    Args:
+        tower: equal if of one class with equal weights and statistics.
+        limit: see `Memo`.
+        settings: whatever else changes what is made.
+    """
+    if _shared is None:
+        return Memo(limit)
+    digest = hashlib.blake2b(digest_size=16)
+    for name, value in sorted(tower.state_dict().items()):
+        digest.update(name.encode())
+        digest.update(value.cpu().contiguous().numpy().tobytes())
+    return _shared.setdefault((type(tower), digest.digest(), limit, *settings), Memo(limit))

@@ -16,7 +16,7 @@ from torch import nn
 
 from reclf.config import RunConfig, TrainConfig, check_choice, to_dict
 from reclf.data.read_ahead import cores_left_by
-from reclf.models.memo import Memo
+from reclf.models.memo import memo_of
 from reclf.models.parallel import parallel_threads
 from reclf.models.reclf import RECLF
 from reclf.runs.device import choose_device, choose_precision
@@ -117,13 +117,14 @@ def parameter_groups(
 
 def remember(model: RECLF, config: RunConfig) -> None:
     """Give frozen towers a memo of what they made (`reclf.models.memo`), within `train.memo_gb`."""
-    frozen = {
-        model.image_encoder: config.model.image_tower.freeze and not config.data.augment,
-        model.text_encoder: config.model.text_tower.freeze,
-    }
-    for encoder, is_frozen in frozen.items():
-        if is_frozen and config.train.memo_gb and encoder.memo is None:
-            encoder.memo = Memo(int(config.train.memo_gb * 1e9))
+    limit, precision = int(config.train.memo_gb * 1e9), config.train.precision
+    images, texts = model.image_encoder, model.text_encoder
+    if limit and config.model.image_tower.freeze and not config.data.augment:
+        pixels = (config.model.image_mean, config.model.image_std, config.model.region_stage)
+        images.memo = images.memo or memo_of(images.tower, limit, precision, *pixels)
+    if limit and config.model.text_tower.freeze:
+        words = config.model.word_source
+        texts.memo = texts.memo or memo_of(texts.tower, limit, precision, words)
 
 
 def forget(model: RECLF) -> None:

@@ -19,6 +19,7 @@ from typing import Any
 from reclf.config import RunConfig, override
 from reclf.config.foreign_files import DamagedFile, check_kinds, read_json
 from reclf.models.baselines import start_of
+from reclf.models.memo import shared_memos
 from reclf.pretrain import pretrain
 from reclf.runs.files import write_json
 from reclf.runs.run import Run
@@ -147,6 +148,10 @@ class Ablation:
         Raises:
             KeyboardInterrupt: on Ctrl-C or SIGTERM, after saving the run in progress.
         """
+        with shared_memos():
+            self._complete(suite, show)
+
+    def _complete(self, suite: EvaluationSuite, show: Callable[[str], None]) -> None:
         runs = [(name, seed) for seed in range(self.seeds) for name in self.names]
         for number, (name, seed) in enumerate(runs, 1):
             run = Run(self.run_folder(name, seed), self.run_config(name, seed))

@@ -34,6 +34,8 @@ TREATMENTS = {
 # What a variant trains beside poolings; edges that are fixed are no treatment.
 TREATED = {
     "irm": ("irm",),
+    "irm_norm": ("irm",),
+    "irm_words": ("irm",),
     "srm": ("srm",),
     "srm_no_overlap": ("srm",),
     "srm_no_prior": ("srm",),

@@ -11,7 +11,9 @@ attention; `srm_no_overlap` does not, neither on edges nor in messages. Stricter
 messages, read-out and depth, but have other edges: uniform (`srm_uniform`), given by the distance
 of words in the text alone (`srm_distance_only`, the prior of `nearness` and `boundary`), or learned
 without that prior (`srm_no_prior`). RECLF in parallel may train IRM with a separate loss
-(`importance_loss`); `reclf_joint` does not.
+(`importance_loss`); `reclf_joint` does not. IRM's gates may be normalized over the words of a
+report (`irm_norm`), without which they hardly leave one half, and see the word itself
+(`irm_words`).
 
 `log_sum_exp` pools word cosines as GLoRIA does, with the attention that all variants have. Only
 `gloria_score` changes more than the aggregator: it has GLoRIA's attention and its three scales. Its
@@ -52,6 +54,8 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "mean": {"aggregator": "mean", "include_global": False},
     "mean_global": {"aggregator": "mean", "include_global": True},
     "irm": {"aggregator": "irm"},
+    "irm_norm": {"aggregator": "irm", "norm": "report", "word_gate": False},
+    "irm_words": {"aggregator": "irm", "norm": "report", "word_gate": True},
     "srm_uniform": {"aggregator": "reclf_study.variants:UniformSRM", **_PLAIN_EDGES},
     "srm_distance_only": {"aggregator": "reclf_study.variants:UniformSRM", "overlap": 0.0},
     "srm_no_prior": {"aggregator": "srm", **_PLAIN_EDGES},
@@ -87,6 +91,8 @@ TITLES = {
     "mean": "mean",
     "mean_global": "mean + global node",
     "irm": "IRM",
+    "irm_norm": "IRM, gates normalized in a report",
+    "irm_words": "IRM, normalized, gates that see the word",
     "srm_uniform": "SRM with uniform edges",
     "srm_distance_only": "SRM, edges by distance only",
     "srm_no_prior": "SRM without a distance prior",
@@ -134,6 +140,8 @@ def distinct_variants(config: RunConfig) -> list[str]:
         alike |= {"srm_distance_only", "srm_no_prior"}
     if not options.get("overlap"):
         alike |= {"srm_no_overlap"}
+    if options.get("norm") == "report":
+        alike |= {"irm_words" if options.get("word_gate") else "irm_norm"}
     return [name for name in VARIANTS if name not in alike]
 
 
@@ -170,6 +178,8 @@ def comparisons(names: list[str], config: RunConfig) -> list[tuple[str, str, str
         (blind, "srm_uniform", "edges"),
         (blind, "srm_distance_only", "edges beyond distance"),
         (blind, "srm_no_prior", "the distance prior"),
+        ("irm_norm", "irm", "a norm of the gates"),
+        ("irm_words", "irm_norm", "a gate that sees the word"),
         ("reclf", "srm", "adding IRM to SRM"),
         ("reclf", "irm", "adding SRM to IRM"),
         ("reclf", "reclf_joint", "a separate loss for IRM"),

@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from reclf.models.memo import Memo
+from reclf.models.memo import Memo, memo_of, shared_memos
+from reclf.models.reclf import RECLF
 
 
 class Tower:
@@ -43,8 +44,6 @@ def test_what_does_not_fit_is_computed_again_to_the_same():
 
 @pytest.mark.parametrize("source", ["embedding", "last", "last_four"])
 def test_encoders_give_with_a_memo_what_they_give_without(tiny, batch, source):
-    from reclf.models.reclf import RECLF
-
     model = RECLF(tiny(freeze=True, word_source=source)).eval()
     plain = model.encode(batch)
     model.image_encoder.memo, model.text_encoder.memo = Memo(10**8), Memo(10**8)
@@ -54,3 +53,14 @@ def test_encoders_give_with_a_memo_what_they_give_without(tiny, batch, source):
                 torch.testing.assert_close(a, b, rtol=3e-3, atol=3e-3)
     sizes = len(model.image_encoder.memo.kept), len(model.text_encoder.memo.kept)
     assert sizes == (len(batch), len(batch))
+
+
+def test_equal_towers_share_a_memo_where_it_is_asked_for():
+    tower, same, other = (torch.nn.Linear(2, 2) for _ in range(3))
+    same.load_state_dict(tower.state_dict())
+    with shared_memos():
+        memo = memo_of(tower, 100, "last")
+        assert memo_of(same, 100, "last") is memo
+        for asked in ((other, 100, "last"), (tower, 200, "last"), (tower, 100, "embedding")):
+            assert memo_of(*asked) is not memo
+    assert memo_of(tower, 100, "last") is not memo
