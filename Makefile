@@ -18,7 +18,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-com
 # As reclf itself sets it (reclf/__init__.py), for tests that load torch first.
 export GOMP_SPINCOUNT ?= 1000
 
-.PHONY: help install install-dev pretrain evaluate test soak mutants lint format lab clean
+.PHONY: help install install-dev pretrain evaluate test soak mutants lint style format lab clean
 
 help:
 	@echo "make pretrain   train on the embedded phantom into $(RUN), with a notebook to read"
@@ -57,8 +57,9 @@ evaluate: $(READY)
 		-p runs '{"this run": "$(RUN)"}' --log-output
 	$(BIN)/python -m reclf.tasks.scoreboard $(RUN)
 
-# Half of the time goes into starting kernels and browsers, so files are tested side by side.
-test: lint
+# Half of the time goes into starting kernels and browsers, so files are tested side by side; the
+# type checker is one of the tests.
+test: style
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 # Memory, open files and the like, over ten minutes of training, explaining and exploring.
@@ -68,10 +69,12 @@ soak: $(READY_DEV)
 mutants: $(READY_MUTANTS)
 	$(BIN)/python tests/mutants/make_mutants.py --sample $(SAMPLE) --processes $(WORKERS) $(FILES)
 
-lint: $(READY_DEV)
+lint: style
+	$(BIN)/mypy
+
+style: $(READY_DEV)
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
-	$(BIN)/mypy
 
 format: $(READY_DEV)
 	$(BIN)/ruff check --fix

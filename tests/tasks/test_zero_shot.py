@@ -227,7 +227,7 @@ def test_prompts_and_intervals_are_drawn_by_the_seed(prompted, names):
     """Exclusive classes are chosen by positive prompts, one class alone by the difference."""
     chosen = PromptLogits(prompted.logits, {name: prompted.columns[name] for name in names})
     labels = np.array([[1, 0], [0, 1], [1, 0], [0, 1], [0, 1], [1, 1]], float)[:, -len(names) :]
-    for seed in (2, 7):
+    for seed in (2, 7) if names == "b" else (2,):  # a thousand resamples by the plain way each
         found = evaluate(chosen, labels, "max", "global", "difference", 1, seed)
         ranked = chosen.class_scores("max", "global", "difference", 1, seed)
         rule = "positive" if len(names) > 1 else "difference"

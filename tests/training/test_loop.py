@@ -226,10 +226,11 @@ def test_two_processes_see_the_loss_and_gradient_of_the_joint_batch(tmp_path):
     results = []
     for processes in (1, 2):
         path = tmp_path / f"{processes}.pt"
-        launch = [sys.executable, "-m", "accelerate.commands.launch", "--num_machines", "1"]
-        launch += ["--num_processes", str(processes), "--main_process_port", "0"]
-        launch += ["--mixed_precision", "no", "--dynamo_backend", "no"]
-        launch += ["--multi_gpu"] if processes > 1 else ["--cpu"]
+        launch = [sys.executable]  # one process needs no launcher
+        if processes > 1:
+            launch += ["-m", "accelerate.commands.launch", "--multi_gpu", "--num_machines", "1"]
+            launch += ["--num_processes", str(processes), "--main_process_port", "0"]
+            launch += ["--mixed_precision", "no", "--dynamo_backend", "no"]
         done = run_command(
             [*launch, str(HERE / "two_processes.py"), str(path)],
             # Two processes with two threads each, one with one.
