@@ -9,6 +9,7 @@ interval: in the first half, caches fill (imports, compiled kernels, fonts, the 
 """
 
 import argparse
+import ctypes
 import gc
 import json
 import os
@@ -61,10 +62,11 @@ SETTINGS = {
 }
 FEWEST = 8
 WORKERS_EVERY = 5  # rounds between two that read their data in a process of its own
-# Growth a round that is let pass. The interval of memory has to reach below it: an allocator's
-# pages come and go, all the more in few rounds. Of 542 rounds in two hours, those after the 85th
-# grew by 0.016 each, 2 MB of it in a few, and the last 33 by none; why is not known. At the limit
-# a day of rounds of 7 s would take 370 MB; a study of 128 x 128 pixels that is kept is above it.
+# Growth a round that is let pass. The interval of memory has to reach below it, since some pages
+# come and go, all the more in few rounds. What earlier soaks saw grow by 0.016 MB a round over two
+# hours is what the allocator keeps for itself (see `held`): it went up and down by 11 MB from round
+# to round while the rest stood still within 0.04 MB. At the limit a day of rounds of 7 s would take
+# 370 MB; a study of 128 x 128 pixels that is kept is above it.
 NAMES = ("memory", "files", "threads", "children", "temporary", "figures", "widgets")
 MEMORY_LIMIT = 0.03  # MB
 
@@ -75,8 +77,13 @@ def limit_of(name: str, rounds: int) -> float:
 
 
 def held(temporary: Path) -> dict[str, float]:
-    """What the process holds now: resident memory in MB, and counts."""
+    """What the process holds now: resident memory in MB, and counts.
+
+    Free pages, which the allocator of glibc keeps for itself, are given back first.
+    """
     gc.collect()
+    if trim := getattr(ctypes.CDLL(None), "malloc_trim", None):
+        trim(0)
     process = psutil.Process()
     return {
         "memory": process.memory_info().rss / 1e6,

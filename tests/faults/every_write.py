@@ -1,6 +1,8 @@
 """Fail at every change of the disk during a training, go on, and compare the weights to the bit.
 
-    python tests/faults/every_write.py [ENOSPC | EIO | EACCES | KILL ...]      all by default
+    python tests/faults/every_write.py [ENOSPC | EIO | EACCES | KILL ...] [7]
+
+All faults by default; a number takes every so many-th change.
 
 A full disk, a disk that fails, no permission, and a kill; for good, and those that may pass, once.
 """
@@ -64,15 +66,18 @@ def count(folder):
 
 def main(*names):
     warnings.simplefilter("ignore")
+    steps = [int(name) for name in names if name.isdigit()]
+    names = {*names} - {str(step) for step in steps}
     with tempfile.TemporaryDirectory() as made:
         points, good = count(Path(made, "whole"))
+        tried = range(1, points + 1, *steps)
         ways = [(fault, True) for fault in FAULTS] + [(fault, False) for fault in FAULTS[:3]]
         for fault, stays in ways:
             name = errno.errorcode.get(fault, "KILL") + (" for good" if stays else " once")
             if names and name.split()[0] not in names:
                 continue
             bad = 0
-            for at in range(1, points + 1):
+            for at in tried:
                 folder = Path(made, "run")
                 try:
                     found = problem(folder, at, fault, stays, good)
@@ -82,7 +87,7 @@ def main(*names):
                     bad += 1
                     print(f"{name} at point {at}: {found}", flush=True)
                 shutil.rmtree(folder, ignore_errors=True)
-            print(f"{name}: {bad} problems at {points} points", flush=True)
+            print(f"{name}: {bad} problems at {len(tried)} of {points} points", flush=True)
 
 
 if __name__ == "__main__":
