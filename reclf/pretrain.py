@@ -214,7 +214,8 @@ def _pretrain(
         if config.train.aligned_start:
             model.to(accelerator.device)
             remember(model, config)
-            align_projections(model, train_set, config.train.aligned_start, "aligned start")
+            title = "aligned start" * accelerator.is_main_process
+            align_projections(model, train_set, config.train.aligned_start, title)
     if accelerator.is_main_process:
         run.record_config()
         if goes_on:

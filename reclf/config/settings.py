@@ -221,8 +221,8 @@ class TrainConfig:
     val_studies: int = 200
     """Studies of the validation gallery."""
     memo_gb: float = 4.0
-    """Memory, in GB, for what frozen towers make of a study, so that they see it once; images are
-    not kept where `data.augment` changes them. 0 keeps nothing."""
+    """Memory, in GB, for what each frozen tower makes of a study, so that it sees it once; images
+    are not kept where `data.augment` changes them. 0 keeps nothing."""
     checkpoint_minutes: float = 1.0
     """Time between resumable checkpoints."""
     trackers: list[str] = field(default_factory=list)

@@ -43,13 +43,15 @@ class Memo:
             key = hashlib.blake2b(one.cpu().contiguous().numpy().tobytes(), digest_size=16).digest()
             outputs = self.kept.get(key)
             if outputs is None:
-                outputs = tuple(part[0].to(torch.float16).cpu() for part in run(one[None]))
-                self._keep(key, outputs)
+                made = run(one[None])
+                # A map that is given twice, as regions and as the last one, is kept once.
+                halves = {id(part): part[0].to(torch.float16).cpu() for part in made}
+                outputs = tuple(halves[id(part)] for part in made)
+                self._keep(key, outputs, sum(half.nbytes for half in halves.values()))
             found.append(tuple(part.to(one.device, torch.float32) for part in outputs))
         return found
 
-    def _keep(self, key: bytes, outputs: Outputs) -> None:
-        size = sum(part.nbytes for part in outputs)
+    def _keep(self, key: bytes, outputs: Outputs, size: int) -> None:
         with self._lock:
             if key not in self.kept and self.size + size <= self.limit:
                 self.kept[key] = outputs

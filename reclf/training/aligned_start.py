@@ -9,12 +9,14 @@ vectors are means of, they take the same projections, so that words attend to wh
 with (LOG.md, 2026-11-29).
 """
 
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from reclf.data.study import ImageError, Study
 from reclf.models.inference import chunks, collate_for
 from reclf.models.reclf import RECLF
 from reclf.runs.progress import track
@@ -67,15 +69,25 @@ def _pooled(
     collate = collate_for(model)
     model.eval()
     count = min(studies, len(train_set))
-    chosen = (train_set[k * len(train_set) // count] for k in range(count))
+    indices = [k * len(train_set) // count for k in range(count)]
     parts: list[tuple[Tensor, Tensor]] = []
-    for some in chunks(track(chosen, title, "study", count), BATCH):
+    for some in chunks(_readable(train_set, track(indices, title, "study")), BATCH):
         batch = collate(some).to(model.device)
         _, last = model.image_encoder.feature_maps(batch.pixels)
         _, whole = model.text_encoder.read_tokens(batch.input_ids, batch.attention_mask)
         parts.append((last.mean((2, 3)).float().cpu(), whole.float().cpu()))
     images, texts = zip(*parts, strict=True)
     return torch.cat(images).numpy(), torch.cat(texts).numpy()
+
+
+def _readable(train_set: Any, indices: Iterable[int]) -> Iterator[Study]:
+    """The studies, without those that cannot be read, where the data set is told to skip them."""
+    for index in indices:
+        try:
+            yield train_set[index]
+        except ImageError:
+            if getattr(train_set, "on_problem", "refuse") != "skip":
+                raise
 
 
 @torch.no_grad()

@@ -55,6 +55,13 @@ def test_encoders_give_with_a_memo_what_they_give_without(tiny, batch, source):
     assert sizes == (len(batch), len(batch))
 
 
+def test_what_is_given_twice_is_kept_once():
+    memo = Memo(10**6)
+    ((first, second),) = memo(lambda inputs: (inputs,) * 2, [torch.rand(1, 4)])
+    assert torch.equal(first, second)
+    assert memo.size == 4 * 2
+
+
 def test_equal_towers_share_a_memo_where_it_is_asked_for():
     tower, same, other = (torch.nn.Linear(2, 2) for _ in range(3))
     same.load_state_dict(tower.state_dict())

@@ -6,6 +6,7 @@ import torch
 from squares import Squares, run_training, start
 
 from reclf.config import override
+from reclf.data.study import ImageError
 from reclf.models.encoders import ImageEncoder
 from reclf.models.inference import encode_images, encode_texts
 from reclf.models.reclf import RECLF
@@ -133,6 +134,27 @@ def test_it_reads_as_many_studies_as_it_is_told_evenly_spaced(tmp_path, frozen):
     align_projections(model, Noting(), studies=16)
     assert seen == [k * 24 // 16 for k in range(16)]
     assert torch.equal(model.image_encoder.project_regions.weight, before)  # of another stage
+
+
+@pytest.mark.parametrize("rule", ["refuse", "skip"])
+def test_a_film_that_cannot_be_read_is_left_out_only_where_that_is_asked_for(
+    tmp_path, frozen, rule
+):
+    class Damaged(Sides):
+        on_problem = rule
+
+        def __getitem__(self, index):
+            if index == 3:
+                raise ImageError("film 3 is damaged")
+            return super().__getitem__(index)
+
+    run = Run(tmp_path / "run", override(frozen, {"model.image_pooling": "mean"}))
+    model = start(run, Squares())
+    if rule == "refuse":
+        with pytest.raises(ImageError, match="film 3"):
+            align_projections(model, Damaged(), studies=16)
+    else:
+        align_projections(model, Damaged(), studies=16)
 
 
 def test_attention_pooling_has_no_such_start(tmp_path, frozen, studies):
