@@ -30,6 +30,9 @@ from .questions import OPPOSITES, AskedSplit
 from .swap_measures import conditional_wins, over_all
 
 FEW = 0.1  # of the training labels, for probe_10pct
+POSITIVES = (
+    8  # studies reported on that a label of it has at least: fewer are noise in a macro mean
+)
 LEAST = 20  # studies to learn a pole from
 FOLDS = 5
 
@@ -115,16 +118,17 @@ def ceiling_ratios(
 def few_label_probe(
     train: tuple[FilmFeatures, AskedSplit], shown: tuple[FilmFeatures, AskedSplit], seed: int = 0
 ) -> Ranking | None:
-    """The linear probe of `notebooks/linear_probe.ipynb` at a tenth of the labels; None where the
-    data set has none."""
-    labels, held = train[1].labels, held_out(train[1].patients)
-    if np.isnan(shown[1].labels).all() or np.isnan(labels).all() or held.all():
+    """The linear probe of `notebooks/linear_probe.ipynb` at a tenth of the labels, of the labels
+    with POSITIVES or more; None where the data set has none."""
+    frequent = (shown[1].labels == 1).sum(0) >= POSITIVES
+    labels, held = train[1].labels[:, frequent], held_out(train[1].patients)
+    if not frequent.any() or np.isnan(labels).all() or held.all():
         return None
     learn = np.flatnonzero(~held)
     few = np.zeros(len(held), dtype=bool)
     few[learn[first_part(stratified_order(labels[learn], seed), FEW)]] = True
     scores = log_odds(train[0].pooled, labels, few, held, shown[0].pooled)
-    return Ranking(shown[1].labels, scores)
+    return Ranking(shown[1].labels[:, frequent], scores)
 
 
 def _probe(

@@ -13,6 +13,7 @@ from reclf.tasks.evaluations import Evaluation
 from reclf.tasks.grounding import find_items
 from reclf.tasks.task_run import TaskRun
 
+from .ceilings import POSITIVES
 from .film_benchmark import FilmData, film_result, measure_films
 from .pointing import OTHERS
 
@@ -86,6 +87,7 @@ def evaluate(task_run: TaskRun, data: FilmData, p: SimpleNamespace) -> Evaluatio
         idf=f"ln((1 + n) / (1 + d)) over {data.frequency.reports} reports of {p.train_split!r}",
         ceilings="logistic regression on means of regions, strength chosen on a fifth of the "
         "training patients by hash; side on left and right halves, zone on upper and lower ones",
+        probe_labels=f"those with {POSITIVES} or more studies reported on",
         boxes={"items": len(data.boxes), "other_phrases": OTHERS, "split": p.boxes_split}
         if data.boxes
         else None,
