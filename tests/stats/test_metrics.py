@@ -5,6 +5,7 @@ Sizes differ along every axis, and scores are coarse so that ties occur.
 
 import itertools
 import math
+import warnings
 from functools import partial
 
 import numpy as np
@@ -22,6 +23,7 @@ from reclf.stats.classification import (
     macro_auroc,
     macro_auroc_interval,
     macro_f1,
+    resampled_macro_auroc,
 )
 from reclf.stats.maps import (
     THRESHOLDS,
@@ -84,7 +86,8 @@ def test_macro_auroc_leaves_labels_of_one_class_out(random):
     labels = np.stack([np.ones(9), np.arange(9) % 2, np.full(9, math.nan)], 1).astype(float)
     scores = random.random((9, 3))
     assert macro_auroc(labels, scores) == auroc(labels[:, 1], scores[:, 1])
-    assert math.isnan(macro_auroc(labels[:, [0, 2]], scores[:, [0, 2]]))
+    with warnings.catch_warnings(action="error"):
+        assert math.isnan(macro_auroc(labels[:, [0, 2]], scores[:, [0, 2]]))
 
 
 # -- intervals -------------------------------------------------------------------------------------
@@ -131,6 +134,13 @@ def test_the_fast_interval_of_auroc_is_the_plain_one_number_for_number(random):
     together = {"labels": labels, "scores": scores}
     plain = bootstrap_interval(together, macro_auroc, seed=2, resamples=120)
     assert macro_auroc_interval(labels, scores, seed=2, resamples=120) == pytest.approx(plain)
+    weights = random.integers(0, 3, (120, 40))  # more than are taken at a time
+    one_by_one = [resampled_macro_auroc(labels, scores, row[None])[0] for row in weights]
+    np.testing.assert_allclose(resampled_macro_auroc(labels, scores, weights), one_by_one)
+    labels[np.isnan(labels)] = 0
+    given = {"seed": 3, "resamples": 120, "level": 0.8}
+    plain = bootstrap_interval(together, macro_auroc, **given)
+    assert macro_auroc_interval(labels, scores, **given) == pytest.approx(plain)
 
 
 @pytest.mark.parametrize(
