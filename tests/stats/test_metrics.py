@@ -75,6 +75,10 @@ def test_auroc_refuses_uncertain_labels_and_nan_scores():
         auroc(np.array([1.0, 0.0]), np.array([math.nan, 1.0]))
 
 
+def test_one_pair_is_enough():
+    assert auroc(np.array([1.0, 0.0]), np.array([0.9, 0.1])) == 1
+
+
 def test_macro_auroc_is_that_of_torchmetrics(random):
     labels = random.integers(0, 2, (53, 4)).astype(float)
     scores = random.integers(0, 9, (53, 4)) / 9
