@@ -53,6 +53,17 @@ def regularized_cca(
     return found[0], found[1], correlations
 
 
+def ridge_regression(x: np.ndarray, y: np.ndarray, ridge: float = 1.0) -> Projection:
+    """The linear map of x (n, p) that comes nearest to y (n, k), with the ridge of
+    `regularized_cca`, scaled so that its outputs are as large as y in the root mean square."""
+    center = x.mean(0, dtype=np.float64)
+    view, wanted = x - center, y - y.mean(0)
+    root = _inverse_root(view.T @ view / len(x), ridge)
+    weight = (root @ (root @ (view.T @ wanted / len(x)))).T
+    weight *= np.sqrt(np.square(wanted).mean() / np.square(view @ weight.T).mean())
+    return Projection(weight, -weight @ center)
+
+
 def _inverse_root(covariance: np.ndarray, ridge: float) -> np.ndarray:
     values, vectors = np.linalg.eigh(covariance)
     values = values.clip(0) + ridge * values.mean()

@@ -1,12 +1,12 @@
 """A start for the projections of pretrained towers: where images and reports agree, by CCA (ours).
 
-    studies --towers--> pooled images, pooled reports --regularized CCA--> projections
+    studies --towers--> pooled images, reports, words --regularized CCA, ridge--> projections
 
 From random projections a contrast over few studies fits them to its noise before words and regions
 have anything to say to each other. With this start an image and its report are near from the first
-step; where regions are of the last map, and words of the last layer, which are what the pooled
-vectors are means of, they take the same projections, so that words attend to what they were told
-with (LOG.md, 2026-11-29).
+step. Regions of the last map, which the pooled vector is the mean of, take the projection of
+images; words take the one that brings the mean word of a report nearest to its image (ridge
+regression), so that words attend to what they were told with (LOG.md, 2026-11-29).
 """
 
 from collections.abc import Iterable, Iterator
@@ -17,10 +17,11 @@ import torch
 from torch import Tensor, nn
 
 from reclf.data.study import ImageError, Study
+from reclf.models.encoders import average_tokens
 from reclf.models.inference import chunks, collate_for
 from reclf.models.reclf import RECLF
 from reclf.runs.progress import track
-from reclf.stats.cca import Projection, regularized_cca
+from reclf.stats.cca import Projection, regularized_cca, ridge_regression
 
 BATCH = 32
 
@@ -46,7 +47,7 @@ def align_projections(model: RECLF, train_set: Any, studies: int, title: str = "
             "train.aligned_start needs model.image_pooling mean: attention pooling has no vector "
             "before training; set one of the two"
         )
-    pooled, whole = _pooled(model, train_set, studies, title)
+    pooled, whole, words = _pooled(model, train_set, studies, title)
     dim = model.config.embed_dim
     of_images, of_texts, correlations = regularized_cca(pooled, whole, dim)
     _set(images.project_whole, of_images)
@@ -56,28 +57,32 @@ def align_projections(model: RECLF, train_set: Any, studies: int, title: str = "
         if images.place is not None:
             nn.init.zeros_(images.place.weight)
             nn.init.zeros_(images.place.bias)
-    if model.config.word_source == "last":
-        _set(texts.project_words, of_texts)
+    # Whatever layer words are of: their mean goes where the image of the report is.
+    _set(texts.project_words, ridge_regression(words, pooled @ of_images.weight.T))
     return correlations
 
 
 @torch.no_grad()
 def _pooled(
     model: RECLF, train_set: Any, studies: int, title: str
-) -> tuple[np.ndarray, np.ndarray]:
-    """What the towers make of studies: float32 (n, C) and (n, H)."""
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """What the towers make of studies: pooled images, float32 (n, C), and whole reports and means
+    of their words, (n, H) each."""
     collate = collate_for(model)
     model.eval()
     count = min(studies, len(train_set))
     indices = [k * len(train_set) // count for k in range(count)]
-    parts: list[tuple[Tensor, Tensor]] = []
+    parts: list[tuple[Tensor, Tensor, Tensor]] = []
     for some in chunks(_readable(train_set, track(indices, title, "study")), BATCH):
         batch = collate(some).to(model.device)
         _, last = model.image_encoder.feature_maps(batch.pixels)
-        _, whole = model.text_encoder.read_tokens(batch.input_ids, batch.attention_mask)
-        parts.append((last.mean((2, 3)).float().cpu(), whole.float().cpu()))
-    images, texts = zip(*parts, strict=True)
-    return torch.cat(images).numpy(), torch.cat(texts).numpy()
+        tokens, whole = model.text_encoder.read_tokens(batch.input_ids, batch.attention_mask)
+        words = average_tokens(tokens, batch.word_ids, batch.word_mask)
+        words = words.sum(1) / batch.word_mask.sum(1, keepdim=True).clamp_min(1)
+        found = (last.mean((2, 3)), whole, words)
+        parts.append(tuple(part.float().cpu() for part in found))
+    images, texts, of_words = (torch.cat(part).numpy() for part in zip(*parts, strict=True))
+    return images, texts, of_words
 
 
 def _readable(train_set: Any, indices: Iterable[int]) -> Iterator[Study]:

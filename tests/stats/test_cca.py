@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn.cross_decomposition import CCA
 
-from reclf.stats.cca import regularized_cca
+from reclf.stats.cca import regularized_cca, ridge_regression
 
 
 def views(n=400, noise=0.5, seed=0):
@@ -55,6 +55,17 @@ def test_noise_is_not_fitted_with_a_ridge():
     x, y = random.normal(size=(30, 25)), random.normal(size=(30, 25))
     assert regularized_cca(x, y, 1, ridge=0)[2][0] > 0.99
     assert regularized_cca(x, y, 1)[2][0] < 0.8
+
+
+def test_ridge_regression_is_least_squares_as_large_as_what_it_aims_at():
+    x, y, _ = views()
+    plain = np.linalg.lstsq(x - x.mean(0), y - y.mean(0), rcond=None)[0].T
+    found = ridge_regression(x, y, ridge=0)
+    ratio = found.weight / plain
+    assert ratio == pytest.approx(np.full_like(ratio, ratio[0, 0]))
+    made, wanted = apply(found, x), y - y.mean(0)
+    assert made.mean(0) == pytest.approx(np.zeros(3), abs=1e-9)
+    assert np.square(made).mean() == pytest.approx(np.square(wanted).mean())
 
 
 def test_what_cannot_be_related_is_refused():

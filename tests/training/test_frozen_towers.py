@@ -114,9 +114,8 @@ def test_an_aligned_start_brings_films_near_to_their_reports(tmp_path, frozen):
     assert correlations.shape == (run.config.model.embed_dim,)
     assert correlations[0] > 0.5
     assert nearer_share(model, [data[i] for i in range(16, 24)]) == 1.0
-    images, texts = model.image_encoder, model.text_encoder
+    images = model.image_encoder
     assert torch.equal(images.project_regions.weight, images.project_whole.weight)
-    assert torch.equal(texts.project_words.weight, texts.project_whole.weight)
     assert images.place.weight.abs().max() == 0
 
 
@@ -134,6 +133,22 @@ def test_it_reads_as_many_studies_as_it_is_told_evenly_spaced(tmp_path, frozen):
     align_projections(model, Noting(), studies=16)
     assert seen == [k * 24 // 16 for k in range(16)]
     assert torch.equal(model.image_encoder.project_regions.weight, before)  # of another stage
+
+
+@pytest.mark.parametrize("source", ["embedding", "last", "last_four"])
+def test_words_of_any_layer_start_near_the_films_of_their_reports(tmp_path, frozen, source):
+    settings = {"model.image_pooling": "mean", "model.word_source": source}
+    run, data = Run(tmp_path / "run", override(frozen, settings)), Sides()
+    model = start(run, Squares())
+    align_projections(model, data, studies=16)
+    studies = [data[i] for i in range(16, 24)]
+    images = encode_images(model, studies).global_embedding
+    texts = encode_texts(model, [study.report for study in studies])
+    words = texts.words.sum(1) / texts.word_mask.sum(1, keepdim=True)
+    cosines = torch.nn.functional.cosine_similarity(words[:, None], images[None], dim=-1)
+    bright = torch.arange(8) % 2 == 1
+    same = bright[:, None] == bright[None]
+    assert cosines[same].min() > cosines[~same].max()
 
 
 @pytest.mark.parametrize("rule", ["refuse", "skip"])
