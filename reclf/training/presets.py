@@ -100,8 +100,8 @@ def films_small() -> RunConfig:
             "model.image_mean": 0.498,
             "model.image_std": 0.502,
             "model.image_pooling": "mean",
-            "model.region_stage": 4,  # with words of the last layer, for the aligned start
-            "model.word_source": "last",
+            "model.region_stage": 4,  # as the pooled vector, for the aligned start
+            "model.word_source": "embedding",  # "and" of the last layer knows the sentence (LOG.md)
             "data.augment": False,
             "train.aligned_start": 5000,
             "train.learning_rate": 2e-4,
