@@ -76,7 +76,7 @@ def test_the_core_is_small(modules, graph):
     lines = sum(line_count(path) for name, path in modules.items() if name.startswith("reclf."))
     assert lines <= 22_950
     assert closure_lines(modules, graph, "reclf.models.reclf") <= 5_300
-    assert closure_lines(modules, graph, "reclf.pretrain") <= 11_330
+    assert closure_lines(modules, graph, "reclf.pretrain") <= 11_340
 
 
 @pytest.mark.parametrize(
