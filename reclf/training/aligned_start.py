@@ -72,7 +72,7 @@ def _pooled(
     model.eval()
     count = min(studies, len(train_set))
     indices = [k * len(train_set) // count for k in range(count)]
-    parts: list[tuple[Tensor, Tensor, Tensor]] = []
+    parts: list[tuple[Tensor, ...]] = []
     for some in chunks(_readable(train_set, track(indices, title, "study")), BATCH):
         batch = collate(some).to(model.device)
         _, last = model.image_encoder.feature_maps(batch.pixels)
