@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from reclf.data.study import ImageError, Study
 from reclf.models.encoders import average_tokens
 from reclf.models.inference import chunks, collate_for
+from reclf.models.parallel import Job, run_parallel
 from reclf.models.reclf import RECLF
 from reclf.runs.progress import track
 from reclf.stats.cca import Projection, regularized_cca, ridge_regression
@@ -68,21 +69,25 @@ def _pooled(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """What the towers make of studies: pooled images, float32 (n, C), and whole reports and means
     of their words, (n, H) each."""
-    collate = collate_for(model)
+    collate, images, texts = collate_for(model), model.image_encoder, model.text_encoder
     model.eval()
     count = min(studies, len(train_set))
     indices = [k * len(train_set) // count for k in range(count)]
     parts: list[tuple[Tensor, ...]] = []
     for some in chunks(_readable(train_set, track(indices, title, "study")), BATCH):
         batch = collate(some).to(model.device)
-        _, last = model.image_encoder.feature_maps(batch.pixels)
-        tokens, whole = model.text_encoder.read_tokens(batch.input_ids, batch.attention_mask)
+        (_, last), (tokens, whole) = run_parallel(
+            [
+                Job([images], images.feature_maps, (batch.pixels,)),
+                Job([texts], texts.read_tokens, (batch.input_ids, batch.attention_mask)),
+            ]
+        )
         words = average_tokens(tokens, batch.word_ids, batch.word_mask)
         words = words.sum(1) / batch.word_mask.sum(1, keepdim=True).clamp_min(1)
         found = (last.mean((2, 3)), whole, words)
         parts.append(tuple(part.float().cpu() for part in found))
-    images, texts, of_words = (torch.cat(part).numpy() for part in zip(*parts, strict=True))
-    return images, texts, of_words
+    pooled, wholes, of_words = (torch.cat(part).numpy() for part in zip(*parts, strict=True))
+    return pooled, wholes, of_words
 
 
 def _readable(train_set: Any, indices: Iterable[int]) -> Iterator[Study]:
