@@ -44,7 +44,7 @@ def write_pairs(root: Path) -> None:
     for number in range(40):
         image = write_image(root / f"{number}.png", draw_chest(number)).name
         kind, side = ("effusion", "nodule", "edema")[number % 3], ("left", "right")[number % 2]
-        text = f"Case {number}: there is {kind} of the {side} lung."
+        text = f"Case {number}: there is {kind} of the {side} lung. No pneumothorax."
         split = ("train", "train", "val", "test")[number // 10]
         codes = f"{kind.title()}/lung/{side}"
         rows.append((image, text, text, f"patient{number}", split, kind, codes))
