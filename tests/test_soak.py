@@ -11,7 +11,7 @@ import soak
 from commands import run_command
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_nothing_grows_over_a_few_rounds():
     rounds = soak.soak(0, print)
     assert soak.growing(rounds) == []

@@ -37,6 +37,7 @@ NOT_RUN = {
     "git worktree add": "needs two commits, as the next one does",
     "python -m reclf_benchmarks.two_versions": "needs two checkouts; tests/benchmarks runs it",
     "python -m reclf.import_encoder": "needs weights of others; tests/test_import_encoder.py",
+    "papermill notebooks/study/oracle.ipynb": "half a minute; tests/notebooks runs it",
     "python tests/browser/take_screenshots.py": "needs a browser; tests/browser has it",
 }
 STUB = """#!{python}
