@@ -45,7 +45,8 @@ def new_model(
 
 
 def start_of(model: RECLF, seed: int) -> RECLF:
-    """What the run of a model began with, in eval mode on the same device.
+    """What the run of a model began with, in eval mode on the same device; its projections are at
+    random also where the run had an aligned start, which takes the training studies.
 
     Args:
         seed: of the run (`train.seed`).

@@ -143,7 +143,11 @@ def load_efficientnet_lite(file: Path, config: EfficientNetLiteConfig) -> Effici
     """
     state = read_pickle(file)
     model = EfficientNetLite(config)
-    blocks = [f"stages.{s}.{b}" for s, stage in enumerate(model.stages) for b in range(len(stage))]  # type: ignore[arg-type]
+    blocks = [
+        f"stages.{number}.{block}"
+        for number, stage in enumerate(STAGES)
+        for block in range(sum(count for count, *_ in stage))
+    ]
     named = {_own_name(name, blocks): value for name, value in state.items() if "_fc." not in name}
     try:
         model.load_state_dict(named)

@@ -73,6 +73,11 @@ class ImageEncoder(nn.Module):
             return self.tower.channels[0], self.tower.channels[-1]
         return self.tower.config.hidden_size, self.tower.config.hidden_size
 
+    @property
+    def regions_are_pooled(self) -> bool:
+        """Whether the regions are of the map that the pooled vector is the mean of, the last."""
+        return not self.is_backbone or len(self.tower.channels) == 1
+
     def feature_maps(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
         """Maps (B, C', h, w) of the region stage and (B, C, h', w') of the last stage."""
         if self.memo is None:

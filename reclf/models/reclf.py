@@ -25,6 +25,7 @@ from transformers import PreTrainedTokenizerBase
 from reclf.config import ModelConfig
 from reclf.data.batch import Batch
 
+from .batch_logits import by_name, own_reports, score_negatives
 from .checkpointing import encoded_in_chunks
 from .encoders import ImageEncoder, ImageFeatures, TextEncoder, TextFeatures
 from .hub import local_folder, push
@@ -211,12 +212,12 @@ class RECLF(nn.Module):
         """
         images, texts = self.encode(batch, encoder_chunk)
         how = pair_chunk, checkpoint_pairs
-        negatives = self.score_negatives(images, texts, batch, *how)
+        negatives = score_negatives(self, images, texts, batch, *how)
         texts, counts = own_reports(texts, batch)
         logits_global = self.score_global(images, texts)
         chosen = hardest_pairs(logits_global, positives, shortlist) if shortlist else None
         local = self.score_local(images, texts, counts, chosen, *how)
-        return self.named(logits_global, local, *negatives)
+        return by_name(self.aggregator, logits_global, local, *negatives)
 
     def encode(self, batch: Batch, chunk: int = 0) -> tuple[ImageFeatures, TextFeatures]:
         """Features of the images and of the reports of a batch, both sides at a time.
@@ -267,52 +268,6 @@ class RECLF(nn.Module):
         values = scorer.listed_pairs(images, texts, rows[0], rows[1], counts)
         empty = values.new_full((*chosen.shape, *values.shape[1:]), float("-inf"))
         return empty.masked_scatter(chosen[..., None] if auxiliary else chosen, values)
-
-    def score_negatives(
-        self,
-        images: ImageFeatures,
-        texts: TextFeatures,
-        batch: Batch,
-        pair_chunk: int = 0,
-        checkpoint_pairs: bool = False,
-    ) -> tuple[Tensor | None, Tensor | None]:
-        """Logits of each image with the reports that are false of it alone, global and local ones
-        as of `score_local`, both (B, N); -inf where there is none. None where the batch has none.
-        """
-        if batch.negatives is None:
-            return None, None
-        place = batch.negatives.clamp(min=0)  # 0, no negative, where there is none
-        chosen = torch.zeros_like(place[:, :1], dtype=torch.bool).repeat(1, len(texts.words))
-        chosen = chosen.scatter(1, place, batch.negatives > 0)
-        scores = self.score_global(images, texts).masked_fill(~chosen, float("-inf"))
-        counts = batch.word_counts
-        local = self.score_local(images, texts, counts, chosen, pair_chunk, checkpoint_pairs)
-        if local is not None:
-            local = local.take_along_dim(place[..., None] if local.ndim == 3 else place, 1)
-        return scores.take_along_dim(place, 1), local
-
-    def named(
-        self,
-        logits_global: Tensor,
-        local: Tensor | None,
-        negatives_global: Tensor | None = None,
-        negatives_local: Tensor | None = None,
-    ) -> dict[str, Any]:
-        """Global logits and what `score_local` gives, by the names of `contrastive_losses`; with
-        what `score_negatives` gives as further columns."""
-        if negatives_global is not None:
-            logits_global = torch.cat([logits_global, negatives_global], 1)
-        if local is None:
-            return {"logits_global": logits_global, "logits_local": None}
-        if negatives_local is not None:
-            local = torch.cat([local, negatives_local], 1)
-        logits_local, auxiliary = local.unbind(-1) if local.ndim == 3 else (local, None)
-        return {
-            "logits_global": logits_global,
-            "logits_local": logits_local,
-            "logits_auxiliary": auxiliary,
-            "auxiliary_weight": self.aggregator.auxiliary_weight,
-        }
 
     def save_pretrained(self, folder: str | Path) -> None:
         """Write config.json, model.safetensors, the towers' configurations and the tokenizer, with
@@ -377,13 +332,6 @@ def cosine(a: Tensor, b: Tensor) -> Tensor:
     """Cosines of (A, 1, D) with (1, B, D): (A, B), as one matrix product in float32."""
     a, b = F.normalize(a.float(), dim=-1), F.normalize(b.float(), dim=-1)
     return a[:, 0] @ b[0].T
-
-
-def own_reports(texts: TextFeatures, batch: Batch) -> tuple[TextFeatures, Sequence[int]]:
-    """Features and word counts of the reports of the studies of a batch."""
-    if batch.negatives is None:
-        return texts, batch.word_counts
-    return TextFeatures(*(part[: len(batch)] for part in texts)), batch.word_counts[: len(batch)]
 
 
 def _text_parts(batch: Batch) -> tuple[Tensor, ...]:

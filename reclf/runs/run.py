@@ -9,9 +9,6 @@ files.
 `status.json` is the only word on success: papermill's own metadata calls a killed run completed.
 """
 
-import importlib.metadata
-import platform
-import subprocess
 import time
 import warnings
 from collections.abc import Callable, Sequence
@@ -19,13 +16,13 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from reclf.config import RunConfig, load_json, to_dict
 from reclf.config.foreign_files import DamagedFile, read_json
-from reclf.stats.tables import json_text, markdown, no_html, short
+from reclf.stats.tables import json_text
 
+from .card import card
 from .checksums import TRAINER, check_files, write_checksums
+from .environment import environment
 from .files import (
     make_folder,
     named,
@@ -51,7 +48,6 @@ from .status import read_standing, true_status
 
 IMPORTED = "imported"  # the state of an image encoder that was trained elsewhere
 APPENDED = ("metrics.jsonl", "left_out.txt")  # grow line by line, and are never rewritten meanwhile
-PACKAGES = ("torch", "transformers", "accelerate", "datasets", "numpy", "papermill", "captum")
 
 
 class Run:
@@ -276,33 +272,7 @@ class Run:
             verdict: one sentence, see `reclf.tasks.verdict`.
             results: name -> number, interval or text.
         """
-        config = self.config
-        lines = [
-            f"# {self.folder.name}",
-            "",
-            verdict,
-            "",
-            "A RECLF model of radiographs and reports, by the open reconstruction in the package "
-            "`reclf`. Research only, not for diagnosis.",
-            "",
-            f"- data: `{config.data.dataset}`, trained on split `{config.data.train_split}`",
-            f"- image tower: {config.model.image_tower.name or 'from scratch'}, "
-            f"{config.model.image_size} px; text tower: "
-            f"{config.model.text_tower.name or 'from scratch'}",
-            f"- aggregator: `{config.model.aggregator}` {config.model.aggregator_options}",
-            f"- seed {config.train.seed}; all settings in config.json, machine and versions in "
-            "environment.json",
-            "",
-            "```python",
-            "from reclf import RECLF",
-            "",
-            'model = RECLF.from_pretrained("checkpoints/best")',
-            "```",
-            "",
-            markdown(("result", "value"), ((n, _rounded(value)) for n, value in results.items())),
-            "",
-        ]
-        text = no_html("\n".join(lines))
+        text = card(self.folder.name, self.config, verdict, results)
         with unless_read_only(self.folder):
             write_atomically(self.folder / "README.md", lambda path: path.write_text(text))
 
@@ -359,40 +329,3 @@ class Run:
 
 def _now() -> str:
     return time.strftime("%Y-%m-%dT%H:%M:%S%z")
-
-
-def environment() -> dict[str, Any]:
-    """Python, packages, machine, and the state of the source tree, where the code that runs is
-    tracked by it: a package installed inside another project's tree is not."""
-
-    def git(*arguments: str) -> str | None:
-        source = Path(__file__).parent
-        try:
-            return subprocess.run(
-                ["git", *arguments], cwd=source, capture_output=True, text=True, check=True
-            ).stdout.strip()
-        except (OSError, subprocess.CalledProcessError):
-            return None
-
-    is_tracked = git("ls-files", "--error-unmatch", Path(__file__).name) is not None
-    cuda = torch.cuda.get_device_name() if torch.cuda.is_available() else None
-    changes = git("status", "--porcelain", "--untracked-files=no") if is_tracked else None
-    return {
-        "python": platform.python_version(),
-        "packages": {name: importlib.metadata.version(name) for name in PACKAGES},
-        "platform": platform.platform(),
-        "cpu_threads": torch.get_num_threads(),
-        "cuda": cuda,
-        "git_commit": git("rev-parse", "HEAD") if is_tracked else None,
-        "git_dirty": None if changes is None else bool(changes),
-    }
-
-
-def _rounded(value: Any) -> str:
-    if isinstance(value, float):
-        return short(value)
-    if value is None:
-        return "n/a"
-    if isinstance(value, list):
-        return " to ".join(_rounded(item) for item in value)
-    return str(value)

@@ -53,7 +53,7 @@ def align_projections(model: RECLF, train_set: Any, studies: int, title: str = "
     of_images, of_texts, correlations = regularized_cca(pooled, whole, dim)
     _set(images.project_whole, of_images)
     _set(texts.project_whole, of_texts)
-    if model.config.region_stage == 4 or not images.is_backbone:
+    if images.regions_are_pooled:
         _set(images.project_regions, of_images)
         if images.place is not None:
             nn.init.zeros_(images.place.weight)

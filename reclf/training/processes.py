@@ -24,8 +24,9 @@ from torch import Tensor, nn
 from reclf.config import TrainConfig
 from reclf.data.batch import Batch
 from reclf.data.terms import similarity
+from reclf.models.batch_logits import by_name, own_reports, score_negatives
 from reclf.models.losses import contrastive_losses
-from reclf.models.reclf import RECLF, own_reports
+from reclf.models.reclf import RECLF
 from reclf.models.tiles import hardest_pairs
 from reclf.runs.lock import RunInUse
 from reclf.runs.run import Run
@@ -55,13 +56,13 @@ class JointModel(nn.Module):
         model = self.model
         images, texts = model.encode(batch, encoder_chunk)
         how = pair_chunk, checkpoint_pairs
-        found = model.score_negatives(images, texts, batch, *how)
+        found = score_negatives(model, images, texts, batch, *how)
         negatives = [None if part is None else gather(part) for part in found]
         texts, counts = own_reports(texts, batch)
         joint = images._replace(global_embedding=gather(images.global_embedding))
         logits_global = gather(model.score_global(joint, texts), 1)
         if not model.aggregator.uses_matchings:
-            return model.named(logits_global, None, *negatives)
+            return by_name(model.aggregator, logits_global, None, *negatives)
         joint = joint._replace(regions=gather(images.regions))
         chosen = None
         if shortlist:
@@ -69,7 +70,8 @@ class JointModel(nn.Module):
             chosen = hardest_pairs(logits_global, positives, shortlist)
             chosen = chosen[:, first : first + len(batch)]
         local = model.score_local(joint, texts, counts, chosen, *how)
-        return model.named(logits_global, None if local is None else gather(local, 1), *negatives)
+        local = None if local is None else gather(local, 1)
+        return by_name(model.aggregator, logits_global, local, *negatives)
 
 
 def batch_losses(

@@ -1,9 +1,11 @@
 """Reports without an image: their columns of logits, by every way of computing them."""
 
 import math
+from functools import partial
 
 import pytest
 import torch
+from trained_step import losses_and_gradients
 
 from reclf.models.losses import contrastive_losses
 from reclf.models.reclf import RECLF
@@ -46,12 +48,7 @@ def test_columns_are_the_scores_of_these_pairs(tiny, batch, aggregator, how):
 def test_no_way_changes_loss_or_gradient(tiny, batch):
     model = RECLF(tiny("vit", aggregator_options={"importance_loss": 0.5})).double().train()
 
-    def run(**how):
-        model.zero_grad()
-        losses = contrastive_losses(**model(batch, **how))
-        sum(losses.values()).backward()
-        return losses, {n: p.grad for n, p in model.named_parameters() if p.grad is not None}
-
+    run = partial(losses_and_gradients, model, batch)
     losses, gradients = run()
     assert all(gradient.isfinite().all() for gradient in gradients.values())
     for how in ({"pair_chunk": 2}, {"encoder_chunk": 3, "checkpoint_pairs": True}):

@@ -10,8 +10,9 @@ from contextlib import nullcontext
 import pytest
 
 from reclf.config import override
+from reclf.runs.environment import environment
 from reclf.runs.files import WriteFailed, write_atomically, write_json
-from reclf.runs.run import Run, environment
+from reclf.runs.run import Run
 from reclf.training.presets import phantom_small
 
 

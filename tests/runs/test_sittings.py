@@ -180,8 +180,9 @@ def test_a_commit_is_recorded_only_of_a_repository_that_tracks_the_code(tmp_path
     git = ["git", "-C", tmp_path, "-c", "user.name=a", "-c", "user.email=a@b"]
     for arguments in (["init", "-q"], ["add", "mine.txt"], ["commit", "-qm", "mine"]):
         assert run_command([*git, *arguments]).returncode == 0
-    code = "import sys; sys.path.insert(0, sys.argv[1])\nfrom reclf.runs.run import environment\n"
-    code += (
+    code = (
+        "import sys; sys.path.insert(0, sys.argv[1])\n"
+        "from reclf.runs.environment import environment\n"
         "import json; found = environment(); print(json.dumps([found[n] for n in sys.argv[2:]]))"
     )
     names = ("git_commit", "git_dirty")
