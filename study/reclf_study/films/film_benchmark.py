@@ -102,7 +102,7 @@ MEASURES: dict[str, FilmMeasure] = {
             ("zone", "upper or lower"),
             ("severity", "mild or severe"),
         )
-        for suffix, where in (("", ""), ("_folds", " over training patients"))
+        for suffix, where in (("", ""), ("_folds", ", on training films the run has seen"))
     },
     "denied_swap_ceiling_words": FilmMeasure(
         "ceiling: who is denied, by vectors of words", missing=_TOO_FEW
