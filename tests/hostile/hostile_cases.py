@@ -74,7 +74,7 @@ def array(name, shape, kind="<f4", compressed=b"", pad=0):
         with zipfile.ZipFile(path) as old:
             members = {n: old.read(n) for n in old.namelist()}
         members[f"{name}.npy"] = raw + compressed
-        with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as new:
+        with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as new:
             for member, content in members.items():
                 with new.open(member, "w", force_zip64=True) as file:
                     file.write(content)

@@ -40,7 +40,7 @@ def trainer(value, stored=4, moment=True, compression=zipfile.ZIP_STORED, **name
         state = b"}" + text_of("optimizer") + state + b"s"
         members = {"data.pkl": b"\x80\x02" + (state if moment else value) + b"."}
         members |= {"version": b"3\n", "byteorder": b"little", **names}
-        with zipfile.ZipFile(folder / TRAINER, "w", compression) as archive:
+        with zipfile.ZipFile(folder / TRAINER, "w", compression, compresslevel=1) as archive:
             for name, inside in members.items():
                 archive.writestr(f"archive/{name}", inside)
             with archive.open("archive/data/0", "w", force_zip64=True) as file:
