@@ -53,13 +53,17 @@ class RunningKernel(AsyncKernelManager):
 
 
 class OneKernel:
-    """A kernel that runs notebooks and modules, each in a fresh namespace."""
+    """A kernel that runs notebooks and modules, each in a fresh namespace.
 
-    def __init__(self):
+    Args:
+        variables: of its environment, beside those of this process.
+    """
+
+    def __init__(self, **variables: str):
         packages = ("", "phantom", "widgets", "study", "benchmarks")
         path = os.pathsep.join(str(ROOT / name) for name in packages)
         self.manager, self.client = start_new_kernel(
-            env={**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1"}
+            env={**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1", **variables}
         )
 
     def close(self) -> None:

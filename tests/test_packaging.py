@@ -237,10 +237,3 @@ def test_waiting_threads_spin_briefly_unless_told_otherwise(given, used):
     code = "import reclf, os, sys; print(os.environ['GOMP_SPINCOUNT'], 'torch' in sys.modules)"
     mine = {name: value for name, value in os.environ.items() if name != "GOMP_SPINCOUNT"}
     assert run_python(code, env={**mine, **given}).split() == [used, "False"]
-
-
-def test_importing_reclf_is_light():
-    code = "import reclf, sys; print(sorted({m.split('.')[0] for m in sys.modules}))"
-    loaded = run_python(code)
-    heavy = ("torch", "IPython", "ipywidgets", "matplotlib", "plotly", "captum")
-    assert not [name for name in heavy if f"'{name}'" in loaded]

@@ -21,7 +21,9 @@ ROOMS = ("config", "stats", "runs", "data", "models", "datasets", "tasks", "trai
 TOP = ("pretrain", "import_encoder", "copy_notebooks")
 GROUND = "reclf_phantom"  # below all rooms: it imports nothing of the project
 OTHERS = ("reclf_study", "reclf_benchmarks", "reclf_widgets")
-HEAVY = ("IPython", "ipywidgets", "anywidget", "matplotlib", "plotly", "captum", "monai")
+HEAVY = (
+    "IPython", "ipywidgets", "anywidget", "matplotlib", "plotly", "captum", "monai", "papermill",
+)  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -83,6 +85,7 @@ def test_the_core_is_small(modules, graph):
     ("name", "absent"), [("reclf", (*HEAVY, "torch")), ("reclf.pretrain", HEAVY)]
 )
 def test_an_import_loads_nothing_heavy(name, absent):
+    """`reclf.pretrain` imports what a user of the settings, of runs and of the model does."""
     code = f"import sys, {name}; print(*sorted(set({absent!r}) & sys.modules.keys()))"
     assert run_python(code, cwd=ROOT).split() == []
 

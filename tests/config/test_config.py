@@ -5,7 +5,6 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from commands import run_python
 
 from reclf.config import (
     DataConfig,
@@ -218,12 +217,3 @@ def test_tower_needs_a_name_or_a_configuration():
         TowerConfig()
     with pytest.raises(ValueError, match=r"config=\{'hidden_size': 3\}"):
         TowerConfig(config={"hidden_size": 3})
-
-
-def test_import_is_light():
-    code = (
-        "import sys, reclf, reclf.config, reclf.runs.run, reclf.models.reclf\n"
-        "heavy = 'IPython ipywidgets matplotlib plotly captum papermill'.split()\n"
-        "print([name for name in heavy if name in sys.modules])"
-    )
-    assert run_python(code).strip() == "[]"

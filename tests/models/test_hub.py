@@ -7,6 +7,7 @@ import pytest
 import torch
 from commands import run_python
 from fake_hub import running_hub
+from one_kernel import OneKernel
 
 from reclf.config import RunConfig
 from reclf.data.tokenization import train_tokenizer
@@ -14,8 +15,9 @@ from reclf.models.reclf import RECLF
 from reclf.runs.run import Run
 
 PUSH = """
-import sys
+import os, sys
 from reclf import RECLF
+os.environ["HF_TOKEN"] = sys.argv[3]
 print(RECLF.from_pretrained(sys.argv[1]).push_to_hub(sys.argv[2]))
 """
 # Names, revisions and folders in turn; one JSON list, since a process takes seconds to begin.
@@ -35,7 +37,7 @@ print(json.dumps([str(text) for text in said]))
 """
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def hub():
     with running_hub() as hub:
         yield hub
@@ -53,24 +55,32 @@ def run(tmp_path, tiny):
     return run
 
 
+@pytest.fixture(scope="module")
+def variables(hub, tmp_path_factory):
+    """Of somebody with an empty cache and a network."""
+    return {
+        "HF_ENDPOINT": hub.address, "HF_HOME": str(tmp_path_factory.mktemp("home")),
+        "HF_HUB_OFFLINE": "0", "HF_HUB_DISABLE_PROGRESS_BARS": "1", "no_proxy": "127.0.0.1",
+    }  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def kernel(variables):
+    kernel = OneKernel(**variables)
+    yield kernel
+    kernel.close()
+
+
 @pytest.fixture
-def client(hub, tmp_path):
-    """Run a program as somebody with an empty cache and a token that may write."""
-    home = str(tmp_path / "home")
-
-    def start(code, *arguments, **variables):
-        own = {
-            "HF_ENDPOINT": hub.address, "HF_HOME": home, "HF_TOKEN": "hf_write",
-            "HF_HUB_OFFLINE": "0", "HF_HUB_DISABLE_PROGRESS_BARS": "1", "no_proxy": "127.0.0.1",
-        }  # fmt: skip
-        environment = os.environ | own | variables
-        return run_python(code, *map(str, arguments), env=environment, seconds=100).strip()
-
-    return start
+def client(kernel, tmp_path):
+    """Run a program as them; the libraries are imported once for all."""
+    return lambda code, *words: kernel.program(["-c", code, *map(str, words)], tmp_path).strip()
 
 
-def test_a_model_is_pushed_with_its_card_and_fetched_by_commit(hub, client, run, tmp_path):
-    address = client(PUSH, run.checkpoint("best"), "lab/chest")
+def test_a_model_is_pushed_with_its_card_and_fetched_by_commit(
+    hub, client, variables, run, tmp_path
+):
+    address = client(PUSH, run.checkpoint("best"), "lab/chest", "hf_write")
     first = hub.heads["lab/chest"]
     assert address == f"{hub.address}/lab/chest/commit/{first}"
     files = hub.files["lab/chest", first]
@@ -92,10 +102,11 @@ def test_a_model_is_pushed_with_its_card_and_fetched_by_commit(hub, client, run,
         assert all(torch.equal(mine[name], theirs[name]) for name in mine)
     # Without network the cache has it; what it does not have is one error that names it.
     asked = ["lab/chest", first, folder, "lab/other", "v1", folder]
-    cached, said = json.loads(client(FETCH, *asked, HF_HUB_OFFLINE="1"))
+    offline = os.environ | variables | {"HF_HUB_OFFLINE": "1"}
+    cached, said = json.loads(run_python(FETCH, *map(str, asked), env=offline))
     assert cached.endswith(f"/snapshots/{first}")
     assert said.startswith("FileNotFoundError lab/other is no folder, the hub gave nothing (HF_")
-    assert str(tmp_path / "home" / "hub") in said
+    assert f"{variables['HF_HOME']}/hub" in said
     assert "`hf download lab/other --revision v1 --local-dir FOLDER`" in said
 
 
@@ -116,11 +127,11 @@ def test_what_a_hub_does_not_give_is_one_error(hub, client, run, tmp_path):
         assert message in said
         assert len(said.splitlines()) <= 2
     code = PUSH.replace("print(", "try:\n  print(") + "except OSError as error: print(error)"
-    said = client(code, run.checkpoint("best"), "lab/chest", HF_TOKEN="hf_read")
-    assert said.startswith("lab/chest was not pushed: ")
+    said = client(code, run.checkpoint("best"), "lab/mine", "hf_read")
+    assert said.startswith("lab/mine was not pushed: ")
     assert "401 Unauthorized" in said
     assert "`hf auth login`" in said
-    assert "lab/chest" not in hub.heads
+    assert "lab/mine" not in hub.heads
 
 
 def test_a_folder_is_never_looked_up(monkeypatch, tmp_path):
