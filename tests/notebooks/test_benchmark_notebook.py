@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from notebook_runs import papermill_process
+from notebook_runs import papermill
 
 from reclf_benchmarks.bars import BARS
 
@@ -11,7 +11,7 @@ pytestmark = pytest.mark.slow
 
 
 def test_every_bar_is_measured(tmp_path):
-    done = papermill_process("study/benchmark.ipynb", tmp_path, run_dir="bench", small=True)
+    done = papermill("study/benchmark.ipynb", tmp_path, run_dir="bench", small=True)
     assert done.returncode == 0, done.stderr[-3000:]
     measured = json.loads((tmp_path / "bench" / "results" / "benchmark.json").read_text())
     assert all(isinstance(value, float) for value in measured.values())
@@ -23,6 +23,6 @@ def test_every_bar_is_measured(tmp_path):
 
 
 def test_an_unknown_part_is_refused(tmp_path):
-    done = papermill_process("study/benchmark.ipynb", tmp_path, parts=["scores", "speed"])
+    done = papermill("study/benchmark.ipynb", tmp_path, parts=["scores", "speed"])
     assert done.returncode != 0
     assert "parts must be some of ['scores', 'memory', 'shortlist', 'step', 'data']" in done.stderr

@@ -4,7 +4,7 @@ import json
 
 import nbformat
 import pytest
-from notebook_runs import outputs_of, papermill_process
+from notebook_runs import outputs_of, papermill, papermill_process
 
 from reclf.explain import Explanation
 from reclf.models.reclf import RECLF
@@ -92,7 +92,7 @@ def test_it_begins_with_the_verdict_and_ends_with_what_to_do_next(finished):
 @pytest.mark.slow
 def test_wrong_parameters_stop_in_the_first_cell_with_the_valid_names(tmp_path):
     (tmp_path / "values.yaml").write_text("learning_rate: 1e-4\nminuts: 3\nsteps: several\n")
-    done = papermill_process("pretrain.ipynb", tmp_path, "-f", "values.yaml")
+    done = papermill("pretrain.ipynb", tmp_path, "-f", "values.yaml")
     assert done.returncode == 1
     assert "unknown parameter 'minuts' (minutes?)" in done.stderr
     assert "steps must be int, got 'several' (str)" in done.stderr

@@ -1,20 +1,23 @@
-"""Run by test_loop.py under `accelerate launch`: losses and gradients of a shared batch.
+"""Run by test_loop.py: losses and gradients of a shared batch, by one process and by two.
 
-    accelerate launch --multi_gpu --num_processes 2 tests/training/two_processes.py FILE
+    python tests/training/two_processes.py FOLDER --> FOLDER/1.pt, FOLDER/2.pt
 
-(`--multi_gpu` is what makes Accelerate start several processes at all; with `--cpu` it starts one
-and says nothing. The Accelerator below puts them on the CPU.)
+The two are forked from the one, which has imported everything, and find each other as those do that
+a launcher starts (test_processes.py starts one).
 
 Every process takes its share of one fixed batch; process 0 writes the losses and the gradients
 that an optimiser would see, for every entry of CONFIGS. With one process the same lines give the
 joint batch.
 """
 
+import os
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 import torch
 from accelerate import Accelerator, DistributedDataParallelKwargs
+from many_launches import free_port
 
 from reclf.config import ModelConfig, TrainConfig, from_dict
 from reclf.data.batch import Batch
@@ -92,7 +95,7 @@ CONFIGS = {
 }
 
 
-def main(path: str) -> None:
+def measure(path: Path) -> None:
     accelerator = Accelerator(
         cpu=True, kwargs_handlers=[DistributedDataParallelKwargs(find_unused_parameters=True)]
     )
@@ -118,5 +121,23 @@ def main(path: str) -> None:
     leave_processes()
 
 
+def main(folder: Path) -> None:
+    port, children = free_port(), []
+    for rank in range(2):
+        child = os.fork()
+        if child == 0:
+            os.environ |= {
+                "RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": "2",
+                "LOCAL_WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port),
+            }  # fmt: skip
+            torch.set_num_threads(2)
+            measure(folder / "2.pt")
+            return
+        children.append(child)
+    for child in children:
+        assert os.waitpid(child, 0)[1] == 0, "one of the two processes failed"
+    measure(folder / "1.pt")
+
+
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(Path(sys.argv[1]))
