@@ -177,12 +177,13 @@ def test_a_word_of_which_the_tokenizer_makes_nothing_is_unknown(tmp_path):
 def test_same_corpus_same_vocabulary_in_any_order_and_process():
     program = (
         "import json, sys; from reclf.data.tokenization import train_tokenizer;"
-        "print(json.dumps(train_tokenizer(json.loads(sys.argv[1]), 80).get_vocab()))"
+        "orders = json.loads(sys.argv[1]);"
+        "print(json.dumps([train_tokenizer(order, 80).get_vocab() for order in orders]))"
     )
     orders = [REPORTS * 2, REPORTS[::-1] * 2]
-    outputs = [run_python(program, json.dumps(order)) for order in orders]
+    first, second = json.loads(run_python(program, json.dumps(orders)))
     here = train_tokenizer(REPORTS * 2, 80).get_vocab()
-    assert json.loads(outputs[0]) == json.loads(outputs[1]) == here
+    assert first == second == here
     assert len(here) == 80
 
 
