@@ -5,7 +5,6 @@ import re
 import shutil
 import stat
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -19,6 +18,7 @@ from pasted import (
     PHANTOM,
     SUITE,
     TOWERS,
+    Block,
     all_blocks,
     few,
     on_tiny_data,
@@ -116,7 +116,9 @@ def give_runs(block, world, clone):
             shutil.copytree(world / "runs" / kind, place)
 
 
-done = set()  # the same notebook with the same parameters, in two documents, runs once
+# The same command, in two documents, runs once: what was asked -> what it said, and copies of the
+# run folders that it made.
+done = {}
 
 
 @pytest.mark.parametrize("block", BLOCKS, ids=str)
@@ -128,13 +130,29 @@ def test_a_block_runs_as_it_is_pasted(block, kernel, world, clone):
             (clone / first.split()[2]).write_text("\n".join(lines[:-1]))
             continue
         words = split(on_tiny_data(command, world / "data"))
-        asked = what_is_asked(words)
-        repeats = words[0] in ("papermill", "python") and asked in done
-        if repeats and not replace(block, commands=(command,)).made:
-            assert Path(words[2]).parent.is_dir()  # of the executed notebook
-        elif is_run(command):
+        if is_run(command):
             run(words, kernel, clone)
-            done.add(asked)
+
+
+def once(words, clone, execute):
+    """What a command says that makes its run folders anew, or makes none; the second time it is not
+    run, and the folders are copies."""
+    asked, made = what_is_asked(words), Block("", 0, (" ".join(words),)).made
+    if any(path.is_file() for name in made for path in (clone / name).rglob("*")):
+        return execute()  # it goes on
+    if asked not in done:
+        copies = clone / "copies" / str(len(done))
+        said = execute()
+        found = {name: copies / name for name in made if (clone / name).is_dir()}
+        for name, copy in found.items():
+            shutil.copytree(clone / name, copy)
+        done[asked] = said, found
+        return said
+    assert words[0] == "python" or (clone / words[2]).parent.is_dir()  # of the executed notebook
+    said, copies = done[asked]
+    for name, copy in copies.items():
+        shutil.copytree(copy, clone / name, dirs_exist_ok=True)
+    return said
 
 
 def what_is_asked(words):
@@ -151,9 +169,11 @@ def run(words, kernel, clone):
     program, *rest = words
     if program == "papermill":
         parameters = parameters_of(rest)
-        kernel.papermill(rest, few(Path(rest[0]).stem, parameters), clone)
+        more = few(Path(rest[0]).stem, parameters)
+        once(words, clone, lambda: kernel.papermill(rest, more, clone))
     elif program == "python":
-        return kernel.program(rest + few_settings(rest, clone), clone)
+        more = few_settings(rest, clone)
+        return once(words, clone, lambda: kernel.program(rest + more, clone))
     elif program == "make":
         for made in recipe(rest, clone):
             run(made, kernel, clone)
