@@ -25,8 +25,10 @@ from reclf.runs.files import write_json
 from reclf.runs.run import Run
 from reclf.stats.estimate import Estimate
 from reclf.stats.tables import short
+from reclf.training.runtime import remember
 
 from .evaluation_suite import EvaluationSuite, StudyResults, load_results, save_results
+from .films.film_benchmark import MEASURES as FILM_MEASURES
 from .relation_benchmark import MEASURES
 from .seeds import Resampled, holm, mean_over_seeds, paired_difference
 from .treatment import TREATMENTS, not_moved
@@ -42,6 +44,18 @@ ABLATION_MEASURES = {
     "recall_at_5_global": "recall@5, global score",
     "recall_at_5_local": "recall@5, local score",
     "binding_accuracy_local": "minimal pairs: binding, local score",
+    **{
+        name: FILM_MEASURES[name].title
+        for name in (
+            "p_at_5_abnormal",
+            "p_at_5_abnormal_difference",
+            "denied_swap_conditional",
+            "side_swap_conditional",
+            "zone_swap_conditional",
+            "severity_swap_conditional",
+            "negation_swap_conditional",
+        )
+    },
     "zero_shot_auroc": "zero-shot, macro AUROC",
     "linear_probe_auroc": "quick linear probe (at most 100 labeled studies), macro AUROC",
     **TREATMENTS,
@@ -53,6 +67,8 @@ VERDICT_MEASURES = (
     "pointing_hit",
     "relation_auroc",
     "importance_auroc",
+    "p_at_5_abnormal",
+    "denied_swap_conditional",
     "linear_probe_auroc",
     "zero_shot_auroc",
 )
@@ -159,7 +175,10 @@ class Ablation:
             found = load_results(path, suite.key)
             if found is None:
                 model = pretrain(run, progress_bar=False)
-                found = suite.evaluate(model, start_of(model, seed))
+                start = start_of(model, seed)
+                for one in (model, start):  # equal frozen towers, which have seen the studies
+                    remember(one, run.config)
+                found = suite.evaluate(model, start)
                 save_results(found, path, suite.key)
                 trained = run.status
                 details = {k: v for k, v in trained.items() if k not in ("state", "time")}

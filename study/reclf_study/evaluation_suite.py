@@ -33,14 +33,18 @@ from reclf.tasks.prompt_sets import prompts_for
 from reclf.tasks.results import RENAMED, short_hash
 from reclf.tasks.zero_shot import score_prompts
 
-from .relation_benchmark import BenchmarkData, benchmark, recall_ratios, word_frequency, word_ratios
+from .films.questions import AskedSplit
+from .films.retrieval_measures import film_retrieval
+from .films.swap_measures import score_swaps, swap_ratios
+from .relation_benchmark import BenchmarkData, benchmark, word_frequency, word_ratios
 from .seeds import Ranking
 from .treatment import treatment_ratios
 from .word_importance import DocumentFrequency
 
 StudyResults = dict[str, StudyRatio | Ranking]
 TRAINING_REPORTS = 2000  # for the document frequency of words
-MEASURED = 4  # raised when a measure changes, so that finished runs are asked again
+# Raised when a measure changes, so that finished runs are asked again: of the phantom, of films.
+MEASURED, MEASURED_FILMS = 4, 5
 
 
 @dataclass(frozen=True)
@@ -50,6 +54,7 @@ class EvaluationSuite:
     Attributes:
         gallery: for retrieval; with `benchmark_data`, its gallery.
         benchmark_data: of the relation benchmark, where the data set is the phantom.
+        asked: elsewhere, what the reports of the gallery allow to ask.
         frequency: of words in training reports.
         labeled: studies for zero-shot and the linear probe; none where there are no labels.
         few, other: training studies that the probe learns from, and chooses its strength by.
@@ -59,6 +64,7 @@ class EvaluationSuite:
 
     gallery: Sequence[Study]
     benchmark_data: BenchmarkData | None
+    asked: AskedSplit | None
     frequency: DocumentFrequency
     labeled: Sequence[Study]
     few: Sequence[Study]
@@ -90,7 +96,8 @@ class EvaluationSuite:
             options["seed"] = phantom_seed
         test_set = load_dataset(data.dataset, data.root, split, config.model.image_size, **options)
         frequency = word_frequency(train_set, TRAINING_REPORTS)
-        relations, lexicon, words = None, load_lexicon(), "of the data set"
+        relations, asked, lexicon, words = None, None, load_lexicon(), "of the data set"
+        names = tuple(getattr(train_set, "labels", ()))
         if isinstance(test_set, Phantom):
             relations = BenchmarkData.draw(test_set, n_gallery, n_pairs, frequency)
             shown = relations.gallery
@@ -99,13 +106,13 @@ class EvaluationSuite:
             if any(study.words is None for study in shown):
                 words = f"guessed by lexicon {lexicon.source} {lexicon.digest}"
             shown = [lexicon.with_words(study) for study in shown]
-        names = tuple(getattr(train_set, "labels", ()))
+            asked = AskedSplit.of(shown, names, lexicon)
         labeled = read_studies(test_set, range(min(n_labeled, len(test_set)))) if names else []
         few, other = few_labeled(train_set) if names else ([], [])
         ids = [*(relations.ids if relations else [study.study_id for study in shown])]
         ids += [study.study_id for study in (*labeled, *few, *other)]
         choices = {
-            "measured": MEASURED,
+            "measured": MEASURED if relations else MEASURED_FILMS,
             "dataset": data.dataset,
             "split": split,
             "split_hash": short_hash(*ids),
@@ -118,11 +125,11 @@ class EvaluationSuite:
             "prompts": "sentences made from the label names; mean of all, positive minus negative",
             "linear_probe": f"logistic regression on {len(few)} labelled training studies",
             "encoder": "frozen",
-            "precision": "float32",
+            "precision": "float32" if relations else "float32; frozen towers as in training",
             "ties": "count half",
             "words": words,
         }
-        return cls(shown, relations, frequency, labeled, few, other, names, choices)
+        return cls(shown, relations, asked, frequency, labeled, few, other, names, choices)
 
     @property
     def key(self) -> str:
@@ -130,9 +137,9 @@ class EvaluationSuite:
         return short_hash(json_text(self.choices, sort_keys=True))
 
     def evaluate(self, model: RECLF, start: RECLF) -> StudyResults:
-        """All measures of a model: those of the relation benchmark, or elsewhere of retrieval and
-        of what the words allow (a lexicon's: importance); zero_shot_auroc and linear_probe_auroc
-        where there are labels; and whether training moved its relation modules.
+        """All measures of a model: those of the relation benchmark, or elsewhere of retrieval, of
+        swaps, and of what the words allow (a lexicon's: importance); zero_shot_auroc and
+        linear_probe_auroc where there are labels; and whether training moved its relation modules.
 
         Args:
             start: what its run began with, see `models.baselines.start_of`.
@@ -140,8 +147,10 @@ class EvaluationSuite:
         results: StudyResults = {}
         if self.benchmark_data is not None:
             results |= benchmark(model, self.benchmark_data)
-        else:
-            results |= recall_ratios(model, self.gallery)
+        elif self.asked is not None:
+            scored = score_swaps(model, encode_images(model, self.gallery), self.asked)
+            results |= film_retrieval(scored, self.asked, self.names)
+            results |= swap_ratios(scored, self.asked)
             words = word_ratios(model, self.gallery, self.frequency)
             results |= {name: ratio for name, ratio in words.items() if ratio.n}
         results |= treatment_ratios(model, start, self.gallery)

@@ -11,6 +11,7 @@ from PIL import Image
 
 from reclf.datasets.selection import open_split
 from reclf.models.baselines import start_of
+from reclf.models.inference import encode_images
 from reclf.models.reclf import RECLF
 from reclf.pretrain import make_model, make_tokenizer
 from reclf.runs.run import Run
@@ -21,6 +22,7 @@ from reclf.training.presets import make_config
 from reclf_study import ablation as module
 from reclf_study.ablation import ABLATION_MEASURES, Ablation, plan, sentence, shareable, summarize
 from reclf_study.evaluation_suite import EvaluationSuite, load_results, save_results
+from reclf_study.films.swap_measures import score_swaps, swap_ratios
 from reclf_study.seeds import Ranking, holm
 
 TINY = {
@@ -80,7 +82,7 @@ def test_every_variant_starts_with_the_same_encoders(config, tmp_path):
 
 
 def test_real_reports_are_asked_for_importance_by_the_lexicon(config, tmp_path):
-    reports = ["Small left effusion. Heart normal.", "No nodule.", "Clear lungs. Right nodule."]
+    reports = ["Small left effusion. Heart normal.", "No nodule.", "No effusion. Right nodule."]
     rows = ["image,report,patient_id,split"]
     for number in range(12):
         pixels = np.random.default_rng(number).integers(0, 255, (32, 32), dtype=np.uint8)
@@ -98,6 +100,13 @@ def test_real_reports_are_asked_for_importance_by_the_lexicon(config, tmp_path):
     results = suite.evaluate(model.eval(), start_of(model, 0))
     assert results["importance_auroc"].n == 4  # two of six reports state nothing
     assert "importance_auroc_idf" in results
+    assert results["side_swap_conditional"].n == 4
+    assert results["denied_swap_conditional"].n == 2
+    images = encode_images(model, suite.gallery)
+    again = swap_ratios(score_swaps(model, images, suite.asked), suite.asked)
+    assert results["denied_swap_conditional"].value == again["denied_swap_conditional"].value
+    assert results["recall_at_5"].n == 6
+    assert "p_at_5_abnormal" not in results  # there are no labels
     assert not any(name.startswith("relation") for name in results)
 
 

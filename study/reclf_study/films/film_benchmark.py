@@ -17,14 +17,12 @@ import numpy as np
 from reclf.data.lexicon import Lexicon
 from reclf.data.reports import has_words
 from reclf.data.study import Study
-from reclf.datasets.table import NO_FINDING
 from reclf.models.inference import encode_images
 from reclf.models.reclf import RECLF
 from reclf.stats.bootstrap import percentiles
 from reclf.stats.estimate import Estimate
 from reclf.stats.per_study import StudyRatio
 from reclf.tasks.grounding import Item
-from reclf.tasks.retrieval import class_keys
 from reclf.tasks.task_run import TaskRun
 
 from ..evaluation_suite import StudyResults
@@ -35,7 +33,7 @@ from ..word_importance import DocumentFrequency
 from .ceilings import FilmFeatures, ceiling_ratios, few_label_probe, quarter_means
 from .pointing import pointing_ratios
 from .questions import ASKED, OPPOSITES, AskedSplit
-from .retrieval_measures import retrieval_ratios
+from .retrieval_measures import film_retrieval
 from .swap_measures import mirror_ratios, score_swaps, swap_ratios
 from .word_ceiling import word_ceiling
 
@@ -227,17 +225,7 @@ def measure_films(
     """
     images = encode_images(model, data.studies, progress=f"{progress} images" * bool(progress))
     scored = score_swaps(model, images, data.shown, f"{progress} pairs" * bool(progress))
-    n, labels = len(data.studies), data.shown.labels
-    known = labels.shape[1] > 0
-    found_in = [column for column, name in enumerate(data.names) if name.lower() not in NO_FINDING]
-    found: StudyResults = dict(
-        retrieval_ratios(
-            {name: matrix[:, :n] for name, matrix in scored.scores.items()},
-            data.shown.same_report,
-            class_keys(labels) if known else np.full(n, -1),
-            (labels[:, found_in] == 1).any(1),
-        )
-    )
+    found: StudyResults = dict(film_retrieval(scored, data.shown, data.names))
     found |= swap_ratios(scored, data.shown) | mirror_ratios(model, data.studies, data.shown)
     found |= _importance(model, data)
     if start is not None:

@@ -7,18 +7,40 @@ label set a report with the same findings is right too; queries with a finding a
 normal ones find normal reports whatever the model knows.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
 
+from reclf.datasets.table import NO_FINDING
 from reclf.models.recall import ranks_of
 from reclf.stats.per_study import StudyRatio
 from reclf.stats.ranking import precision_at_k
+from reclf.tasks.retrieval import class_keys
 
 from ..relation_benchmark import ranked_recall
+from .questions import AskedSplit
+from .swap_measures import SwapScores
 
 K = 5  # of precision@k and of the lists in which hubs are counted
+
+
+def film_retrieval(
+    scored: SwapScores, asked: AskedSplit, names: Sequence[str]
+) -> dict[str, StudyRatio]:
+    """`retrieval_ratios` of the reports, without their swaps.
+
+    Args:
+        names: of the labels of `asked`.
+    """
+    labels, n = asked.labels, len(asked.reports)
+    found_in = [column for column, name in enumerate(names) if name.lower() not in NO_FINDING]
+    return retrieval_ratios(
+        {name: matrix[:, :n] for name, matrix in scored.scores.items()},
+        asked.same_report,
+        class_keys(labels) if labels.shape[1] else np.full(n, -1),
+        (labels[:, found_in] == 1).any(1),
+    )
 
 
 def retrieval_ratios(
