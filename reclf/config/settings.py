@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 WORD_SOURCES = ("embedding", "last", "last_four")
+POOLINGS = ("mean", "attention", "grid")
 ATTENTIONS = ("cosine", "words_then_regions")
 SOFT_TARGETS = ("labels", "mesh", "text")
 DEVICES = ("auto", "cpu", "cuda")
@@ -81,7 +82,11 @@ class ModelConfig:
     region_position: bool = True
     """Add a projected 2-D sine code of its place to every region vector (ours)."""
     image_pooling: str = "mean"
-    """Global image vector: "mean" of the last feature map, or "attention" with a learned query."""
+    """Global image vector: "mean" of the last feature map, "attention" with a learned query, or
+    "grid": the region stage as `pooling_grid` x `pooling_grid` regions, each with a projection of
+    its own, of which it is the mean (ours)."""
+    pooling_grid: int = 7
+    """Regions on a side with `image_pooling` "grid"; others come from the map as it is."""
     word_source: str = "last_four"
     """Vectors of the words in local-matchings: "embedding" (context-free), "last", "last_four"."""
     max_words: int = 97
@@ -112,7 +117,8 @@ class ModelConfig:
         check(32 <= side <= MOST_PIXELS, "model.image_size", side, f"be 32 to {MOST_PIXELS}")
         check(self.image_std > 0, "model.image_std", self.image_std, "be positive")
         check(1 <= self.region_stage <= 4, "model.region_stage", self.region_stage, "be 1 to 4")
-        check_choice("model.image_pooling", self.image_pooling, ("mean", "attention"))
+        check_choice("model.image_pooling", self.image_pooling, POOLINGS)
+        check(1 <= self.pooling_grid <= 64, "model.pooling_grid", self.pooling_grid, "be 1 to 64")
         check_choice("model.word_source", self.word_source, WORD_SOURCES)
         check_choice("model.attention", self.attention, ATTENTIONS)
         for name in ("max_words", "embed_dim", "matching_dim", "attention_scale", "logit_scale"):
@@ -191,7 +197,7 @@ class TrainConfig:
     and every report; time and memory then grow with the batch, not its square. 0 relates all."""
     aligned_start: int = 0
     """Studies whose pooled tower outputs give the projections a start by CCA; 0 starts at random.
-    For pretrained towers and `model.image_pooling` "mean"."""
+    For pretrained towers and `model.image_pooling` "mean" or "grid"."""
     learning_rate: float = 1e-3
     """Peak of the schedule (AdamW)."""
     tower_learning_rate: float = 0.0

@@ -21,6 +21,7 @@ from torch.nn.utils.rnn import pad_sequence
 from transformers import PretrainedConfig
 
 from reclf.config import ModelConfig
+from reclf.data.region_grid import MIDDLE
 
 from .memo import Memo
 from .receptive_field import receptive_field_center
@@ -60,6 +61,9 @@ class ImageEncoder(nn.Module):
         if self.is_backbone:
             tower.to(memory_format=self.memory_format)
         region_channels, channels = self._channels()
+        self.grid = config.pooling_grid if config.image_pooling == "grid" else 0
+        if self.grid:
+            region_channels = channels = region_channels * self.grid**2
         self.channels = channels
         self.project_regions = nn.Linear(region_channels, config.embed_dim)
         self.project_whole = nn.Linear(channels, config.embed_dim)
@@ -75,17 +79,25 @@ class ImageEncoder(nn.Module):
 
     @property
     def regions_are_pooled(self) -> bool:
-        """Whether the regions are of the map that the pooled vector is the mean of, the last."""
-        return not self.is_backbone or len(self.tower.channels) == 1
+        """Whether regions and pooled vector are of one map, so that one projection fits both."""
+        return bool(self.grid) or not self.is_backbone or len(self.tower.channels) == 1
 
     def feature_maps(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
-        """Maps (B, C', h, w) of the region stage and (B, C, h', w') of the last stage."""
+        """Maps (B, C', h, w) of the region stage and (B, C, h', w') of the last stage; with a grid
+        of regions, it twice."""
         if self.memo is None:
             return self._run_tower(pixels)
         maps = self.memo(self._run_tower, list(pixels))
         return torch.stack([region for region, _ in maps]), torch.stack([last for _, last in maps])
 
     def _run_tower(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
+        maps = self._maps(pixels)
+        if not self.grid:
+            return maps
+        regions = F.adaptive_avg_pool2d(maps[0], self.grid)
+        return regions, regions
+
+    def _maps(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
         pixels = (pixels - self.config.image_mean) / self.config.image_std
         pixels = pixels.expand(-1, getattr(self.tower.config, "num_channels", 3), -1, -1)
         if self.is_backbone:
@@ -105,20 +117,39 @@ class ImageEncoder(nn.Module):
         if pixels.ndim != 4 or pixels.shape[1] != 1:
             raise ValueError(f"pixels must be (B, 1, H, W) in [0, 1], got {tuple(pixels.shape)}")
         region_map, last_map = self.feature_maps(pixels)
-        pooled = self.pool(last_map) if self.pool is not None else last_map.mean((2, 3))
         height, width = region_map.shape[2:]
-        regions = self.project_regions(region_map.flatten(2).mT)  # (B, R, D)
+        if self.grid:
+            pooled, regions = region_map.flatten(1), self._own_projections(region_map.flatten(2))
+        else:
+            pooled = self.pool(last_map) if self.pool is not None else last_map.mean((2, 3))
+            regions = self.project_regions(region_map.flatten(2).mT)  # (B, R, D)
         if self.place is not None:
             regions = regions + self.place(place_code(height, width, regions))
         regions = self.region_map(regions.mT.unflatten(2, (height, width))).flatten(2).mT
         return ImageFeatures(self.project_whole(pooled), regions, pooled, (height, width))
+
+    def _own_projections(self, places: Tensor) -> Tensor:
+        """Regions (B, R, D) of a map (B, C, R), each projected by its own part of
+        `project_regions`: their mean is what the whole layer makes of the whole map."""
+        count = places.shape[2]
+        own = self.project_regions.weight.unflatten(1, (-1, count))  # (D, C, R)
+        return torch.einsum("bcr,dcr->brd", places, own) * count + self.project_regions.bias
 
     def center(self, size: int, regions: int) -> float:
         """Where in its block of pixels a region is centered, of so many on a side of the image.
 
         0.5 is the middle; for a ResNet it is near the corner (`reclf.models.receptive_field`).
         """
-        return receptive_field_center(self.feature_maps, self.tower, size, regions)
+        if not self.grid:
+            return receptive_field_center(self.feature_maps, self.tower, size, regions)
+        blank = torch.zeros(1, 1, size, size, device=self.project_whole.weight.device)
+        with torch.no_grad():
+            side = self._maps(blank)[0].shape[-1]
+        joined = side // self.grid  # on a side, into one region
+        if side % self.grid or not joined:
+            return MIDDLE
+        first = receptive_field_center(self._maps, self.tower, size, side)
+        return (first + (joined - 1) / 2) / joined
 
     def train(self, mode: bool = True):
         super().train(mode)

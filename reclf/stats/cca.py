@@ -19,15 +19,20 @@ class Projection(NamedTuple):
 
 
 def regularized_cca(
-    x: np.ndarray, y: np.ndarray, dim: int, ridge: float = 1.0
+    x: np.ndarray,
+    y: np.ndarray,
+    dim: int,
+    ridge: float | tuple[float, float] = 1.0,
+    components: int = 0,
 ) -> tuple[Projection, Projection, np.ndarray]:
     """Projections of both views into one space, and the correlations of its directions.
 
     Args:
         x, y: float (n, p) and (n, q), row i of the same study.
         dim: directions wanted; where the views have fewer, the others are zeros.
-        ridge: added to the eigenvalues of both covariances, in units of their mean. 0 fits noise
-            where there are few studies.
+        ridge: added to the eigenvalues of both covariances, in units of their mean; or one for x
+            and one for y. 0 fits noise where there are few studies.
+        components: principal components of a view that are used at most; 0 uses all.
 
     Returns:
         The projections, whose outputs have mean 0 and a root mean square of 1, over studies and
@@ -40,9 +45,10 @@ def regularized_cca(
         raise ValueError(f"x and y must be (n, p) and (n, q), n >= 2, got {x.shape} and {y.shape}")
     centers = [view.mean(0, dtype=np.float64) for view in (x, y)]
     views = [view - center for view, center in zip((x, y), centers, strict=True)]
-    whiten = [_inverse_root(view.T @ view / len(x), ridge) for view in views]
-    shared = whiten[0] @ (views[0].T @ views[1] / len(x)) @ whiten[1]
-    left, correlations, right = np.linalg.svd(shared, full_matrices=False)
+    ridges = ridge if isinstance(ridge, tuple) else (ridge, ridge)
+    whiten = [_whitening(*one, components) for one in zip(views, ridges, strict=True)]
+    white = [view @ root for view, root in zip(views, whiten, strict=True)]
+    left, correlations, right = np.linalg.svd(white[0].T @ white[1] / len(x), full_matrices=False)
     found = []
     for view, center, root, vectors in zip(views, centers, whiten, (left, right.T), strict=True):
         weight = np.zeros((dim, view.shape[1]))
@@ -58,15 +64,26 @@ def ridge_regression(x: np.ndarray, y: np.ndarray, ridge: float = 1.0) -> Projec
     `regularized_cca`, scaled so that its outputs are as large as y in the root mean square."""
     center = x.mean(0, dtype=np.float64)
     view, wanted = x - center, y - y.mean(0)
-    root = _inverse_root(view.T @ view / len(x), ridge)
-    weight = (root @ (root @ (view.T @ wanted / len(x)))).T
-    weight *= np.sqrt(np.square(wanted).mean() / np.square(view @ weight.T).mean())
+    root = _whitening(view, ridge)
+    weight = (root @ (root.T @ (view.T @ wanted / len(x)))).T
+    size = np.square(view @ weight.T).mean()
+    weight *= np.sqrt(np.square(wanted).mean() / size) if size > 0 else 0
     return Projection(weight, -weight @ center)
 
 
-def _inverse_root(covariance: np.ndarray, ridge: float) -> np.ndarray:
-    values, vectors = np.linalg.eigh(covariance)
-    values = values.clip(0) + ridge * values.mean()
+def _whitening(view: np.ndarray, ridge: float, components: int = 0) -> np.ndarray:
+    """W (p, k) of a centered view (n, p): W W' is the inverse of its covariance with the ridge, on
+    its k principal components."""
+    n, p = view.shape
+    if p <= n:
+        values, vectors = np.linalg.eigh(view.T @ view / n)
+    else:  # the same values, and one that is 0
+        values, of_studies = np.linalg.eigh(view @ view.T / n)
+        values, of_studies = values[1:], of_studies[:, 1:]
+        vectors = view.T @ of_studies / np.sqrt(n * values.clip(values.max() * 1e-12))
+    first = slice(-components if components else None, None)
+    values, vectors = values[first].clip(0), vectors[:, first]
+    values = values + ridge * values.mean()
     if not values.max() > 0:
         raise ValueError("a view is the same for all studies, so that nothing can be related to it")
-    return vectors / np.sqrt(values.clip(values.max() * 1e-12)) @ vectors.T
+    return vectors / np.sqrt(values.clip(values.max() * 1e-12))

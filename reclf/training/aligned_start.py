@@ -10,11 +10,11 @@ regression), so that words attend to what they were told with (LOG.md, 2026-11-2
 """
 
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from reclf.data.study import ImageError, Study
 from reclf.models.encoders import average_tokens
@@ -24,14 +24,21 @@ from reclf.models.reclf import RECLF
 from reclf.runs.progress import track
 from reclf.stats.cca import Projection, regularized_cca, ridge_regression
 
+from .importance_start import start_word_gates
+
 BATCH = 32
+RIDGE = 1.0
+COMPONENTS = 600  # 300 and 1,200 gave the same recall, to noise (LOG.md)
 
 
 def align_projections(model: RECLF, train_set: Any, studies: int, title: str = "") -> np.ndarray:
     """Set the projections of a new model; its region positions start at zero.
 
+    A grid of regions with projections of their own has more numbers than there are studies: CCA
+    sees COMPONENTS of them.
+
     Args:
-        model: with `model.image_pooling` "mean" and pretrained towers.
+        model: with `model.image_pooling` "mean" or "grid", and pretrained towers.
         train_set: map-style data set of studies.
         studies: how many of it are read at most, evenly spaced.
         title: of the progress; empty shows none.
@@ -45,12 +52,13 @@ def align_projections(model: RECLF, train_set: Any, studies: int, title: str = "
     images, texts = model.image_encoder, model.text_encoder
     if images.pool is not None:
         raise ValueError(
-            "train.aligned_start needs model.image_pooling mean: attention pooling has no vector "
-            "before training; set one of the two"
+            "train.aligned_start needs model.image_pooling mean or grid: attention pooling has no "
+            "vector before training; set one of the two"
         )
-    pooled, whole, words = _pooled(model, train_set, studies, title)
+    read = _read(model, train_set, studies, title)
+    pooled = read.images
     dim = model.config.embed_dim
-    of_images, of_texts, correlations = regularized_cca(pooled, whole, dim)
+    of_images, of_texts, correlations = regularized_cca(pooled, read.texts, dim, RIDGE, COMPONENTS)
     _set(images.project_whole, of_images)
     _set(texts.project_whole, of_texts)
     if images.regions_are_pooled:
@@ -59,35 +67,46 @@ def align_projections(model: RECLF, train_set: Any, studies: int, title: str = "
             nn.init.zeros_(images.place.weight)
             nn.init.zeros_(images.place.bias)
     # Whatever layer words are of: their mean goes where the image of the report is.
-    _set(texts.project_words, ridge_regression(words, pooled @ of_images.weight.T))
+    means = np.stack([words.sum(0) / max(len(words), 1) for words in read.words])
+    _set(texts.project_words, ridge_regression(means, pooled @ of_images.weight.T))
+    start_word_gates(model, read.reports, read.words, pooled, read.patients)
     return correlations
 
 
+class _Read(NamedTuple):
+    """What the towers make of n studies, and their reports."""
+
+    images: np.ndarray  # float32 (n, C), pooled
+    texts: np.ndarray  # float32 (n, H)
+    words: list[np.ndarray]  # n of float32 (W, H)
+    reports: list[list[str]]  # the words
+    patients: list[str]
+
+
 @torch.no_grad()
-def _pooled(
-    model: RECLF, train_set: Any, studies: int, title: str
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """What the towers make of studies: pooled images, float32 (n, C), and whole reports and means
-    of their words, (n, H) each."""
+def _read(model: RECLF, train_set: Any, studies: int, title: str) -> _Read:
     collate, images, texts = collate_for(model), model.image_encoder, model.text_encoder
     model.eval()
     count = min(studies, len(train_set))
     indices = [k * len(train_set) // count for k in range(count)]
-    parts: list[tuple[Tensor, ...]] = []
+    pooled, whole = [], []
+    read = _Read(np.empty(0), np.empty(0), [], [], [])
     for some in chunks(_readable(train_set, track(indices, title, "study")), BATCH):
         batch = collate(some).to(model.device)
-        (_, last), (tokens, whole) = run_parallel(
+        (_, last), (tokens, text) = run_parallel(
             [
                 Job([images], images.feature_maps, (batch.pixels,)),
                 Job([texts], texts.read_tokens, (batch.input_ids, batch.attention_mask)),
             ]
         )
-        words = average_tokens(tokens, batch.word_ids, batch.word_mask)
-        words = words.sum(1) / batch.word_mask.sum(1, keepdim=True).clamp_min(1)
-        found = (last.mean((2, 3)), whole, words)
-        parts.append(tuple(part.float().cpu() for part in found))
-    pooled, wholes, of_words = (torch.cat(part).numpy() for part in zip(*parts, strict=True))
-    return pooled, wholes, of_words
+        pooled.append((last.flatten(1) if images.grid else last.mean((2, 3))).float().cpu())
+        whole.append(text.float().cpu())
+        words = average_tokens(tokens, batch.word_ids, batch.word_mask).float().cpu()
+        lengths = batch.word_mask.sum(1).tolist()
+        read.words.extend(one[:n].numpy() for one, n in zip(words, lengths, strict=True))
+        read.reports.extend(collate.words(study.report) for study in some)
+        read.patients.extend(study.patient_id for study in some)
+    return read._replace(images=torch.cat(pooled).numpy(), texts=torch.cat(whole).numpy())
 
 
 def _readable(train_set: Any, indices: Iterable[int]) -> Iterator[Study]:

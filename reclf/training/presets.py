@@ -99,12 +99,14 @@ def films_small() -> RunConfig:
             "model.image_size": 224,
             "model.image_mean": 0.498,
             "model.image_std": 0.502,
-            "model.image_pooling": "mean",
-            "model.region_stage": 4,  # as the pooled vector, for the aligned start
+            "model.image_pooling": "grid",  # evidence has its place on a film (LOG.md)
+            "model.region_stage": 3,
             "model.word_source": "embedding",  # "and" of the last layer knows the sentence (LOG.md)
+            "model.aggregator_options": RELATIONS | {"norm": "report", "word_gate": True},
             "data.augment": False,
             "train.aligned_start": 5000,
-            "train.learning_rate": 2e-4,
+            "train.learning_rate": 1e-3,
+            "train.tower_learning_rate": 2e-5,  # of the projections, which have a start
             "train.max_steps": 200,  # more fits noise: 2,782 pairs are seen twice
         },
     )

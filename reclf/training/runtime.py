@@ -95,8 +95,9 @@ def start_trackers(accelerator: Accelerator, run: Run) -> None:
 
 def make_optimizer(model: RECLF, config: TrainConfig) -> torch.optim.AdamW:
     """AdamW with decay on matrices only, and its own rate for the towers if one is given."""
-    groups = []
-    for (is_tower, decays), parameters in parameter_groups(model, lambda *kind: kind).items():
+    groups, aligned = [], bool(config.aligned_start and config.tower_learning_rate)
+    parts = parameter_groups(model, lambda *kind: kind, aligned)
+    for (is_tower, decays), parameters in parts.items():
         peak = (is_tower and config.tower_learning_rate) or config.learning_rate
         decay = config.weight_decay * decays
         groups.append({"params": parameters, "peak": peak, "lr": peak, "weight_decay": decay})
@@ -104,14 +105,19 @@ def make_optimizer(model: RECLF, config: TrainConfig) -> torch.optim.AdamW:
 
 
 def parameter_groups(
-    model: RECLF, key: Callable[[bool, bool], Hashable]
+    model: RECLF, key: Callable[[bool, bool], Hashable], starts_aligned: bool = False
 ) -> dict[Any, list[nn.Parameter]]:
-    """What is trained, by a key of whether it is of a tower and whether it decays."""
+    """What is trained, by a key of whether it is of a tower and whether it decays.
+
+    Args:
+        starts_aligned: projections have a start, so that they count as parts of the towers.
+    """
     groups: dict[Hashable, list[nn.Parameter]] = {}
     for name, parameter in model.named_parameters():
         if parameter.requires_grad:
             decays = parameter.ndim > 1 and "embedding" not in name
-            groups.setdefault(key(".tower." in name, decays), []).append(parameter)
+            aligned = starts_aligned and ".project_" in name
+            groups.setdefault(key(aligned or ".tower." in name, decays), []).append(parameter)
     return groups
 
 
@@ -120,7 +126,8 @@ def remember(model: RECLF, config: RunConfig) -> None:
     limit, precision = int(config.train.memo_gb * 1e9), config.train.precision
     images, texts = model.image_encoder, model.text_encoder
     if limit and config.model.image_tower.freeze and not config.data.augment:
-        pixels = (config.model.image_mean, config.model.image_std, config.model.region_stage)
+        of = config.model
+        pixels = (of.image_mean, of.image_std, of.region_stage, images.grid)
         images.memo = images.memo or memo_of(images.tower, limit, precision, *pixels)
     if limit and config.model.text_tower.freeze:
         words = config.model.word_source

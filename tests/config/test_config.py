@@ -144,7 +144,7 @@ MODEL = ModelConfig(TOWER, TOWER)
         (MODEL, "image_std", 0.0, r"model\.image_std must be positive, got 0\.0"),
         (MODEL, "region_stage", 0, r"model\.region_stage must be 1 to 4, got 0"),
         (MODEL, "region_stage", 5, r"model\.region_stage must be 1 to 4, got 5"),
-        (MODEL, "image_pooling", "max", r"model\.image_pooling must be one of mean, attention"),
+        (MODEL, "image_pooling", "max", r"model\.image_pooling must be one of mean, attention, "),
         (MODEL, "word_source", "first", r"model\.word_source must be one of embedding, last, last"),
         (MODEL, "attention", "dot", r"model\.attention must be one of cosine, words_then_regions"),
         (MODEL, "max_words", 0, r"model\.max_words must be positive"),

@@ -74,3 +74,26 @@ def test_what_cannot_be_related_is_refused():
         regularized_cca(x, y[:9], 2)
     with pytest.raises(ValueError, match="the same for all studies"):
         regularized_cca(x, np.ones((10, 3)), 2)
+
+
+def test_more_numbers_than_studies_give_what_their_principal_components_give():
+    random = np.random.default_rng(5)
+    _, y, hidden = views(n=60)
+    x = np.outer(hidden, random.normal(size=90)) + random.normal(size=(60, 90))
+    center = x - x.mean(0)
+    components = np.linalg.svd(center, full_matrices=False)[2][:10]
+    direct = regularized_cca(x, y, 2, components=10)
+    by_hand = regularized_cca(center @ components.T, y, 2)
+    assert direct[2] == pytest.approx(by_hand[2])
+    made = apply(direct[0], x)
+    expected = center @ components.T @ by_hand[0].weight.T
+    signs = np.sign((made * expected).sum(0))
+    assert made == pytest.approx(expected * signs, abs=1e-8)
+
+
+def test_as_many_components_as_there_are_change_nothing():
+    x, y, _ = views(n=40)
+    for view in (x, np.concatenate([x] * 20, 1)):  # fewer, and more, numbers than studies
+        rank = 4 if view is x else 39
+        whole, some = (regularized_cca(view, y, 3, components=k)[2] for k in (0, rank))
+        assert whole == pytest.approx(some)

@@ -13,6 +13,8 @@ from reclf.models.reclf import RECLF
 from reclf.runs.run import Run
 from reclf.training import loop
 from reclf.training.aligned_start import align_projections
+from reclf.training.importance_start import start_word_gates, word_importance
+from reclf.training.runtime import make_optimizer
 
 FROZEN = {
     "model.image_tower.freeze": True,
@@ -176,3 +178,48 @@ def test_attention_pooling_has_no_such_start(tmp_path, frozen, studies):
     run = Run(tmp_path / "run", override(frozen, {"model.image_pooling": "attention"}))
     with pytest.raises(ValueError, match=r"needs model\.image_pooling mean"):
         align_projections(start(run, studies), studies, studies=8)
+
+
+def test_a_grid_of_regions_starts_aligned_and_so_does_its_mean(tmp_path, frozen):
+    settings = {"model.image_pooling": "grid", "model.pooling_grid": 2, "model.word_source": "last"}
+    run, data = Run(tmp_path / "run", override(frozen, settings)), Sides()
+    model = start(run, Squares())
+    align_projections(model, data, studies=16)
+    studies = [data[i] for i in range(16, 24)]
+    assert nearer_share(model, studies) == 1.0
+    images = encode_images(model, studies)
+    torch.testing.assert_close(images.regions.mean(1), images.global_embedding)
+
+
+def test_gates_that_see_words_start_at_their_importance(tmp_path, frozen, studies):
+    """Rare words, and those that films know of, before words of every report."""
+    options = {"importance_loss": 0.5, "norm": "report", "word_gate": True}
+    run = Run(tmp_path / "run", override(frozen, {"model.aggregator_options": options}))
+    model, random = start(run, studies), np.random.default_rng(0)
+    vectors = random.normal(size=(4, model.text_encoder.project_words.in_features))
+    names = ("the", "effusion", "nodule", "today")  # in all; seen on the film; by chance; once
+    pooled, reports = random.normal(size=(40, 3)), []
+    for i in range(40):
+        held = (True, pooled[i, 0] > 0, random.random() > 0.5, i == 7)
+        reports.append([name for name, holds in zip(names, held, strict=True) if holds])
+    words = [np.stack([vectors[names.index(word)] for word in report]) for report in reports]
+    importance = word_importance(reports, pooled, [f"p{i}" for i in range(40)])
+    assert importance["the"] == pytest.approx(0)
+    assert importance["today"] == pytest.approx(np.log(41 / 2))  # too rare for a correlation
+    assert importance["effusion"] > importance["nodule"] + 2
+    start_word_gates(model, reports, words, pooled, [f"p{i}" for i in range(40)])
+    with torch.no_grad():
+        seen = model.text_encoder.project_words(torch.from_numpy(vectors).float())
+        gate = model.aggregator.importance.word_gate(torch.nn.functional.normalize(seen))[:, 0]
+    assert gate[1] > gate[0]
+    assert gate[1] > gate[2]
+
+
+def test_projections_with_a_start_go_at_the_rate_of_the_towers(tmp_path, frozen, studies):
+    settings = {"train.aligned_start": 8, "train.tower_learning_rate": 1e-5}
+    config = override(frozen, settings | {"model.image_pooling": "mean"})
+    model = start(Run(tmp_path / "run", config), studies)
+    groups = make_optimizer(model, config.train).param_groups
+    peaks = {weight: group["peak"] for group in groups for weight in group["params"]}
+    assert peaks[model.image_encoder.project_whole.weight] == 1e-5
+    assert peaks[model.image_encoder.place.weight] > 1e-5

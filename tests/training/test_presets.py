@@ -30,7 +30,15 @@ def helps(comparison):
 def test_presets_share_one_set_of_aggregator_options(name):
     model = PRESETS[name]().model
     assert model.aggregator == "reclf"
-    assert model.aggregator_options == RELATIONS
+    own = {"norm": "report", "word_gate": True} if name == "films_small" else {}
+    assert model.aggregator_options == RELATIONS | own
+
+
+def test_gates_of_films_small_see_the_word_since_their_weights_then_beat_idf():
+    result = json.loads((RESULTS / "films-open_i.json").read_text())
+    low, _ = result["importance_difference"]["interval"]
+    assert low > 0
+    assert result["irm_max_min"]["value"] > 3
 
 
 def test_the_options_are_those_of_srm_where_it_beats_its_controls():
