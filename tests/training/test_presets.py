@@ -69,4 +69,4 @@ def test_stored_verdicts_say_what_their_intervals_do(path):
         low, high = comparison["interval"]
         shown = comparison["verdict"] not in ("not shown", "not trained")
         assert shown == (not low <= 0 <= high)
-        assert (comparison["verdict"] == "not trained") <= bool(comparison["not_moved"])
+        assert (comparison["verdict"] == "not trained") <= bool(comparison.get("not_moved"))
