@@ -4,7 +4,7 @@
 
 From random projections a contrast over few studies fits them to its noise before words and regions
 have anything to say to each other. With this start an image and its report are near from the first
-step. Regions of the last map, which the pooled vector is the mean of, take the projection of
+step. Regions of the map that is pooled, the last or that of a grid, take the projection of
 images; words take the one that brings the mean word of a report nearest to its image (ridge
 regression), so that words attend to what they were told with (LOG.md, 2026-11-29).
 """
