@@ -201,4 +201,5 @@ def test_ten_thousand_squared_scores_fit_into_a_small_machine():
     megabytes, n, median = map(float, run_python(MEMORY).split())
     assert n == 10_000
     assert median < 1000  # reports are near their images, and the ranks say so
-    assert megabytes < 100  # all scores at once take 400 MB, as float32
+    # 57 to 214 in eight processes, as the allocator finds room; in one block it takes 858.
+    assert megabytes < 400
