@@ -24,7 +24,7 @@ _HOMES = {
 }
 
 __all__ = sorted(_HOMES)
-__version__ = "0.5.0"
+__version__ = "0.5.1"
 
 
 def __getattr__(name: str) -> Any:

@@ -10,6 +10,7 @@ import argparse
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -34,12 +35,13 @@ from reclf.models.foreign_tokenizer import check_tokenizer
 from reclf.models.function_tower import find_function
 from reclf.models.reclf import RECLF
 from reclf.models.relations import find_aggregator, make_aggregator
+from reclf.models.stored_model import write_model
 from reclf.models.tower_source import find_tower, require_towers, without_code
 from reclf.runs.device import choose_device, choose_precision
 from reclf.runs.files import WriteFailed
 from reclf.runs.lock import RunInUse
 from reclf.runs.progress import track
-from reclf.runs.run import IMPORTED, Run
+from reclf.runs.run import IMPORTED, START, Run
 from reclf.runs.sittings import ACCEPTABLE, OtherResult, describe_data
 from reclf.runs.training_patients import record_patients
 from reclf.training.aligned_start import align_projections
@@ -216,6 +218,8 @@ def _pretrain(
             remember(model, config)
             title = "aligned start" * accelerator.is_main_process
             align_projections(model, train_set, config.train.aligned_start, title)
+            if accelerator.is_main_process:
+                run.write_checkpoint(START, partial(write_model, model))
     if accelerator.is_main_process:
         run.record_config()
         if goes_on:

@@ -56,6 +56,8 @@ def _way_on(path: Path) -> str:
                 "run), which a training goes on from by itself; or, if you changed the file "
                 "yourself, set its checksums.json aside"
             )
+    if "checkpoints" in parents and "start" in parents:
+        return "move checkpoints/start of the run aside: tasks then leave out what it began with"
     if "results" in parents:
         return "run its notebook again, which replaces it"
     return WAYS_ON.get(path.name, "restore it from a copy")

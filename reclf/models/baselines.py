@@ -1,8 +1,9 @@
 """A model before training: as a run starts, and untrained throughout.
 
-    settings, seed --> new_model: what a run begins with
-    trained model --> start_of: pretrained towers as they were loaded, the rest as new
-                  --> untrained_like: nothing pretrained
+    settings, seed --> new_model: what a run begins with, before an aligned start
+    trained model, its run --> start_of: pretrained towers as they were loaded, the rest as new;
+                               with an aligned start: the checkpoint "start" of the run
+    trained model --> untrained_like: nothing pretrained
 
 What a number says of the training is seen beside the start, what of the architecture beside the
 untrained model; from scratch the two differ by their seed alone.
@@ -14,6 +15,7 @@ import torch
 from transformers import PreTrainedTokenizerBase
 
 from reclf.config import ModelConfig, TowerConfig
+from reclf.runs.run import Run
 
 from .reclf import RECLF
 from .towers import build_tower
@@ -44,17 +46,20 @@ def new_model(
         return RECLF(config, tokenizer, image_tower, aggregator=like.code["aggregator"])
 
 
-def start_of(model: RECLF, seed: int) -> RECLF:
-    """What the run of a model began with, in eval mode on the same device; its projections are at
-    random also where the run had an aligned start, which takes the training studies.
+def start_of(model: RECLF, run: Run) -> RECLF:
+    """What the run of a model began with, in eval mode on the same device.
 
-    Args:
-        seed: of the run (`train.seed`).
+    An aligned start depends on the training studies, so a run keeps it; other starts follow from
+    the seed.
 
     Raises:
-        OSError: a pretrained tower cannot be had any more, see `find_tower`.
+        OSError: a pretrained tower cannot be had any more, see `find_tower`; or the run had an
+            aligned start and did not keep it, see `Run.start`.
     """
-    return new_model(model.config, model.tokenizer, seed, model).to(model.device).eval()
+    if not run.config.train.aligned_start:
+        seed = run.config.train.seed
+        return new_model(model.config, model.tokenizer, seed, model).to(model.device).eval()
+    return RECLF.from_pretrained(run.start(), model.device, **model.code)
 
 
 def untrained_like(model: RECLF, seed: int) -> RECLF:

@@ -2,7 +2,7 @@
 
     runs/<name>/
       config.json  environment.json  metrics.jsonl  status.json  README.md
-      checkpoints/best|last/  results/*.json  explanations/*.npz  figures/*
+      checkpoints/best|last|start/  results/*.json  explanations/*.npz  figures/*
 
 Everything is written under a temporary name, synced and renamed: a kill or a power cut leaves whole
 files.
@@ -46,6 +46,7 @@ from .sittings import (
 )
 from .status import read_standing, true_status
 
+START = "start"  # the checkpoint of what a run with an aligned start began with
 IMPORTED = "imported"  # the state of an image encoder that was trained elsewhere
 APPENDED = ("metrics.jsonl", "left_out.txt")  # grow line by line, and are never rewritten meanwhile
 
@@ -277,8 +278,23 @@ class Run:
             write_atomically(self.folder / "README.md", lambda path: path.write_text(text))
 
     def checkpoint(self, name: str) -> Path:
-        """Folder of the checkpoint "best" or "last", the previous one if a kill came in between."""
+        """Folder of the checkpoint "best", "last" or START, the previous one if a kill came in
+        between."""
         return whole_folder(self.folder / "checkpoints" / name)
+
+    def start(self) -> Path:
+        """The checkpoint START.
+
+        Raises:
+            FileNotFoundError: the run has none.
+        """
+        folder = self.checkpoint(START)
+        if not folder.exists():
+            raise FileNotFoundError(
+                f"{folder} is missing: it is what a run with train.aligned_start began with, kept "
+                "from version 0.5.1 on"
+            )
+        return folder
 
     def resumable(self) -> Path | None:
         """The checkpoint that training goes on from: "last", or "best" where there is no last or it

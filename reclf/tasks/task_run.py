@@ -36,7 +36,7 @@ from reclf.runs.device import choose_device
 from reclf.runs.files import unless_read_only, write_atomically
 from reclf.runs.notebook import resolve
 from reclf.runs.progress import track
-from reclf.runs.run import IMPORTED, Run
+from reclf.runs.run import IMPORTED, START, Run
 from reclf.runs.training_patients import recorded_patients
 from reclf.stats.tables import plain
 
@@ -57,7 +57,7 @@ class TaskRun:
         split: the split that numbers are reported on.
         seed: of every choice that a task makes.
         name: of the data set in file names.
-        checkpoint: "best" or "last".
+        checkpoint: "best" or "last", or "start" of a run with an aligned start.
         start: of tasks that read images alone, where the image tower was pretrained: from where,
             or why it cannot be loaded again; else "".
         workers: processes that read studies; 0 reads in this one.
@@ -95,7 +95,7 @@ class TaskRun:
             FileNotFoundError: no such run, or it has no checkpoint yet.
             ValueError: a choice that does not exist; or code that the run's files name.
         """
-        check_choice("checkpoint", p.checkpoint, ("best", "last"))
+        check_choice("checkpoint", p.checkpoint, ("best", "last", START))
         workers = getattr(p, "workers", 0)
         check(workers >= 0, "workers", workers, "not be negative")
         device = choose_device(p.device)
@@ -119,14 +119,14 @@ class TaskRun:
             find_dataset(dataset, options)
         for split in (p.split, *splits):
             check_split(split, dataset)
-        checkpoint = run.checkpoint(p.checkpoint)
+        checkpoint = run.start() if p.checkpoint == START else run.checkpoint(p.checkpoint)
         model = RECLF.from_pretrained(checkpoint, device, trust_code=trust_code)
         models = {"trained": model, "random": untrained_like(model, p.seed)}
         start, tower = "", model.config.image_tower
         if images_only and tower.name:
             start = f"{tower.name} {tower.revision}".rstrip()
             try:
-                models["start"] = start_of(model, run.config.train.seed)
+                models["start"] = start_of(model, run)
             except OSError as error:
                 start = f"no row: {error}"
                 print(f"The initialization has no row: {error}")
@@ -176,8 +176,8 @@ class TaskRun:
 
     @property
     def checkpoint_step(self) -> int | None:
-        status = self.run.status
-        return status.get("best_step" if self.checkpoint == "best" else "step")
+        names = {"best": "best_step", "last": "step"}
+        return 0 if self.checkpoint == START else self.run.status.get(names[self.checkpoint])
 
     def __str__(self) -> str:
         return (

@@ -136,13 +136,14 @@ class EvaluationSuite:
         """Changes with anything that the results depend on, except the model."""
         return short_hash(json_text(self.choices, sort_keys=True))
 
-    def evaluate(self, model: RECLF, start: RECLF) -> StudyResults:
+    def evaluate(self, model: RECLF, start: RECLF | None) -> StudyResults:
         """All measures of a model: those of the relation benchmark, or elsewhere of retrieval, of
         swaps, and of what the words allow (a lexicon's: importance); zero_shot_auroc and
         linear_probe_auroc where there are labels; and whether training moved its relation modules.
 
         Args:
-            start: what its run began with, see `models.baselines.start_of`.
+            start: what its run began with, see `models.baselines.start_of`; None where that is not
+                known, and left out.
         """
         results: StudyResults = {}
         if self.benchmark_data is not None:
@@ -153,7 +154,8 @@ class EvaluationSuite:
             results |= swap_ratios(scored, self.asked)
             words = word_ratios(model, self.gallery, self.frequency)
             results |= {name: ratio for name, ratio in words.items() if ratio.n}
-        results |= treatment_ratios(model, start, self.gallery)
+        if start is not None:
+            results |= treatment_ratios(model, start, self.gallery)
         if not self.names:
             return results
         images = encode_images(model, self.labeled)

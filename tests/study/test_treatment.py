@@ -8,7 +8,7 @@ import torch
 
 from reclf.data.lexicon import load_lexicon
 from reclf.explain import explain
-from reclf.models.baselines import start_of
+from reclf.models.baselines import new_model
 from reclf.stats.estimate import Estimate
 from reclf_study.ablation import ABLATION_MEASURES, AblationSummary, sentence, verdict
 from reclf_study.ablation_table import differences
@@ -20,13 +20,17 @@ def reclf(build):
     """A model with both modules, and its start."""
     options = {"composition": "parallel", "steps": 2, "read_out": "token"}
     model = build(aggregator="reclf", aggregator_options=options)
-    return model, start_of(model, 1)
+    return model, begun(model)
 
 
 @pytest.fixture
 def shown(studies):
     lexicon = load_lexicon()
     return [lexicon.with_words(study) for study in studies[:5]]
+
+
+def begun(model):
+    return new_model(model.config, model.tokenizer, 1, model).eval()
 
 
 def move(model, of):
@@ -86,7 +90,7 @@ def test_one_module_moves_without_the_other(reclf, shown, part, still):
 @pytest.mark.parametrize("aggregator", ["mean", "global", "gloria"])
 def test_poolings_have_no_treatment(build, shown, aggregator):
     model = build(aggregator=aggregator)
-    assert treatment_ratios(model, start_of(model, 1), shown) == {}
+    assert treatment_ratios(model, begun(model), shown) == {}
 
 
 def test_a_report_without_words_says_nothing(reclf, shown):

@@ -96,7 +96,7 @@ def test_a_choice_is_checked_before_the_model_is_loaded(run, monkeypatch):
     monkeypatch.setattr(RECLF, "from_pretrained", None)  # whoever loads fails
     for given, message in [
         ({"device": "gpu"}, "device must be one of auto, cpu, cuda, got 'gpu'"),
-        ({"checkpoint": "first"}, "checkpoint must be one of best, last, got 'first'"),
+        ({"checkpoint": "first"}, "checkpoint must be one of best, last, start, got 'first'"),
         ({"dataset": "nhi"}, "unknown data set 'nhi'"),
         ({"options": {"hospitl": "B"}}, "no option 'hospitl'; did you mean 'hospital'"),
         ({"workers": -1}, "workers must not be negative, got -1"),
@@ -114,6 +114,16 @@ def test_a_run_without_a_checkpoint_says_so(run, tmp_path):
     empty = Run(tmp_path / "empty", run.config)
     with pytest.raises(FileNotFoundError, match=r"config\.json is missing.*checkpoints/best"):
         TaskRun.open(parameters(empty))
+
+
+def test_what_an_aligned_start_gave_can_be_asked(model, run, tmp_path):
+    begun = Run(tmp_path / "begun", run.config)
+    begun.write_checkpoint("start", model.save_pretrained)
+    task_run = TaskRun.open(parameters(begun, checkpoint="start"))
+    assert task_run.checkpoint_step == 0
+    assert "checkpoint start of step 0" in str(task_run)
+    with pytest.raises(FileNotFoundError, match=r"checkpoints/start is missing: .*aligned_start"):
+        TaskRun.open(parameters(run, checkpoint="start"))
 
 
 def pretrained_run(model, folder):

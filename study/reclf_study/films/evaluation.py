@@ -54,8 +54,8 @@ def evaluate(task_run: TaskRun, data: FilmData, p: SimpleNamespace) -> Evaluatio
     """Measure the run, and its untrained baseline where that is asked for: without ceilings."""
     model = task_run.model
     try:
-        start = start_of(model, task_run.run.config.train.seed)
-    except OSError as error:  # a pretrained tower that is not at hand any more
+        start = start_of(model, task_run.run)
+    except OSError as error:  # a pretrained tower that is not at hand any more, or of version 0.5.0
         start = None
         print(f"How far the modules moved is not known: {error}")
     found = measure_films(model, data, start, p.ceilings, p.seed, "trained")
