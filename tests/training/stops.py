@@ -99,7 +99,7 @@ def stop(way, target, name, folder):
         for one in chosen.get(target) or children[1:2]:
             one.send_signal(getattr(signal, f"SIG{name}"))
         sent = time.monotonic()
-        while [p for p in everyone if p.is_running() and p.status() != psutil.STATUS_ZOMBIE]:
+        while any(map(_runs, everyone)):
             process.poll()  # takes its end, so that it is no zombie
             if time.monotonic() - sent > SECONDS:
                 raise TimeoutError("processes are left")
@@ -111,10 +111,17 @@ def stop(way, target, name, folder):
         }  # fmt: skip
     finally:
         for one in everyone if run else [process, *process.children(recursive=True)]:
-            if one.is_running():
+            with suppress(psutil.NoSuchProcess):
                 one.kill()
         with suppress(psutil.TimeoutExpired):
             process.wait(20)
+
+
+def _runs(process):
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:  # gone, maybe since the line before
+        return False
 
 
 def main(wanted):
