@@ -1,9 +1,7 @@
 """Print figures: panels, reproducible bytes, embedded fonts, clear errors."""
 
 import base64
-import dataclasses
 import io
-import itertools
 import re
 
 import matplotlib.pyplot as plt
@@ -11,11 +9,11 @@ import numpy as np
 import pytest
 from matplotlib.text import Text
 from PIL import Image
-from sample_explanations import REPORT, TYPES, sample
+from sample_explanations import sample
 
 from reclf_widgets import plot_importance, plot_matchings, plot_relations, save_figure
-from reclf_widgets.figure import STYLE
 from reclf_widgets.palette import DIFFERENCE, colormap
+from reclf_widgets.scales import painted
 
 
 @pytest.fixture(autouse=True)
@@ -43,13 +41,16 @@ def test_files_are_reproducible_byte_for_byte(plot, ending, tmp_path):
 def test_matchings_have_a_row_for_each_model_and_a_difference():
     models = {"RECLF": sample(), "GLoRIA": sample(model=1)}
     figure = plot_matchings(models, ["effusion", "heart"], difference=True)
-    panels = [axis for axis in figure.axes if axis.get_images()]
+    panels = [axis for axis in figure.axes if axis.get_label() == "panel"]
     assert len(panels) == 3 * 3
     assert [axis.get_ylabel() for axis in panels[::3]] == ["RECLF", "GLoRIA", "difference"]
     heat = panels[1].get_images()[1]
     cells = models["RECLF"].attention[2]
-    blocks = np.kron(cells, np.ones((16, 16))) / cells.max()
-    np.testing.assert_allclose(heat.get_array()[..., :3], colormap("viridis")(blocks)[..., :3])
+    end = max(cells.max(), models["GLoRIA"].attention[2].max())  # the models share a scale
+    blocks = np.kron(cells, np.ones((16, 16))) / end
+    np.testing.assert_allclose(heat.get_array(), painted(blocks, "viridis", 0.75), rtol=1e-5)
+    entries = colormap("viridis")(np.floor(255 * blocks + 0.5).astype(int))
+    np.testing.assert_allclose(heat.get_array()[..., :3], entries[..., :3], atol=1 / 255)
     np.testing.assert_allclose(heat.get_array()[..., 3], 0.75 * blocks, rtol=1e-5)
     assert heat.get_extent() == [-0.5, 79.5, 95.5, -0.5]
     cells = models["RECLF"].attention[2] - models["GLoRIA"].attention[2]
@@ -103,44 +104,42 @@ def test_arcs_stay_in_their_axes_beside_the_words(width, word):
         assert extent.x1 <= left or extent.x0 >= right
 
 
-LONG = (
-    "The cardiomediastinal silhouette is mildly enlarged. There is a small left pleural effusion "
-    "with adjacent atelectasis at the base. No focal consolidation or pneumothorax is seen on the "
-    "right. Degenerative changes of the thoracic spine."
-)
+def said_by(figure):
+    return [text.get_text() for text in figure.findobj(Text) if text.get_text()]
 
 
-@pytest.mark.parametrize("report", [REPORT, LONG])
-@pytest.mark.parametrize("width", [3.3, 5.0, 6.9])
-def test_labels_of_a_relation_figure_do_not_overlap(width, report):
-    one = sample(report=report, provenance={"word_types": "lexicon chest"})
-    one = dataclasses.replace(one, word_types=(TYPES * 4)[: len(one.words)])
-    figure = plot_relations(one, width=width)
-    figure.set_dpi(STYLE["savefig.dpi"])
-    figure.canvas.draw()
-    matrix, arcs = (axis.get_tightbbox() for axis in figure.axes[:2])
-    assert not matrix.overlaps(arcs)
-    texts = [text for text in figure.findobj(Text) if text.get_visible()]
-    texts = [text for text in texts if re.search("[a-zA-Z]", text.get_text())]
-    boxes = [(text.get_text(), text.get_window_extent()) for text in texts]
-    assert len(boxes) > 3 * len(one.words)
-    for (name, box), (other, lies) in itertools.combinations(boxes, 2):
-        across = min(box.x1, lies.x1) - max(box.x0, lies.x0)
-        down = min(box.y1, lies.y1) - max(box.y0, lies.y0)
-        # A box has room above and below its letters, in names that stand on their side of them.
-        room = 0.3 * min(box.height, box.width, lies.height, lies.width)
-        assert min(across, down) <= room, (name, other)
-    for name, box in boxes:
-        assert figure.bbox.containsx(box.x0), name
-        assert figure.bbox.containsx(box.x1), name
+def test_names_that_do_not_fit_are_left_out_but_those_of_the_strongest_edges():
+    names = [f"w{i}" for i in range(120)]
+    graph = np.full((1, 121, 121), 0.001, dtype=np.float32)
+    graph[0, 7, 90] = 0.9
+    many = plot_relations(sample(report=" ".join(names), graph=graph), edges=1)
+    said = said_by(many)
+    rows_and_columns = [name for name in said if name in names]
+    assert 60 < len(rows_and_columns) < 120
+    assert {"w6", "w89"} <= set(rows_and_columns)
+    assert any(re.fullmatch(r"names of rows and columns: up to \d+ of 121, .*", s) for s in said)
+    assert "1 strongest edges, weight ≤ 0.900" in said
+    assert "0 strongest edges" in said_by(plot_relations(sample(report="")))
 
 
-def test_a_matrix_of_very_many_words_has_no_names():
-    many = plot_relations(sample(report=" ".join(f"w{i}" for i in range(120))))
-    assert not many.axes[0].get_xticks().size
-    assert "strongest edges, weight ≤ 0." in many.axes[1].get_title()
-    empty = plot_relations(sample(report=""))
-    assert empty.axes[1].get_title() == "0 strongest edges"
+@pytest.mark.parametrize("width", [3.3, 6.9])
+def test_forty_rows_have_their_names(width):
+    names = [f"w{i}" for i in range(39)]
+    said = said_by(plot_relations(sample(report=" ".join(names)), edges=1, width=width))
+    assert set(names) <= set(said)
+
+
+def test_edges_whose_words_do_not_fit_are_not_drawn_and_the_title_says_so():
+    words = 120
+    graph = np.full((1, words + 1, words + 1), 0.001, dtype=np.float32)
+    graph[0, np.arange(0, words, 2), np.arange(1, words, 2)] = 0.5
+    report = " ".join(f"w{i}" for i in range(words))
+    figure = plot_relations(sample(report=report, graph=graph), edges=60, width=3.3)
+    arcs = len(figure.axes[1].patches)
+    assert 10 < arcs < 60
+    assert f"{arcs} strongest edges, weight ≤ 0.500\n(the words of more do not fit)" in said_by(
+        figure
+    )
 
 
 @pytest.mark.parametrize("plot", [plot_relations, plot_importance])

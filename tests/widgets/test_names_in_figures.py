@@ -11,7 +11,7 @@ from matplotlib.text import Text
 from sample_explanations import sample
 
 import reclf_widgets
-from reclf_widgets.figure import plot_matchings, plot_message
+from reclf_widgets.figure import plot_attributions, plot_matchings, plot_message
 from reclf_widgets.monitor import plot_training
 from reclf_widgets.word_figures import plot_importance, plot_relations
 
@@ -31,6 +31,9 @@ CHART = {"lines": LINES, "guide": {"name": "$\\frac{$", "y": 1}, "title": "$x^$"
 FIGURES = {
     "plot_matchings": lambda: plot_matchings(
         {"_a": case(0), "$x^$": case(1)}, range(len(NAMES)), difference=True
+    ),
+    "plot_attributions": lambda: plot_attributions(
+        case().image, {NAMES[0]: dict.fromkeys(NAMES, case().attention[0])}
     ),
     "plot_relations": lambda: plot_relations(case()),
     "plot_importance": lambda: plot_importance({"_a": case(0), "$x^$": case(1)}),

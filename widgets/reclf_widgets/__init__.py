@@ -7,7 +7,7 @@ Nothing here imports torch.
 """
 
 from .explorer import MatchingExplorer, state_json
-from .figure import plot_matchings, save_figure
+from .figure import plot_attributions, plot_matchings, save_figure
 from .monitor import TrainingMonitor
 from .views import ImportanceView, MatchingView, RelationGraphView
 from .word_figures import plot_importance, plot_relations
@@ -18,6 +18,7 @@ __all__ = [
     "MatchingView",
     "RelationGraphView",
     "TrainingMonitor",
+    "plot_attributions",
     "plot_importance",
     "plot_matchings",
     "plot_relations",

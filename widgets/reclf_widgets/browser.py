@@ -3,21 +3,31 @@
     static/*.js, in the order given here -> text of one module
 
 The files share one scope and are joined unchanged: no bundler, no dependency, no build step.
+"rules" is `rules.json` as a constant.
 """
 
+import json
 from pathlib import Path
+
+from .rules import RULES
 
 STATIC = Path(__file__).parent / "static"
 EXPLORER = (
-    "elements", "case", "spring", "image", "report", "relations", "ranking", "editor", "header",
-    "explorer",
+    "rules", "elements", "case", "scales", "spring", "image", "report", "relations", "ranking",
+    "editor", "header", "explorer",
 )  # fmt: skip
 MONITOR = ("elements", "monitor")
 
 
 def module(parts: tuple[str, ...]) -> str:
     """The text of an ES module whose last file has the default export."""
-    return "\n".join((STATIC / f"{name}.js").read_text(encoding="utf-8") for name in parts)
+    return "\n".join(map(_source, parts))
+
+
+def _source(name: str) -> str:
+    if name == "rules":  # print reads the same file, see `rules.py`
+        return f"const RULES = {json.dumps(RULES)};"
+    return (STATIC / f"{name}.js").read_text(encoding="utf-8")
 
 
 def style(name: str) -> str:

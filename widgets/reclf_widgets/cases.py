@@ -97,6 +97,7 @@ class CaseSet:
             "rest": rest,
             "types": first.word_types,
             "types_by": first.provenance["word_types"] if first.types_guessed else "",
+            "ranked": reading.ranked_words(first),
             "own_mask": [-1 if name is None else names.index(name) for name in own],
             "masks": [
                 {"name": name, "outlines": reading.outlines(mask)}

@@ -158,8 +158,9 @@ class MatchingExplorer(StillWidget):
         )
 
     def figure(self, **options: Any) -> Figure:
-        """Print figure of the view: `plot_matchings` with the state of the explorer and options."""
-        words = [self.word] if self.word >= 0 else None
+        """Print figure of the view, `plot_matchings` with the state of the explorer and options:
+        the same words, models, scales and outlines as on the screen."""
+        words = [self.word]
         compared = self.view == "compare" and self.model != self.other < len(self.models)
         shown: Explanation | dict[str, Explanation] = self.explanation
         if compared:
@@ -167,11 +168,13 @@ class MatchingExplorer(StillWidget):
             shown = {name: self.explanations[name] for name in names}
         elif self.view == "multiples":
             shown = self.explanations
+            words = reading.words_together(next(iter(shown.values())), self.word)
         given = {
             "words": words,
             "masks": self.masks,
             "difference": compared,
-            "scale": "case" if self.scale == "case" else "word",
+            "scale": self.scale,
+            "region": self.region,
             "smooth": self.smooth,
             "opacity": self.opacity,
             "window": self.window,

@@ -2,7 +2,7 @@
 
     Explanation, or name -> Explanation -> Figure -> save_figure -> .pdf, .svg, .png
 
-Journal widths: 3.3 inches for a column, 6.9 for a page; text size 8 points.
+Journal widths: 3.3 inches for a column, 6.9 for a page; text of 6 to 8 points.
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,17 +10,16 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import matplotlib
 import matplotlib.pyplot as plt
 import numpy as np
-from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
-from reclf.data.region_grid import heat_in_pixels
 from reclf.explain import Explanation
 from reclf.runs.files import write_atomically
 
-from . import reading
+from . import panels, reading, scales
+from .layout import Cell, draw_cells
+from .lettering import height, wrap
 from .palette import COLORMAPS, DIFFERENCE, colormap
 
 PAGE = 6.9
@@ -87,12 +86,15 @@ def plot_matchings(
     window: float = 1.0,
     level: float = 0.5,
     colors: str = COLORMAPS[0],
+    region: int = -1,
     width: float = PAGE,
 ) -> Figure:
     """The radiograph and the attention map of each word; one row per model.
 
-    A word of a finding with a mask has below its map the share of attention inside the mask, and
-    "hit" or "miss" in the pointing game.
+    Models that are shown together share a color scale, as on the screen. One word of several models
+    is one row. Where the words do not fit beside each other, further rows follow below. A word of a
+    finding with a mask has below its map the share of attention inside the mask, and "hit" or
+    "miss" in the pointing game.
 
     Args:
         explanation: one, or model name -> explanation of the same pair.
@@ -100,18 +102,20 @@ def plot_matchings(
             words, see `reading.salient_words`.
         masks: outline the ground-truth masks, solid for the finding of the word.
         difference: with two models, a third row: first minus second.
-        scale: the color scale ends at the maximum of each "word", or of the "case".
+        scale: the color scale ends at the maximum of each "word", or of the "case"; "rank" shows
+            the ranks of regions, from the median on.
         smooth: interpolate between centers of regions; by default each region is a block.
         opacity: of the maximum; other regions in proportion to their value.
         window, level: width and center of the gray window of the radiograph, in [0, 1].
         colors: "viridis", "inferno" or "oranges".
-        width: inches.
+        region: outline this region, counted row by row; -1: none.
+        width: inches. Panels of few words are made smaller until the figure fits on a page.
     """
     models = by_model(explanation)
     shown = list(models.values())
     chosen = reading.find_words(shown[0], words)
-    if scale not in ("word", "case"):
-        raise ValueError(f"scale must be 'word' or 'case', got {scale!r}")
+    if scale not in scales.SCALES:
+        raise ValueError(f"scale must be one of {', '.join(scales.SCALES)}, got {scale!r}")
     if difference and len(models) != 2:
         raise ValueError(f"a difference needs two models, got {len(models)}")
     if difference and shown[0].center != shown[1].center:
@@ -119,137 +123,132 @@ def plot_matchings(
             "a difference needs models with the same receptive-field centers of regions, got "
             f"{shown[0].center} and {shown[1].center}"
         )
-    height, width_px = shown[0].image.shape
-    rows = len(models) + difference
-    panel = width / (len(chosen) + 1.25)
-    with plt.rc_context(STYLE):
-        figure, axes = plt.subplots(
-            rows,
-            len(chosen) + 1,
-            figsize=(width, rows * (panel * height / width_px + 0.42)),
-            squeeze=False,
-            layout="constrained",
+    colormap(colors)  # refuses an unknown name before anything is drawn
+
+    def draw(axis: Any, one: Explanation, word: int | None, size: tuple[float, float]) -> None:
+        if masks:
+            panels.outline_masks(axis, one, reading.PAIR if word is None else word)
+            if word is None:
+                panels.name_masks(axis, one, size)
+        if region >= 0:
+            panels.outline_region(axis, one, region)
+
+    def film(one: Explanation) -> Cell:
+        return Cell(one.study_id, draw=lambda axis, size: draw(axis, one, None, size))
+
+    def attention(one: Explanation, word: int) -> Cell:
+        end = scales.color_end(shown, scale, word)
+        values = scales.shares(scales.shown_cells(one, scale, word), end)
+        return Cell(
+            reading.word_name(one, word),
+            below=_inside(one, word) if masks else "",
+            bar=(colors, tuple(scales.bar_labels(scale, end))),
+            draw=partial(overlaid, one, word, values, colors),
         )
-        for axis in axes.flat:
-            axis.imshow(
-                shown[0].image,
-                cmap="gray",
-                vmin=level - window / 2,
-                vmax=level + window / 2,
-                interpolation="none",
-            )
-            axis.set(xticks=[], yticks=[])
-        style = smooth, opacity
-        for row, (name, one) in zip(axes, models.items(), strict=False):
-            _plot_row(figure, row, one, name, chosen, masks, scale, colormap(colors), style)
-        if difference:
-            _plot_difference(figure, axes[-1], shown, chosen, style)
-        for axis in axes[:, 0]:
-            if masks:
-                _outline_masks(axis, shown[0], reading.PAIR)
-                _name_masks(axis, shown[0])
-        axes[0, 0].set_title(shown[0].study_id, fontsize=7)
+
+    def subtracted(word: int) -> Cell:
+        a, b = shown
+        end = scales.difference_end(a, b, word)
+        values = scales.shares(scales.difference(a, b, word), end)
+        return Cell(
+            reading.word_name(a, word),
+            bar=(DIFFERENCE, tuple(scales.difference_labels(end))),
+            draw=partial(overlaid, a, word, values, DIFFERENCE),
+        )
+
+    def overlaid(one, word, values, table, axis, size) -> None:
+        shape, center = one.image.shape, one.center
+        panels.overlay(axis, values, shape, center, table, opacity, smooth)
+        draw(axis, one, word, size)
+
+    names = [*models, "difference"] if difference else list(models)
+    rows = [[film(one), *(attention(one, word) for word in chosen)] for one in shown]
+    if difference:
+        rows.append([film(shown[0]), *map(subtracted, chosen)])
+    if len(rows) > 1 and len(chosen) == 1:  # the models of one word stand beside each other
+        beside = [rows[0][0]]
+        for name, (_, cell) in zip(names, rows, strict=True):
+            cell.title = f"{cell.title}\n{name}"
+            beside.append(cell)
+        rows, names = [beside], [""]
+    background = partial(panels.radiograph, image=shown[0].image, window=window, level=level)
+    with plt.rc_context(STYLE):
+        figure = plt.figure()
+        draw_cells(figure, rows, names, width, background)
     return figure
 
 
-def _plot_row(figure, axes, one, name, chosen, masks, scale, colors, style) -> None:
-    """Attention maps of one model, with a color bar."""
-    axes[0].set_ylabel(name)
-    last = None
-    top = float(one.attention.max(initial=1e-12))
-    for axis, word in zip(axes[1:], chosen, strict=True):
-        cells = reading.region_map(one, word)
-        end = top if scale == "case" and word != reading.PAIR else cells.max() + 1e-12
-        last = _overlay(axis, one, np.clip(cells / end, 0, 1), style, colors, (0, 1))
-        axis.set_title(reading.word_name(one, word))
-        if masks:
-            _outline_masks(axis, one, word)
-            axis.set_xlabel(_inside(one, word))
-    if last is not None:
-        _bar(figure, last, axes, ["0", f"max of {scale}"], [0, 1])
+def plot_attributions(
+    image: np.ndarray,
+    maps: Mapping[str, Mapping[str, np.ndarray | None]],
+    *,
+    mask: np.ndarray | None = None,
+    center: float = reading.MIDDLE,
+    opacity: float = 0.75,
+    colors: str = COLORMAPS[0],
+    width: float = PAGE,
+) -> Figure:
+    """Maps of several methods over one radiograph, each with its own color bar.
+
+    A map with values below 0 keeps its sign: its colors diverge from 0, orange above and purple
+    below, and end at its maximum magnitude on both sides. Opacity is proportional to the magnitude,
+    so that what counts for nothing is not tinted.
+
+    Args:
+        image: float (H, W_px) in [0, 1].
+        maps: row name -> method -> map (h, w), or None for what a method does not explain. The
+            methods of the first row are the columns of all.
+        mask: bool (H, W_px), outlined on every panel.
+        center: receptive-field center of a region, see `Explanation.center`.
+        opacity: of the maximum magnitude.
+        colors: of maps without values below 0: "viridis", "inferno" or "oranges".
+        width: inches.
+    """
+    lines = [] if mask is None else reading.outlines(mask)
+
+    def cell(title: str, values: np.ndarray | None) -> Cell:
+        if values is None:
+            return Cell(title, below="not for this score", draw=partial(over, None, "", 0.0))
+        values = np.nan_to_num(values, posinf=0, neginf=0)
+        end = float(np.abs(values).max(initial=0))
+        signed = bool((values < 0).any())
+        labels = scales.difference_labels(end) if signed else ["0", "", scales.number(end)]
+        table = DIFFERENCE if signed else colors
+        level = values.size > 0 and float(np.ptp(values)) == 0
+        return Cell(
+            title,
+            below="level map" if level else "",
+            bar=(table, tuple(labels)),
+            draw=partial(over, values, table, end),
+        )
+
+    def over(values, table, end, axis, size) -> None:
+        if values is not None:
+            share = scales.shares(values, end)
+            panels.overlay(axis, share, image.shape, center, table, opacity, smooth=False)
+        panels.outline(axis, lines, "own")
+
+    methods = list(next(iter(maps.values())))
+    rows = [
+        [
+            Cell("image", draw=partial(over, None, "", 0.0)),
+            *(cell(method, given.get(method)) for method in methods),
+        ]
+        for given in maps.values()
+    ]
+    with plt.rc_context(STYLE):
+        figure = plt.figure()
+        draw_cells(figure, rows, list(maps), width, partial(panels.radiograph, image=image))
+    return figure
 
 
 def plot_message(text: str) -> Figure:
-    """A line of text instead of a figure that cannot be drawn."""
+    """Some words instead of a figure that cannot be drawn."""
+    lines = wrap(text, STYLE["font.size"], COLUMN - 0.2, most=8)
     with plt.rc_context(STYLE):
-        drawn = plt.figure(figsize=(COLUMN, 0.5))
-        drawn.text(0.5, 0.5, text, ha="center", va="center")
+        drawn = plt.figure(figsize=(COLUMN, 0.3 + height(lines, STYLE["font.size"])))
+        drawn.text(0.5, 0.5, lines, ha="center", va="center")
     return drawn
-
-
-def _overlay(axis, one: Explanation, share: np.ndarray, style, colors, ends):
-    """Overlay a map (h, w) in [-1, 1] on a radiograph; opacity is proportional to its magnitude.
-
-    The colors are computed here because PDF and SVG ignore an array in `imshow(alpha=...)`.
-
-    Returns:
-        The mappable of the color bar.
-    """
-    smooth, opacity = style
-    pixels = heat_in_pixels(share, one.image.shape, one.center, smooth)
-    mappable = matplotlib.cm.ScalarMappable(Normalize(*ends), colors)
-    painted = mappable.to_rgba(pixels)
-    painted[..., 3] = opacity * np.abs(pixels)
-    axis.imshow(painted, interpolation="none")
-    return mappable
-
-
-def _plot_difference(figure, axes, shown, chosen, style) -> None:
-    """Attention of the first model minus that of the second, with a symmetric color bar."""
-    maps = [reading.region_map(shown[0], w) - reading.region_map(shown[1], w) for w in chosen]
-    end = max([float(np.abs(cells).max()) for cells in maps], default=0) + 1e-12
-    axes[0].set_ylabel("difference")
-    last = None
-    for axis, cells in zip(axes[1:], maps, strict=True):
-        last = _overlay(axis, shown[0], cells / end, style, colormap(DIFFERENCE), (-1, 1))
-    if last is not None:
-        _bar(figure, last, axes, [f"−{end:.3f}", "0", f"+{end:.3f}"], [-1, 0, 1])
-
-
-def _bar(figure, mappable, axes, labels, ticks) -> None:
-    """An opaque color bar to the right of a row."""
-    bar = figure.colorbar(mappable, ax=list(axes), fraction=0.03, aspect=14, pad=0.01, shrink=0.85)
-    bar.set_ticks(ticks, labels=labels)
-    bar.ax.tick_params(labelsize=6, length=2)
-    bar.outline.set_linewidth(0.4)  # type: ignore[operator]
-
-
-def _outline_masks(axis, explanation: Explanation, word: int) -> None:
-    """Outline the masks, solid for the finding of the word."""
-    own = reading.mask_of_word(explanation, word)
-    height, width = explanation.image.shape
-    for name, mask in explanation.masks.items():
-        solid = name == own or word == reading.PAIR
-        for line in reading.outlines(mask):
-            x = np.array([*line[0::2], line[0]]) * width - 0.5
-            y = np.array([*line[1::2], line[1]]) * height - 0.5
-            axis.plot(x, y, color="black", lw=1.5, alpha=0.6 if solid else 0.3)
-            axis.plot(x, y, color="white", lw=0.9, ls="-" if solid else (0, (3, 2)))
-
-
-def _name_masks(axis, explanation: Explanation) -> None:
-    """Label the masks above their outlines, moved down where labels would overlap."""
-    height, width = explanation.image.shape
-    corners = {}
-    for name, mask in explanation.masks.items():
-        rows, columns = np.nonzero(mask)
-        if rows.size:
-            corners[name] = rows.min() / height, columns.mean() / width
-    lowest = 0.02
-    for name, (top, middle) in sorted(corners.items(), key=lambda item: item[1]):
-        lowest = max(lowest, top - 0.04)
-        axis.text(
-            np.clip(middle, 0.25, 0.75),
-            1 - lowest,
-            name.replace("_", " "),
-            transform=axis.transAxes,
-            color="white",
-            fontsize=5.5,
-            ha="center",
-            va="top",
-            bbox={"facecolor": "black", "alpha": 0.6, "pad": 0.8, "lw": 0},
-        )
-        lowest += 0.09
 
 
 def _inside(explanation: Explanation, word: int) -> str:

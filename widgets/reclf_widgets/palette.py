@@ -5,18 +5,14 @@ Word types also have a letter, for readers with color vision deficiency.
 
 import numpy as np
 
-WORD_TYPES = {  # color and letter
-    "finding": ("#D55E00", "F"),
-    "location": ("#009E73", "L"),
-    "severity": ("#E69F00", "S"),
-    "anatomy": ("#0072B2", "A"),
-    "negation": ("#CC79A7", "N"),
-    "filler": ("#8C8C8C", ""),
-}
-COLORMAPS = ("viridis", "inferno", "oranges")  # the first is the default; jet is not offered
-DIFFERENCE = "PuOr_r"  # negative purple, positive orange, no red against green
-RELATION = "#0072B2"
-SELECTED = "#D55E00"
+from .rules import RULES
+
+WORD_TYPES = {name: (color, letter) for name, (color, letter) in RULES["word_types"].items()}
+COLORMAPS = tuple(RULES["colormaps"])  # the first is the default; jet is not offered
+DIFFERENCE = RULES["difference"]  # negative purple, positive orange, no red against green
+RELATION = RULES["relation"]
+SELECTED = RULES["selected"]
+READABLE = 4.5  # WCAG AA: contrast of text with its background
 
 
 def word_color(word_type: str | None) -> str:
@@ -27,6 +23,31 @@ def word_color(word_type: str | None) -> str:
 def word_letter(word_type: str | None) -> str:
     """Letter of a word type; empty for filler or an unknown type."""
     return WORD_TYPES.get(word_type or "filler", WORD_TYPES["filler"])[1]
+
+
+def text_color(word_type: str | None) -> str:
+    """The color of a word type for text on white: darkened until its contrast is READABLE.
+
+    Bars and lines keep `word_color`, which is as bright as it should be for areas.
+    """
+    from matplotlib.colors import to_hex, to_rgb
+
+    red, green, blue = to_rgb(word_color(word_type))
+    shades = (to_hex((s * red, s * green, s * blue)) for s in np.arange(1, 0, -0.02))
+    return next(shade for shade in shades if contrast(shade, "#ffffff") >= READABLE)
+
+
+def contrast(one: str, other: str) -> float:
+    """WCAG contrast of two opaque colors, 1 (equal) to 21 (black and white)."""
+    from matplotlib.colors import to_rgb
+
+    def luminance(color: str) -> float:
+        shares = np.array(to_rgb(color))
+        linear = np.where(shares <= 0.04045, shares / 12.92, ((shares + 0.055) / 1.055) ** 2.4)
+        return float(linear @ (0.2126, 0.7152, 0.0722))
+
+    low, high = sorted((luminance(one), luminance(other)))
+    return (high + 0.05) / (low + 0.05)
 
 
 def colormap(name: str):

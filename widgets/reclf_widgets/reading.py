@@ -16,6 +16,8 @@ import numpy as np
 from reclf.data.region_grid import MIDDLE, heat_in_pixels
 from reclf.explain import Explanation
 
+from .rules import RULES
+
 PAIR = -1
 GLOBAL_NODE = "global node"
 
@@ -101,9 +103,7 @@ def salient_words(explanation: Explanation, limit: int) -> list[int]:
     assigned by a lexicon are ignored, because no lexicon lists all relevant words.
     """
     count = len(explanation.words)
-    weight = explanation.importance
-    if weight is None:
-        weight = explanation.attention.reshape(count, -1).max(1, initial=0)
+    weight = _weight(explanation)
     known = None if explanation.types_guessed else explanation.word_types
     types = known or ["finding"] * count
     findings = explanation.word_findings or [-1] * count
@@ -121,6 +121,45 @@ def salient_words(explanation: Explanation, limit: int) -> list[int]:
         if len(chosen) < limit:
             chosen.setdefault(explanation.words[i], i)
     return sorted(chosen.values())
+
+
+def ranked_words(explanation: Explanation) -> list[int]:
+    """Words of four letters or more by weight, highest first.
+
+    The weight is the importance; for a model without it, the maximum of the attention map.
+    """
+    weight = _weight(explanation)
+    order = np.argsort(-weight, kind="stable")
+    return [int(i) for i in order if len(explanation.words[i]) > 3]
+
+
+def words_together(explanation: Explanation, word: int) -> list[int]:
+    """The words that "words x models" shows, in reading order: the first of `ranked_words`, among
+    them the selected word."""
+    best = ranked_words(explanation)[: RULES["multiples"]]
+    if word != PAIR and word not in best:
+        best = [word, *best[: RULES["multiples"] - 1]]
+    return sorted(best)
+
+
+def word_values(explanation: Explanation, region: int) -> np.ndarray | None:
+    """One value for each word, (W,): attention to a region, or if that is -1 importance, None for
+    a model without."""
+    if region < 0:
+        return explanation.importance
+    return _by_region(explanation)[:, region]
+
+
+def _weight(explanation: Explanation) -> np.ndarray:
+    if explanation.importance is not None:
+        return explanation.importance
+    return _by_region(explanation).max(1, initial=0)
+
+
+def _by_region(explanation: Explanation) -> np.ndarray:
+    """Attention, (W, R)."""
+    words, rows, columns = explanation.attention.shape
+    return explanation.attention.reshape(words, rows * columns)
 
 
 def report_pieces(report: str, words: Sequence[str]) -> tuple[list[tuple[str, str]], str]:
@@ -163,6 +202,25 @@ def mask_at_centers(mask: np.ndarray, grid: tuple[int, int], center: float = MID
         for n, size in zip(grid, mask.shape, strict=True)
     )
     return mask[np.ix_(rows, columns)]
+
+
+def place(explanation: Explanation, region: int) -> str:
+    """ "row 2 column 3": where a region lies, which is counted row by row."""
+    columns = explanation.attention.shape[2]
+    return f"row {region // columns + 1} column {region % columns + 1}"
+
+
+def region_block(explanation: Explanation, region: int) -> tuple[float, float, float, float]:
+    """Left, right, top and bottom of a region's block, as fractions of width and height."""
+    rows, columns = explanation.attention.shape[1:]
+    shift = explanation.center - 0.5
+
+    def along(place: int, count: int) -> tuple[float, float]:
+        first = (place + shift) / count if place else 0.0
+        last = (place + 1 + shift) / count if place + 1 < count else 1.0
+        return first, last
+
+    return (*along(region % columns, columns), *along(region // columns, rows))
 
 
 def mask_of_word(explanation: Explanation, word: int) -> str | None:

@@ -98,16 +98,19 @@ class ImportanceView(_View):
     _panels = ("importance",)
 
     def figure(self, **options: Any) -> Figure:
-        """`plot_importance` of the selected model."""
-        return word_figures.plot_importance(self.explanation, **options)
+        """`plot_importance` of the selected model, or of the attention to the selected region."""
+        return word_figures.plot_importance(self.explanation, **({"region": self.region} | options))
 
     def _missing(self) -> str | None:
-        return "importance weights" if self.explanation.importance is None else None
+        lacks = self.explanation.importance is None and self.region < 0
+        return "importance weights" if lacks else None
 
     def _description(self) -> str:
         one = self.explanation
-        weights = one.importance
+        weights = reading.word_values(one, self.region)
         assert weights is not None
         first = np.argsort(-weights, kind="stable")[:3]
         words = ", ".join(f"“{one.words[i]}” ({weights[i]:.3f})" for i in first)
-        return f"Importance weights of the words of {one.study_id}; highest: {words}"
+        region = f"Attention to {reading.place(one, self.region)} of the words"
+        what = "Importance weights of the words" if self.region < 0 else region
+        return f"{what} of {one.study_id}; highest: {words}"

@@ -66,7 +66,7 @@ class Case {
 
   highest(model) {
     const size = this.count * this.regions;
-    return largest(this.attention.subarray(model * size, (model + 1) * size));
+    return largest(this.attention.subarray(model * size, (model + 1) * size), 0);
   }
 
   importance(model) {

@@ -59,10 +59,13 @@ function argsort(values) {
 }
 
 // Ranks in [0, 1]; the lower half is 0. Shows the surroundings of a maximum that dominates the map.
+// Equal values have the mean of their ranks, so that a level map shows nothing.
 export function upperRanks(values) {
-  const ranks = new Float32Array(values.length);
-  const last = Math.max(1, values.length - 1);
-  argsort(values).forEach((cell, place) => { ranks[cell] = Math.max(0, 1 - (2 * place) / last); });
+  const ranks = new Float32Array(values.length), order = argsort(values), last = Math.max(1, values.length - 1);
+  for (let start = 0, end = 0; start < order.length; start = end) {
+    while (end < order.length && values[order[end]] === values[order[start]]) end++;
+    for (let k = start; k < end; k++) ranks[order[k]] = Math.max(0, 1 - (start + end - 1) / last);
+  }
   return ranks;
 }
 

@@ -1,7 +1,7 @@
 // The image panel: the radiograph with the attention map of a word, of two models, or of several words.
 
-const COLORS = ["viridis", "inferno", "oranges"];
-const BAR_HEIGHT = 34; // of the color bar below the tiles
+const COLORS = RULES.colormaps;
+const BAR_HEIGHT = 34, BAR_WIDEST = 826; // of the color bars below the tiles
 
 function imagePanel(app) {
   const { get, put, on } = app;
@@ -36,9 +36,8 @@ function imagePanel(app) {
         { difference: true, word, title: "A − B" }] };
     }
     if (view === "multiples") {
-      const weights = data.importance(a) ?? Float32Array.from(data.words, (_, w) => largest(data.map(a, w)));
-      const best = argsort(weights).filter((w) => data.words[w].length > 3).slice(0, 6);
-      const words = (word === PAIR || best.includes(word) ? best : [word, ...best.slice(0, 5)]).sort((i, j) => i - j);
+      const best = data.info.ranked.slice(0, RULES.multiples);
+      const words = (word === PAIR || best.includes(word) ? best : [word, ...best.slice(0, RULES.multiples - 1)]).sort((i, j) => i - j);
       const list = names.flatMap((name, model) => words.map((w) => ({ model, word: w, title: `${data.name(w)}${names.length > 1 ? " · " + name : ""}` })));
       return { columns: Math.max(1, words.length), list };
     }
@@ -63,16 +62,10 @@ function imagePanel(app) {
   // The map of a tile, and the value at the end of its color scale.
   function cellsOf(tile) {
     const data = app.data, { a, b } = models();
-    if (tile.difference) {
-      const left = data.map(a, tile.word), right = data.map(b, tile.word);
-      const cells = Float64Array.from(left, (value, r) => value - right[r]);
-      return { cells, end: largest(cells.map(Math.abs)) };
-    }
-    const cells = data.map(tile.model, tile.word), compared = get("view") === "compare" && get("models").length > 1;
-    if (get("scale") === "rank") return { cells: upperRanks(cells), end: 1 };
-    if (get("scale") === "case" && tile.word !== PAIR) return { cells, end: compared ? Math.max(data.highest(a), data.highest(b)) : data.highest(tile.model) };
-    // Two compared models share one color scale.
-    return { cells, end: compared ? Math.max(largest(data.map(a, tile.word)), largest(data.map(b, tile.word))) : largest(cells) };
+    if (tile.difference) return { cells: difference(data, [a, b], tile.word), end: differenceEnd(data, [a, b], tile.word) };
+    const cells = data.map(tile.model, tile.word);
+    const together = [...new Set(plan.list.filter((one) => !one.difference).map((one) => one.model))];
+    return { cells: get("scale") === "rank" ? upperRanks(cells) : cells, end: colorEnd(data, together, get("scale"), tile.word) };
   }
 
   function paintTile(context, tile, width, height) {
@@ -85,7 +78,7 @@ function imagePanel(app) {
     const heat = painting(columns, rows, (target) => {
       for (let t = 0; t < target.length; t++) {
         const row = clamp(Math.floor(t / columns) - 1, 0, data.rows - 1), column = clamp((t % columns) - 1, 0, data.columns - 1);
-        const share = clamp(cells[row * data.columns + column] / end, -1, 1);
+        const share = shareOf(cells[row * data.columns + column], end);
         const entry = Math.round(255 * (tile.difference ? (share + 1) / 2 : Math.max(0, share)));
         target[t] = (colors[entry] & 0xffffff) | (Math.round(255 * opacity * Math.abs(share)) << 24);
       }
@@ -105,7 +98,6 @@ function imagePanel(app) {
   function paintMasks(context, tile, width, height) {
     const data = app.data, own = tile.word === PAIR ? -1 : data.info.own_mask[tile.word], names = [];
     data.info.masks.forEach((mask, m) => {
-      const solid = m === own;
       let left = 1, top = 1;
       context.beginPath();
       for (const line of mask.outlines) {
@@ -115,9 +107,7 @@ function imagePanel(app) {
         }
         context.closePath();
       }
-      context.lineWidth = solid ? 4 : 2.5; context.strokeStyle = "rgba(0,0,0,.55)"; context.setLineDash([]); context.stroke();
-      context.lineWidth = solid ? 2 : 1.2; context.strokeStyle = "#fff"; context.setLineDash(solid ? [] : [5, 4]); context.stroke();
-      context.setLineDash([]);
+      strokeOutline(context, m === own ? "own" : "other");
       if (mask.outlines.length) names.push({ text: spaced(mask.name), x: left * width, y: top * height - 19 });
     });
     if (width < 250) return;
@@ -131,9 +121,9 @@ function imagePanel(app) {
 
   function paintCell(context, tile, region, width, height) {
     const { left, right, top, bottom } = app.data.block(region);
-    const box = [tile.x + left * width, tile.y + top * height, (right - left) * width, (bottom - top) * height];
-    context.lineWidth = 3; context.strokeStyle = "#000"; context.strokeRect(...box);
-    context.lineWidth = 1.5; context.strokeStyle = "#fff"; context.strokeRect(...box);
+    context.beginPath();
+    context.rect(tile.x + left * width, tile.y + top * height, (right - left) * width, (bottom - top) * height);
+    strokeOutline(context, "region");
   }
 
   function label(context, text, x, y, room) {
@@ -148,25 +138,27 @@ function imagePanel(app) {
     context.drawImage(painting(256, 1, (target) => target.set(colors)), x, y + 7, width, 9);
     context.font = "11px system-ui, sans-serif"; context.fillStyle = app.ink();
     labels.forEach((text, i) => {
+      if (i === 1 && width < 120) return; // no room for the middle
       context.textAlign = i === 0 ? "left" : i === labels.length - 1 ? "right" : "center";
       context.fillText(text, x + (width * i) / (labels.length - 1), y + 29);
     });
     context.textAlign = "left";
   }
 
-  function paintBars(context) {
-    const y = plan.bottom - BAR_HEIGHT, first = plan.list[0];
-    if (!first) return;
-    const multiples = plan.list.length > 3, width = Math.floor(plan.width);
-    const end = multiples && get("scale") === "word" ? "maximum of each map" : get("scale") === "rank" ? "maximum" : shown(cellsOf(first).end);
-    const from = get("scale") === "rank" ? "median" : "0", what = get("scale") === "rank" ? "rank" : "attention";
-    const sequential = tables[COLORS.indexOf(get("colors"))];
-    const difference = plan.list.find((tile) => tile.difference);
-    paintBar(context, 0, y, difference ? 2 * width + 6 : Math.min(Math.floor(plan.right), 460), sequential, [from, what, end]);
-    if (difference) {
-      const limit = shown(cellsOf(difference).end);
-      paintBar(context, Math.floor(difference.x), y, width, tables[COLORS.length], [`−${limit}`, "0", `+${limit}`]);
+  // A color bar below each column; neighbors with the same scale share it.
+  function bars() {
+    const found = [], width = Math.floor(plan.width);
+    for (const tile of plan.list.filter(({ y }) => y === plan.list[0].y)) {
+      const colors = tables[tile.difference ? COLORS.length : COLORS.indexOf(get("colors"))], { end } = cellsOf(tile);
+      const labels = tile.difference ? differenceLabels(end) : barLabels(get("scale"), end), last = found.at(-1), x = Math.floor(tile.x);
+      if (last?.colors === colors && String(last.labels) === String(labels)) last.width = Math.min(x + width - last.x, BAR_WIDEST);
+      else found.push({ x, width, colors, labels });
     }
+    return found;
+  }
+
+  function paintBars(context) {
+    for (const { x, width, colors, labels } of bars()) paintBar(context, x, plan.bottom - BAR_HEIGHT, width, colors, labels);
   }
 
   function paint(context, scale, background) {
@@ -200,6 +192,7 @@ function imagePanel(app) {
     canvas.width = Math.round(plan.right * density); canvas.height = Math.round(plan.bottom * density);
     canvas.style.width = `${plan.right}px`; canvas.style.height = `${plan.bottom}px`;
     canvas.dataset.tile = `${plan.width} ${plan.height}`;
+    canvas.dataset.bars = JSON.stringify(bars().map(({ labels }) => labels));
     repaint();
   }
 

@@ -38,7 +38,7 @@ function reportPanel(app) {
 
   function draw() {
     const data = app.data, word = get("word"), region = get("region"), query = get("query").trim().toLowerCase();
-    const values = data.wordValues(get("model"), region), top = values ? largest(values) : 1;
+    const values = data.wordValues(get("model"), region), top = values ? shadeEnd(data, get("model"), region) : 1;
     ground.textContent = region >= 0 ? "attention to the selected region" : values ? "importance weight" : "this model has no importance weights";
     ground.classList.toggle("reclf-none", !values);
     for (const [w, button] of buttons) {

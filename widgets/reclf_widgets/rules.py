@@ -1,0 +1,17 @@
+"""The rules of drawing that screen and print share: `static/rules.json`.
+
+    rules.json -> RULES (Python), and `const RULES` in the browser's module (`browser.py`)
+
+Word types have a color and a letter. `bars` are the labels of a color bar by scale; where the last
+is missing, it is the number at the end of the scale. `multiples` is the number of words that are
+shown together. Outlines are two strokes, one over the other; widths and dashes are in pixels of the
+screen.
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+RULES: dict[str, Any] = json.loads(
+    (Path(__file__).parent / "static" / "rules.json").read_text(encoding="utf-8")
+)
