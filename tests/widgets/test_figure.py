@@ -117,7 +117,7 @@ def test_names_that_do_not_fit_are_left_out_but_those_of_the_strongest_edges():
     rows_and_columns = [name for name in said if name in names]
     assert 60 < len(rows_and_columns) < 120
     assert {"w6", "w89"} <= set(rows_and_columns)
-    assert any(re.fullmatch(r"names of rows and columns: up to \d+ of 121, .*", s) for s in said)
+    assert any(re.fullmatch(r"names of up to \d+ of 121 nodes, .*", s) for s in said)
     assert "1 strongest edges, weight ≤ 0.900" in said
     assert "0 strongest edges" in said_by(plot_relations(sample(report="")))
 

@@ -74,7 +74,7 @@ def fit(
     return sizes[-1], [wrap(text, sizes[-1], room, most) for text in texts]
 
 
-def spread(wanted: Sequence[float], gap: float, low: float, high: float) -> np.ndarray:
+def spread(wanted: Sequence[float] | np.ndarray, gap: float, low: float, high: float) -> np.ndarray:
     """Places at least `gap` apart in [low, high], as near as possible to the wanted, in order.
 
     The least squares are those of an isotonic regression of `wanted - i * gap`.

@@ -16,12 +16,13 @@ from reclf.explain import Explanation
 
 from . import reading
 from .arcs import ROW as ARC_ROW
-from .arcs import plot_arcs, that_fit
+from .arcs import Edge, plot_arcs, that_fit
 from .figure import COLUMN, PAGE, STYLE, by_model
 from .layout import TALLEST
 from .lettering import LINE, SMALLEST, fit, height, length, shorten, spread, wrap
 from .palette import WORD_TYPES, text_color, word_color, word_letter
 from .scales import number
+from .sheet import Sheet
 
 BESIDE = 5.0  # figures at least this wide have matrix and arcs side by side
 EDGE, GAP = 0.06, 0.08
@@ -29,34 +30,6 @@ NAME_ROW = 1.1 * SMALLEST / 72  # of a name of a node
 LEADER = 0.14  # from a row to its name, where names are spread
 BAR, BAR_NUMBERS = 0.08, 0.42
 HIGHEST = 3.8  # of the matrix, and of the arcs below it
-
-
-class Sheet:
-    """The whole figure as one axis in inches, from its top left, for text and lines."""
-
-    def __init__(self, width: float, height: float):
-        self.figure = plt.figure(figsize=(width, height))
-        self.width, self.height = width, height
-        self._axis: Axes | None = None
-
-    def place(self, x: float, y: float, across: float, down: float) -> Axes:
-        """An axis with this top left, width and height."""
-        box = x / self.width, 1 - (y + down) / self.height, across / self.width, down / self.height
-        return self.figure.add_axes(box)
-
-    @property
-    def axis(self) -> Axes:
-        """The axis in inches; it is behind all others and has no frame."""
-        if self._axis is None:
-            self._axis = self.figure.add_axes((0, 0, 1, 1), zorder=-1)
-            self._axis.set(xlim=(0, self.width), ylim=(self.height, 0))
-            self._axis.axis("off")
-        return self._axis
-
-    def text(self, x: float, y: float, text: str, size: float = SMALLEST, **options) -> None:
-        """Text at a place; by default its top left."""
-        options = {"ha": "left", "va": "top", **options}
-        self.axis.text(x, y, text, fontsize=size, rotation_mode="anchor", **options)
 
 
 def plot_relations(
@@ -89,51 +62,68 @@ def plot_relations(
     if graph is None:
         raise ValueError(f"{explanation.study_id}: this model has no relation graph")
     names = reading.node_names(explanation)
-    nodes, beside = len(names), width >= BESIDE
-    block = (0.58 if beside else 1.0) * width - EDGE
-    longest = max(length(name, SMALLEST) for name in names)
-    label = min(longest, 0.3 * block) + 0.02
-    side = block - label - LEADER - BAR - BAR_NUMBERS - GAP - LINE * SMALLEST / 72
-    tall = float(np.clip(nodes * NAME_ROW, side, max(side, HIGHEST)))
-    named = _named(graph, int(tall / NAME_ROW)), _named(graph, int(side / NAME_ROW))
-    notes = [explanation.caveat(step)]
-    if len(named[0]) < nodes or len(named[1]) < nodes:
-        least = min(map(len, named))
-        notes.append(f"names of rows and columns: up to {least} of {nodes}, of the strongest edges")
-    note = wrap("\n".join(filter(None, notes)), SMALLEST, block - EDGE, most=6)
-    top = EDGE + height(note, SMALLEST) + 0.03
-    below = label + LEADER + LINE * SMALLEST / 72
-    foot = _captions(explanation, explanation.word_types or [], width)
-    foot_height = sum(height(text, SMALLEST) for text in foot)
-
     wanted = reading.strongest_edges(graph, edges, threshold)
-    free = TALLEST - top - tall - below - foot_height - 0.5  # below the matrix, less the title
-    room = top + tall + below - EDGE - 0.4 if beside else min(HIGHEST, free)
-    strongest = that_fit(wanted, int(room / ARC_ROW - 0.6))
-    drawn = len({node for edge in strongest for node in edge[:2]})
-    arcs_width = width - block - 2 * EDGE - GAP if beside else width - 2 * EDGE
-    said = _arcs_title(strongest, len(wanted))
-    size, (title,) = fit([said], arcs_width, (7, SMALLEST))
-    title_height = height(title, size) + 0.03
-    arcs_height = room if beside else min(room, (max(drawn, 1) + 0.6) * 1.2 * ARC_ROW)
-    matrix_height = top + tall + below
-    above = EDGE if beside else matrix_height + GAP
-    total = max(matrix_height, above + title_height + arcs_height) + GAP + foot_height + EDGE
+    page = _Page(explanation, graph, names, wanted, explanation.caveat(step), width)
     with plt.rc_context(STYLE):
-        sheet = Sheet(width, total)
-        left = EDGE + LINE * SMALLEST / 72 + label + LEADER
-        matrix = sheet.place(left, top, side, tall)
-        axis = sheet.place(width - EDGE - arcs_width, above + title_height, arcs_width, arcs_height)
-        _plot_matrix(sheet, matrix, graph, (left + side + GAP / 2, top, tall))
-        sheet.text(EDGE, EDGE, note)
-        _name_nodes(sheet, explanation, names, named, (left, top, side, tall), label)
-        sheet.text(width - EDGE - arcs_width / 2, above, title, size, ha="center", linespacing=1.1)
-        plot_arcs(axis, explanation, names, strongest, (arcs_width, arcs_height))
-        at = total - EDGE - foot_height
-        for text in foot:
-            sheet.text(width / 2, at, text, ha="center")
-            at += height(text, SMALLEST)
+        sheet = Sheet(width, page.height)
+        matrix = sheet.place(page.left, page.top, page.side, page.tall)
+        arcs = sheet.place(page.arcs_left, page.arcs_top, *page.arcs_size)
+        _plot_matrix(sheet, matrix, graph, page)
+        _name_nodes(sheet, explanation, names, page)
+        plot_arcs(arcs, explanation, names, page.edges, page.arcs_size)
+        sheet.text(EDGE, EDGE, page.note)
+        middle = page.arcs_left + page.arcs_size[0] / 2
+        sheet.text(middle, page.title_top, page.title, page.title_size, ha="center")
+        sheet.caption(page.foot, page.foot_top)
     return sheet.figure
+
+
+class _Page:
+    """The places of a figure of relations in inches, measured before anything is drawn.
+
+    The matrix is as wide as its block allows, and higher where its rows need it for their names.
+    """
+
+    def __init__(
+        self,
+        explanation: Explanation,
+        graph: np.ndarray,
+        names: list[str],
+        wanted: list[Edge],
+        caveat: str,
+        width: float,
+    ):
+        beside, nodes, line = width >= BESIDE, len(names), LINE * SMALLEST / 72
+        block = (0.58 if beside else 1.0) * width - EDGE
+        self.label = min(max(length(name, SMALLEST) for name in names), 0.3 * block) + 0.02
+        self.left = EDGE + line + self.label + LEADER
+        self.side = block - (self.left - EDGE) - BAR - BAR_NUMBERS - GAP
+        self.tall = float(np.clip(nodes * NAME_ROW, self.side, max(self.side, HIGHEST)))
+        self.rows = _named(graph, int(self.tall / NAME_ROW))
+        self.columns = _named(graph, int(self.side / NAME_ROW))
+        named = min(len(self.rows), len(self.columns))
+        left_out = f"names of up to {named} of {nodes} nodes, those of the strongest edges"
+        notes = [caveat, left_out if named < nodes else ""]
+        self.note = wrap("\n".join(filter(None, notes)), SMALLEST, block - EDGE, most=6)
+        self.top = EDGE + height(self.note, SMALLEST) + 0.03
+        bottom = self.top + self.tall + LEADER + self.label + line
+        self.foot = captions(explanation, explanation.word_types or [], width - 2 * EDGE)
+        foot_height = sum(height(text, SMALLEST) for text in self.foot)
+
+        title_room = 0.4
+        room = bottom if beside else min(HIGHEST, TALLEST - bottom - foot_height - 2 * GAP)
+        self.edges = that_fit(wanted, int((room - title_room) / ARC_ROW - 0.6))
+        across = width - block - 2 * EDGE - GAP if beside else width - 2 * EDGE
+        said = _arcs_title(self.edges, len(wanted))
+        self.title_size, (self.title,) = fit([said], across, (7, SMALLEST))
+        self.title_top = EDGE if beside else bottom + GAP
+        self.arcs_top = self.title_top + height(self.title, self.title_size) + 0.03
+        drawn = len({node for edge in self.edges for node in edge[:2]})
+        needed = (max(drawn, 1) + 0.6) * 1.2 * ARC_ROW
+        down = room - title_room if beside else min(room - title_room, needed)
+        self.arcs_left, self.arcs_size = width - EDGE - across, (across, down)
+        self.foot_top = max(bottom, self.arcs_top + down) + GAP
+        self.height = self.foot_top + foot_height + EDGE
 
 
 def _named(graph: np.ndarray, room: int) -> list[int]:
@@ -149,10 +139,8 @@ def _named(graph: np.ndarray, room: int) -> list[int]:
     return sorted(found)
 
 
-def _plot_matrix(
-    sheet: Sheet, axis: Axes, graph: np.ndarray, bar: tuple[float, float, float]
-) -> None:
-    """The edge weights as shades, with a color bar at (x, y) of this height."""
+def _plot_matrix(sheet: Sheet, axis: Axes, graph: np.ndarray, page: _Page) -> None:
+    """The edge weights as shades, with a color bar on the right."""
     between = graph.copy()
     np.fill_diagonal(between, 0)
     end = float(between.max(initial=0))
@@ -160,19 +148,22 @@ def _plot_matrix(
         graph, cmap="Blues", vmin=0, vmax=end or 1, interpolation="none", aspect="auto"
     )
     axis.set(xticks=[], yticks=[])
-    x, y, tall = bar
-    drawn = sheet.figure.colorbar(image, cax=sheet.place(x, y, BAR, tall), extend="max")
+    right = sheet.place(page.left + page.side + GAP / 2, page.top, BAR, page.tall)
+    drawn = sheet.figure.colorbar(image, cax=right, extend="max")
     drawn.set_ticks([0, end / 2, end] if end else [0])
     drawn.set_ticklabels([number(value) for value in ([0, end / 2, end] if end else [0])])
     drawn.ax.tick_params(labelsize=SMALLEST, length=2, pad=1.5)
     drawn.outline.set_linewidth(0.4)  # type: ignore[operator]
 
 
-def _name_nodes(sheet, explanation, names, named, box, label) -> None:
+def _name_nodes(sheet: Sheet, explanation: Explanation, names: list[str], page: _Page) -> None:
     """Names of rows and columns; where they are spread, lines lead to them from their cells."""
-    left, top, side, tall = box
+    left, top, side, tall, label = page.left, page.top, page.side, page.tall, page.label
     count = len(names)
-    for nodes, start, span, down in ((named[0], top, tall, False), (named[1], left, side, True)):
+    for nodes, start, span, down in (
+        (page.rows, top, tall, False),
+        (page.columns, left, side, True),
+    ):
         size = float(np.clip(72 / 1.1 * span / count, SMALLEST, 7))
         cell, gap = span / count, 1.1 * size / 72
         centers = start + (np.array(nodes, dtype=float) + 0.5) * cell
@@ -200,20 +191,20 @@ def _name_color(explanation: Explanation, node: int) -> str:
     return "black" if kind in (None, "filler") else text_color(kind)
 
 
-def _arcs_title(strongest: list[tuple[int, int, float]], wanted: int) -> str:
+def _arcs_title(strongest: list[Edge], wanted: int) -> str:
     maximum = f", weight ≤ {strongest[0][2]:.3f}" if strongest else ""
     count = f"{len(strongest)} strongest edges{maximum}"
     return count if len(strongest) == wanted else f"{count}\n(the words of more do not fit)"
 
 
-def _captions(explanation: Explanation, kinds: Collection[str | None], width: float) -> list[str]:
+def captions(explanation: Explanation, kinds: Collection[str | None], room: float) -> list[str]:
     """The letters of these word types, and the lexicon if the types are not annotated."""
     said = ", ".join(
         f"{word_letter(kind)} {kind}" for kind in WORD_TYPES if kind in kinds and word_letter(kind)
     )
     if said and explanation.types_guessed:
         said += f";\nassigned by {explanation.provenance['word_types']}, not annotated"
-    return [wrap(said, SMALLEST, width - 2 * EDGE, most=6)] if said else []
+    return [wrap(said, SMALLEST, room, most=6)] if said else []
 
 
 def plot_importance(
@@ -267,7 +258,7 @@ def plot_importance(
     head = EDGE + max(height(title, title_size) for title in titles)
     tall = row * max(len(chosen), 3)
     foot = [wrap(f"dotted line: uniform, {number(uniform)}", SMALLEST, width - 2 * EDGE)]
-    foot += _captions(first, kinds, width)
+    foot += captions(first, kinds, width - 2 * EDGE)
     under = 0.2 + height(what, what_size) + GAP
     total = head + tall + under + sum(height(text, SMALLEST) for text in foot) + EDGE
     with plt.rc_context(STYLE):
@@ -292,8 +283,5 @@ def plot_importance(
             axis.tick_params(axis="y", length=0, pad=2)
             axis.tick_params(axis="x", length=2, pad=1.5, labelsize=SMALLEST)
             axis.spines[["top", "right"]].set_visible(False)
-        at = head + tall + under
-        for text in foot:
-            sheet.text(width / 2, at, text, ha="center")
-            at += height(text, SMALLEST)
+        sheet.caption(foot, head + tall + under)
     return sheet.figure
