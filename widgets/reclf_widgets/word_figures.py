@@ -27,6 +27,7 @@ from .sheet import Sheet
 BESIDE = 5.0  # figures at least this wide have matrix and arcs side by side
 EDGE, GAP = 0.06, 0.08
 NAME_ROW = 1.1 * SMALLEST / 72  # of a name of a node
+LARGEST = 7.0  # points of a name of a node
 LEADER = 0.14  # from a row to its name, where names are spread
 BAR, BAR_NUMBERS = 0.08, 0.42
 HIGHEST = 3.8  # of the matrix, and of the arcs below it
@@ -95,7 +96,7 @@ class _Page:
     ):
         beside, nodes, line = width >= BESIDE, len(names), LINE * SMALLEST / 72
         block = (0.58 if beside else 1.0) * width - EDGE
-        self.label = min(max(length(name, SMALLEST) for name in names), 0.3 * block) + 0.02
+        self.label = min(max(length(name, LARGEST) for name in names), 0.3 * block) + 0.02
         self.left = EDGE + line + self.label + LEADER
         self.side = block - (self.left - EDGE) - BAR - BAR_NUMBERS - GAP
         self.tall = float(np.clip(nodes * NAME_ROW, self.side, max(self.side, HIGHEST)))
@@ -164,7 +165,7 @@ def _name_nodes(sheet: Sheet, explanation: Explanation, names: list[str], page: 
         (page.rows, top, tall, False),
         (page.columns, left, side, True),
     ):
-        size = float(np.clip(72 / 1.1 * span / count, SMALLEST, 7))
+        size = float(np.clip(72 / 1.1 * span / count, SMALLEST, LARGEST))
         cell, gap = span / count, 1.1 * size / 72
         centers = start + (np.array(nodes, dtype=float) + 0.5) * cell
         places = spread(centers, gap, start + gap / 2, start + span - gap / 2)
