@@ -9,17 +9,15 @@ those of all processes (`reclf.training.processes`).
 
 import time
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext, suppress
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
 from accelerate import Accelerator
 from accelerate.utils import broadcast_object_list, gather_object
 from torch import Tensor, nn
-from torch.nn.utils import get_total_norm
 from tqdm.auto import tqdm
 
-from reclf.data.augmentation import augment
 from reclf.data.batch import Batch
 from reclf.data.study import ImageError, Study
 from reclf.datasets.problems import WAY_ON
@@ -30,7 +28,7 @@ from reclf.runs.lock import RunInUse
 from reclf.runs.run import Run
 
 from .checkpoints import load_state, save_state, standing, way_on
-from .processes import JointModel, agree, batch_losses, broadcast
+from .processes import JointModel, agree, broadcast
 from .reader import Reader, left_out, study_ids
 from .runtime import (
     cpu_threads,
@@ -45,6 +43,7 @@ from .runtime import (
 from .sampler import StepSampler, seed_step
 from .schedule import Progress, learning_rate_factor, plan_steps, plans_now
 from .signals import interrupts
+from .step import train_step
 from .validation import validate
 from .window import Window
 
@@ -229,28 +228,10 @@ class _Loop:
         )
         for group in self.optimizer.param_groups:
             group["lr"] = group["peak"] * factor
-        self.wrapped.train()
-        total: dict[str, Tensor] = {}
-        for micro, waiting in enumerate(batches):
-            batch = waiting.to(self.accelerator.device)
-            if self.run.config.data.augment:
-                batch.pixels = augment(batch.pixels, generator)
-            last = micro == config.accumulate - 1
-            with nullcontext() if last else self.accelerator.no_sync(self.wrapped):
-                losses = batch_losses(self.wrapped, batch, config, self.accelerator)
-                self.accelerator.backward(sum(losses.values()) / config.accumulate)
-            for name, loss in losses.items():
-                total[name] = total.get(name, 0) + loss.detach() / config.accumulate
-        parameters = [p for p in self.wrapped.parameters() if p.grad is not None]
-        if config.clip_norm:
-            norm = self.accelerator.clip_grad_norm_(parameters, config.clip_norm)
-        else:
-            self.accelerator.unscale_gradients()
-            norm = get_total_norm([p.grad for p in parameters])
-        self.optimizer.step()
-        if not self.optimizer.step_was_skipped:  # as fp16's scaler does where they overflow
-            total["gradient_norm"] = norm.detach()
-        self.optimizer.zero_grad(set_to_none=True)
+        augmented = generator if self.run.config.data.augment else None
+        total = train_step(
+            self.wrapped, self.optimizer, self.accelerator, batches, config, augmented
+        )
         progress.advance(config.batch_size * config.accumulate * self.accelerator.num_processes)
         progress.seconds = self.before + time.monotonic() - self.clock
         return total

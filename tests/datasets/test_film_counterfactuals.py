@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 import torch
 
-import reclf.training.loop
+import reclf.training.step
 from reclf.config import override
 from reclf.data.collate import Pairs
 from reclf.data.reports import split_words
@@ -210,7 +210,7 @@ def test_a_training_goes_on_bit_for_bit(tmp_path, data, monkeypatch, capsys):
     said = capsys.readouterr().out
     assert said.count("data.counterfactuals.denied: 5 of 7 reports allow it") == 1
 
-    calls, real = [], reclf.training.loop.batch_losses
+    calls, real = [], reclf.training.step.batch_losses
 
     def interrupting(*arguments):
         calls.append(arguments[1].negatives)
@@ -218,7 +218,7 @@ def test_a_training_goes_on_bit_for_bit(tmp_path, data, monkeypatch, capsys):
             os.kill(os.getpid(), signal.SIGINT)
         return real(*arguments)
 
-    monkeypatch.setattr(reclf.training.loop, "batch_losses", interrupting)
+    monkeypatch.setattr(reclf.training.step, "batch_losses", interrupting)
     with pytest.raises(KeyboardInterrupt):
         pretrain(Run(tmp_path / "parts", config), progress_bar=False)
     model = pretrain(open_run(tmp_path / "parts"), progress_bar=False)

@@ -11,7 +11,7 @@ from unittest.mock import patch
 import pytest
 from tiny_training import train
 
-import reclf.training.loop
+import reclf.training.step
 
 
 @pytest.fixture(scope="session")
@@ -23,7 +23,7 @@ def finished(tmp_path_factory):
 @pytest.fixture(scope="session")
 def stopped(tmp_path_factory):
     """The same, stopped after its fourth step."""
-    real, calls = reclf.training.loop.batch_losses, []
+    real, calls = reclf.training.step.batch_losses, []
 
     def stop(*arguments):
         calls.append(1)
@@ -32,7 +32,7 @@ def stopped(tmp_path_factory):
         return real(*arguments)
 
     folder = tmp_path_factory.mktemp("stopped") / "run"
-    with patch("reclf.training.loop.batch_losses", stop), pytest.raises(KeyboardInterrupt):
+    with patch("reclf.training.step.batch_losses", stop), pytest.raises(KeyboardInterrupt):
         train(folder)
     return folder
 

@@ -12,7 +12,7 @@ import sys
 import torch.distributed as distributed
 
 import reclf.pretrain
-import reclf.training.loop
+import reclf.training.step
 
 SETTINGS = {
     "model.image_size": 32,
@@ -30,7 +30,7 @@ SETTINGS = {
 }
 FAIL_AT = 3  # the call of `batch_losses` during which the training ends early
 
-real, calls = reclf.training.loop.batch_losses, []
+real, calls = reclf.training.step.batch_losses, []
 
 
 def failing(*arguments):
@@ -46,7 +46,7 @@ def failing(*arguments):
 def start():
     """Train as the command line says."""
     if sys.argv[2] != "whole":
-        reclf.training.loop.batch_losses = failing
+        reclf.training.step.batch_losses = failing
     reclf.pretrain.TOKENIZER_REPORTS = 40
     settings = [part for name, value in SETTINGS.items() for part in ("--set", f"{name}={value}")]
     reclf.pretrain.main(["--run-dir", sys.argv[1], "--quiet", *settings])

@@ -8,7 +8,7 @@ from reclf.config import override
 from reclf.models.encoders import ImageEncoder
 from reclf.models.reclf import RECLF
 from reclf.runs.run import Run
-from reclf.training import loop
+from reclf.training import step
 
 FROZEN = {
     "model.image_tower.freeze": True,
@@ -55,7 +55,7 @@ def test_a_run_that_goes_on_with_an_empty_memo_ends_the_same(
 ):
     frozen = override(frozen, {"train.checkpoint_minutes": 1e-9})  # after every step
     _, whole = run_training(tmp_path / "whole", frozen, studies)
-    calls, real = [], loop.batch_losses
+    calls, real = [], step.batch_losses
 
     def failing(*arguments):
         calls.append(1)
@@ -63,7 +63,7 @@ def test_a_run_that_goes_on_with_an_empty_memo_ends_the_same(
             raise OSError("the power went")
         return real(*arguments)
 
-    monkeypatch.setattr(loop, "batch_losses", failing)
+    monkeypatch.setattr(step, "batch_losses", failing)
     with pytest.raises(OSError, match="the power went"):
         run_training(tmp_path / "parts", frozen, studies)
     begun = RECLF.from_pretrained(Run(tmp_path / "parts").checkpoint("last"))

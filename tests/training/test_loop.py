@@ -12,6 +12,7 @@ from commands import run_command
 from squares import comparable, run_training, start
 
 import reclf.training.loop
+import reclf.training.step
 from reclf.config import TrainConfig, override
 from reclf.models.parallel import _THREADS
 from reclf.models.reclf import RECLF
@@ -63,7 +64,7 @@ def test_an_interrupted_run_ends_bitwise_like_an_uninterrupted_one(
     whole, expected = run_training(tmp_path / "whole", config, studies)
 
     calls = []
-    real = reclf.training.loop.batch_losses
+    real = reclf.training.step.batch_losses
 
     def interrupting(*arguments):
         calls.append(1)
@@ -71,7 +72,7 @@ def test_an_interrupted_run_ends_bitwise_like_an_uninterrupted_one(
             os.kill(os.getpid(), signal.SIGINT)
         return real(*arguments)
 
-    monkeypatch.setattr(reclf.training.loop, "batch_losses", interrupting)
+    monkeypatch.setattr(reclf.training.step, "batch_losses", interrupting)
     with pytest.raises(KeyboardInterrupt):
         run_training(tmp_path / "parts", config, studies)
     parts = Run(tmp_path / "parts", config)
@@ -143,7 +144,7 @@ def test_accumulated_micro_batches_give_the_mean_gradient(tmp_path, config, stud
     reference.train()
     for micro in range(2):
         batch = collate([studies[i] for i in sampler.indices(0, micro)])
-        losses = reclf.training.loop.batch_losses(reference, batch, config.train, loop_accelerator)
+        losses = reclf.training.step.batch_losses(reference, batch, config.train, loop_accelerator)
         (sum(losses.values()) / 2).backward()
     optimizer.step()
     for (name, a), b in zip(model.named_parameters(), reference.parameters(), strict=True):

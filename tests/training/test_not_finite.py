@@ -9,6 +9,7 @@ from squares import Squares, comparable, run_training, start
 from torch import nn
 
 import reclf.training.loop
+import reclf.training.step
 from reclf.config import override
 from reclf.models.reclf import RECLF
 from reclf.runs.run import Run
@@ -22,7 +23,7 @@ def poison(monkeypatch, call, change):
     call of `_step`; gives the calls so far."""
     calls, losses_of, step_of = (
         [],
-        reclf.training.loop.batch_losses,
+        reclf.training.step.batch_losses,
         reclf.training.loop._Loop._step,
     )
 
@@ -39,7 +40,7 @@ def poison(monkeypatch, call, change):
             change(loop, None)
         return numbers
 
-    monkeypatch.setattr(reclf.training.loop, "batch_losses", losses)
+    monkeypatch.setattr(reclf.training.step, "batch_losses", losses)
     monkeypatch.setattr(reclf.training.loop._Loop, "_step", step)
     return calls
 
