@@ -17,7 +17,7 @@ function imagePanel(app) {
     app.slider("level", 0, 1, 0.02, "Level"),
     app.check("smooth", "Smooth"), app.check("masks", "Masks"));
   const root = element("section", { class: "reclf-panel reclf-image-panel", "aria-label": "Attention maps" }, canvas, readout, controls);
-  let hover = -1;
+  let pointer = null, hover = null; // where the pointer is; the tile and the region there
 
   // The colors of a colormap as 256 opaque pixels.
   const tables = Array.from({ length: COLORS.length + 1 }, (_, t) =>
@@ -31,7 +31,7 @@ function imagePanel(app) {
     const data = app.data, word = get("word"), { a, b } = models(), names = get("models");
     const view = names.length > 1 || get("view") === "multiples" ? get("view") : "single";
     if (view === "compare") {
-      return { columns: 3, list: [
+      return { view, columns: 3, list: [
         { model: a, word, title: `A  ${names[a]}` }, { model: b, word, title: `B  ${names[b]}` },
         { difference: true, word, title: "A − B" }] };
     }
@@ -39,15 +39,15 @@ function imagePanel(app) {
       const best = data.info.ranked.slice(0, RULES.multiples);
       const words = (word === PAIR || best.includes(word) ? best : [word, ...best.slice(0, RULES.multiples - 1)]).sort((i, j) => i - j);
       const list = names.flatMap((name, model) => words.map((w) => ({ model, word: w, title: `${data.name(w)}${names.length > 1 ? " · " + name : ""}` })));
-      return { columns: Math.max(1, words.length), list };
+      return { view, columns: Math.max(1, words.length), list };
     }
-    return { columns: 1, list: [{ model: a, word, title: "" }] };
+    return { view: "single", columns: 1, list: [{ model: a, word, title: "" }] };
   }
 
   // Positions of the tiles. Reads the width of the page, which needs a layout; `draw` reuses the plan.
   let plan = null;
   function arrange() {
-    const { columns, list } = tiles(), gap = 6, data = app.data;
+    const { view, columns, list } = tiles(), gap = 6, data = app.data;
     const available = Math.max(200, root.clientWidth);
     const width = Math.min(columns === 3 ? 410 : list.length === 1 ? 460 : 330, (available - gap * (columns - 1)) / columns);
     const height = (width * data.height) / data.width;
@@ -56,7 +56,7 @@ function imagePanel(app) {
       tile.x = (i % columns) * (width + gap);
       tile.y = Math.floor(i / columns) * (height + gap);
     });
-    plan = { list, width, height, right: columns * (width + gap) - gap, bottom: rows * (height + gap) - gap + BAR_HEIGHT };
+    plan = { view, list, width, height, right: columns * (width + gap) - gap, bottom: rows * (height + gap) - gap + BAR_HEIGHT };
   }
 
   // The map of a tile, and the value at the end of its color scale.
@@ -90,9 +90,12 @@ function imagePanel(app) {
     context.drawImage(heat, tile.x + shift * w, tile.y + shift * h, columns * w, rows * h);
     context.restore();
     if (get("masks")) paintMasks(context, tile, width, height);
-    const region = hover >= 0 ? hover : get("region");
+    const region = hover ? hover.region : get("region");
     if (region >= 0) paintCell(context, tile, region, width, height);
     if (tile.title) label(context, tile.title, tile.x + 3, tile.y + 3, width - 6);
+    if (plan.view === "multiples" && tile.word === get("word") && tile.model === get("model")) {
+      context.lineWidth = 3; context.strokeStyle = app.ink(); context.strokeRect(tile.x + 1.5, tile.y + 1.5, width - 3, height - 3);
+    }
   }
 
   function paintMasks(context, tile, width, height) {
@@ -169,17 +172,39 @@ function imagePanel(app) {
     paintBars(context);
   }
 
+  // What the attention map of a word says of its finding's mask.
+  function truth(cells, word) {
+    const own = word === PAIR ? -1 : app.data.info.own_mask[word];
+    if (own < 0) return "";
+    const { mass, hit } = app.data.inside(cells, own);
+    return ` · ${percent(mass)} of attention inside ${spaced(app.data.info.masks[own].name)}, pointing game: ${hit ? "hit" : "miss"}`;
+  }
+
+  const strongest = (cells) => argsort(cells).slice(0, 3).map((r) => `${app.data.place(r)} (${shown(cells[r])})`);
+
+  // The text of a pointer on a tile: its word, its model, its numbers. Without a pointer, the
+  // selected word in model A.
   function describe() {
-    const data = app.data, word = get("word"), { a, b } = models(), cells = data.map(a, word);
-    const region = hover >= 0 ? hover : get("region"), who = `“${data.name(word)}”`;
-    const own = word === PAIR ? -1 : data.info.own_mask[word];
-    const truth = own < 0 ? "" : (({ mass, hit }) => ` · ${percent(mass)} of attention inside ${spaced(data.info.masks[own].name)}, pointing game: ${hit ? "hit" : "miss"}`)(data.inside(cells, own));
-    const order = argsort(cells);
-    const best = order.slice(0, 3).map((r) => `${data.place(r)} (${shown(cells[r])})`);
-    canvas.setAttribute("aria-label", `Radiograph with the attention map of ${who}, ${data.rows} by ${data.columns} regions; highest attention: ${best.join(", ")}${truth}`);
-    if (region < 0) return `${who}${word === PAIR ? "" : weight(data, a, word)} · highest attention: ${best[0] ?? "none"}${truth}`;
-    const versus = get("models").length > 1 ? ` · B ${shown(data.map(b, word)[region])}` : "";
-    return `${who} at ${data.place(region)}: attention ${shown(cells[region])} · rank ${order.findIndex((r) => cells[r] === cells[region]) + 1} of ${data.regions} · ${(cells[region] * data.regions).toFixed(1)}× uniform${versus}${truth}`;
+    const data = app.data, { a, b } = models(), names = get("models"), several = names.length > 1;
+    const tile = hover ? hover.tile : { model: a, word: get("word") };
+    const region = hover ? hover.region : get("region"), who = `“${data.name(tile.word)}”`;
+    if (tile.difference) {
+      const [left, right] = [a, b].map((model) => data.map(model, tile.word)[region]);
+      return `${who} at ${data.place(region)}: A ${shown(left)} − B ${shown(right)} = ${shown(left - right)}`;
+    }
+    const cells = data.map(tile.model, tile.word), whose = several ? ` in ${names[tile.model]}` : "";
+    if (region < 0) return `${who}${whose}${tile.word === PAIR ? "" : weight(data, tile.model, tile.word)} · highest attention: ${strongest(cells)[0] ?? "none"}${truth(cells, tile.word)}`;
+    const [letter, compared] = tile.model === b ? ["A", a] : ["B", b];
+    const versus = several ? ` · ${letter} ${shown(data.map(compared, tile.word)[region])}` : "";
+    const rank = cells.reduce((higher, value) => higher + (value > cells[region]), 1);
+    return `${who}${whose} at ${data.place(region)}: attention ${shown(cells[region])} · rank ${rank} of ${data.regions} · ${(cells[region] * data.regions).toFixed(1)}× uniform${versus}${truth(cells, tile.word)}`;
+  }
+
+  // The text alternative of the canvas: what is drawn, whatever the pointer is on.
+  function alternative() {
+    const data = app.data, word = get("word"), { a } = models(), cells = data.map(a, word);
+    if (plan.view === "multiples") return `${plan.list.length} radiographs with the attention map of a word each: ${plan.list.map((tile) => tile.title).join(", ")}`;
+    return `Radiograph with the attention map of “${data.name(word)}”, ${data.rows} by ${data.columns} regions; highest attention: ${strongest(cells).join(", ")}${truth(cells, word)}`;
   }
 
   function weight(data, model, word) {
@@ -188,26 +213,31 @@ function imagePanel(app) {
   }
 
   function draw() {
+    hover = pointer && at(pointer); // in the tiles of the new plan
     const density = window.devicePixelRatio || 1;
     canvas.width = Math.round(plan.right * density); canvas.height = Math.round(plan.bottom * density);
     canvas.style.width = `${plan.right}px`; canvas.style.height = `${plan.bottom}px`;
     canvas.dataset.tile = `${plan.width} ${plan.height}`;
     canvas.dataset.bars = JSON.stringify(bars().map(({ labels }) => labels));
+    canvas.dataset.tiles = JSON.stringify(plan.list.map(({ word, model, x, y }) => ({ word, model, x, y })));
     repaint();
   }
 
   function repaint() {
     paint(canvas.getContext("2d"), window.devicePixelRatio || 1);
     readout.textContent = describe();
+    canvas.setAttribute("aria-label", alternative());
   }
 
-  function regionAt(event) {
-    const box = canvas.getBoundingClientRect(), x = event.clientX - box.x, y = event.clientY - box.y;
+  const placeOf = (event) => { const box = canvas.getBoundingClientRect(); return { x: event.clientX - box.x, y: event.clientY - box.y }; };
+
+  // The tile at a place of the canvas, and the region of it; null beside the tiles.
+  function at({ x, y }) {
     for (const tile of plan.list) {
       const across = (x - tile.x) / plan.width, down = (y - tile.y) / plan.height;
-      if (across >= 0 && across < 1 && down >= 0 && down < 1) return app.data.nearest(across, down);
+      if (across >= 0 && across < 1 && down >= 0 && down < 1) return { tile, region: app.data.nearest(across, down) };
     }
-    return -1;
+    return null;
   }
 
   // Window and level by dragging with shift or the right button, as in radiology viewers.
@@ -217,14 +247,15 @@ function imagePanel(app) {
       put({ window: clamp(drag.window + (event.clientX - drag.x) / 200, 0.05, 2), level: clamp(drag.level + (event.clientY - drag.y) / 300, 0, 1) });
       return;
     }
-    const region = regionAt(event);
-    if (region === hover) return;
+    pointer = placeOf(event);
+    const found = at(pointer);
+    if (found?.tile === hover?.tile && found?.region === hover?.region) return;
     const start = performance.now();
-    hover = region;
+    hover = found;
     repaint();
     canvas.dataset.hoverMs = (performance.now() - start).toFixed(2);
   });
-  on(canvas, "pointerleave", () => { hover = -1; repaint(); });
+  on(canvas, "pointerleave", () => { pointer = hover = null; repaint(); });
   on(canvas, "pointerdown", (event) => {
     if (!event.shiftKey && event.button !== 2) return;
     drag = { x: event.clientX, y: event.clientY, window: get("window"), level: get("level") };
@@ -235,8 +266,12 @@ function imagePanel(app) {
   on(canvas, "contextmenu", (event) => event.preventDefault());
   on(canvas, "dblclick", () => put({ window: 1, level: 0.5 }));
   on(canvas, "click", (event) => {
-    const region = regionAt(event);
-    if (!event.shiftKey && region >= 0) put({ region: region === get("region") ? -1 : region });
+    const found = at(placeOf(event));
+    if (event.shiftKey || !found) return;
+    const { tile: { word, model }, region } = found, again = word === get("word") && region === get("region");
+    // In words × models a tile stands for its word and model; compared models stay A and B.
+    if (plan.view !== "multiples") put({ region: again ? -1 : region });
+    else put({ word, model, region: again && model === get("model") ? -1 : region });
   });
   on(canvas, "keydown", (event) => {
     const data = app.data, region = get("region");
