@@ -126,10 +126,32 @@ def test_views_stay_in_step_both_ways(explorer):
     view, graph = MatchingView(explorer), RelationGraphView(explorer, relations="graph")
     explorer.case_index, explorer.word = 2, 5
     assert (view.case_index, view.word, view.case["study_id"]) == (2, 5, "study-2")
-    view.word = 7
+    view.word, view.region, view.sort = 7, 11, "score"
     assert (explorer.word, graph.word) == (7, 7)
-    assert explorer.relations == "graph"
+    assert (explorer.region, graph.region, explorer.sort) == (11, 11, "score")
     assert view.panels == ["matching"]
+
+
+def test_the_display_of_a_view_is_its_own(explorer, tmp_path):
+    explorer.threshold = 0.6
+    before = explorer.state()
+    own = {"relations": "graph", "model": 1, "view": "compare", "threshold": 0.1, "theme": "dark"}
+    view = RelationGraphView(explorer, **own)
+    other = ImportanceView(explorer)
+    assert explorer.state() == before
+    assert other.threshold == 0.6  # what is not given starts as the explorer's
+    explorer.threshold, explorer.relations, explorer.opacity = 0.2, "matrix", 0.1
+    assert {name: getattr(view, name) for name in own} == own
+    assert view.opacity != 0.1
+    view.edges = 7
+    assert explorer.edges != 7
+    page = explorer.to_html(tmp_path / "page.html").read_text()
+    assert '"relations": "matrix"' in page
+
+
+def test_a_shared_value_given_to_a_view_is_set_in_the_explorer(explorer):
+    view = MatchingView(explorer, case_index=1, word=3)
+    assert (explorer.case_index, explorer.word, view.word) == (1, 3, 3)
 
 
 def test_an_edit_is_explained_and_can_be_restored():

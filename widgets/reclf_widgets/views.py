@@ -1,4 +1,8 @@
-"""Single panels of the explorer. Created from an explorer, a view shares its state both ways."""
+"""Single panels of the explorer. Created from an explorer, a view shares case and selection both ways.
+
+How a view draws (view, relations, model, threshold, colors, ...) starts as the explorer's and is the
+view's own: two views of one explorer can show two models, or the graph and the matrix.
+"""
 
 from typing import Any
 
@@ -11,11 +15,18 @@ from .cases import CaseSet, Explanations
 from .explorer import Edit, MatchingExplorer
 
 
+# The case first: a word index of the new case may not exist in the old one.
+SHARED = ("case_index", "edits", "word", "region", "label", "sort", "query")
+
+
 class _View(MatchingExplorer):
     """An explorer with a subset of its panels.
 
     Args:
-        explanations: as for MatchingExplorer, or an explorer to synchronize with.
+        explanations: as for MatchingExplorer, or an explorer whose case and selection to share
+            (`SHARED`); a value of them in `state` is set in the explorer, too.
+        on_edit: see MatchingExplorer.
+        state: initial state; what is not given is that of the explorer.
     """
 
     def __init__(
@@ -30,8 +41,7 @@ class _View(MatchingExplorer):
             return
         leader = explanations
         super().__init__(leader.cases, on_edit=on_edit, **(leader.state() | state))
-        # Link the case first: a word index of the new case may not exist in the old one.
-        for name in ("case_index", "edits", *leader.state()):
+        for name in SHARED:
             pair = (leader, name), (self, name)
             traitlets.link(*(reversed(pair) if name in state else pair))
 
