@@ -95,6 +95,20 @@ def test_keys_are_not_taken_by_lab(page):
     assert page.locator(".jp-Notebook .jp-Cell").count() == cells
 
 
+def test_a_click_on_plain_text_leaves_the_keys_here(page):
+    cells = page.locator(".jp-Notebook .jp-Cell").count()
+    for place in ("scores", "readout", "arcs-note", "edge-count"):
+        explorer(page).get_by_test_id(place).click(position={"x": 3, "y": 5})
+        for key in ("b", "a", "x", "Space", "m"):
+            page.keyboard.press(key)
+    explorer(page).locator("[data-testid=ranking] [data-word='3']").click()
+    explorer(page, word=3).wait_for()  # its bar is drawn anew, and keeps the focus
+    page.keyboard.press("b")
+    page.keyboard.press("Escape")
+    explorer(page, word=-1).wait_for()
+    assert page.locator(".jp-Notebook .jp-Cell").count() == cells
+
+
 def test_the_next_case_comes_from_python(page):
     explorer(page).locator("[data-act=next]").click()
     explorer(page, case="study-1").wait_for()

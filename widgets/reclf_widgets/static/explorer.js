@@ -12,7 +12,7 @@ function render({ model, el }) {
   const started = performance.now();
   const abort = new AbortController();
   const panels = model.get("panels"), has = (name) => panels.includes(name);
-  const root = element("div", { class: "reclf", "data-testid": "explorer", "data-lm-suppress-shortcuts": "true" });
+  const root = element("div", { class: "reclf", "data-testid": "explorer", "data-lm-suppress-shortcuts": "true", tabindex: "-1" });
   const bound = []; // controls bound to a trait
   const app = {
     id: `reclf-${instances++}`, model, data: null, tables: bytes(model.get("lookup_tables")), stateNames: STATE,
@@ -107,9 +107,11 @@ function render({ model, el }) {
       if (left) pending = requestAnimationFrame(() => attempt(left - 1));
       return;
     }
+    const refocus = remember();
     if (stale) build();
     stale = false;
     draw();
+    refocus();
   }
   const later = (rebuild) => () => {
     stale ||= rebuild;
@@ -119,12 +121,31 @@ function render({ model, el }) {
   const heard = [...["case", "image", "attention", "graph", "importance", "coverage"].map((name) => [name, onData]), ...[...STATE, "status", "can_edit"].map((name) => [name, onState])];
   for (const [name, listen] of heard) model.on(`change:${name}`, listen);
 
+  // The focus stays in the widget: a click on what takes none would give it to the notebook, whose
+  // next key would be a command. So would a redraw that replaces the element with the focus.
+  const focused = () => { const at = root.getRootNode().activeElement; return root.contains(at) ? at : null; };
+  const hold = () => { if (!focused()) root.focus({ preventScroll: true }); };
+  app.on(root, "pointerdown", hold);
+  app.on(root, "click", hold);
+
+  // What finds the element with the focus again after a redraw.
+  function remember() {
+    const at = focused(), list = at?.closest("[data-testid]"), { word, node } = at?.dataset ?? {};
+    const item = word !== undefined ? `[data-word="${word}"]` : node !== undefined ? `[data-node="${node}"]` : "";
+    return () => {
+      if (!at || focused()) return;
+      if (list && item) root.querySelector(`[data-testid="${list.dataset.testid}"] ${item}`)?.focus({ preventScroll: true });
+      hold();
+    };
+  }
+
   app.on(root, "keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || (event.shiftKey && event.key === "Enter")) return;
     event.stopPropagation(); // otherwise JupyterLab runs its cell commands on a, b, x, ...
     const typing = /^(INPUT|TEXTAREA|SELECT)$/.test(event.target.tagName) && !/^(range|checkbox)$/.test(event.target.type);
     if (event.key === "Escape") app.put({ word: PAIR, region: -1 });
     else if (typing) return;
+    else if (event.key === " " && !event.target.closest("button, summary, input")) event.preventDefault(); // it would scroll the page
     else if (event.key === "[") top.act("previous");
     else if (event.key === "]") top.act("next");
     else if (event.key === "t") app.put({ masks: !app.get("masks") });

@@ -11,7 +11,7 @@ function relationPanel(app) {
   const edgeSlider = app.slider("edges", 1, 100, 1, "Edges shown");
   const controls = element("div", { class: "reclf-controls" }, app.select("relations", [["matrix", "matrix"], ["graph", "graph"]], "Relation graph as"), step, threshold, edgeSlider, amount);
   const matrix = element("canvas", { class: "reclf-matrix", tabindex: "0", role: "img", "data-testid": "matrix" });
-  const graph = shape("svg", { class: "reclf-graph", role: "img", "data-testid": "graph" });
+  const graph = shape("svg", { class: "reclf-graph", role: "listbox", "data-testid": "graph" });
   const list = element("ol", { class: "reclf-ranking", "aria-label": "Strongest edges", "data-testid": "relation-list" });
   const readout = element("div", { class: "reclf-note", "data-testid": "relation-readout" });
   const figures = element("div", { class: "reclf-relation-row" }, element("div", {}, matrix, graph, readout), list);
@@ -82,10 +82,10 @@ function relationPanel(app) {
         "stroke-width": 0.6 + (2.4 * weight) / top, opacity: 0.35 + (0.6 * weight) / top, "marker-end": `url(#${app.id}-head)`, "data-edge": `${i}-${j}`,
       }));
     }
-    const palette = get("palette");
+    const palette = get("palette"), entry = used.includes(node) ? node : used[0]; // where Tab arrives
     for (const n of used) {
       const k = place.get(n), weight = n > 0 ? data.importance(get("model"))?.[n - 1] ?? 0 : 0;
-      const group = shape("g", { class: n === node ? "reclf-node reclf-own" : "reclf-node", "data-node": n, transform: `translate(${laid.x[k]} ${laid.y[k]})` });
+      const group = shape("g", { class: n === node ? "reclf-node reclf-own" : "reclf-node", "data-node": n, role: "option", "aria-selected": String(n === node), "aria-label": data.nodeName(n), tabindex: n === entry ? 0 : -1, transform: `translate(${laid.x[k]} ${laid.y[k]})` });
       group.append(shape(n ? "circle" : "rect", n ? { r: 4 + 14 * Math.sqrt(weight) * 0.6, fill: palette[data.type(n - 1)][0] } : { x: -5, y: -5, width: 10, height: 10, fill: app.ink() }));
       const name = data.nodeName(n), half = 3.4 * name.length; // 11 px letters, some of them wider
       group.append(shape("text", { x: clamp(laid.x[k], half, width - half) - laid.x[k], y: -8, "text-anchor": "middle" }, name));
@@ -109,6 +109,18 @@ function relationPanel(app) {
   on(graph, "click", (event) => {
     const node = event.target.closest("[data-node]");
     if (node) put({ word: Number(node.dataset.node) - 1 });
+  });
+  // Arrows move among the nodes in the order of the report, and select.
+  on(graph, "keydown", (event) => {
+    const group = event.target.closest("[data-node]"), nodes = [...graph.querySelectorAll("[data-node]")];
+    if (!group) return;
+    const at = nodes.indexOf(group), last = nodes.length - 1;
+    const next = { ArrowRight: at + 1, ArrowDown: at + 1, ArrowLeft: at - 1, ArrowUp: at - 1, Home: 0, End: last, Enter: at, " ": at }[event.key];
+    if (next === undefined) return;
+    const chosen = nodes[clamp(next, 0, last)];
+    chosen.focus();
+    put({ word: Number(chosen.dataset.node) - 1 });
+    event.preventDefault();
   });
   return { root, draw };
 }

@@ -94,6 +94,8 @@ function reportPanel(app) {
     const word = get("word"), last = app.data.count - 1;
     let next = { ArrowRight: word + 1, ArrowLeft: word - 1, Home: PAIR, End: last }[event.key];
     if (event.key === "ArrowDown" || event.key === "ArrowUp") next = wordBeside(word, event.key === "ArrowDown" ? 1 : -1);
+    const under = event.target.closest(".reclf-word");
+    if ((event.key === "Enter" || event.key === " ") && under) next = Number(under.dataset.word);
     if (event.key === "e") { app.editWord(word); event.preventDefault(); return; }
     if (next === undefined) return;
     next = clamp(next, PAIR, last);
