@@ -154,6 +154,15 @@ def test_a_shared_value_given_to_a_view_is_set_in_the_explorer(explorer):
     assert (explorer.case_index, explorer.word, view.word) == (1, 3, 3)
 
 
+def test_a_change_by_the_browser_is_acknowledged_with_its_case(explorer):
+    explorer.set_state({"case_index": 2, "word": -1, "asked": 5})
+    assert (explorer.answered, explorer.case["index"], explorer.case["study_id"]) == (
+        5,
+        2,
+        "study-2",
+    )
+
+
 def test_an_edit_is_explained_and_can_be_restored():
     asked = []
 

@@ -14,7 +14,7 @@ from .rules import RULES
 STATIC = Path(__file__).parent / "static"
 EXPLORER = (
     "rules", "elements", "case", "scales", "spring", "image", "report", "relations", "ranking",
-    "editor", "header", "explorer",
+    "editor", "header", "kernel", "explorer",
 )  # fmt: skip
 MONITOR = ("elements", "monitor")
 

@@ -73,6 +73,9 @@ class MatchingExplorer(StillWidget):
     # A message contains a memoryview, which the trait does not accept.
     edit_image = _data(traitlets.Bytes).tag(from_json=lambda value, widget: bytes(value))
     edits = traitlets.Int(0)
+    # The browser numbers its changes; the number comes back after what they have brought about.
+    asked = _data(traitlets.Int, 0)
+    answered = _data(traitlets.Int, 0)
 
     # State of the view, written by Python and by the browser.
     case_index = _state(traitlets.Int(0, help="study, from 0"))
@@ -128,6 +131,7 @@ class MatchingExplorer(StillWidget):
         self.observe(self._change_case, names=["case_index"])
         self.observe(self._explain_edit, names=["edit"])
         self.observe(lambda change: self._load(), names=["edits"])
+        self.observe(self._answer, names=["asked"])
 
     @property
     def explanations(self) -> dict[str, Explanation]:
@@ -208,7 +212,7 @@ class MatchingExplorer(StillWidget):
         if self.word >= len(readable["pieces"]):
             self.word = reading.PAIR
         with self.hold_sync():
-            self.case = readable
+            self.case = readable | {"index": self.case_index}
             for name, buffer in arrays.items():
                 setattr(self, name, buffer)
 
@@ -216,6 +220,10 @@ class MatchingExplorer(StillWidget):
         with self.hold_sync():
             self.word, self.region = reading.PAIR, -1
             self._load()
+
+    def _answer(self, change: Any) -> None:
+        """Acknowledge a change by the browser, which otherwise says that it waits."""
+        self.answered = change["new"]
 
     def _explain_edit(self, change: Any) -> None:
         """Explain the edited text or image; errors are shown in the browser."""

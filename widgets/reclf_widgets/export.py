@@ -41,6 +41,8 @@ def write_page(explorer: Any, path: Path, cases: list[int] | str) -> Path:
         "models": explorer.models,
         "panels": explorer.panels,
         "palette": explorer.palette,
+        "asked": 0,
+        "answered": 0,
         "can_edit": False,
         "status": "This page has no model. Open the notebook to explain your own text.",
     }
@@ -48,8 +50,11 @@ def write_page(explorer: Any, path: Path, cases: list[int] | str) -> Path:
         "traits": traits,
         "lookup_tables": base64.b64encode(explorer.lookup_tables).decode(),
         "cases": [
-            {"case": readable, "arrays": {name: _pack(name, a) for name, a in arrays.items()}}
-            for readable, arrays in described
+            {
+                "case": readable | {"index": place},
+                "arrays": {name: _pack(name, a) for name, a in arrays.items()},
+            }
+            for place, (readable, arrays) in enumerate(described)
         ],
         "module": browser.module(browser.EXPLORER),
     }

@@ -17,7 +17,13 @@ function render({ model, el }) {
   const app = {
     id: `reclf-${instances++}`, model, data: null, tables: bytes(model.get("lookup_tables")), stateNames: STATE,
     get: (name) => model.get(name),
-    put(values) { for (const [name, value] of Object.entries(values)) model.set(name, value); model.save_changes(); },
+    put(values) {
+      const possible = Object.entries(kernel.possible(values));
+      for (const [name, value] of possible) model.set(name, value);
+      if (possible.length) model.set("asked", model.get("asked") + 1);
+      model.save_changes();
+      kernel.check();
+    },
     on: (target, type, listen) => target.addEventListener(type, listen, { signal: abort.signal }),
     dark: () => root.dataset.theme === "dark",
     ink: () => (root.dataset.theme === "dark" ? "#e8eaed" : "#1f2328"),
@@ -53,6 +59,7 @@ function render({ model, el }) {
   };
 
   app.data = new Case(app.get);
+  const kernel = kernelWatch(app, root);
   const top = header(app);
   const image = has("matching") ? imagePanel(app) : null;
   const report = reportPanel(app);
@@ -63,7 +70,7 @@ function render({ model, el }) {
   const lists = element("div", { class: "reclf-lists" }, ...[relations, ranking].filter(Boolean).map((part) => part.root));
   reading.append(lists);
   const main = element("div", { class: "reclf-main" }, ...[image].filter(Boolean).map((part) => part.root), reading);
-  root.append(top.root, main);
+  root.append(top.root, kernel.root, main);
   const visible = el.clientWidth > 0; // read while it is empty, which needs no layout
   el.append(root);
 
@@ -81,6 +88,7 @@ function render({ model, el }) {
     app.data = new Case(app.get);
     report.build();
     editor?.build();
+    kernel.check();
   }
 
   function draw() {
@@ -171,6 +179,7 @@ function render({ model, el }) {
     abort.abort();
     sizes.disconnect();
     unfollow();
+    kernel.close();
     cancelAnimationFrame(pending);
     for (const [name, listen] of heard) model.off(`change:${name}`, listen);
   };

@@ -31,7 +31,7 @@ function header(app) {
   }
 
   function draw() {
-    const all = order(), place = all.indexOf(get("case_index")), info = app.data.info;
+    const all = order(), info = app.data.info, place = all.indexOf(info.index);
     position.textContent = `${info.study_id}  ${place < 0 ? "–" : place + 1}/${all.length}${info.edited ? "  (edited)" : ""}`;
     scores.replaceChildren(...get("models").map((name, m) => {
       const now = info.scores[m], before = info.original_scores[m];
