@@ -1,7 +1,7 @@
-"""Single panels of the explorer. Created from an explorer, a view shares case and selection both ways.
+"""Single panels of the explorer. Created from an explorer, a view shares its case and selection.
 
-How a view draws (view, relations, model, threshold, colors, ...) starts as the explorer's and is the
-view's own: two views of one explorer can show two models, or the graph and the matrix.
+How a view draws (view, relations, model, threshold, colors, ...) starts as the explorer's and is
+its own: two views of one explorer can show two models, or the graph and the matrix.
 """
 
 from typing import Any

@@ -24,7 +24,8 @@ function shape(tag, attributes = {}, text) {
 const bytes = (view) =>
   view ? new Uint8Array(view.buffer, view.byteOffset, view.byteLength) : new Uint8Array();
 const floats = (view) => new Float32Array(bytes(view).slice().buffer);
-function largest(values, floor = 1e-12) {
+const FLOOR = 1e-12; // a maximum that may be divided by
+function largest(values, floor = FLOOR) {
   let top = floor;
   for (let i = 0; i < values.length; i++) if (values[i] > top) top = values[i];
   return top;
@@ -53,6 +54,9 @@ export function shown(value) {
   if (value === 0) return "0";
   return Math.abs(value) < 1e-3 ? value.toExponential(1) : value.toFixed(3);
 }
+
+// The end of a scale, which is a `largest`: nothing there is 0, not the floor.
+const limit = (end) => (end > FLOOR ? shown(end) : "0");
 
 function argsort(values) {
   return Array.from(values.keys()).sort((i, j) => values[j] - values[i] || i - j);

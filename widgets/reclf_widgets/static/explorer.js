@@ -54,6 +54,7 @@ function render({ model, el }) {
       app.on(control, "change", () => app.put({ [name]: control.checked }));
       return app.labeled(text, control, name);
     },
+    compared: () => app.get("view") === "compare" && app.get("models").length > 1, // A with B
     editWord: (word) => editor?.editWord(word),
     picture: () => (image ?? imagePanel(app)).picture(),
   };
@@ -86,6 +87,7 @@ function render({ model, el }) {
 
   function build() {
     app.data = new Case(app.get);
+    root.dataset.words = app.data.count > 50 ? "many" : "few"; // the matrix of many needs the width
     report.build();
     editor?.build();
     kernel.check();
@@ -99,8 +101,10 @@ function render({ model, el }) {
     // after a change makes the browser compute the layout again.
     for (const part of [top, report, relations, ranking, editor]) part?.draw();
     image?.arrange();
+    relations?.arrange();
     if (has("relations")) report.drawArcs();
     image?.draw();
+    relations?.paint();
     Object.assign(root.dataset, { case: app.data.info.study_id, word: app.get("word"), region: app.get("region"), draws: Number(root.dataset.draws ?? 0) + 1, drawMs: (performance.now() - start).toFixed(2) });
   }
 

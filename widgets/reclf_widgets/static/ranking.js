@@ -8,23 +8,29 @@ function rankingPanel(app) {
   const root = element("section", { class: "reclf-panel", "aria-label": "Importance" }, heading, missing, guide, list);
 
   function draw() {
-    const data = app.data, model = get("model"), region = get("region"), palette = get("palette");
-    const values = data.wordValues(model, region);
+    const data = app.data, region = get("region"), palette = get("palette"), names = get("models");
+    const models = app.compared() ? [get("model"), get("other")] : [get("model")];
+    const series = models.map((model) => data.wordValues(model, region)), values = series[0] ?? series[1];
     heading.textContent = region >= 0 ? `Attention of words to ${data.place(region)}` : "Importance weights of words";
-    missing.textContent = values ? "" : `${get("models")[model]} has no importance weights. Click a region to rank words by their attention to it.`;
-    missing.hidden = Boolean(values);
+    const without = models.filter((_, k) => !series[k]).map((model) => names[model]);
+    missing.textContent = without.length ? `${without.join(" and ")} has no importance weights. Click a region to rank words by their attention to it.` : "";
+    missing.hidden = !without.length;
     guide.hidden = !values?.length; // no weights, or no words
     if (guide.hidden) { list.replaceChildren(); return; }
     // Importance sums to one over words, the attention of a word over regions.
-    const uniform = 1 / (region >= 0 ? data.regions : data.words.length), top = Math.max(largest(values), uniform);
-    guide.textContent = `dotted line: uniform ${region >= 0 ? "attention" : "weight"} ${shown(uniform)}`;
+    const uniform = 1 / (region >= 0 ? data.regions : data.words.length), top = Math.max(uniform, ...series.filter(Boolean).map((each) => largest(each)));
+    const bars = series.map((each, k) => [each, k]).filter(([each]) => each); // of A, and of B below it
+    const who = models.length > 1 ? bars.map(([, k]) => `${"AB"[k]} ${names[models[k]]} ${k ? "striped" : "solid"}`).join(", ") + "; " : "";
+    guide.textContent = `${who}dotted line: uniform ${region >= 0 ? "attention" : "weight"} ${shown(uniform)}`;
     list.replaceChildren(...argsort(values).slice(0, 12).map((w) => {
+      const style = (each) => `--share:${(each[w] / top).toFixed(3)};--uniform:${(uniform / top).toFixed(3)};--type:${palette[data.type(w)][0]}`;
       const button = element("button", { type: "button", "data-word": w, "aria-pressed": String(w === get("word")) },
         element("span", { class: "reclf-bar-name" }, data.words[w]),
-        element("span", { class: "reclf-track", style: `--share:${(values[w] / top).toFixed(3)};--uniform:${(uniform / top).toFixed(3)};--type:${palette[data.type(w)][0]}` }, element("span", { class: "reclf-bar" })),
-        element("span", { class: "reclf-bar-value" }, shown(values[w])));
+        element("span", {}, ...bars.map(([each, k]) => element("span", { class: `reclf-track${k ? " reclf-striped" : ""}`, style: style(each) }, element("span", { class: "reclf-bar" })))),
+        element("span", { class: "reclf-bar-value" }, bars.map(([each]) => shown(each[w])).join(" · ")));
       return element("li", {}, button);
     }));
+    list.classList.toggle("reclf-two", bars.length > 1);
   }
   on(list, "click", (event) => {
     const button = event.target.closest("button");

@@ -1,66 +1,141 @@
 // The relation panel: the relation graph as a matrix or a node-link diagram, and its strongest edges
-// as a list.
+// as a list; of model A, and of B beside it where two models are compared.
 
 function relationPanel(app) {
-  const { get, put, on } = app;
-  const SIZE = 244;
-  const missing = element("p", { class: "reclf-missing", "data-testid": "no-graph" });
+  const { get } = app;
   const step = app.select("step", [], "SRM step");
   const amount = element("span", { class: "reclf-note", "data-testid": "edge-count" });
   const threshold = app.slider("threshold", 0, 1, 0.01, "Threshold");
   const edgeSlider = app.slider("edges", 1, 100, 1, "Edges shown");
   const controls = element("div", { class: "reclf-controls" }, app.select("relations", [["matrix", "matrix"], ["graph", "graph"]], "Relation graph as"), step, threshold, edgeSlider, amount);
-  const matrix = element("canvas", { class: "reclf-matrix", tabindex: "0", role: "img", "data-testid": "matrix" });
-  const graph = shape("svg", { class: "reclf-graph", role: "listbox", "data-testid": "graph" });
-  const list = element("ol", { class: "reclf-ranking", "aria-label": "Strongest edges", "data-testid": "relation-list" });
-  const readout = element("div", { class: "reclf-note", "data-testid": "relation-readout" });
-  const figures = element("div", { class: "reclf-relation-row" }, element("div", {}, matrix, graph, readout), list);
-  const root = element("section", { class: "reclf-panel", "aria-label": "Relation graph" }, missing, controls, figures);
-  let laid = { key: "" };
-
-  const sentence = ([i, j, weight]) => `${app.data.nodeName(i)} attends to ${app.data.nodeName(j)} (edge weight ${shown(weight)})`;
-
-  function build() {
-    const steps = app.data.info.graph_steps[get("model")];
-    step.control.replaceChildren(element("option", { value: "-1" }, "last used in the score"), ...Array.from({ length: steps }, (_, k) => element("option", { value: k }, `${k + 1} of ${steps}`)));
-    step.hidden = steps < 2;
-  }
+  const figures = [relationFigure(app, "model", ""), relationFigure(app, "other", "-b")];
+  const root = element("section", { class: "reclf-panel", "aria-label": "Relation graph" }, controls,
+    element("div", { class: "reclf-relation-row" }, ...figures.map((figure) => figure.root)));
 
   function draw() {
-    const data = app.data, numbers = data.graph(get("model"), get("step")), asMatrix = get("relations") === "matrix";
-    missing.textContent = numbers ? "" : `${get("models")[get("model")]} has no relation graph.`;
-    missing.hidden = Boolean(numbers); controls.hidden = figures.hidden = !numbers;
-    if (!numbers) return;
-    build();
+    const data = app.data, models = app.compared() ? [get("model"), get("other")] : [get("model")];
+    const steps = Math.max(...models.map((model) => data.info.graph_steps[model]));
+    step.control.replaceChildren(element("option", { value: "-1" }, "last used in the score"), ...Array.from({ length: steps }, (_, k) => element("option", { value: k }, `${k + 1} of ${steps}`)));
     step.control.value = get("step");
-    threshold.hidden = false; edgeSlider.hidden = asMatrix;
+    step.hidden = steps < 2;
+    controls.hidden = steps === 0;
+    edgeSlider.hidden = get("relations") === "matrix";
+    const graphs = models.map((model) => data.graph(model, get("step"))).filter(Boolean);
+    // Compared models share the scale, and so the threshold.
+    const top = Math.max(FLOOR, ...graphs.map((numbers) => data.strongest(numbers))), least = get("threshold") * top;
+    if (graphs.length) {
+      const count = data.edges(graphs[0], least).length;
+      amount.textContent = `${percent(get("threshold"))} of the maximum edge weight = ${shown(least)}: ${edgesOf(count)}${models.length > 1 ? " of A" : ""}`;
+      amount.dataset.count = count;
+    }
+    figures.forEach((figure, k) => { figure.root.hidden = k >= models.length; if (!figure.root.hidden) figure.draw(top, least); });
+  }
+  const each = (act) => () => figures.filter((figure) => !figure.root.hidden).forEach((figure) => figure[act]());
+  return { root, draw, arrange: each("arrange"), paint: each("paint"), figures };
+}
+
+// "1 edge", "2 edges".
+const edgesOf = (count) => `${count} edge${count === 1 ? "" : "s"}`;
+
+// The relation graph of model A (`which` is "model") or B ("other").
+function relationFigure(app, which, suffix) {
+  const { get, put, on } = app;
+  const WIDEST = 640, BAR = 34, PITCH = 11; // pixels: of the matrix, its color bar, and from name to name
+  const heading = element("h3", {}), missing = element("p", { class: "reclf-missing", "data-testid": `no-graph${suffix}` });
+  const matrix = element("canvas", { class: "reclf-matrix", tabindex: "0", role: "img", "data-testid": `matrix${suffix}` });
+  const graph = shape("svg", { class: "reclf-graph", role: "listbox", "data-testid": `graph${suffix}` });
+  const list = element("ol", { class: "reclf-ranking", "aria-label": "Strongest edges", "data-testid": `relation-list${suffix}` });
+  const readout = element("div", { class: "reclf-note", "data-testid": `relation-readout${suffix}` });
+  const drawing = element("div", {}, matrix, graph, readout, list);
+  const root = element("div", { class: "reclf-relation" }, heading, missing, drawing);
+  let laid = { key: "" }, now = null, place = null;
+
+  const sentence = ([i, j, weight]) => `${app.data.nodeName(i)} attends to ${app.data.nodeName(j)} (edge weight ${shown(weight)})`;
+  const model = () => get(which), step = () => get("step");
+
+  function draw(top, least) {
+    const data = app.data, numbers = data.graph(model(), step()), name = get("models")[model()];
+    heading.textContent = app.compared() ? `${which === "model" ? "A" : "B"}  ${name}` : get("models").length > 1 ? name : "";
+    heading.hidden = !heading.textContent;
+    missing.textContent = numbers ? "" : `${name} has no relation graph.`;
+    missing.hidden = Boolean(numbers); drawing.hidden = !numbers;
+    now = numbers && { numbers, top, least, node: get("word") + 1 };
+    if (!numbers) return;
+    const asMatrix = get("relations") === "matrix", { node } = now;
     matrix.style.display = asMatrix ? "" : "none"; graph.style.display = asMatrix ? "none" : "";
-    const top = data.strongest(numbers), least = get("threshold") * top, node = get("word") + 1;
     const all = data.edges(numbers, least), own = all.filter(([i, j]) => i === node || j === node);
-    amount.textContent = `${percent(get("threshold"))} of the maximum edge weight = ${shown(least)}: ${all.length} edges`;
-    amount.dataset.count = all.length;
     list.replaceChildren(...(own.length ? own : all).slice(0, 10).map((edge) => element("li", {}, sentence(edge))));
-    if (asMatrix) drawMatrix(numbers, top, least, node);
-    else drawGraph(all, top, node);
+    if (asMatrix) {
+      matrix.setAttribute("aria-label", `Relation graph of ${data.count + 1} nodes, ${GLOBAL_NODE} first; a row attends to a column. Strongest edge: ${data.edges(numbers, data.strongest(numbers)).slice(0, 1).map(sentence)}`);
+      readout.textContent = `gray: a node itself; a row attends to a column; the first node is the ${GLOBAL_NODE}${data.caveat(model(), step())}`;
+    } else drawGraph(all, top, node);
   }
 
-  function drawMatrix(numbers, top, least, node) {
-    const data = app.data, nodes = data.count + 1, density = window.devicePixelRatio || 1;
-    const hue = packed(...(app.dark() ? [86, 180, 233] : [0, 114, 178]), 0);
-    const cells = painting(nodes, nodes, (target) => {
-      for (let k = 0; k < nodes * nodes; k++) target[k] = hue | (((numbers[k] >= least ? 255 : 70) * Math.min(1, numbers[k] / top)) << 24);
-    });
-    matrix.width = matrix.height = SIZE * density;
-    const context = matrix.getContext("2d"), size = SIZE / nodes;
-    context.scale(density, density);
+  // The matrix takes the width of its place; names take what they need of it.
+  function arrange() {
+    if (!now || get("relations") !== "matrix") return;
+    const nodes = app.data.count + 1, width = clamp(drawing.clientWidth, 200, WIDEST), context = matrix.getContext("2d");
+    context.font = "11px system-ui, sans-serif";
+    let longest = 0;
+    for (let n = 0; n < nodes; n++) longest = Math.max(longest, context.measureText(app.data.nodeName(n)).width);
+    const margin = Math.ceil(Math.min(longest + 6, 0.26 * width)), size = width - margin - 1;
+    place = { width, margin, size, cell: size / nodes, height: margin + size + BAR };
+  }
+
+  function paint() {
+    if (!now || get("relations") !== "matrix") return;
+    const density = window.devicePixelRatio || 1, { width, height } = place;
+    matrix.width = Math.round(width * density); matrix.height = Math.round(height * density);
+    matrix.style.width = `${width}px`; matrix.style.height = `${height}px`;
+    Object.assign(matrix.dataset, { margin: place.margin, cell: place.cell });
+    paintMatrix(matrix.getContext("2d"), density);
+  }
+
+  function paintMatrix(context, density) {
+    const data = app.data, nodes = data.count + 1, { numbers, top, least, node } = now, { margin, size, cell } = place;
+    const color = (value, k) => {
+      if (k % (nodes + 1) === 0) return packed(128, 128, 128, 90); // not an edge between nodes
+      const [r, g, b] = app.dark() ? [86, 180, 233] : [0, 114, 178];
+      return packed(r, g, b, Math.round((value >= least ? 255 : 70) * Math.min(1, value / top)));
+    };
+    context.setTransform(density, 0, 0, density, 0, 0);
     context.imageSmoothingEnabled = false;
-    context.drawImage(cells, 0, 0, SIZE, SIZE);
+    context.drawImage(painting(nodes, nodes, (target) => { for (let k = 0; k < target.length; k++) target[k] = color(numbers[k], k); }), margin, margin, size, size);
+    context.strokeStyle = app.ink(); context.globalAlpha = 0.3; context.lineWidth = 1;
+    context.strokeRect(margin - 0.5, margin - 0.5, size + 1, size + 1);
+    context.globalAlpha = 1;
     context.strokeStyle = app.dark() ? "#ff9c5b" : "#D55E00";
-    const thick = Math.max(size, 4), start = clamp(node * size - (thick - size) / 2, 0.5, SIZE - thick - 0.5);
-    context.strokeRect(0.5, start, SIZE - 1, thick);
-    context.strokeRect(start, 0.5, thick, SIZE - 1);
-    matrix.setAttribute("aria-label", `Relation graph of ${nodes} nodes, ${GLOBAL_NODE} first; a row attends to a column. Strongest edge: ${data.edges(numbers, top).slice(0, 1).map(sentence)}`);
-    readout.textContent = `a row attends to a column; the first node is the ${GLOBAL_NODE}${data.caveat(get("model"), get("step"))}`;
+    const thick = Math.max(cell, 4), start = margin + clamp(node * cell - (thick - cell) / 2, 0.5, size - thick - 0.5);
+    context.strokeRect(margin + 0.5, start, size - 1, thick);
+    context.strokeRect(start, margin + 0.5, thick, size - 1);
+    paintNames(context, node);
+    const y = margin + size + 6, end = Math.min(size, 300);
+    context.drawImage(painting(256, 1, (target) => { for (let i = 0; i < 256; i++) target[i] = color((i / 255) * top, 1); }), margin, y, end, 9);
+    context.fillStyle = app.ink(); context.font = "11px system-ui, sans-serif";
+    for (const [align, x, text] of [["left", 0, "0"], ["center", end / 2, "edge weight"], ["right", end, limit(top)]]) {
+      context.textAlign = align;
+      context.fillText(text, margin + x, y + 22);
+    }
+    context.textAlign = "left";
+  }
+
+  // As many names as there is room for: the selected node first, then words that have a type.
+  function paintNames(context, node) {
+    const data = app.data, { margin, cell } = place, taken = [];
+    const rank = (n) => (n === node ? 0 : n && data.type(n - 1) !== "filler" ? 1 : 2);
+    for (const n of Array.from({ length: data.count + 1 }, (_, k) => k).sort((a, b) => rank(a) - rank(b) || a - b)) {
+      const middle = margin + (n + 0.5) * cell;
+      if (taken.some((other) => Math.abs(other - middle) < PITCH)) continue;
+      taken.push(middle);
+      context.font = `${n === node ? "bold " : ""}11px system-ui, sans-serif`;
+      context.fillStyle = app.ink(); context.textAlign = "right";
+      context.fillText(data.nodeName(n), margin - 4, middle + 4, margin - 5);
+      context.save();
+      context.translate(middle + 4, margin - 4); context.rotate(-Math.PI / 2); context.textAlign = "left";
+      context.fillText(data.nodeName(n), 0, 0, margin - 5);
+      context.restore();
+    }
+    matrix.dataset.names = taken.length;
   }
 
   function drawGraph(all, top, node) {
@@ -70,7 +145,7 @@ function relationPanel(app) {
     if (laid.key !== key) laid = { key, ...springLayout(used.length, edges.map(([i, j, w]) => [place.get(i), place.get(j), w]), width, height) };
     graph.setAttribute("viewBox", `0 0 ${width} ${height}`);
     graph.setAttribute("aria-label", `Relation graph, ${edges.length} strongest edges: ${edges.slice(0, 3).map(sentence).join("; ")}`);
-    const head = shape("marker", { id: `${app.id}-head`, viewBox: "0 0 8 8", refX: 7, refY: 4, markerWidth: 7, markerHeight: 7, orient: "auto", markerUnits: "userSpaceOnUse" });
+    const head = shape("marker", { id: `${app.id}-head${suffix}`, viewBox: "0 0 8 8", refX: 7, refY: 4, markerWidth: 7, markerHeight: 7, orient: "auto", markerUnits: "userSpaceOnUse" });
     head.append(shape("path", { d: "M0 0L8 4L0 8z", class: "reclf-head" }));
     graph.replaceChildren(head);
     for (const [i, j, weight] of [...edges].reverse()) {
@@ -79,26 +154,26 @@ function relationPanel(app) {
       const own = i === node || j === node;
       graph.append(shape("path", {
         d: `M${laid.x[a]} ${laid.y[a]}Q${x} ${y} ${laid.x[b] - (dx / length) * 8} ${laid.y[b] - (dy / length) * 8}`, class: own ? "reclf-edge reclf-own" : "reclf-edge",
-        "stroke-width": 0.6 + (2.4 * weight) / top, opacity: 0.35 + (0.6 * weight) / top, "marker-end": `url(#${app.id}-head)`, "data-edge": `${i}-${j}`,
+        "stroke-width": 0.6 + (2.4 * weight) / top, opacity: 0.35 + (0.6 * weight) / top, "marker-end": `url(#${app.id}-head${suffix})`, "data-edge": `${i}-${j}`,
       }));
     }
     const palette = get("palette"), entry = used.includes(node) ? node : used[0]; // where Tab arrives
     for (const n of used) {
-      const k = place.get(n), weight = n > 0 ? data.importance(get("model"))?.[n - 1] ?? 0 : 0;
+      const k = place.get(n), weight = n > 0 ? data.importance(model())?.[n - 1] ?? 0 : 0;
       const group = shape("g", { class: n === node ? "reclf-node reclf-own" : "reclf-node", "data-node": n, role: "option", "aria-selected": String(n === node), "aria-label": data.nodeName(n), tabindex: n === entry ? 0 : -1, transform: `translate(${laid.x[k]} ${laid.y[k]})` });
       group.append(shape(n ? "circle" : "rect", n ? { r: 4 + 14 * Math.sqrt(weight) * 0.6, fill: palette[data.type(n - 1)][0] } : { x: -5, y: -5, width: 10, height: 10, fill: app.ink() }));
       const name = data.nodeName(n), half = 3.4 * name.length; // 11 px letters, some of them wider
       group.append(shape("text", { x: clamp(laid.x[k], half, width - half) - laid.x[k], y: -8, "text-anchor": "middle" }, name));
       graph.append(group);
     }
-    readout.textContent = `an arrow points from a node to the node that it attends to${data.caveat(get("model"), get("step"))}`;
+    readout.textContent = `an arrow points from a node to the node that it attends to${data.caveat(model(), step())}`;
   }
 
-  const nodeAt = (position) => clamp(Math.floor((position / SIZE) * (app.data.count + 1)), 0, app.data.count);
+  const nodeAt = (position) => clamp(Math.floor((position - place.margin) / place.cell), 0, app.data.count);
   on(matrix, "click", (event) => put({ word: nodeAt(event.offsetY) - 1 }));
   on(matrix, "pointermove", (event) => {
-    const i = nodeAt(event.offsetY), j = nodeAt(event.offsetX), numbers = app.data.graph(get("model"), get("step"));
-    readout.textContent = sentence([i, j, numbers[i * (app.data.count + 1) + j]]);
+    const i = nodeAt(event.offsetY), j = nodeAt(event.offsetX);
+    readout.textContent = sentence([i, j, now.numbers[i * (app.data.count + 1) + j]]);
   });
   on(matrix, "keydown", (event) => {
     const move = { ArrowDown: 1, ArrowUp: -1 }[event.key];
@@ -122,5 +197,5 @@ function relationPanel(app) {
     put({ word: Number(chosen.dataset.node) - 1 });
     event.preventDefault();
   });
-  return { root, draw };
+  return { root, draw, arrange, paint };
 }

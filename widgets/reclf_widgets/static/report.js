@@ -58,24 +58,62 @@ function reportPanel(app) {
     if (!graph) return;
     const top = data.strongest(graph), threshold = get("threshold");
     const own = data.edges(graph, threshold * top, node), drawn = own.slice(0, 24);
-    const who = `“${data.nodeName(node)}”`;
-    note.textContent = own.length ? `${who}: ${own.length} edge${own.length > 1 ? "s" : ""}${drawn.length < own.length ? `, ${drawn.length} shown` : ""}; solid: attends to, dashed: attended by`
+    const who = `${get("models").length > 1 ? `${get("models")[get("model")]}: ` : ""}“${data.nodeName(node)}”`;
+    note.textContent = own.length ? `${who}: ${edgesOf(own.length)}${drawn.length < own.length ? `, ${drawn.length} shown` : ""}; solid: attends to, dashed: attended by`
       : `${who} has no edge of at least ${percent(threshold)} of the maximum edge weight; lower the threshold`;
-    const box = text.getBoundingClientRect();
+    const box = text.getBoundingClientRect(), { places, gaps } = lines(box);
     arcs.setAttribute("width", box.width); arcs.setAttribute("height", box.height);
-    const places = new Map();
-    const place = (n) => {
-      if (!places.has(n)) { const b = buttons.get(n - 1).getBoundingClientRect(); places.set(n, { x: b.x + b.width / 2 - box.x, y: b.y - box.y + 1 }); }
-      return places.get(n);
-    };
-    for (const [i, j, weight] of drawn.reverse()) {
-      const from = place(i), to = place(j), lift = 8 + Math.min(30, Math.abs(to.x - from.x) / 6);
-      arcs.append(shape("path", {
-        d: `M${from.x} ${from.y}C${from.x} ${from.y - lift} ${to.x} ${to.y - lift} ${to.x} ${to.y}`,
-        "stroke-width": 0.8 + (2.4 * weight) / top, opacity: 0.35 + (0.6 * weight) / top,
+    const routes = drawn.map(([i, j]) => route(places.get(i - 1), places.get(j - 1), box.width));
+    // Edges in one gap run beside each other.
+    const uses = new Map(), lane = (key) => { const k = uses.get(key) ?? 0; uses.set(key, k + 1); return k; };
+    for (const each of routes) each.lanes = each.gaps.map(lane).concat(each.side ? [lane(each.side)] : []);
+    const height = (gap, k) => gaps[gap].top + ((gaps[gap].bottom - gaps[gap].top) * (k + 1)) / (uses.get(gap) + 1);
+    drawn.forEach(([i, j, weight], k) => {
+      const { from, to, gaps: through, side, lanes } = routes[k], points = [from, { x: from.x, y: height(through[0], lanes[0]) }];
+      if (side) {
+        const inset = 2 + (10 * (lanes[2] + 1)) / (uses.get(side) + 1), x = side === "left" ? inset : box.width - inset;
+        points.push({ x, y: points[1].y }, { x, y: height(through[1], lanes[1]) });
+      }
+      points.push({ x: to.x, y: points.at(-1).y }, to);
+      arcs.prepend(shape("path", {
+        d: rounded(points), "stroke-width": 0.8 + (2.4 * weight) / top, opacity: 0.35 + (0.6 * weight) / top,
         "stroke-dasharray": i === node ? "none" : "5 3", "data-edge": `${i}-${j}`,
       }));
+    });
+  }
+
+  // Where words are, and the gaps between their lines: gap k is above line k.
+  function lines(box) {
+    const places = new Map(), rows = [];
+    for (const [word, button] of buttons) {
+      const { x, y, width, height } = button.getBoundingClientRect(), top = y - box.y, row = rows.at(-1);
+      if (!row || top + height / 2 > row.bottom) rows.push({ top, bottom: top + height });
+      else { row.top = Math.min(row.top, top); row.bottom = Math.max(row.bottom, top + height); }
+      places.set(word, { x: x + width / 2 - box.x, line: rows.length - 1 });
     }
+    for (const place of places.values()) Object.assign(place, { top: rows[place.line].top, bottom: rows[place.line].bottom });
+    const gaps = rows.map((row, k) => ({ top: k ? rows[k - 1].bottom : row.top - 18, bottom: row.top }));
+    return { places, gaps: [...gaps, { top: rows.at(-1).bottom, bottom: rows.at(-1).bottom + 8 }] };
+  }
+
+  // The way of an edge through the gaps, so that it crosses no word; from gap to gap beside the text.
+  function route(a, b, width) {
+    const up = { x: a.x, y: a.top }, down = { x: a.x, y: a.bottom }, above = { x: b.x, y: b.top }, below = { x: b.x, y: b.bottom };
+    if (a.line === b.line) return { from: up, to: above, gaps: [a.line] };
+    const [from, to, gaps] = b.line > a.line ? [down, above, [a.line + 1, b.line]] : [up, below, [a.line, b.line + 1]];
+    if (gaps[0] === gaps[1]) return { from, to, gaps: [gaps[0]] };
+    return { from, to, gaps, side: a.x + b.x < width ? "left" : "right" };
+  }
+
+  // A path along the points, with round corners.
+  function rounded(points) {
+    let path = `M${points[0].x} ${points[0].y}`;
+    for (let k = 1; k < points.length - 1; k++) {
+      const [before, at, after] = points.slice(k - 1, k + 2);
+      const toward = (other) => { const long = Math.hypot(other.x - at.x, other.y - at.y) || 1, part = Math.min(5, long / 2) / long; return `${at.x + (other.x - at.x) * part} ${at.y + (other.y - at.y) * part}`; };
+      path += `L${toward(before)}Q${at.x} ${at.y} ${toward(after)}`;
+    }
+    return `${path}L${points.at(-1).x} ${points.at(-1).y}`;
   }
 
   function focus(word) { buttons.get(word)?.focus(); }
