@@ -55,6 +55,9 @@ function render({ model, el }) {
       return app.labeled(text, control, name);
     },
     compared: () => app.get("view") === "compare" && app.get("models").length > 1, // A with B
+    shownModels: () => (app.compared() ? ["model", "other"] : ["model"]).map((name) => app.get(name)),
+    // The end of the scale of edges, which compared models share.
+    topEdge: () => Math.max(FLOOR, ...app.shownModels().map((m) => app.data.graph(m, app.get("step"))).filter(Boolean).map((graph) => app.data.strongest(graph))),
     editWord: (word) => editor?.editWord(word),
     picture: () => (image ?? imagePanel(app)).picture(),
   };
@@ -100,6 +103,7 @@ function render({ model, el }) {
     // First update text, then measure the page, then draw by these measures: every measurement
     // after a change makes the browser compute the layout again.
     for (const part of [top, report, relations, ranking, editor]) part?.draw();
+    if (has("relations")) report.drawEdges();
     image?.arrange();
     relations?.arrange();
     if (has("relations")) report.drawArcs();

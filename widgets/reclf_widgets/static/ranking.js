@@ -9,7 +9,7 @@ function rankingPanel(app) {
 
   function draw() {
     const data = app.data, region = get("region"), palette = get("palette"), names = get("models");
-    const models = app.compared() ? [get("model"), get("other")] : [get("model")];
+    const models = app.shownModels();
     const series = models.map((model) => data.wordValues(model, region)), values = series[0] ?? series[1];
     heading.textContent = region >= 0 ? `Attention of words to ${data.place(region)}` : "Importance weights of words";
     const without = models.filter((_, k) => !series[k]).map((model) => names[model]);

@@ -13,7 +13,7 @@ function relationPanel(app) {
     element("div", { class: "reclf-relation-row" }, ...figures.map((figure) => figure.root)));
 
   function draw() {
-    const data = app.data, models = app.compared() ? [get("model"), get("other")] : [get("model")];
+    const data = app.data, models = app.shownModels();
     const steps = Math.max(...models.map((model) => data.info.graph_steps[model]));
     step.control.replaceChildren(element("option", { value: "-1" }, "last used in the score"), ...Array.from({ length: steps }, (_, k) => element("option", { value: k }, `${k + 1} of ${steps}`)));
     step.control.value = get("step");
@@ -21,8 +21,7 @@ function relationPanel(app) {
     controls.hidden = steps === 0;
     edgeSlider.hidden = get("relations") === "matrix";
     const graphs = models.map((model) => data.graph(model, get("step"))).filter(Boolean);
-    // Compared models share the scale, and so the threshold.
-    const top = Math.max(FLOOR, ...graphs.map((numbers) => data.strongest(numbers))), least = get("threshold") * top;
+    const top = app.topEdge(), least = get("threshold") * top;
     if (graphs.length) {
       const count = data.edges(graphs[0], least).length;
       amount.textContent = `${percent(get("threshold"))} of the maximum edge weight = ${shown(least)}: ${edgesOf(count)}${models.length > 1 ? " of A" : ""}`;

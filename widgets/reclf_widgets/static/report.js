@@ -10,7 +10,7 @@ function reportPanel(app) {
   const note = element("div", { class: "reclf-note", "data-testid": "arcs-note" });
   const root = element("section", { class: "reclf-panel", "aria-label": "Report" },
     element("div", { class: "reclf-report-box" }, arcs, text), note, legend);
-  let buttons = new Map();
+  let buttons = new Map(), drawn = [];
 
   function build() {
     const data = app.data, palette = get("palette");
@@ -51,17 +51,21 @@ function reportPanel(app) {
     }
   }
 
-  function drawArcs() {
+  // The edges of the selected word, and what is said of them; `drawArcs` measures the page.
+  function drawEdges() {
     const data = app.data, graph = data.graph(get("model"), get("step")), node = get("word") + 1;
-    arcs.replaceChildren();
-    note.textContent = "";
-    if (!graph) return;
-    const top = data.strongest(graph), threshold = get("threshold");
-    const own = data.edges(graph, threshold * top, node), drawn = own.slice(0, 24);
+    const top = app.topEdge(), threshold = get("threshold");
+    const own = graph ? data.edges(graph, threshold * top, node) : [];
+    drawn = own.slice(0, 24);
+    if (!graph) { note.textContent = ""; return; }
     const who = `${get("models").length > 1 ? `${get("models")[get("model")]}: ` : ""}“${data.nodeName(node)}”`;
     note.textContent = own.length ? `${who}: ${edgesOf(own.length)}${drawn.length < own.length ? `, ${drawn.length} shown` : ""}; solid: attends to, dashed: attended by`
       : `${who} has no edge of at least ${percent(threshold)} of the maximum edge weight; lower the threshold`;
-    const box = text.getBoundingClientRect(), { places, gaps } = lines(box);
+  }
+
+  function drawArcs() {
+    const box = text.getBoundingClientRect(), { places, gaps } = lines(box), node = get("word") + 1, top = app.topEdge();
+    arcs.replaceChildren();
     arcs.setAttribute("width", box.width); arcs.setAttribute("height", box.height);
     const routes = drawn.map(([i, j]) => route(places.get(i - 1), places.get(j - 1), box.width));
     // Edges in one gap run beside each other.
@@ -152,5 +156,5 @@ function reportPanel(app) {
     near.sort((a, b) => Math.abs(a[1].x - here.x) - Math.abs(b[1].x - here.x));
     return near.length ? near[0][0] : word;
   }
-  return { root, build, draw, drawArcs, focus };
+  return { root, build, draw, drawEdges, drawArcs, focus };
 }
