@@ -151,7 +151,7 @@ def test_an_error_is_told_each_time(page):
 
 
 def test_the_picture_and_the_state_are_copied(page):
-    explorer(page).locator("[data-act=copy]").click()
+    explorer(page).locator("[data-act=copy][data-panel=matching]").click()
     explorer(page).get_by_test_id("message").get_by_text("copied", exact=True).wait_for()
     kind, width, height = page.evaluate("""async () => {
       const [item] = await navigator.clipboard.read();

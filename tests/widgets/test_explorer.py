@@ -219,7 +219,8 @@ def test_a_notebook_stores_a_picture_and_its_description(explorer, monkeypatch):
     import json
 
     explorer.word = 2
-    data, _ = explorer._repr_mimebundle_()
+    data, metadata = explorer._repr_mimebundle_()
+    assert metadata == {"image/png": {"alt": explorer.alt_text()}}  # what nbconvert reads
     assert set(data) == {"text/plain", "image/png"}  # nobody to click: no view to be missed
     assert "the attention map of “effusion”, 6 by 5 regions" in data["text/plain"]
     monkeypatch.setenv("RECLF_STATIC", "0")

@@ -13,8 +13,8 @@ from .rules import RULES
 
 STATIC = Path(__file__).parent / "static"
 EXPLORER = (
-    "rules", "elements", "case", "scales", "spring", "image", "report", "relations", "ranking",
-    "editor", "header", "kernel", "explorer",
+    "rules", "elements", "case", "scales", "spring", "picture", "image", "report", "relations",
+    "ranking", "editor", "header", "kernel", "explorer",
 )  # fmt: skip
 MONITOR = ("elements", "monitor")
 

@@ -45,8 +45,9 @@ class StillWidget(anywidget.AnyWidget):
             "text/plain": self.alt_text(),
             "image/png": base64.b64encode(buffer.getvalue()).decode(),
         }
+        described = {"image/png": {"alt": still["text/plain"]}}  # nbconvert's <img alt>
         if self.comm is None:
-            return still, {}
+            return still, described
         bundle: Any = super()._repr_mimebundle_(**keywords) or {}
         data, metadata = bundle if isinstance(bundle, tuple) else (bundle, {})
-        return {**data, **still}, metadata
+        return {**data, **still}, {**metadata, **described}

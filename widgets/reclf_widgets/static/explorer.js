@@ -59,7 +59,6 @@ function render({ model, el }) {
     // The end of the scale of edges, which compared models share.
     topEdge: () => Math.max(FLOOR, ...app.shownModels().map((m) => app.data.graph(m, app.get("step"))).filter(Boolean).map((graph) => app.data.strongest(graph))),
     editWord: (word) => editor?.editWord(word),
-    picture: () => (image ?? imagePanel(app)).picture(),
   };
 
   app.data = new Case(app.get);
@@ -69,6 +68,7 @@ function render({ model, el }) {
   const report = reportPanel(app);
   const relations = has("relations") ? relationPanel(app) : null;
   const ranking = has("importance") ? rankingPanel(app) : null;
+  app.panels = { matching: image, relations, importance: ranking };
   const editor = has("edit") ? editorPanel(app) : null;
   const reading = element("div", { class: "reclf-reading" }, report.root, ...[editor].filter(Boolean).map((part) => part.root));
   const lists = element("div", { class: "reclf-lists" }, ...[relations, ranking].filter(Boolean).map((part) => part.root));
@@ -154,6 +154,11 @@ function render({ model, el }) {
       hold();
     };
   }
+
+  app.on(root, "click", (event) => {
+    const pressed = event.target.closest("[data-act]");
+    if (pressed) top.act(pressed.dataset.act, pressed.dataset.panel);
+  });
 
   app.on(root, "keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || (event.shiftKey && event.key === "Enter")) return;

@@ -14,8 +14,7 @@ function header(app) {
     element("p", {}, "Report: arrow keys, Home and End select a word, e edits it. Image: arrow keys select a region; shift-drag or right-drag changes window and level, double-click resets them. Anywhere: [ and ] change the case, v changes the view, t toggles the ground-truth masks, Escape clears the selection, / searches."));
   const bar = element("div", { class: "reclf-controls", role: "toolbar", "aria-label": "Cases" },
     button("previous", "◀", "Previous case ([)"), position, button("next", "▶", "Next case (])"), search, label, sort, message,
-    element("span", { class: "reclf-spring" }), theme, button("copy", "copy", "Copy the image"), button("png", "PNG", "Download the image at three times the resolution"),
-    button("state", "state", "Copy the state as a Python dict"), keys);
+    element("span", { class: "reclf-spring" }), theme, button("state", "state", "Copy the state as a Python dict"), keys);
   const root = element("header", {}, bar, scores);
   const labels = [...new Set(get("index").flatMap((entry) => entry.labels))].sort();
   label.control.replaceChildren(element("option", { value: "" }, "all"), ...labels.map((name) => element("option", { value: name }, spaced(name))));
@@ -54,22 +53,21 @@ function header(app) {
     try { await items(); message.textContent = done; } catch { message.textContent = "the browser does not allow copying"; }
   }
 
-  async function act(name) {
+  async function act(name, panel) {
     if (name === "previous") move(-1);
     if (name === "next") move(1);
-    if (name === "copy") await write(async () => navigator.clipboard.write([new ClipboardItem({ "image/png": app.picture() })]), "copied");
+    if (name === "copy") await write(async () => navigator.clipboard.write([new ClipboardItem({ "image/png": pictureOf(app, app.panels[panel]) })]), "copied");
     if (name === "state") {
       const spell = (value) => (typeof value === "boolean" ? (value ? "True" : "False") : JSON.stringify(value));
       const text = app.stateNames.map((key) => `"${key}": ${spell(get(key))}`).join(", ");
       await write(() => navigator.clipboard.writeText(`{${text}}`), "state copied");
     }
     if (name === "png") {
-      const address = URL.createObjectURL(await app.picture());
-      element("a", { href: address, download: `${app.data.info.study_id}.png` }).click();
+      const address = URL.createObjectURL(await pictureOf(app, app.panels[panel]));
+      element("a", { href: address, download: pictureName(app, panel) }).click();
       setTimeout(() => URL.revokeObjectURL(address), 1000);
     }
   }
-  on(bar, "click", (event) => { const pressed = event.target.closest("[data-act]"); if (pressed) act(pressed.dataset.act); });
   on(search, "input", () => put({ query: search.value }));
   on(label.control, "change", () => { if (order().length && !order().includes(get("case_index"))) go(order()[0]); });
   on(sort.control, "change", () => { if (order().length) go(order()[0]); });

@@ -15,7 +15,7 @@ function imagePanel(app) {
     app.slider("opacity", 0, 1, 0.05, "Opacity"),
     app.slider("window", 0.05, 2, 0.05, "Window"),
     app.slider("level", 0, 1, 0.02, "Level"),
-    app.check("smooth", "Smooth"), app.check("masks", "Masks"));
+    app.check("smooth", "Smooth"), app.check("masks", "Masks"), pictureButtons("matching", "attention maps"));
   const root = element("section", { class: "reclf-panel reclf-image-panel", "aria-label": "Attention maps" }, canvas, readout, controls);
   let pointer = null, hover = null; // where the pointer is; the tile and the region there
 
@@ -282,11 +282,11 @@ function imagePanel(app) {
     event.preventDefault();
   });
 
-  function picture() {
-    arrange();
-    const made = element("canvas", { width: Math.round(3 * plan.right), height: Math.round(3 * plan.bottom) });
-    paint(made.getContext("2d"), 3, app.paper());
-    return new Promise((done) => made.toBlob(done, "image/png"));
+  function picture(scale) {
+    const made = element("canvas", { width: Math.round(scale * plan.right), height: Math.round(scale * plan.bottom) });
+    paint(made.getContext("2d"), scale, app.paper());
+    return made;
   }
-  return { root, arrange, draw, picture };
+  const title = () => (plan.view === "multiples" ? "attention maps of words" : "attention map");
+  return { root, arrange, draw, picture, title };
 }

@@ -5,7 +5,7 @@ function rankingPanel(app) {
   const heading = element("h3", {}), missing = element("p", { class: "reclf-missing", "data-testid": "no-importance" });
   const guide = element("div", { class: "reclf-note", "data-testid": "uniform" });
   const list = element("ol", { class: "reclf-ranking reclf-bars", "data-testid": "ranking" });
-  const root = element("section", { class: "reclf-panel", "aria-label": "Importance" }, heading, missing, guide, list);
+  const root = element("section", { class: "reclf-panel", "aria-label": "Importance" }, heading, pictureButtons("importance", "list of words"), missing, guide, list);
 
   function draw() {
     const data = app.data, region = get("region"), palette = get("palette"), names = get("models");
@@ -36,5 +36,28 @@ function rankingPanel(app) {
     const button = event.target.closest("button");
     if (button) put({ word: Number(button.dataset.word) });
   });
-  return { root, draw };
+  // The list as a canvas.
+  function picture(scale) {
+    const rows = [...list.querySelectorAll("button")], row = 22, width = 420, left = 120, room = 190, height = row * rows.length + 22;
+    const made = element("canvas", { width: width * scale, height: height * scale }), context = made.getContext("2d");
+    context.scale(scale, scale);
+    context.font = "12px system-ui, sans-serif";
+    rows.forEach((button, k) => {
+      const tracks = [...button.querySelectorAll(".reclf-track")], y = k * row, tall = 14 / tracks.length;
+      const value = (track, name) => track.style.getPropertyValue(name);
+      tracks.forEach((track, m) => {
+        context.fillStyle = value(track, "--type"); context.globalAlpha = m ? 0.5 : 1;
+        context.fillRect(left, y + 3 + m * tall, Math.max(1, room * value(track, "--share")), tall - 1);
+      });
+      context.globalAlpha = 1; context.fillStyle = app.ink();
+      const dotted = left + room * value(tracks[0], "--uniform");
+      for (let dot = 0; dot < row; dot += 4) context.fillRect(dotted, y + dot, 1, 2);
+      context.textAlign = "right"; context.fillText(button.querySelector(".reclf-bar-name").textContent, left - 6, y + 14, left - 8);
+      context.textAlign = "left"; context.fillText(button.querySelector(".reclf-bar-value").textContent, left + room + 8, y + 14);
+    });
+    context.fillText(guide.textContent.replace("striped", "pale"), 6, height - 6, width - 12);
+    return made;
+  }
+  const title = () => heading.textContent;
+  return { root, draw, picture, title };
 }

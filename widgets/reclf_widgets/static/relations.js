@@ -7,7 +7,7 @@ function relationPanel(app) {
   const amount = element("span", { class: "reclf-note", "data-testid": "edge-count" });
   const threshold = app.slider("threshold", 0, 1, 0.01, "Threshold");
   const edgeSlider = app.slider("edges", 1, 100, 1, "Edges shown");
-  const controls = element("div", { class: "reclf-controls" }, app.select("relations", [["matrix", "matrix"], ["graph", "graph"]], "Relation graph as"), step, threshold, edgeSlider, amount);
+  const controls = element("div", { class: "reclf-controls" }, app.select("relations", [["matrix", "matrix"], ["graph", "graph"]], "Relation graph as"), step, threshold, edgeSlider, amount, pictureButtons("relations", "relation graph"));
   const figures = [relationFigure(app, "model", ""), relationFigure(app, "other", "-b")];
   const root = element("section", { class: "reclf-panel", "aria-label": "Relation graph" }, controls,
     element("div", { class: "reclf-relation-row" }, ...figures.map((figure) => figure.root)));
@@ -30,7 +30,12 @@ function relationPanel(app) {
     figures.forEach((figure, k) => { figure.root.hidden = k >= models.length; if (!figure.root.hidden) figure.draw(top, least); });
   }
   const each = (act) => () => figures.filter((figure) => !figure.root.hidden).forEach((figure) => figure[act]());
-  return { root, draw, arrange: each("arrange"), paint: each("paint"), figures };
+  async function picture(scale) {
+    const shownFigures = figures.filter((figure) => !figure.root.hidden);
+    return beside((await Promise.all(shownFigures.map((figure) => figure.picture(scale)))).filter(Boolean), 12 * scale);
+  }
+  const title = () => `relation graph, SRM step: ${step.control.selectedOptions[0].textContent}; ${get("relations") === "matrix" ? "a row attends to a column" : "an arrow points to the attended node"}`;
+  return { root, draw, arrange: each("arrange"), paint: each("paint"), picture, title };
 }
 
 // "1 edge", "2 edges".
@@ -39,6 +44,7 @@ const edgesOf = (count) => `${count} edge${count === 1 ? "" : "s"}`;
 // The relation graph of model A (`which` is "model") or B ("other").
 function relationFigure(app, which, suffix) {
   const { get, put, on } = app;
+  const WIDTH = 430, HEIGHT = 330; // of the node-link diagram, in units of its view box
   const WIDEST = 640, BAR = 34, PITCH = 14; // pixels: of the matrix, its color bar, and from name to name
   const heading = element("h3", {}), missing = element("p", { class: "reclf-missing", "data-testid": `no-graph${suffix}` });
   const matrix = element("canvas", { class: "reclf-matrix", tabindex: "0", role: "img", "data-testid": `matrix${suffix}` });
@@ -110,7 +116,7 @@ function relationFigure(app, which, suffix) {
     context.strokeRect(start, margin + 0.5, thick, size - 1);
     // Many names take longer than all else: they follow the frame.
     const what = now;
-    if (nodes > 50) setTimeout(() => { if (what === now) paintNames(context, node); });
+    if (nodes > 50 && context === matrix.getContext("2d")) setTimeout(() => { if (what === now) paintNames(context, node); });
     else paintNames(context, node);
     const y = margin + size + 6, end = Math.min(size, 300);
     context.drawImage(painting(256, 1, (target) => { for (let i = 0; i < 256; i++) target[i] = color((i / 255) * top, 1); }), margin, y, end, 9);
@@ -142,7 +148,7 @@ function relationFigure(app, which, suffix) {
   }
 
   function drawGraph(all, top, node) {
-    const data = app.data, width = 430, height = 330, edges = all.slice(0, get("edges"));
+    const data = app.data, [width, height] = [WIDTH, HEIGHT], edges = all.slice(0, get("edges"));
     const used = [...new Set(edges.flatMap(([i, j]) => [i, j]))].sort((a, b) => a - b), place = new Map(used.map((n, k) => [n, k]));
     const key = JSON.stringify(edges.map(([i, j]) => [i, j]));
     if (laid.key !== key) laid = { key, ...springLayout(used.length, edges.map(([i, j, w]) => [place.get(i), place.get(j), w]), width, height) };
@@ -200,5 +206,13 @@ function relationFigure(app, which, suffix) {
     put({ word: Number(chosen.dataset.node) - 1 });
     event.preventDefault();
   });
-  return { root, draw, arrange, paint };
+  // A canvas with what is shown; nothing for a model without a graph.
+  function picture(scale) {
+    if (!now) return null;
+    if (get("relations") !== "matrix") return rasterOf(graph, WIDTH, HEIGHT, scale);
+    const made = element("canvas", { width: Math.round(place.width * scale), height: Math.round(place.height * scale) }), context = made.getContext("2d");
+    paintMatrix(context, scale);
+    return made;
+  }
+  return { root, draw, arrange, paint, picture };
 }
