@@ -18,7 +18,7 @@ def test_the_page_works_and_says_what_is_missing(open_page, tmp_path, case):
     assert ("n/a" in said, "Not finite, drawn as 0" in said) == (
         ("nan" in case or "inf" in case),
     ) * 2
-    assert "global 0.25" in said
+    assert "cosine of image and report 0.25" in said
     assert "NaN" not in page.inner_text("body")
     assert page.problems == []
     page.close()

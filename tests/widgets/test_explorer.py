@@ -200,6 +200,21 @@ def test_an_image_is_read_and_given_to_the_model():
     np.testing.assert_allclose(asked[0], pixels / 255, atol=1e-6)
 
 
+def test_an_unreadable_image_is_named_as_the_user_knows_it():
+    explorer = MatchingExplorer([sample()], on_edit=lambda index, edit: sample(index))
+    explorer.edit_image = b"no image"
+    explorer.edit = {"serial": 1, "image": "mine.png"}
+    assert "mine.png" in explorer.status
+    assert "/tmp" not in explorer.status
+    assert "image.png" not in explorer.status
+
+
+def test_a_view_leaves_the_choice_of_cases_to_its_explorer(explorer):
+    assert "cases" in explorer.panels
+    assert "cases" in MatchingView(explorer.cases).panels
+    assert "cases" not in MatchingView(explorer).panels
+
+
 def test_an_error_of_the_model_is_shown():
     def on_edit(index, edit):
         raise ValueError("the report is empty")

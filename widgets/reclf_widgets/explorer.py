@@ -52,6 +52,7 @@ class MatchingExplorer(StillWidget):
     _esm = browser.module(browser.EXPLORER)
     _css = browser.style("explorer")
     _panels: tuple[str, ...] = ("matching", "relations", "importance", "edit")
+    _leads = True  # has the controls that choose a case; a view of an explorer leaves them to it
 
     # Arrays of the selected case: see CaseSet.describe.
     case = _data(traitlets.Dict)
@@ -120,7 +121,7 @@ class MatchingExplorer(StillWidget):
         super().__init__(
             index=self.cases.index(),
             models=self.cases.models,
-            panels=list(self._panels),
+            panels=[*(["cases"] if self._leads else []), *self._panels],
             palette={name: list(entry) for name, entry in WORD_TYPES.items()},
             lookup_tables=b"".join(map(lookup_table, (*COLORMAPS, DIFFERENCE))),
             can_edit=on_edit is not None,
@@ -277,7 +278,10 @@ def _decode(content: bytes, name: str) -> np.ndarray:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / f"image{Path(name).suffix}"
         path.write_bytes(content)
-        return read_image(path)
+        try:
+            return read_image(path)
+        except (OSError, ValueError) as error:
+            raise ValueError(str(error).replace(str(path), name)) from error
 
 
 def state_json(explorer: MatchingExplorer) -> str:

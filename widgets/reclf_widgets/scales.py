@@ -86,7 +86,7 @@ def bar_labels(scale: str, end: float) -> list[str]:
 
 def difference_labels(end: float) -> list[str]:
     """Labels of the color bar of a difference, or of a map with both signs."""
-    return [f"−{number(end)}", "0", f"+{number(end)}"] if end > 0 else ["", "0", ""]
+    return [f"−{number(end)}", "0", f"+{number(end)}"] if end > 0 else ["", "0: equal", ""]
 
 
 def number(value: float) -> str:

@@ -40,6 +40,7 @@ class _View(MatchingExplorer):
             super().__init__(explanations, on_edit=on_edit, **state)
             return
         leader = explanations
+        self._leads = False
         super().__init__(leader.cases, on_edit=on_edit, **(leader.state() | state))
         for name in SHARED:
             pair = (leader, name), (self, name)

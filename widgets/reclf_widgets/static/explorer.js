@@ -170,7 +170,7 @@ function render({ model, el }) {
     else if (event.key === "[") top.act("previous");
     else if (event.key === "]") top.act("next");
     else if (event.key === "t") app.put({ masks: !app.get("masks") });
-    else if (event.key === "v") app.put({ view: { single: "compare", compare: "multiples", multiples: "single" }[app.get("view")] });
+    else if (event.key === "v") app.put({ view: { single: app.get("models").length > 1 ? "compare" : "multiples", compare: "multiples", multiples: "single" }[app.get("view")] });
     else if (event.key === "/") { top.search.focus(); event.preventDefault(); }
   });
 

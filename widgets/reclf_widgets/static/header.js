@@ -1,5 +1,8 @@
 // The header: case navigation, search, filter, sorting, theme and export.
 
+// The scores of a pair in words.
+const SCORES = { global: "cosine of image and report", logit_global: "score of the cosine", logit_local: "score of words and regions", logit: "combined score" };
+
 function header(app) {
   const { get, put, on } = app;
   const button = (name, text, title) => element("button", { type: "button", "data-act": name, title, "aria-label": title.split(" (")[0] }, text);
@@ -20,6 +23,8 @@ function header(app) {
   label.control.replaceChildren(element("option", { value: "" }, "all"), ...labels.map((name) => element("option", { value: name }, spaced(name))));
   label.hidden = labels.length === 0;
   const several = get("models").length > 1;
+  for (const part of [search, label, sort, theme]) part.hidden ||= !get("panels").includes("cases"); // the explorer has them
+  let last = null; // the case that the message was about
   sort.control.querySelector("[value=disagreement]").disabled = !several;
 
   // Case indices after filtering and sorting.
@@ -30,11 +35,13 @@ function header(app) {
   }
 
   function draw() {
+    if (last !== get("case_index")) message.textContent = "";
+    last = get("case_index");
     const all = order(), info = app.data.info, place = all.indexOf(info.index);
     position.textContent = `${info.study_id}  ${place < 0 ? "–" : place + 1}/${all.length}${info.edited ? "  (edited)" : ""}`;
     scores.replaceChildren(...get("models").map((name, m) => {
       const now = info.scores[m], before = info.original_scores[m];
-      const parts = Object.entries(now).map(([key, value]) => `${spaced(key)} ${fixed(value, 2)}${info.edited && before[key] !== undefined ? ` (was ${fixed(before[key], 2)})` : ""}`);
+      const parts = Object.entries(now).map(([key, value]) => `${SCORES[key] ?? spaced(key)} ${fixed(value, 2)}${info.edited && before[key] !== undefined ? ` (was ${fixed(before[key], 2)})` : ""}`);
       return element("span", {}, several ? element("b", {}, name) : "", ` ${[...parts, info.gaps[m]].filter(Boolean).join(" · ")}`);
     }));
     if (document.activeElement !== search) search.value = get("query");
@@ -68,7 +75,7 @@ function header(app) {
       setTimeout(() => URL.revokeObjectURL(address), 1000);
     }
   }
-  on(search, "input", () => put({ query: search.value }));
+  on(search, "input", () => { message.textContent = ""; put({ query: search.value }); });
   on(label.control, "change", () => { if (order().length && !order().includes(get("case_index"))) go(order()[0]); });
   on(sort.control, "change", () => { if (order().length) go(order()[0]); });
   on(search, "keydown", (event) => {

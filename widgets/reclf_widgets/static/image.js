@@ -1,6 +1,7 @@
 // The image panel: the radiograph with the attention map of a word, of two models, or of several words.
 
 const COLORS = RULES.colormaps;
+const LABEL = { wide: 110, high: 18 }; // of the name of a mask
 const BAR_HEIGHT = 34, BAR_WIDEST = 826; // of the color bars below the tiles
 
 function imagePanel(app) {
@@ -17,6 +18,9 @@ function imagePanel(app) {
     app.slider("level", 0, 1, 0.02, "Level"),
     app.check("smooth", "Smooth"), app.check("masks", "Masks"), pictureButtons("matching", "attention maps"));
   const root = element("section", { class: "reclf-panel reclf-image-panel", "aria-label": "Attention maps" }, canvas, readout, controls);
+  const comparison = root.querySelector("[data-trait=view] [value=compare]");
+  comparison.disabled = get("models").length < 2;
+  if (comparison.disabled) comparison.textContent += " (needs two models)";
   let pointer = null, hover = null; // where the pointer is; the tile and the region there
 
   // The colors of a colormap as 256 opaque pixels.
@@ -101,25 +105,48 @@ function imagePanel(app) {
   function paintMasks(context, tile, width, height) {
     const data = app.data, own = tile.word === PAIR ? -1 : data.info.own_mask[tile.word], names = [];
     data.info.masks.forEach((mask, m) => {
-      let left = 1, top = 1;
+      let left = 1, top = 1, bottom = 0;
       context.beginPath();
       for (const line of mask.outlines) {
         for (let k = 0; k < line.length; k += 2) {
           context[k ? "lineTo" : "moveTo"](tile.x + line[k] * width, tile.y + line[k + 1] * height);
-          left = Math.min(left, line[k]); top = Math.min(top, line[k + 1]);
+          left = Math.min(left, line[k]); top = Math.min(top, line[k + 1]); bottom = Math.max(bottom, line[k + 1]);
         }
         context.closePath();
       }
       strokeOutline(context, m === own ? "own" : "other");
-      if (mask.outlines.length) names.push({ text: spaced(mask.name), x: left * width, y: top * height - 19 });
+      if (mask.outlines.length) names.push({ text: spaced(mask.name), x: left * width, y: top * height - 21, tall: (bottom - top) * height });
     });
     if (width < 250) return;
-    let lowest = tile.title ? 22 : 2;
+    const lowest = tile.title ? 22 : 2;
+    const taken = [];
     for (const name of names.sort((p, q) => p.y - q.y)) {
-      lowest = Math.max(lowest, name.y);
-      label(context, name.text, tile.x + Math.min(name.x, width - 110), tile.y + lowest, 110);
-      lowest += 19;
+      const { x, y } = freePlace(name, taken, width, height, lowest);
+      taken.push({ x, y });
+      label(context, name.text, tile.x + x, tile.y + y, LABEL.wide);
     }
+  }
+
+  // A place for the name of a mask near its outline, where it covers least of outlines and no name.
+  function freePlace(name, taken, width, height, lowest) {
+    const { wide, high } = LABEL, ends = { x: width - wide - 2, y: height - high - 2 };
+    const points = (app.data.outlinePoints ??= app.data.info.masks.flatMap((mask) => mask.outlines.flatMap(along)));
+    const covered = ({ x, y }) => taken.filter((other) => Math.abs(other.x - x) < wide && Math.abs(other.y - y) < high + 1).length * 1000 +
+      points.filter(([px, py]) => px * width > x && px * width < x + wide && py * height > y && py * height < y + high).length;
+    const places = [[0, 0], [-wide, 0], [60, 0], [-wide, 30], [0, -22], [60, -22], [-wide, 60], [110, 40], [0, name.tall + high + 6], [-wide, name.tall]];
+    const inside = places.map(([dx, dy]) => ({ x: clamp(name.x + dx, 2, ends.x), y: clamp(name.y + dy, lowest, ends.y) }));
+    return inside.reduce((best, each) => (covered(each) < covered(best) ? each : best));
+  }
+
+  // Points along a closed line x0, y0, x1, y1, ..., close enough that a label cannot hide between them.
+  function along(line) {
+    const points = [];
+    for (let k = 0; k < line.length; k += 2) {
+      const [x, y] = [line[k], line[k + 1]], [nx, ny] = [line[(k + 2) % line.length], line[(k + 3) % line.length]];
+      const steps = Math.max(1, Math.ceil(Math.hypot(nx - x, ny - y) / 0.02));
+      for (let step = 0; step < steps; step++) points.push([x + ((nx - x) * step) / steps, y + ((ny - y) * step) / steps]);
+    }
+    return points;
   }
 
   function paintCell(context, tile, region, width, height) {
@@ -193,6 +220,7 @@ function imagePanel(app) {
       return `${who} at ${data.place(region)}: A ${shown(left)} − B ${shown(right)} = ${shown(left - right)}`;
     }
     const cells = data.map(tile.model, tile.word), whose = several ? ` in ${names[tile.model]}` : "";
+    if (get("view") === "compare" && !several) return "A | B | A−B needs two models; this explorer has one.";
     if (region < 0) return `${who}${whose}${tile.word === PAIR ? "" : weight(data, tile.model, tile.word)} · highest attention: ${strongest(cells)[0] ?? "none"}${truth(cells, tile.word)}`;
     const [letter, compared] = tile.model === b ? ["A", a] : ["B", b];
     const versus = several ? ` · ${letter} ${shown(data.map(compared, tile.word)[region])}` : "";

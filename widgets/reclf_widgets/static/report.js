@@ -6,10 +6,11 @@ function reportPanel(app) {
   const arcs = shape("svg", { class: "reclf-arcs", "aria-hidden": "true" });
   const text = element("div", { class: "reclf-report", role: "listbox", "aria-label": "Words of the report. Arrow keys move and select, Escape selects the image-report pair.", "data-testid": "report" });
   const ground = element("span", { class: "reclf-ground", "data-testid": "ground" });
+  const rest = element("p", { class: "reclf-missing", "data-testid": "rest", hidden: true });
   const legend = element("div", { class: "reclf-legend" });
   const note = element("div", { class: "reclf-note", "data-testid": "arcs-note" });
   const root = element("section", { class: "reclf-panel", "aria-label": "Report" },
-    element("div", { class: "reclf-report-box" }, arcs, text), note, legend);
+    element("div", { class: "reclf-report-box" }, arcs, text), rest, note, legend);
   let buttons = new Map(), drawn = [];
 
   function build() {
@@ -28,7 +29,9 @@ function reportPanel(app) {
     add(PAIR, `${data.name(PAIR)} (${GLOBAL_NODE})`);
     text.append(" ");
     data.info.pieces.forEach(([gap, word], w) => { text.append(gap); add(w, word); });
-    if (data.info.rest) text.append(element("span", { class: "reclf-rest", title: "truncated: the model does not read this part" }, data.info.rest));
+    if (data.info.rest) text.append(element("span", { class: "reclf-rest", title: "the model does not read this part" }, data.info.rest));
+    rest.hidden = !data.info.rest.trim().replace(/^[.,;:!?)\s]+$/, "");
+    rest.textContent = rest.hidden ? "" : `The model reads the first ${data.count} words. It does not read the rest, in italics (${data.info.rest.trim().split(/\s+/).length} words).`;
     const types = new Set(data.info.types ?? []);
     legend.replaceChildren(ground, ...Object.entries(palette).filter(([type, [, letter]]) => letter && types.has(type)).map(([type, [color, letter]]) =>
       element("span", {}, element("i", { style: `background:${color}`, class: type === "anatomy" ? "reclf-on-dark" : "" }, letter), ` ${type}`)));

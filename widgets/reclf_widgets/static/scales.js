@@ -21,7 +21,7 @@ function barLabels(scale, end) {
   return labels.length === 3 ? labels : [...labels, shown(end)];
 }
 
-const differenceLabels = (end) => (end > 0 ? [`−${shown(end)}`, "0", `+${shown(end)}`] : ["", "0: both are equal", ""]);
+const differenceLabels = (end) => (end > 0 ? [`−${shown(end)}`, "0", `+${shown(end)}`] : ["", "0: equal", ""]);
 
 // Words are shaded up to the highest weight, or for a region up to the highest attention of the case:
 // words that hardly look at it stay pale.
