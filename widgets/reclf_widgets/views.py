@@ -14,7 +14,6 @@ from . import figure, reading, word_figures
 from .cases import CaseSet, Explanations
 from .explorer import Edit, MatchingExplorer
 
-
 # The case first: a word index of the new case may not exist in the old one.
 SHARED = ("case_index", "edits", "word", "region", "label", "sort", "query")
 

@@ -14,7 +14,7 @@ function header(app) {
   const message = element("span", { class: "reclf-note", role: "status", "data-testid": "message" });
   const scores = element("div", { class: "reclf-scores", "data-testid": "scores" });
   const keys = element("details", { class: "reclf-keys" }, element("summary", {}, "shortcuts"),
-    element("p", {}, "Report: arrow keys, Home and End select a word, e edits it. Image: arrow keys select a region; shift-drag or right-drag changes window and level, double-click resets them. Anywhere: [ and ] change the case, v changes the view, t toggles the ground-truth masks, Escape clears the selection, / searches."));
+    element("p", {}, "Report and graph: arrow keys, Home and End select a word, e edits it. Image: arrow keys select a region; shift-drag or right-drag changes window and level, double-click resets them. Anywhere: [ and ] change the case, v changes the view, t toggles the ground-truth masks, Escape clears the selection, / searches."));
   const bar = element("div", { class: "reclf-controls", role: "toolbar", "aria-label": "Cases" },
     button("previous", "◀", "Previous case ([)"), position, button("next", "▶", "Next case (])"), search, label, sort, message,
     element("span", { class: "reclf-spring" }), theme, button("state", "state", "Copy the state as a Python dict"), keys);

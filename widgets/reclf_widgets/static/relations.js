@@ -45,7 +45,7 @@ const edgesOf = (count) => `${count} edge${count === 1 ? "" : "s"}`;
 function relationFigure(app, which, suffix) {
   const { get, put, on } = app;
   const WIDTH = 430, HEIGHT = 330; // of the node-link diagram, in units of its view box
-  const WIDEST = 640, BAR = 34, PITCH = 14; // pixels: of the matrix, its color bar, and from name to name
+  const WIDEST = 640, LARGEST = 40, BAR = 34, PITCH = 14; // pixels: of the matrix, a cell, the color bar, and from name to name
   const heading = element("h3", {}), missing = element("p", { class: "reclf-missing", "data-testid": `no-graph${suffix}` });
   const matrix = element("canvas", { class: "reclf-matrix", tabindex: "0", role: "img", "data-testid": `matrix${suffix}` });
   const graph = shape("svg", { class: "reclf-graph", role: "listbox", "data-testid": `graph${suffix}` });
@@ -79,13 +79,13 @@ function relationFigure(app, which, suffix) {
   // The matrix takes the width of its place; names take what they need of it.
   function arrange() {
     if (!now || get("relations") !== "matrix") return;
-    const nodes = app.data.count + 1, width = clamp(drawing.clientWidth, 200, WIDEST), context = matrix.getContext("2d");
+    const nodes = app.data.count + 1, room = clamp(drawing.clientWidth, 200, WIDEST), context = matrix.getContext("2d");
     context.font = "bold 11px system-ui, sans-serif";
     let longest = GLOBAL_NODE; // of about equal letters the longest text is the widest
     for (const word of app.data.words) if (word.length > longest.length) longest = word;
-    const needed = context.measureText(longest).width + 8, margin = Math.ceil(Math.min(needed, 0.26 * width)), size = width - margin - 1;
+    const needed = context.measureText(longest).width + 8, margin = Math.ceil(Math.min(needed, 0.26 * room)), size = Math.min(room - margin - 1, nodes * LARGEST);
     // A width to fit costs a measurement of each name.
-    place = { width, margin, size, cell: size / nodes, height: margin + size + BAR, fit: needed > margin ? [margin - 5] : [] };
+    place = { width: margin + size + 1, margin, size, cell: size / nodes, height: margin + size + BAR, fit: needed > margin ? [margin - 5] : [] };
   }
 
   function paint() {
