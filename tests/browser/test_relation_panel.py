@@ -134,6 +134,17 @@ def test_a_baseline_without_relations_is_named_beside_the_model(open_page, tmp_p
     assert page.problems == []
 
 
+def test_a_view_without_its_image_has_a_choice_of_models_too(open_page, tmp_path):
+    bare = dataclasses.replace(sample(), graph=None, importance=None)
+    models = {"GLoRIA": [bare], "RECLF": [sample()]}
+    page = open_page(RelationGraphView(models).to_html(tmp_path / "page.html"))
+    assert page.get_by_test_id("matrix").is_visible()
+    select(page, "model", "0")
+    page.get_by_test_id("no-graph").wait_for()
+    assert page.get_by_test_id("no-graph").inner_text() == "GLoRIA has no relation graph."
+    assert page.problems == []
+
+
 def test_equal_models_have_no_difference_of_1e_12(open_page, tmp_path):
     models = {"A": [sample()], "B": [sample()]}
     page = open_page(MatchingExplorer(models, view="compare").to_html(tmp_path / "page.html"))

@@ -275,6 +275,13 @@ def test_the_alternative_text_of_a_view_is_its_own():
     assert "has no importance weights" in ImportanceView(bare).alt_text()
 
 
+def test_a_view_begins_with_a_model_that_has_what_it_shows():
+    models = {"mean": [sample(graph=None, importance=None)], "RECLF": [sample()]}
+    assert RelationGraphView(models).model == ImportanceView(models).model == 1
+    assert MatchingView(models).model == RelationGraphView(models, model=0).model == 0
+    assert RelationGraphView({"a": models["mean"], "b": models["mean"]}).model == 0
+
+
 def test_the_figure_follows_the_state(explorer, tmp_path):
     explorer.word, explorer.view = 2, "compare"
     path = explorer.save_figure(tmp_path / "figures" / "case.svg")

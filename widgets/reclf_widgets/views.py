@@ -37,6 +37,8 @@ class _View(MatchingExplorer):
     ):
         if not isinstance(explanations, MatchingExplorer):
             super().__init__(explanations, on_edit=on_edit, **state)
+            if "model" not in state:
+                self._show_a_model()
             return
         leader = explanations
         self._leads = False
@@ -44,6 +46,14 @@ class _View(MatchingExplorer):
         for name in SHARED:
             pair = (leader, name), (self, name)
             traitlets.link(*(reversed(pair) if name in state else pair))
+
+    def _show_a_model(self) -> None:
+        """Select the first model that has what this view shows; the first if none has."""
+        for number in range(len(self.models)):
+            self.model = number
+            if self._missing() is None:
+                return
+        self.model = 0
 
     def alt_text(self) -> str:
         """Text description of the view, or of what this model does not have."""

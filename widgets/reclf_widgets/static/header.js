@@ -17,6 +17,7 @@ function header(app) {
     element("p", {}, "Report and graph: arrow keys, Home and End select a word, e edits it. Image: arrow keys select a region; shift-drag or right-drag changes window and level, double-click resets them. Anywhere: [ and ] change the case, v changes the view, t toggles the ground-truth masks, Escape clears the selection, / searches."));
   const bar = element("div", { class: "reclf-controls", role: "toolbar", "aria-label": "Cases" },
     button("previous", "◀", "Previous case ([)"), position, button("next", "▶", "Next case (])"), search, label, sort, message,
+    get("panels").includes("matching") ? "" : app.modelSelect("model", "Model"), // else beside the image
     element("span", { class: "reclf-spring" }), theme, button("state", "state", "Copy the state as a Python dict"), keys);
   const root = element("header", {}, bar, scores);
   const labels = [...new Set(get("index").flatMap((entry) => entry.labels))].sort();
