@@ -10,7 +10,6 @@ import torch
 from PIL import Image
 
 from reclf.datasets.selection import open_split
-from reclf.models.baselines import start_of
 from reclf.models.inference import encode_images
 from reclf.models.reclf import RECLF
 from reclf.pretrain import make_model, make_tokenizer
@@ -97,7 +96,7 @@ def test_real_reports_are_asked_for_importance_by_the_lexicon(config, tmp_path):
     assert suite.choices["words"].startswith("guessed by lexicon chest ")
     assert suite.frequency.reports == 6
     model = make_model(config.model, make_tokenizer(config, open_split(config, "train")), 0)
-    results = suite.evaluate(model.eval(), start_of(model, 0))
+    results = suite.evaluate(model.eval(), None)
     assert results["importance_auroc"].n == 4  # two of six reports state nothing
     assert "importance_auroc_idf" in results
     assert results["side_swap_conditional"].n == 4
@@ -160,7 +159,7 @@ def test_other_questions_are_asked_again_without_training(finished, config, tmp_
     other = EvaluationSuite.draw(config, split="val", n_gallery=6, n_pairs=2, n_labeled=12)
     path = tmp_path / "answers.npz"
     model = RECLF.from_pretrained(ablated.folder / "srm-seed0" / "checkpoints" / "best")
-    results = other.evaluate(model, start_of(model, 0))
+    results = other.evaluate(model, None)
     save_results(results, path, other.key)
     assert load_results(path, "another key") is None
     assert load_results(tmp_path / "nothing.npz", other.key) is None
