@@ -13,7 +13,7 @@ OF_TASKS = ("zero_shot", "linear_probe", "retrieval", "segmentation", "grounding
 WRONG = [
     *((name, {"device": "gpu"}, "device must be one of auto, cpu, cuda, got 'gpu'")
       for name in (*OF_TASKS, "explore", "study/relations", "study/benchmark")),
-    *((name, {"checkpoint": "lst"}, "checkpoint must be one of best, last, got 'lst'")
+    *((name, {"checkpoint": "lst"}, "checkpoint must be one of best, last, start, got 'lst'")
       for name in (*OF_TASKS, "study/relations")),
     ("pretrain", {"device": "gpu"}, "train.device must be one of auto, cpu, cuda, got 'gpu'"),
     ("pretrain", {"on_problem": "skipp"}, "on_problem must be one of refuse, skip or empty, got"),

@@ -6,8 +6,9 @@ The files share one scope and are joined unchanged: no bundler, no dependency, n
 "rules" is `rules.json` as a constant.
 """
 
-import json
 from pathlib import Path
+
+from reclf.stats.tables import json_text
 
 from .rules import RULES
 
@@ -26,7 +27,7 @@ def module(parts: tuple[str, ...]) -> str:
 
 def _source(name: str) -> str:
     if name == "rules":  # print reads the same file, see `rules.py`
-        return f"const RULES = {json.dumps(RULES)};"
+        return f"const RULES = {json_text(RULES)};"
     return (STATIC / f"{name}.js").read_text(encoding="utf-8")
 
 

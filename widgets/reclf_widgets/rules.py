@@ -8,10 +8,9 @@ shown together. Outlines are two strokes, one over the other; widths and dashes 
 screen.
 """
 
-import json
 from pathlib import Path
 from typing import Any
 
-RULES: dict[str, Any] = json.loads(
-    (Path(__file__).parent / "static" / "rules.json").read_text(encoding="utf-8")
-)
+from reclf.config.foreign_files import read_json
+
+RULES: dict[str, Any] = read_json(Path(__file__).parent / "static" / "rules.json")
