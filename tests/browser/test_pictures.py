@@ -18,13 +18,18 @@ TEXTS = """async (selector) => {
     texts.push(text);
     fill.call(this, text, ...rest);
   };
-  const made = new Promise((done) => { URL.createObjectURL = (blob) => { done(); return create(blob); }; });
+  const made = new Promise((done) => {
+    URL.createObjectURL = (blob) => {
+      done();
+      return create(blob);
+    };
+  });
   document.querySelector(selector).click();
   await made;
   prototype.fillText = fill;
   URL.createObjectURL = create;
   return texts.join(" ");
-}"""  # noqa: E501
+}"""
 
 
 def save(page, panel):

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from reclf.config import RunConfig, TowerConfig, TrainConfig
+from reclf.config.foreign_files import DamagedFile
 from reclf.models.baselines import new_model, start_of, untrained_like
 from reclf.models.reclf import RECLF
 from reclf.models.stored_model import write_model
@@ -85,3 +86,7 @@ def test_an_aligned_start_is_read_from_the_run_and_never_made_up(model, run_of):
         model.image_encoder.project_whole.weight.fill_(0.7)
     found = start_of(model, run).state_dict()
     assert all(torch.equal(found[name], value) for name, value in began.items())
+    with (run.start() / "model.safetensors").open("r+b") as file:
+        file.truncate(100)
+    with pytest.raises(DamagedFile, match=r"100 bytes.*move checkpoints/start of the run aside"):
+        start_of(model, run)

@@ -13,19 +13,6 @@ from reclf.training.aligned_start import align_projections
 from reclf.training.importance_start import start_word_gates, word_importance
 from reclf.training.runtime import make_optimizer
 
-FROZEN = {
-    "model.image_tower.freeze": True,
-    "model.text_tower.freeze": True,
-    "data.augment": False,
-    "train.max_steps": 4,
-    "train.evaluate_every": 4,
-}
-
-
-@pytest.fixture
-def frozen(config):
-    return override(config, FROZEN)
-
 
 class Sides:
     """Films that are bright on the side that their report names: one direction to find."""

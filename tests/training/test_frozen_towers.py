@@ -10,19 +10,6 @@ from reclf.models.reclf import RECLF
 from reclf.runs.run import Run
 from reclf.training import step
 
-FROZEN = {
-    "model.image_tower.freeze": True,
-    "model.text_tower.freeze": True,
-    "data.augment": False,
-    "train.max_steps": 4,
-    "train.evaluate_every": 4,
-}
-
-
-@pytest.fixture
-def frozen(config):
-    return override(config, FROZEN)
-
 
 def towers_seen(monkeypatch):
     """How many studies went through image towers from now on."""

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 import reclf.models.relations
-from reclf.models.relations import AGGREGATORS, SRM, Aggregator, Pairs, make_aggregator, options_of
+from reclf.models.relations import AGGREGATORS, Aggregator, Pairs, make_aggregator
 
 N, W, S = 4, 5, 6
 WORD_DIM = 3
@@ -298,24 +298,6 @@ def test_overlap_of_other_words_is_refused():
         Pairs(*words, overlap=torch.zeros(2, 4, 4))
 
 
-def test_make_aggregator():
-    for name, cls in AGGREGATORS.items():
-        assert type(make_aggregator(name, S, {})) is cls
-    own = make_aggregator("reclf.models.relations.semantic:SRM", S, {"steps": 2})
-    assert len(own.semantic.steps) == 2
-    with pytest.raises(ValueError, match=r"model\.aggregator must be one of reclf, srm, irm, mean"):
-        make_aggregator("SRM", S, {})
-    with pytest.raises(ValueError, match=r"aggregator_options do not fit 'srm': .*'step'"):
-        make_aggregator("srm", S, {"step": 2})
-    unknown = r"no option 'step'; did you mean 'steps'\? Its options: boundary, nearness, "
-    with pytest.raises(ValueError, match=unknown):
-        make_aggregator("srm", S, {"step": 2})
-    with pytest.raises(ValueError, match=r"'global': no option 'steps'\. Its options: none"):
-        make_aggregator("global", S, {"steps": 2})
-    with pytest.raises(ValueError, match="composition must be one of"):
-        make_aggregator("reclf", S, {"composition": "serial"})
-
-
 def test_compositions_have_their_own_read_outs():
     pairs = make_pairs()
     parallel, sequential = (
@@ -346,44 +328,3 @@ def test_importance_can_have_a_contrast_of_its_own():
     for wrong in (-1, float("nan"), "0.2"):
         with pytest.raises(ValueError, match=rf"importance_loss must be a number .* {wrong!r}"):
             make_aggregator("reclf", S, {"importance_loss": wrong})
-
-
-class Passing(SRM):
-    def __init__(self, dim: int, *, own: int = 0, **options):
-        super().__init__(dim, **options)
-
-
-class Nothing:
-    pass
-
-
-class Mixed(Nothing, SRM):
-    def __init__(self, dim: int, **options):
-        super().__init__(dim, **options)
-
-
-def test_options_are_found_where_a_class_passes_them_on():
-    srm = {"steps", "scaled", "residual", "read_out", "nearness", "boundary", "overlap"}
-    assert options_of("srm") == srm
-    assert options_of(f"{__name__}:Passing") == srm | {"own"}
-    assert options_of(f"{__name__}:Mixed") == srm
-    assert options_of("global") == set()
-    with pytest.raises(ValueError, match=r"model\.aggregator must be one of reclf, srm, irm, mean"):
-        options_of("SRM")
-
-
-def test_classes_by_import_string():
-    assert isinstance(make_aggregator("reclf.models.relations.semantic:SRM", S, {}), SRM)
-    refused = {
-        ":SRM": 'must look like "module:Name"',
-        "reclf.nowhere:SRM": r"cannot import 'reclf\.nowhere:SRM': No module named",
-        "reclf.models.relations:Missing": r"cannot import 'reclf\.models\.relations:Missing'",
-        "__main__:Mine": "'Mine'; define it in a cell that runs before",
-    }
-    for spec, words in refused.items():
-        with pytest.raises(ValueError, match=words):
-            make_aggregator(spec, S, {})
-    with pytest.raises(
-        TypeError, match=r"must be a subclass of reclf\.models\.relations\.base\.Aggregator"
-    ):
-        make_aggregator("reclf.models.relations:Pairs", S, {})
