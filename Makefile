@@ -15,6 +15,10 @@ READY_MUTANTS := $(VENV)/.ready-mutants
 # What is never imported need not be compiled, which takes two fifths of an installation.
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile -c constraints.txt
 
+# With this set, as in many containers, each process would compile torch and transformers anew (13 of
+# the 22 seconds that `import reclf.pretrain` took). Empty is as not set.
+export PYTHONDONTWRITEBYTECODE :=
+
 # As reclf itself sets it (reclf/__init__.py), for tests that load torch first.
 export GOMP_SPINCOUNT ?= 1000
 
