@@ -266,7 +266,9 @@ class TextEncoder(nn.Module):
     def _run_tower(self, input_ids: Tensor, attention_mask: Tensor) -> tuple[Tensor, Tensor]:
         with _attention_kernel(self.tower.config, input_ids.device):
             hidden = self.tower(
-                input_ids=input_ids, attention_mask=attention_mask, output_hidden_states=True
+                input_ids=input_ids,
+                attention_mask=masked_without_waiting(self.tower.config, attention_mask),
+                output_hidden_states=True,
             ).hidden_states
         # Special tokens take part in the mean, so that a report without words has a vector too.
         mask = attention_mask[..., None].to(hidden[-1].dtype)
@@ -298,6 +300,19 @@ def _attention_kernel(config: PretrainedConfig, device: torch.device) -> Iterato
         yield
     finally:
         config._attn_implementation = before
+
+
+def masked_without_waiting(config: PretrainedConfig, attention_mask: Tensor) -> Tensor:
+    """The mask of tokens (B, T) as BERT takes it without asking a GPU whether all are True.
+
+    transformers hands a mask of four axes on as it is, which only a fused attention reads as bool;
+    a tower that looks at neighbors only would see all.
+    """
+    if attention_mask.device.type == "cpu" or config.model_type != "bert":
+        return attention_mask
+    if config._attn_implementation != "sdpa":
+        return attention_mask
+    return attention_mask[:, None, None].bool()
 
 
 def average_tokens(tokens: Tensor, word_ids: Tensor, word_mask: Tensor) -> Tensor:

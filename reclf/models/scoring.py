@@ -23,7 +23,7 @@ from .encoders import ImageFeatures, TextFeatures
 from .matchings import LocalMatchings, Matched, overlaps, unit
 from .parallel import Job, run_parallel
 from .relations import Aggregator, Pairs, Related
-from .tiles import pairs_at_a_time, tile_sides
+from .tiles import indices, pairs_at_a_time, tile_sides
 
 
 class _Inputs(NamedTuple):
@@ -95,7 +95,10 @@ class PairScorer:
         # first, so that no thread is left with the largest tile at the end.
         order = sorted(range(len(counts)), key=counts.__getitem__, reverse=True)
         is_sorted = order == list(range(len(counts)))
-        features = texts if is_sorted else [part[order] for part in texts]
+        features: Sequence[Tensor] = texts
+        if not is_sorted:
+            place = indices(order, texts.words.device)
+            features = [part.index_select(0, place) for part in texts]
         at_a_time = self._at_a_time(images, max(counts, default=0))
         tall, wide = tile_sides(len(images.global_embedding), at_a_time)
         # Split once, and not sliced for every tile: the gradient of a slice is as large as the
@@ -120,8 +123,7 @@ class PairScorer:
         logits = torch.cat(columns, 1)
         if is_sorted:
             return logits
-        back = sorted(range(len(order)), key=order.__getitem__)
-        return logits[:, back]
+        return logits.index_select(1, place.argsort())
 
     def listed_pairs(
         self,
@@ -147,14 +149,17 @@ class PairScorer:
         largest = int(lengths.max()) + self.recompute * images.regions.shape[1]
         for chosen in order.split(self._at_a_time(images, largest)):
             words = min(rounded_up(int(lengths[chosen].max())), texts.words.shape[1])
-            rows = image_rows[chosen].to(images.global_embedding.device)
-            reports = text_rows[chosen].to(images.global_embedding.device)
+            rows, reports = (
+                indices(side[chosen], images.global_embedding.device)
+                for side in (image_rows, text_rows)
+            )
             # Gathered anew where a chunk is recomputed: what is gathered is larger than a chunk.
             features = images.regions, images.global_embedding, *texts, rows, reports
             padded = int(lengths[chosen].min()) < words
             jobs.append(self._job(shared, padded, partial(_gathered, words), *features))
         parts = [logits.squeeze(1) for (logits,) in run_parallel(jobs)]
-        return torch.cat(parts)[order.argsort()]
+        scores = torch.cat(parts)
+        return scores.index_select(0, indices(order.argsort(), scores.device))
 
     def explain_pairs(self, images: ImageFeatures, texts: TextFeatures) -> tuple[Related, Matched]:
         """Image i with report i, with graph, weights, matchings and attention."""

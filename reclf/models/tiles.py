@@ -7,6 +7,8 @@ Scores of all pairs of a batch cost memory and time as B^2. Tiles bound the memo
 time; neither changes the score of a pair.
 """
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
@@ -58,3 +60,14 @@ def hardest_pairs(logits: Tensor, positives: Tensor | None, k: int) -> Tensor:
         hardest = negatives.topk(min(k, logits.shape[dim]), dim).indices
         chosen.scatter_(dim, hardest, True)
     return chosen
+
+
+def indices(numbers: Sequence[int] | Tensor, device: torch.device) -> Tensor:
+    """int64 (N,) on a device, which is not waited for.
+
+    A list, or a tensor of the CPU, as an index would be copied while a GPU waits and is waited for.
+    """
+    tensor = torch.as_tensor(numbers)
+    if device.type == "cuda":
+        tensor = tensor.pin_memory()
+    return tensor.to(device, non_blocking=True)

@@ -10,6 +10,7 @@ from transformers import (
     AutoModel,
     BertConfig,
     BertForMaskedLM,
+    ModernBertConfig,
     ResNetConfig,
     ResNetForImageClassification,
     ViTConfig,
@@ -23,6 +24,7 @@ from reclf.models.encoders import (
     ImageEncoder,
     TextEncoder,
     average_tokens,
+    masked_without_waiting,
     place_code,
 )
 from reclf.models.reclf import RECLF
@@ -346,3 +348,19 @@ def test_plain_attention_is_for_autocast_on_a_cpu_alone(tiny, make_batch):
     torch.testing.assert_close(
         half.global_embedding.float(), plain.global_embedding, rtol=0.05, atol=0.05
     )
+
+
+@torch.no_grad()
+def test_a_tower_on_a_gpu_is_given_a_mask_that_it_need_not_read(tiny, batch):
+    tower = text_encoder(tiny()).tower
+    mask = batch.attention_mask
+    assert masked_without_waiting(tower.config, mask) is mask  # on a CPU, which waits for nothing
+    there = masked_without_waiting(tower.config, mask.to("meta"))
+    assert (there.shape, there.dtype) == ((4, 1, 1, 9), torch.bool)
+    plain = tower(batch.input_ids, mask).last_hidden_state
+    found = tower(batch.input_ids, mask[:, None, None].bool()).last_hidden_state
+    seen = mask.bool()
+    torch.testing.assert_close(found[seen], plain[seen])
+    eager = BertConfig(attn_implementation="eager")
+    for config in (eager, ModernBertConfig(attn_implementation="sdpa")):
+        assert masked_without_waiting(config, mask.to("meta")).ndim == 2

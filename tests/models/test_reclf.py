@@ -146,6 +146,15 @@ def test_global_logits_by_loop(tiny, batch):
     torch.testing.assert_close(scores.logits, 0.5 * scores.logits_global + scores.logits_local)
 
 
+@torch.no_grad()
+def test_global_logits_are_exact_under_autocast(tiny, batch):
+    model = RECLF(tiny(logit_scale=20.0)).eval()
+    images, texts = encode(model, batch)
+    with torch.autocast("cpu", torch.bfloat16):
+        found = model.score_global(images, texts)
+    assert torch.equal(found, model.score_global(images, texts))
+
+
 def test_global_aggregator_has_no_local_logits(tiny, batch):
     model = RECLF(tiny(aggregator="global", global_weight=2.0)).eval()
     scores = model.score(*encode(model, batch))
