@@ -8,9 +8,28 @@ from steering import point_at, until_quick, wait_for
 
 from reclf_widgets import MatchingExplorer
 
+# Laying out 2,000 words and a million square roots: a piece of work that no change of ours touches.
+YARDSTICK = """() => {
+  const start = performance.now(), box = document.createElement("div");
+  document.body.append(box);
+  for (let k = 0; k < 2000; k++) {
+    box.append(document.createElement("span"), " ");
+    box.lastElementChild.textContent = `word ${k}`;
+  }
+  let sum = box.offsetHeight;
+  const values = new Float32Array(1e6);
+  for (let k = 0; k < values.length; k++) sum += values[k] = Math.sqrt(k);
+  box.remove();
+  return performance.now() - start + 0 * sum;
+}"""
+YARDSTICK_MS = 25  # on the machine that the bars are for; a slower one gets more in proportion
+
 
 def test_it_is_quick_enough(open_page, tmp_path, record_property):
-    """Milliseconds at 512 pixels, 28 x 28 regions and 120 words; the first draw until painted."""
+    """Milliseconds at 512 pixels, 28 x 28 regions and 120 words; the first draw until painted.
+
+    Bars are for a machine whose browser does the yardstick in YARDSTICK_MS.
+    """
     path = MatchingExplorer({"A": [large()], "B": [large(model=1)]}).to_html(
         tmp_path / "large.html"
     )
@@ -39,5 +58,6 @@ def test_it_is_quick_enough(open_page, tmp_path, record_property):
     bars = {"first draw": (first_draw, 150), "word": (click, 40), "hover": (hover, 20)}
     for name, (measure, bar) in bars.items():
         times = until_quick(measure, bar)
+        yardstick = min(page.evaluate(YARDSTICK) for _ in range(10))
         record_property(f"{name}, best and median ms", (min(times), statistics.median(times)))
-        assert min(times) <= bar, name
+        assert min(times) <= bar * max(1, yardstick / YARDSTICK_MS), (name, yardstick)
