@@ -43,6 +43,12 @@ def sample(study=0, model=0, *, report=REPORT, size=(96, 80), grid=(6, 5), steps
     return Explanation(**(values | changes))
 
 
+def with_prior(model=0):
+    """`sample` of a model whose prior of edges by distance is known."""
+    weights = [(0.3, 0.5), (0.1, 0.0)]
+    return sample(model=model, sentences=[0, 0, 0, 1, 1, 1, 1, 1, 1], distance_weights=weights)
+
+
 def large(study=0, model=0, words=120):
     """The size that the speed targets speak of: 512 pixels, 28 x 28 regions, 120 words."""
     names = [f"word{i}" for i in range(words)]

@@ -57,6 +57,9 @@ class Explanation:
     # -1 for the last one or where it is not known. See `relations.base.LastRead`.
     word_step: int | None = -1
     whole_step: int | None = -1
+    sentences: list[int] | None = None  # W, the sentence of each word, from 0
+    # K of (a word, a sentence): what a step takes off the score of an edge for each of distance.
+    distance_weights: list[tuple[float, float]] | None = None
     provenance: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -78,9 +81,14 @@ class Explanation:
             shapes["graph"] = self.graph.shape[1] - 1
         if self.importance is not None:
             shapes["importance"] = self.importance.shape[0]
-        for name in ("word_types", "word_findings"):
+        for name in ("word_types", "word_findings", "sentences"):
             if (value := getattr(self, name)) is not None:
                 shapes[name] = len(value)
+        known, steps = self.distance_weights, 0 if self.graph is None else len(self.graph)
+        if known is not None and np.shape(known) != (steps, 2):
+            raise ValueError(
+                f"distance_weights must be two numbers for each of {steps} steps, got {known}"
+            )
         wrong = {name: count for name, count in shapes.items() if count != words}
         if wrong:
             raise ValueError(f"the report has {words} words, but {wrong} (words in each array)")
@@ -119,6 +127,32 @@ class Explanation:
             return self.graph[step]
         whole, words = self.counting
         return np.concatenate([self.graph[whole, :1], self.graph[words, 1:]])
+
+    def prior(self, step: int = -1) -> np.ndarray | None:
+        """What `relations(step)` would be if a word were attended for its place in the report
+        alone, float32 (1 + W, 1 + W): softmax of minus the distance in words and in sentences, each
+        times its learned weight, node 0 as near to all. None where these weights are not known.
+
+        Raises:
+            ValueError: there is no such step.
+        """
+        if self.relations(step) is None or not self.distance_weights or self.sentences is None:
+            return None
+        words = np.arange(len(self.words))
+
+        def of_step(number: int) -> np.ndarray:
+            near = np.zeros((len(words) + 1, len(words) + 1))
+            for weight, places in zip(
+                self.distance_weights[number], (words, np.array(self.sentences)), strict=True
+            ):
+                near[1:, 1:] -= weight * np.abs(places[:, None] - places)
+            edges = np.exp(near - near.max(1, keepdims=True))
+            return np.float32(edges / edges.sum(1, keepdims=True))
+
+        if step >= 0:
+            return of_step(step)
+        whole, own = self.counting
+        return np.concatenate([of_step(whole)[:1], of_step(own)[1:]])
 
     @property
     def counting(self) -> tuple[int, int]:
@@ -298,6 +332,8 @@ def explain(
         center=model.image_encoder.center(batch.pixels.shape[-1], images.grid[1]),
         word_step=-1 if last is None else last.words,
         whole_step=-1 if last is None else last.whole,
+        sentences=batch.sentences[0, :count].tolist(),
+        distance_weights=None if graph is None else model.aggregator.distance_weights(),
         provenance={
             "model": asdict(model.config),
             "patient_id": study.patient_id,

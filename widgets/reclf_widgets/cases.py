@@ -110,6 +110,8 @@ class CaseSet:
             "graph_steps": [0 if one.graph is None else len(one.graph) for one in models],
             "counting": [list(one.counting) for one in models],
             "caveats": [_caveats(one) for one in models],
+            "sentences": first.sentences,
+            "distance_weights": [one.distance_weights for one in models],
             "weighs": [one.importance is not None for one in models],
         }
         grid, center = first.attention.shape[1:], first.center

@@ -101,6 +101,11 @@ class MatchingExplorer(StillWidget):
     )
     step = _state(traitlets.Int(-1, min=-1, help="SRM step, -1: last used in the score"))
     relations = _state(traitlets.Enum(["matrix", "graph"], "matrix"))
+    beyond_prior = _state(
+        traitlets.Bool(False, help="edges minus what the distance of their words alone gives")
+    )
+    order = _state(traitlets.Enum(["text", "type"], "text", help="of the nodes in the matrix"))
+    fillers = _state(traitlets.Bool(True, help="words without a type in the matrix, too"))
     edges = _state(traitlets.Int(20, min=1, max=100, help="edges in the graph"))
     query = _state(traitlets.Unicode("", help="search text, in cases and words"))
     label = _state(traitlets.Unicode("", help="only cases with this label"))

@@ -243,6 +243,42 @@ def outlines(mask: np.ndarray) -> list[list[float]]:
     return lines
 
 
+def edges(explanation: Explanation, step: int = -1, beyond_prior: bool = False) -> np.ndarray:
+    """The edge weights (1 + W, 1 + W), or with `beyond_prior` what they are above or below those
+    that the distance of the words alone would give.
+
+    Raises:
+        ValueError: the model has no relation graph, or not this step, or its prior is not known.
+    """
+    graph, prior = explanation.relations(step), explanation.prior(step)
+    if graph is None:
+        raise ValueError(f"{explanation.study_id}: this model has no relation graph")
+    if not beyond_prior:
+        return graph
+    if prior is None:
+        raise ValueError(
+            f"{explanation.study_id}: the distance prior of this model is not known; explain the "
+            "study again with the model, or leave beyond_prior out"
+        )
+    return graph - prior
+
+
+def nodes(explanation: Explanation, order: str = "text", fillers: bool = True) -> list[int]:
+    """Nodes in the order of the matrix, the global node first.
+
+    Args:
+        order: "text", or "type": findings, locations, ... as in the legend.
+        fillers: False leaves words without a type out.
+    """
+    kinds = list(RULES["word_types"])
+    types = [word_type(explanation, w) for w in range(len(explanation.words))]
+    found = [kinds.index(kind if kind in kinds else "filler") for kind in types]
+    kept = [w for w, kind in enumerate(found) if fillers or kinds[kind] != "filler"]
+    if order == "type":
+        kept.sort(key=found.__getitem__)
+    return [0, *(w + 1 for w in kept)]
+
+
 def strongest_edges(
     graph: np.ndarray, count: int, threshold: float = 0.0
 ) -> list[tuple[int, int, float]]:

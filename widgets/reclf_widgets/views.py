@@ -90,18 +90,22 @@ class RelationGraphView(_View):
     def figure(self, **options: Any) -> Figure:
         """`plot_relations` with the state of the view and options."""
         given = {"step": self._step(), "edges": self.edges, "threshold": self.threshold}
+        given |= {name: getattr(self, name) for name in ("beyond_prior", "order", "fillers")}
         return word_figures.plot_relations(self.explanation, **(given | options))
 
     def _missing(self) -> str | None:
-        return "relation graph" if self.explanation.graph is None else None
+        if self.explanation.graph is None:
+            return "relation graph"
+        unknown = self.beyond_prior and self.explanation.prior(self._step()) is None
+        return "known distance prior" if unknown else None
 
     def _description(self) -> str:
         one = self.explanation
-        graph = one.relations(self._step())
-        assert graph is not None
+        graph = reading.edges(one, self._step(), self.beyond_prior)
+        weighed = "edge weight minus its distance prior" if self.beyond_prior else "edge weight"
         names = [reading.GLOBAL_NODE, *(f"“{word}”" for word in one.words)]
         strongest = [
-            f"{names[i]} attends to {names[j]} (edge weight {weight:.3f})"
+            f"{names[i]} attends to {names[j]} ({weighed} {weight:.3f})"
             for i, j, weight in reading.strongest_edges(graph, 3, self.threshold)
         ]
         return f"Relation graph of {one.study_id}; strongest edges: {', '.join(strongest)}"

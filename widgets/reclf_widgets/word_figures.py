@@ -20,7 +20,7 @@ from .arcs import Edge, plot_arcs, that_fit
 from .figure import COLUMN, PAGE, STYLE, by_model
 from .layout import TALLEST
 from .lettering import LINE, SMALLEST, fit, height, length, shorten, spread, wrap
-from .palette import WORD_TYPES, text_color, word_color, word_letter
+from .palette import DIFFERENCE, WORD_TYPES, text_color, word_color, word_letter
 from .scales import number
 from .sheet import Sheet
 
@@ -30,6 +30,7 @@ NAME_ROW = 1.1 * SMALLEST / 72  # of a name of a node
 LARGEST = 7.0  # points of a name of a node
 LEADER = 0.14  # from a row to its name, where names are spread
 BAR, BAR_NUMBERS = 0.08, 0.42
+ITSELF = "0.83"  # gray of the diagonal, as on the screen
 HIGHEST = 3.8  # of the matrix, and of the arcs below it
 
 
@@ -39,6 +40,9 @@ def plot_relations(
     step: int = -1,
     edges: int = 20,
     threshold: float = 0.0,
+    beyond_prior: bool = False,
+    order: str = "text",
+    fillers: bool = True,
     width: float = PAGE,
 ) -> Figure:
     """The relation graph: its matrix, and the strongest edges as arcs.
@@ -54,23 +58,29 @@ def plot_relations(
             `Explanation.caveat` is the title of the matrix.
         edges: maximum number of arcs; fewer where their words do not fit.
         threshold: minimum edge weight, as a fraction in [0, 1] of the maximum edge weight.
+        beyond_prior: show what edges are above or below their distance prior, see
+            `Explanation.prior`; arcs are then of those above it.
+        order: of the nodes in the matrix, "text" or "type".
+        fillers: False leaves words without a type out of the matrix.
         width: inches; from five inches the arcs are to the right of the matrix, otherwise below it.
 
     Raises:
-        ValueError: the model has no relation graph, or not this step.
+        ValueError: the model has no relation graph, or not this step, or its prior is not known.
     """
-    graph = explanation.relations(step)
-    if graph is None:
-        raise ValueError(f"{explanation.study_id}: this model has no relation graph")
+    graph = reading.edges(explanation, step, beyond_prior)
     names = reading.node_names(explanation)
     wanted = reading.strongest_edges(graph, edges, threshold)
-    page = _Page(explanation, graph, names, wanted, explanation.caveat(step), width)
+    nodes = reading.nodes(explanation, order, fillers)
+    shown = graph[np.ix_(nodes, nodes)]
+    notes = [explanation.caveat(step), "edge weight minus its distance prior" * beyond_prior]
+    notes.append("words without a type are left out" if len(nodes) < len(names) else "")
+    page = _Page(explanation, shown, [names[n] for n in nodes], wanted, notes, width)
     with plt.rc_context(STYLE):
         sheet = Sheet(width, page.height)
         matrix = sheet.place(page.left, page.top, page.side, page.tall)
         arcs = sheet.place(page.arcs_left, page.arcs_top, *page.arcs_size)
-        _plot_matrix(sheet, matrix, graph, page)
-        _name_nodes(sheet, explanation, names, page)
+        _plot_matrix(sheet, matrix, shown, page, beyond_prior)
+        _name_nodes(sheet, explanation, nodes, page)
         plot_arcs(arcs, explanation, names, page.edges, page.arcs_size)
         sheet.text(EDGE, EDGE, page.note)
         middle = page.arcs_left + page.arcs_size[0] / 2
@@ -91,9 +101,10 @@ class _Page:
         graph: np.ndarray,
         names: list[str],
         wanted: list[Edge],
-        caveat: str,
+        notes: list[str],
         width: float,
     ):
+        self.names = names
         beside, nodes, line = width >= BESIDE, len(names), LINE * SMALLEST / 72
         block = (0.58 if beside else 1.0) * width - EDGE
         self.label = min(max(length(name, LARGEST) for name in names), 0.3 * block) + 0.02
@@ -104,7 +115,7 @@ class _Page:
         self.columns = _named(graph, int(self.side / NAME_ROW))
         named = min(len(self.rows), len(self.columns))
         left_out = f"names of up to {named} of {nodes} nodes, those of the strongest edges"
-        notes = [caveat, left_out if named < nodes else ""]
+        notes = [*notes, left_out if named < nodes else ""]
         self.note = wrap("\n".join(filter(None, notes)), SMALLEST, block - EDGE, most=6)
         self.top = EDGE + height(self.note, SMALLEST) + 0.03
         bottom = self.top + self.tall + LEADER + self.label + line
@@ -133,46 +144,49 @@ def _named(graph: np.ndarray, room: int) -> list[int]:
     if count <= room:
         return list(range(count))
     found: dict[int, None] = {}
-    for i, j, _ in reading.strongest_edges(graph, graph.size):
+    for i, j, _ in reading.strongest_edges(np.abs(graph), graph.size):
         for node in (i, j):
             if len(found) < room:
                 found[node] = None
     return sorted(found)
 
 
-def _plot_matrix(sheet: Sheet, axis: Axes, graph: np.ndarray, page: _Page) -> None:
-    """The edge weights as shades, with a color bar on the right."""
-    between = graph.copy()
-    np.fill_diagonal(between, 0)
-    end = float(between.max(initial=0))
+def _plot_matrix(sheet: Sheet, axis: Axes, graph: np.ndarray, page: _Page, signed: bool) -> None:
+    """The edge weights as shades, with a color bar on the right; of either sign if `signed`."""
+    between = np.ma.masked_array(graph, np.eye(len(graph), dtype=bool))  # a node itself is no edge
+    end = float(np.abs(between).max()) if len(graph) > 1 else 0.0
+    lowest = -end if signed else 0
+    colors = plt.get_cmap(DIFFERENCE if signed else "Blues").with_extremes(bad=ITSELF)
     image = axis.imshow(
-        graph, cmap="Blues", vmin=0, vmax=end or 1, interpolation="none", aspect="auto"
+        between, cmap=colors, vmin=lowest, vmax=end or 1, interpolation="none", aspect="auto"
     )
     axis.set(xticks=[], yticks=[])
     right = sheet.place(page.left + page.side + GAP / 2, page.top, BAR, page.tall)
-    drawn = sheet.figure.colorbar(image, cax=right, extend="max")
-    drawn.set_ticks([0, end / 2, end] if end else [0])
-    drawn.set_ticklabels([number(value) for value in ([0, end / 2, end] if end else [0])])
+    drawn = sheet.figure.colorbar(image, cax=right)
+    ticks = [lowest, (lowest + end) / 2, end] if end else [0]
+    drawn.set_ticks(ticks)
+    drawn.set_ticklabels([number(value) for value in ticks])
     drawn.ax.tick_params(labelsize=SMALLEST, length=2, pad=1.5)
     drawn.outline.set_linewidth(0.4)  # type: ignore[operator]
 
 
-def _name_nodes(sheet: Sheet, explanation: Explanation, names: list[str], page: _Page) -> None:
-    """Names of rows and columns; where they are spread, lines lead to them from their cells."""
+def _name_nodes(sheet: Sheet, explanation: Explanation, nodes: list[int], page: _Page) -> None:
+    """Names of rows and columns, which are `nodes` of the graph; where they are spread, lines lead
+    to them from their cells."""
     left, top, side, tall, label = page.left, page.top, page.side, page.tall, page.label
-    count = len(names)
-    for nodes, start, span, down in (
+    count = len(nodes)
+    for named, start, span, down in (
         (page.rows, top, tall, False),
         (page.columns, left, side, True),
     ):
         size = float(np.clip(72 / 1.1 * span / count, SMALLEST, LARGEST))
         cell, gap = span / count, 1.1 * size / 72
-        centers = start + (np.array(nodes, dtype=float) + 0.5) * cell
+        centers = start + (np.array(named, dtype=float) + 0.5) * cell
         places = spread(centers, gap, start + gap / 2, start + span - gap / 2)
         edge = top + tall if down else left
-        for node, center, place in zip(nodes, centers, places, strict=True):
-            color = _name_color(explanation, node)
-            text = shorten(names[node], size, label)
+        for k, center, place in zip(named, centers, places, strict=True):
+            color = _name_color(explanation, nodes[k])
+            text = shorten(page.names[k], size, label)
             near, far = 0.02, LEADER - 0.02
             along = np.array([edge + near, edge + far] if down else [edge - near, edge - far])
             across = np.array([center, place])

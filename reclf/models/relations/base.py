@@ -110,6 +110,12 @@ class Aggregator(nn.Module):
         """Of a relation graph, what of it the score rests on; None where that is not known."""
         return None
 
+    def distance_weights(self) -> list[tuple[float, float]] | None:
+        """Of a relation graph, what each step takes off the score of an edge: for every word of
+        distance, and for every sentence. Without anything else the softmax of it is the graph.
+        None where the graph has no such prior, or it is not known."""
+        return None
+
     def forward(self, pairs: Pairs) -> Related:
         raise NotImplementedError(f"{type(self).__name__} must define forward(pairs)")
 

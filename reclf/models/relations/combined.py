@@ -74,6 +74,9 @@ class RelationEnhanced(Aggregator):
         whole = one.whole if self.importance.include_global else one.words
         return LastRead(one.total, one.total - 1, whole)
 
+    def distance_weights(self) -> list[tuple[float, float]]:
+        return self.semantic.distance_weights()
+
     def prepare(self) -> list[Tensor]:
         return self.semantic.products()
 

@@ -148,6 +148,13 @@ class SemanticReasoning(nn.Module):
         total = len(self.steps)
         return LastRead(total, total - 2 if total > 1 else None, total - 1)
 
+    def distance_weights(self) -> list[tuple[float, float]]:
+        """See `Aggregator`; 0 where a step has no such weight."""
+        return [
+            tuple(0.0 if weight is None else weight.item() for weight in (s.nearness, s.boundary))
+            for s in self.steps
+        ]
+
     def products(self) -> list[Tensor]:
         """What `forward` takes, formed once for many chunks of pairs: two tensors a step."""
         return [part for step in self.steps for part in cast(SemanticStep, step).product()]
@@ -217,6 +224,9 @@ class SRM(Aggregator):
 
     def last_read(self) -> LastRead:
         return self.semantic.last_read()
+
+    def distance_weights(self) -> list[tuple[float, float]]:
+        return self.semantic.distance_weights()
 
     def prepare(self) -> list[Tensor]:
         return self.semantic.products()

@@ -37,7 +37,15 @@ class Case {
     });
     this.means = new Map();
     this.tops = new Map();
+    this.beyond = new Map();
     this.painted = null;
+  }
+
+  // The nodes of the matrix in their order, the global node first.
+  nodes(order, fillers, types) {
+    const words = this.words.map((_, w) => w + 1).filter((n) => fillers || this.type(n - 1) !== "filler");
+    if (order === "type") words.sort((a, b) => types.indexOf(this.type(a - 1)) - types.indexOf(this.type(b - 1)) || a - b);
+    return [0, ...words];
   }
 
   name(word) { return word === PAIR ? "image-report pair" : this.words[word]; }
@@ -78,9 +86,34 @@ class Case {
     return region < 0 ? this.importance(model) : Float64Array.from(this.words, (_, w) => this.map(model, w)[region]);
   }
 
-  graph(model, step) {
+  // With `beyond`, minus what the distance of the words alone gives; null where that is not known.
+  graph(model, step, beyond = false) {
     const all = this.graphs[model];
-    return all.length && step >= 0 ? all[Math.min(step, all.length - 1)] : this.counting[model];
+    const graph = all.length && step >= 0 ? all[Math.min(step, all.length - 1)] : this.counting[model];
+    if (!beyond || !graph) return graph;
+    const key = `${model}/${step}`;
+    if (!this.beyond.has(key)) {
+      const prior = this.prior(model, step);
+      this.beyond.set(key, prior && Float32Array.from(graph, (weight, k) => weight - prior[k]));
+    }
+    return this.beyond.get(key);
+  }
+
+  // As `Explanation.prior`: softmax of minus the weighted distances, row by row.
+  prior(model, step) {
+    const known = this.info.distance_weights[model], sentences = this.info.sentences;
+    if (!known || !sentences) return null;
+    const nodes = this.count + 1, [pair, words] = this.info.counting[model], prior = new Float64Array(nodes * nodes);
+    for (let i = 0; i < nodes; i++) {
+      const [near, inside] = known[step >= 0 ? Math.min(step, known.length - 1) : i ? words : pair];
+      let total = 0;
+      for (let j = 0; j < nodes; j++) {
+        const far = i && j ? near * Math.abs(i - j) + inside * Math.abs(sentences[i - 1] - sentences[j - 1]) : 0;
+        total += prior[i * nodes + j] = Math.exp(-far);
+      }
+      for (let j = 0; j < nodes; j++) prior[i * nodes + j] /= total;
+    }
+    return prior;
   }
 
   // What limits the reading of the graph of a step, as text.
@@ -113,6 +146,14 @@ class Case {
       this.tops.set(graph, top);
     }
     return this.tops.get(graph);
+  }
+
+  // The largest difference from 0, of either sign.
+  farthest(graph) {
+    const nodes = this.count + 1;
+    let most = 0;
+    for (let k = 0; k < graph.length; k++) if (k % (nodes + 1)) most = Math.max(most, Math.abs(graph[k]));
+    return most;
   }
 
   // The region whose center is nearest to a point, in fractions of width and height.

@@ -5,7 +5,7 @@
 // All state is in traits; the module keeps only values that a redraw can recompute. `browser.py`
 // lists the files of the module in order; this is the last one.
 
-const STATE = ["case_index", "word", "region", "model", "other", "view", "scale", "colors", "opacity", "window", "level", "smooth", "masks", "threshold", "step", "relations", "edges", "query", "label", "sort", "theme"];
+const STATE = ["case_index", "word", "region", "model", "other", "view", "scale", "colors", "opacity", "window", "level", "smooth", "masks", "threshold", "step", "relations", "beyond_prior", "order", "fillers", "edges", "query", "label", "sort", "theme"];
 let instances = 0;
 
 function render({ model, el }) {
@@ -56,8 +56,12 @@ function render({ model, el }) {
     },
     compared: () => app.get("view") === "compare" && app.get("models").length > 1, // A with B
     shownModels: () => (app.compared() ? ["model", "other"] : ["model"]).map((name) => app.get(name)),
+    // Of an edge, and of a difference above and below 0 (as A - B of maps), for this theme.
+    edgeTones: (differ) => (differ ? (app.dark() ? [[253, 184, 99], [178, 171, 210]] : [[230, 97, 1], [94, 60, 153]]) : [app.dark() ? [86, 180, 233] : [0, 114, 178]]),
     // The end of the scale of edges, which compared models share.
-    topEdge: () => Math.max(FLOOR, ...app.shownModels().map((m) => app.data.graph(m, app.get("step"))).filter(Boolean).map((graph) => app.data.strongest(graph))),
+    graph: (model) => app.data.graph(model, app.get("step"), app.get("beyond_prior")),
+    farthestEdge: () => Math.max(FLOOR, ...app.shownModels().map(app.graph).filter(Boolean).map((graph) => app.data.farthest(graph))),
+    topEdge: () => Math.max(FLOOR, ...app.shownModels().map(app.graph).filter(Boolean).map((graph) => app.data.strongest(graph))),
     editWord: (word) => editor?.editWord(word),
   };
 

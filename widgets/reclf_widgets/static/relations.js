@@ -7,7 +7,9 @@ function relationPanel(app) {
   const amount = element("span", { class: "reclf-note", "data-testid": "edge-count" });
   const threshold = app.slider("threshold", 0, 1, 0.01, "Threshold");
   const edgeSlider = app.slider("edges", 1, 100, 1, "Edges shown");
-  const controls = element("div", { class: "reclf-controls" }, app.select("relations", [["matrix", "matrix"], ["graph", "graph"]], "Relation graph as"), step, threshold, edgeSlider, amount, pictureButtons("relations", "relation graph"));
+  const order = app.select("order", [["text", "of the report"], ["type", "of types"]], "Order");
+  const fillers = app.check("fillers", "filler words");
+  const controls = element("div", { class: "reclf-controls" }, app.select("relations", [["matrix", "matrix"], ["graph", "graph"]], "Relation graph as"), order, fillers, app.check("beyond_prior", "beyond the distance prior"), step, threshold, edgeSlider, amount, pictureButtons("relations", "relation graph"));
   const figures = [relationFigure(app, "model", ""), relationFigure(app, "other", "-b")];
   const root = element("section", { class: "reclf-panel", "aria-label": "Relation graph" }, controls,
     element("div", { class: "reclf-relation-row" }, ...figures.map((figure) => figure.root)));
@@ -19,12 +21,14 @@ function relationPanel(app) {
     step.control.value = get("step");
     step.hidden = steps < 2;
     controls.hidden = steps === 0;
-    edgeSlider.hidden = get("relations") === "matrix";
-    const graphs = models.map((model) => data.graph(model, get("step"))).filter(Boolean);
+    const asMatrix = get("relations") === "matrix";
+    edgeSlider.hidden = asMatrix;
+    order.hidden = fillers.hidden = !asMatrix;
+    const graphs = models.map(app.graph).filter(Boolean);
     const top = app.topEdge(), least = get("threshold") * top;
     if (graphs.length) {
       const count = data.edges(graphs[0], least).length;
-      amount.textContent = `${percent(get("threshold"))} of the maximum edge weight = ${shown(least)}: ${edgesOf(count)}${models.length > 1 ? " of A" : ""}`;
+      amount.textContent = `${percent(get("threshold"))} of the maximum ${get("beyond_prior") ? "difference" : "edge weight"} = ${shown(least)}: ${edgesOf(count)}${models.length > 1 ? " of A" : ""}`;
       amount.dataset.count = count;
     }
     figures.forEach((figure, k) => { figure.root.hidden = k >= models.length; if (!figure.root.hidden) figure.draw(top, least); });
@@ -55,16 +59,16 @@ function relationFigure(app, which, suffix) {
   const root = element("div", { class: "reclf-relation" }, heading, missing, drawing);
   let laid = { key: "" }, now = null, place = null;
 
-  const sentence = ([i, j, weight]) => `${app.data.nodeName(i)} attends to ${app.data.nodeName(j)} (edge weight ${shown(weight)})`;
+  const sentence = ([i, j, weight]) => `${app.data.nodeName(i)} attends to ${app.data.nodeName(j)} (edge weight ${get("beyond_prior") ? "minus prior " : ""}${shown(weight)})`;
   const model = () => get(which), step = () => get("step");
 
   function draw(top, least) {
-    const data = app.data, numbers = data.graph(model(), step()), name = get("models")[model()];
+    const data = app.data, numbers = app.graph(model()), name = get("models")[model()];
     heading.textContent = app.compared() ? `${which === "model" ? "A" : "B"}  ${name}` : get("models").length > 1 ? name : "";
     heading.hidden = !heading.textContent;
-    missing.textContent = numbers ? "" : `${name} has no relation graph.`;
+    missing.textContent = numbers ? "" : data.graph(model(), step()) ? `The distance prior of ${name} is not known: explain the study again with its model, or uncheck it.` : `${name} has no relation graph.`;
     missing.hidden = Boolean(numbers); drawing.hidden = !numbers;
-    now = numbers && { numbers, top, least, node: get("word") + 1 };
+    now = numbers && { numbers, top, least, node: get("word") + 1, nodes: data.nodes(get("order"), get("fillers"), Object.keys(get("palette"))), end: get("beyond_prior") ? app.farthestEdge() : top };
     if (!numbers) return;
     const asMatrix = get("relations") === "matrix", { node } = now;
     matrix.style.display = asMatrix ? "" : "none"; graph.style.display = asMatrix ? "none" : "";
@@ -72,14 +76,15 @@ function relationFigure(app, which, suffix) {
     list.replaceChildren(...(own.length ? own : all).slice(0, 10).map((edge) => element("li", {}, sentence(edge))));
     if (asMatrix) {
       matrix.setAttribute("aria-label", `Relation graph of ${data.count + 1} nodes, ${GLOBAL_NODE} first; a row attends to a column. Strongest edge: ${data.edges(numbers, data.strongest(numbers)).slice(0, 1).map(sentence)}`);
-      readout.textContent = `gray: a node itself; a row attends to a column; the first node is the ${GLOBAL_NODE}${data.caveat(model(), step())}`;
+      const folded = data.count + 1 - now.nodes.length;
+      readout.textContent = `gray: a node itself; a row attends to a column; the first node is the ${GLOBAL_NODE}${get("beyond_prior") ? "; orange: more than for its distance alone, purple: less" : ""}${folded ? `; ${folded} filler word${folded === 1 ? "" : "s"} folded away` : ""}${data.caveat(model(), step())}`;
     } else drawGraph(all, top, node);
   }
 
   // The matrix takes the width of its place; names take what they need of it.
   function arrange() {
     if (!now || get("relations") !== "matrix") return;
-    const nodes = app.data.count + 1, room = clamp(drawing.clientWidth, 200, WIDEST), context = matrix.getContext("2d");
+    const nodes = now.nodes.length, room = clamp(drawing.clientWidth, 200, WIDEST), context = matrix.getContext("2d");
     context.font = "bold 11px system-ui, sans-serif";
     let longest = GLOBAL_NODE; // of about equal letters the longest text is the widest
     for (const word of app.data.words) if (word.length > longest.length) longest = word;
@@ -98,30 +103,34 @@ function relationFigure(app, which, suffix) {
   }
 
   function paintMatrix(context, density) {
-    const data = app.data, nodes = data.count + 1, { numbers, top, least, node } = now, { margin, size, cell } = place;
-    const color = (value, k) => {
-      if (k % (nodes + 1) === 0) return packed(128, 128, 128, 90); // not an edge between nodes
-      const [r, g, b] = app.dark() ? [86, 180, 233] : [0, 114, 178];
-      return packed(r, g, b, Math.round((value >= least ? 255 : 70) * Math.min(1, value / top)));
+    const all = app.data.count + 1, { numbers, least, node, nodes, end: most } = now, { margin, size, cell } = place, count = nodes.length;
+    const tones = app.edgeTones(get("beyond_prior"));
+    const color = (value) => packed(...tones[value < 0 ? 1 : 0], Math.round((Math.abs(value) >= least ? 255 : 70) * Math.min(1, Math.abs(value) / most)));
+    const edge = (k) => {
+      const i = nodes[Math.floor(k / count)], j = nodes[k % count];
+      return i === j ? packed(128, 128, 128, 90) : color(numbers[i * all + j]); // itself is no edge
     };
     context.setTransform(density, 0, 0, density, 0, 0);
     context.imageSmoothingEnabled = false;
-    context.drawImage(painting(nodes, nodes, (target) => { for (let k = 0; k < target.length; k++) target[k] = color(numbers[k], k); }), margin, margin, size, size);
+    context.drawImage(painting(count, count, (target) => { for (let k = 0; k < target.length; k++) target[k] = edge(k); }), margin, margin, size, size);
     context.strokeStyle = app.ink(); context.globalAlpha = 0.3; context.lineWidth = 1;
     context.strokeRect(margin - 0.5, margin - 0.5, size + 1, size + 1);
     context.globalAlpha = 1;
     context.strokeStyle = app.dark() ? "#ff9c5b" : "#D55E00";
-    const thick = Math.max(cell, 4), start = margin + clamp(node * cell - (thick - cell) / 2, 0.5, size - thick - 0.5);
-    context.strokeRect(margin + 0.5, start, size - 1, thick);
-    context.strokeRect(start, margin + 0.5, thick, size - 1);
+    const thick = Math.max(cell, 4), start = margin + clamp(nodes.indexOf(node) * cell - (thick - cell) / 2, 0.5, size - thick - 0.5);
+    if (nodes.includes(node)) {
+      context.strokeRect(margin + 0.5, start, size - 1, thick);
+      context.strokeRect(start, margin + 0.5, thick, size - 1);
+    }
     // Many names take longer than all else: they follow the frame.
     const what = now;
-    if (nodes > 50 && context === matrix.getContext("2d")) setTimeout(() => { if (what === now) paintNames(context, node); });
+    if (count > 50 && context === matrix.getContext("2d")) setTimeout(() => { if (what === now) paintNames(context, node); });
     else paintNames(context, node);
-    const y = margin + size + 6, end = Math.min(size, 300);
-    context.drawImage(painting(256, 1, (target) => { for (let i = 0; i < 256; i++) target[i] = color((i / 255) * top, 1); }), margin, y, end, 9);
+    const y = margin + size + 6, end = Math.min(size, 300), lowest = get("beyond_prior") ? -most : 0;
+    context.drawImage(painting(256, 1, (target) => { for (let i = 0; i < 256; i++) target[i] = color(lowest + (i / 255) * (most - lowest)); }), margin, y, end, 9);
     context.fillStyle = app.ink(); context.font = "11px system-ui, sans-serif";
-    for (const [align, x, text] of [["left", 0, "0"], ["center", end / 2, "edge weight"], ["right", end, limit(top)]]) {
+    const labels = lowest ? differenceLabels(limit(most) === "0" ? 0 : most) : ["0", "edge weight", limit(most)];
+    for (const [align, x, text] of [["left", 0, labels[0]], ["center", end / 2, lowest ? labels[1] && "minus prior" : labels[1]], ["right", end, labels[2]]]) {
       context.textAlign = align;
       context.fillText(text, margin + x, y + 22);
     }
@@ -130,10 +139,10 @@ function relationFigure(app, which, suffix) {
 
   // As many names as there is room for: the selected node first, then words that have a type.
   function paintNames(context, node) {
-    const data = app.data, { margin, cell, fit } = place, taken = [];
+    const data = app.data, { margin, cell, fit } = place, taken = [], { nodes } = now;
     const rank = (n) => (n === node ? 0 : n && data.type(n - 1) !== "filler" ? 1 : 2);
-    for (const n of Array.from({ length: data.count + 1 }, (_, k) => k).sort((a, b) => rank(a) - rank(b) || a - b)) {
-      const middle = margin + (n + 0.5) * cell;
+    for (const n of [...nodes].sort((a, b) => rank(a) - rank(b) || a - b)) {
+      const middle = margin + (nodes.indexOf(n) + 0.5) * cell;
       if (taken.some((other) => Math.abs(other - middle) < PITCH)) continue;
       taken.push(middle);
       context.font = `${n === node ? "bold " : ""}11px system-ui, sans-serif`;
@@ -178,7 +187,7 @@ function relationFigure(app, which, suffix) {
     readout.textContent = `an arrow points from a node to the node that it attends to${data.caveat(model(), step())}`;
   }
 
-  const nodeAt = (position) => clamp(Math.floor((position - place.margin) / place.cell), 0, app.data.count);
+  const nodeAt = (position) => now.nodes[clamp(Math.floor((position - place.margin) / place.cell), 0, now.nodes.length - 1)];
   on(matrix, "click", (event) => put({ word: nodeAt(event.offsetY) - 1 }));
   on(matrix, "pointermove", (event) => {
     const i = nodeAt(event.offsetY), j = nodeAt(event.offsetX);
@@ -187,7 +196,8 @@ function relationFigure(app, which, suffix) {
   on(matrix, "keydown", (event) => {
     const move = { ArrowDown: 1, ArrowUp: -1 }[event.key];
     if (!move) return;
-    put({ word: clamp(get("word") + move, PAIR, app.data.count - 1) });
+    const { nodes } = now, at = nodes.indexOf(get("word") + 1); // -1, before the first, where it is folded away
+    put({ word: nodes[clamp(at + move, 0, nodes.length - 1)] - 1 });
     event.preventDefault();
   });
   on(graph, "click", (event) => {

@@ -56,7 +56,7 @@ function reportPanel(app) {
 
   // The edges of the selected word, and what is said of them; `drawArcs` measures the page.
   function drawEdges() {
-    const data = app.data, graph = data.graph(get("model"), get("step")), node = get("word") + 1;
+    const data = app.data, graph = app.graph(get("model")), node = get("word") + 1;
     const top = app.topEdge(), threshold = get("threshold");
     const own = graph ? data.edges(graph, threshold * top, node) : [];
     drawn = own.slice(0, 24);
