@@ -117,12 +117,13 @@ class _Gather(torch.autograd.Function):
     """Join the equal shares of all processes along a dimension.
 
     Backward sums the gradients of all processes, since all of them used this share, and DDP then
-    averages over processes: together that is the gradient of the joint batch.
+    averages over processes: together that is the gradient of the joint batch. Each process is sent
+    the sum of its own share alone, half of what a sum for all would send.
     """
 
     @staticmethod
     def forward(ctx, share: Tensor, dim: int) -> Tensor:
-        ctx.dim, ctx.size = dim, share.shape[dim]
+        ctx.dim = dim
         share = share.contiguous()
         shares = [torch.empty_like(share) for _ in range(distributed.get_world_size())]
         distributed.all_gather(shares, share)
@@ -130,9 +131,10 @@ class _Gather(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx, grad: Tensor) -> tuple[Tensor, None]:
-        grad = grad.contiguous()
-        distributed.all_reduce(grad)
-        return grad.narrow(ctx.dim, distributed.get_rank() * ctx.size, ctx.size), None
+        parts = [part.contiguous() for part in grad.chunk(distributed.get_world_size(), ctx.dim)]
+        own = torch.empty_like(parts[0])
+        distributed.reduce_scatter(own, parts)
+        return own, None
 
 
 def agree(accelerator: Accelerator, *flags: bool) -> list[bool]:
