@@ -136,18 +136,17 @@ class Explanation:
         Raises:
             ValueError: there is no such step.
         """
-        if self.relations(step) is None or not self.distance_weights or self.sentences is None:
+        by_step, sentences = self.distance_weights, self.sentences
+        if self.relations(step) is None or not by_step or sentences is None:
             return None
-        words = np.arange(len(self.words))
+        places = np.arange(len(self.words)), np.array(sentences)
 
         def of_step(number: int) -> np.ndarray:
-            near = np.zeros((len(words) + 1, len(words) + 1))
-            for weight, places in zip(
-                self.distance_weights[number], (words, np.array(self.sentences)), strict=True
-            ):
-                near[1:, 1:] -= weight * np.abs(places[:, None] - places)
+            near = np.zeros((len(self.words) + 1, len(self.words) + 1))
+            for weight, place in zip(by_step[number], places, strict=True):
+                near[1:, 1:] -= weight * np.abs(place[:, None] - place)
             edges = np.exp(near - near.max(1, keepdims=True))
-            return np.float32(edges / edges.sum(1, keepdims=True))
+            return (edges / edges.sum(1, keepdims=True)).astype(np.float32)
 
         if step >= 0:
             return of_step(step)

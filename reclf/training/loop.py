@@ -13,6 +13,7 @@ from contextlib import suppress
 from typing import Any
 
 import numpy as np
+import torch
 from accelerate import Accelerator
 from accelerate.utils import broadcast_object_list, gather_object
 from torch import Tensor, nn
@@ -28,6 +29,7 @@ from reclf.runs.lock import RunInUse
 from reclf.runs.run import Run
 
 from .checkpoints import load_state, save_state, standing, way_on
+from .pair_memory import warn_of_memory
 from .processes import JointModel, agree, broadcast
 from .reader import Reader, left_out, study_ids
 from .runtime import (
@@ -80,6 +82,9 @@ def train(
     accelerator = make_accelerator(config, run.folder)
     if accelerator.device.type == "cpu":
         keep_freed_memory()
+    else:
+        free, _ = torch.cuda.mem_get_info(accelerator.device)
+        warn_of_memory(model, config, accelerator.num_processes, free)
     loop = _Loop(model, run, accelerator, train_set, val_studies, progress_bar, on_log)
     threads = cpu_threads(run.config.data.workers if accelerator.device.type == "cpu" else 0)
     try:

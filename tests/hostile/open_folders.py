@@ -42,7 +42,7 @@ from reclf_study.paper_table.published import load_published
 from reclf_study.paper_table.suite import read_suite
 from reclf_widgets.monitor import TrainingMonitor
 
-# Of processor time, since a busy machine's clock says little about a file; what sleeps gets WAITING.
+# Of processor time, since the clock of a busy machine says little; what sleeps gets WAITING.
 SECONDS, WAITING, MEMORY = 5, 60, 2**30
 FURTHER = {"seed": 0, "device": "cpu", "data_root": "", "options": {}, "split": "", "name": ""}
 

@@ -128,6 +128,10 @@ def _start(value: float) -> nn.Parameter | None:
     return nn.Parameter(torch.tensor(float(value))) if value else None
 
 
+def _number(weight: nn.Parameter | None) -> float:
+    return 0.0 if weight is None else weight.item()
+
+
 class SemanticReasoning(nn.Module):
     """K steps with unshared weights over [read-out node; local-matchings].
 
@@ -150,10 +154,8 @@ class SemanticReasoning(nn.Module):
 
     def distance_weights(self) -> list[tuple[float, float]]:
         """See `Aggregator`; 0 where a step has no such weight."""
-        return [
-            tuple(0.0 if weight is None else weight.item() for weight in (s.nearness, s.boundary))
-            for s in self.steps
-        ]
+        steps = [cast(SemanticStep, step) for step in self.steps]
+        return [(_number(step.nearness), _number(step.boundary)) for step in steps]
 
     def products(self) -> list[Tensor]:
         """What `forward` takes, formed once for many chunks of pairs: two tensors a step."""

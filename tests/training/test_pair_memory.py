@@ -1,0 +1,104 @@
+"""How much memory the pairs of a step keep: counted before, and what a step really keeps."""
+
+import warnings
+
+import pytest
+import torch
+from torch.autograd.graph import saved_tensors_hooks
+
+from reclf.config import TrainConfig
+from reclf.models.encoders import ImageFeatures, TextFeatures
+from reclf.models.reclf import RECLF
+from reclf.models.relations import AGGREGATORS
+from reclf.models.relations.pooling import MeanPooling
+from reclf.models.scoring import PairScorer
+from reclf.training.pair_memory import kept_bytes, warn_of_memory
+from reclf.training.presets import find_preset
+from reclf_benchmarks.pair_memory import table
+from reclf_benchmarks.timing import peak_memory
+
+
+def features(config, images, reports, words, regions, dtype):
+    torch.manual_seed(0)
+    made = [
+        torch.randn(*shape, config.embed_dim, dtype=dtype, requires_grad=True)
+        for shape in ((images,), (images, regions), (reports,), (reports, words))
+    ]
+    mask = torch.ones(reports, words, dtype=torch.bool)
+    sentences = torch.zeros(reports, words, dtype=torch.long)
+    sides = (
+        ImageFeatures(*made[:2], made[0], (1, regions)),
+        TextFeatures(*made[2:], mask, sentences),
+    )
+    return sides, [*made, mask, sentences]
+
+
+@pytest.mark.parametrize("recompute", [False, True])
+@pytest.mark.parametrize("name", [name for name in AGGREGATORS if name != "global"])
+def test_it_is_what_autograd_keeps(tiny, name, recompute, monkeypatch):
+    monkeypatch.setattr("torch.get_num_threads", lambda: 1)  # threads keep it out of sight
+    model = RECLF(tiny(aggregator=name))
+    sizes, dtype = (3, 4, 4, 6), torch.float32
+    sides, given = features(model.config, *sizes, dtype)
+    there = {tensor.untyped_storage().data_ptr() for tensor in (*given, *model.parameters())}
+    kept = {}
+
+    def keep(tensor):
+        storage = tensor.untyped_storage()
+        if storage.data_ptr() not in there:
+            kept[storage.data_ptr()] = storage
+        return tensor
+
+    with saved_tensors_hooks(keep, lambda tensor: tensor):
+        scorer = PairScorer(model.matchings, model.aggregator, 0, recompute)
+        scorer.all_pairs(*sides, [4] * 4)
+    expected = sum(storage.nbytes() for storage in kept.values())
+    assert kept_bytes(model.config, *sizes, dtype, recompute) == expected > 0
+
+
+def test_it_is_most_of_the_peak(tiny):
+    config = tiny(embed_dim=128, matching_dim=128)
+    model, sizes = RECLF(config), (24, 24, 40, 49)
+    sides, _ = features(config, *sizes, torch.float32)
+    scorer = PairScorer(model.matchings, model.aggregator)
+    scorer.all_pairs(*sides, [40] * 24)  # what libraries allocate once
+    peak = peak_memory(lambda: scorer.all_pairs(*sides, [40] * 24))
+    counted = kept_bytes(config, *sizes, torch.float32) / 2**20
+    assert 0.8 * counted < peak < 1.6 * counted
+
+
+def test_it_grows_with_the_processes_and_hardly_where_pairs_are_computed_again():
+    rows = table("mimic_resnet50", 97, 196, [8], [1, 4])
+    assert rows[1]["all"] == pytest.approx(4 * rows[0]["all"], rel=0.1)
+    assert rows[1]["again"] < 0.05 * rows[1]["all"]
+    assert kept_bytes(find_preset("mimic_vit").model, 2, 2, 97, 196) > 0
+
+
+def said(model, free, processes=4, **settings):
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        warn_of_memory(model, TrainConfig(batch_size=4, **settings), processes, free)
+    return [str(warning.message) for warning in caught]
+
+
+def test_what_may_not_fit_is_said_with_what_does(tiny):
+    model = RECLF(tiny())
+    needed = kept_bytes(model.config, 16, 4, 5, 16)
+    (text,) = said(model, needed)
+    assert text.startswith("relating 16 images with 4 reports of up to 5 words keeps 0.00 GB")
+    assert "train.checkpoint_pairs=true keeps" in text
+    assert model.training
+    assert said(model, 3 * needed) == []
+    assert said(model, needed, checkpoint_pairs=True) == []
+    assert said(model, needed, shortlist=2) == []
+    assert said(RECLF(tiny(aggregator="global")), 1) == []
+
+
+class ReadsValues(MeanPooling):
+    def forward(self, pairs):
+        assert pairs.cosines.sum().item() < 1e9
+        return super().forward(pairs)
+
+
+def test_an_aggregator_that_reads_values_is_not_counted_and_trains(tiny):
+    assert said(RECLF(tiny(aggregator="own:ReadsValues"), aggregator=ReadsValues), 1) == []
