@@ -2,6 +2,7 @@
 
     file -> read_image (H, W) -> fit (size, size) and a Frame -> augment (B, 1, size, size)
     file -> read_fitted: both of the first, faster
+    Frame, image -> read_film: the file's own pixels, to be shown under a map
     map or box in the square -> Frame.to_original -> pixels of the file
 
 Everything here is float32 in [0, 1], bright where dense (MONOCHROME2), without flips: left and
@@ -9,9 +10,9 @@ right matter in reports. Positions are continuous, (0, 0) is the outer corner of
 that pixel i covers i to i + 1 and a box keeps its meaning at any size.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import overload
+from typing import Any, overload
 
 import cv2
 import numpy as np
@@ -22,6 +23,7 @@ from .image_files import image_size as image_size
 from .study import Box
 
 FITS = ("pad", "crop", "stretch")
+ALIKE = 0.03  # mean difference of two readings of a film; of another film it is above 0.07
 
 
 def read_image(path: str | Path, *, own_max: bool = False) -> np.ndarray:
@@ -64,13 +66,26 @@ def read_fitted(
         float32 (size, size) in [0, 1], and the frame in pixels of the file.
     """
     _check_fit(how)
-
-    def scale(height: int, width: int) -> float:
-        return (min if how == "pad" else max)(size / height, size / width)
-
-    pixels, original = decode(path, scale, own_max=own_max)
+    pick = min if how == "pad" else max
+    pixels, original = decode(path, lambda h, w: pick(size / h, size / w), own_max=own_max)
     image, frame = fit(pixels, size, how, original)
     return np.clip(image, 0, 1, out=image), frame  # a mean of ones can be 1.0000001
+
+
+def read_film(frame: "Frame", image: np.ndarray, longest: int) -> np.ndarray:
+    """The film that `image` was cut from: uint8 (h, w), its longer side at most `longest` pixels.
+
+    Raises:
+        ImageError: the file cannot be read, or does not show `image` (H, W): that was edited.
+    """
+    pixels, size = decode(frame.path, lambda *s: longest / max(s), own_max=frame.own_max)
+    share = min(1.0, longest / max(size))
+    width, height = (max(1, round(side * share)) for side in size[::-1])
+    film = np.clip(cv2.resize(pixels, (width, height), interpolation=cv2.INTER_AREA), 0, 1)
+    again = cv2.resize(frame.from_original(film), image.shape[::-1])
+    if size != (frame.height, frame.width) or np.abs(again - image).mean() > ALIKE:
+        raise ImageError(f"{frame.path} is not the film of this image")
+    return np.rint(film * np.float32(255)).astype(np.uint8)
 
 
 def read_mask(path: str | Path) -> np.ndarray:
@@ -100,6 +115,7 @@ class Frame:
         size: side of the square, in pixels.
         scale: (y, x), fitted pixels per original pixel.
         offset: (y, x), fitted pixels.
+        path, own_max: of the file, "" where it is not known, and how `read_image` reads it.
     """
 
     height: int
@@ -107,6 +123,18 @@ class Frame:
     size: int
     scale: tuple[float, float]
     offset: tuple[int, int]
+    path: str = field(default="", compare=False)
+    own_max: bool = field(default=False, compare=False)
+
+    @classmethod
+    def of(cls, saved: dict[str, Any]) -> "Frame":
+        """The frame that was saved by `asdict`; ValueError or TypeError for what is none."""
+        frame = cls(**{name: tuple(v) if type(v) is list else v for name, v in saved.items()})
+        lengths = [frame.height * frame.scale[0], frame.width * frame.scale[1], frame.size]
+        most = max(*lengths, *(abs(length) for length in frame.offset))
+        if not 0 < min(lengths) <= most < 2**14 or not isinstance(frame.path, str):
+            raise ValueError(f"{saved} is no place of an image in its file")
+        return frame
 
     @overload
     def from_original(self, item: Box) -> Box | None: ...

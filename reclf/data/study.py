@@ -62,7 +62,7 @@ class Study:
         masks: name -> bool (H, W), in the pixels of `image`.
         boxes: in the pixels of `image`.
         words: one entry per word of `reports.split_words(report)`, or None when not known.
-        frame: the way back to the file's pixels (`imaging.Frame`), or None when there is no file.
+        frame: the way back to the file (`radiographs.Frame`), or None when there is no file.
         meta: anything else worth keeping (view, age, case specification).
     """
 

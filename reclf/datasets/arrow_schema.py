@@ -61,10 +61,6 @@ def unpack(row: Mapping[str, Any], size: int) -> Study:
     rest = json.loads(row["rest"], object_hook=_revive)
     bits = row["bits"]
     pixels = np.frombuffer(row["image"], np.uint8 if bits == 8 else np.uint16)
-    frame = rest["frame"]
-    if frame is not None:
-        pairs = {name: tuple(frame[name]) for name in ("scale", "offset")}
-        frame = Frame(**{**frame, **pairs})
     masks = {}
     for mask in row["masks"]:
         cells = np.unpackbits(np.frombuffer(mask["packed"], np.uint8), count=size * size)
@@ -78,7 +74,7 @@ def unpack(row: Mapping[str, Any], size: int) -> Study:
         masks=masks,
         boxes=tuple(Box(**box) for box in rest["boxes"]),
         words=None if rest["words"] is None else tuple(Word(**word) for word in rest["words"]),
-        frame=frame,
+        frame=None if rest["frame"] is None else Frame.of(rest["frame"]),
         meta=rest["meta"],
     )
 

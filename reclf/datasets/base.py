@@ -6,6 +6,7 @@ A loader (`table.py`, `mimic_cxr.py`) turns its tables into rows and nothing els
 """
 
 import inspect
+import os
 import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -172,7 +173,7 @@ class FileStudies:
             labels=row.labels,
             masks=masks,
             boxes=boxes,
-            frame=frame,
+            frame=replace(frame, path=os.path.abspath(row.image), own_max=self.own_max),
             meta=row.meta,
         )
 

@@ -80,22 +80,16 @@ class Prepared:
                 f"{root} was prepared with image_size={recipe.image_size}, asked for {image_size}: "
                 f"use {recipe.image_size}, or prepare it again"
             )
+        again = "Run notebooks/prepare.ipynb again with the same parameters: it goes on."
         shards, there = recipe.shard_count(split), len([*(root / split).glob("shard-*")])
-        if (
-            shards > there + MOST_LISTED
-        ):  # a file can say any number, and its list would have that many names
-            raise DataProblems(
-                str(root),
-                {f"shards of {split} that are not there": [f"{there} of {shards:,} are"]},
-                "Run notebooks/prepare.ipynb again with the same parameters: it goes on.",
-            )
+        # A file can say any number, and its list would have that many names.
+        if shards > there + MOST_LISTED:
+            lacking = {f"shards of {split} that are not there": [f"{there} of {shards:,} are"]}
+            raise DataProblems(str(root), lacking, again)
         paths = recipe.paths(root, split)
         if missing := [path.name for path in paths if not path.is_dir()]:
-            raise DataProblems(
-                str(root),
-                {f"shard of {split} that is not finished": missing},
-                "Run notebooks/prepare.ipynb again with the same parameters: it goes on.",
-            )
+            unfinished = {f"shard of {split} that is not finished": missing}
+            raise DataProblems(str(root), unfinished, again)
         if source is not None:
             _compare(root, recipe, split, source)
         parts = [_load(path) for path in paths if copy_recipe.has_studies(path)]
@@ -103,13 +97,7 @@ class Prepared:
         self.name, self.split = f"prepared {recipe.dataset} in {root}", split
         self.labels, self.image_size = tuple(recipe.labels), recipe.image_size
         self.recipe, self.split_counts = recipe, {**counts, split: len(self._rows)}
-        how = (
-            recipe.splits[split]["source"],
-            split,
-            recipe.image_size,
-            recipe.bits,
-            len(self._rows),
-        )
+        how = (recipe.splits[split]["source"], split, self.image_size, recipe.bits, len(self._rows))
         self.fingerprint = hashlib.blake2b(repr(how).encode(), digest_size=8).hexdigest()
 
     def __len__(self) -> int:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from reclf.config.foreign_files import DamagedFile, read_arrays
+from reclf.data.radiographs import Frame, ImageError, read_film
 from reclf.data.region_grid import MIDDLE, heat_in_pixels
 from reclf.runs.files import write_atomically
 from reclf.stats.tables import json_text
@@ -31,6 +32,9 @@ if TYPE_CHECKING:  # torch takes seconds to import; a saved explanation opens wi
 
 FORMAT = 1
 REMADE = "set it aside, and explain the study again"
+NEEDED = ("image", "attention", "cosines")  # arrays of every file
+ARRAYS = (*NEEDED, "graph", "importance", "preview")
+PREVIEW = 512  # pixels of the longer side
 
 
 @dataclass(frozen=True)
@@ -61,6 +65,8 @@ class Explanation:
     # K of (a word, a sentence): what a step takes off the score of an edge for each of distance.
     distance_weights: list[tuple[float, float]] | None = None
     provenance: dict[str, Any] = field(default_factory=dict)
+    frame: Frame | None = None  # how `image` was cut out of its film, and where the film is
+    preview: np.ndarray | None = None  # uint8 (h, w), the film at up to PREVIEW pixels a side
 
     def __post_init__(self) -> None:
         axes = {"image": 2, "attention": 3, "cosines": 1, "graph": 3, "importance": 1}
@@ -73,17 +79,22 @@ class Explanation:
         numbers = [*self.scores.values(), self.center, self.word_step or 0, self.whole_step or 0]
         if not all(isinstance(number, int | float) for number in numbers):
             raise ValueError(f"scores, center and steps must be numbers, got {numbers}")
+        if (film := self.preview) is not None and (film.ndim != 2 or film.dtype != np.uint8):
+            raise ValueError(f"preview must be uint8 of 2 axes, got {film.dtype} {film.shape}")
         if any(mask.shape != self.image.shape for mask in self.masks.values()):
             raise ValueError(f"masks must have the shape of the image, {self.image.shape}")
         words = len(self.words)
-        shapes = {"attention": self.attention.shape[0], "cosines": self.cosines.shape[0]}
+        of_words = (
+            "attention",
+            "cosines",
+            "importance",
+            "word_types",
+            "word_findings",
+            "sentences",
+        )
+        shapes = {name: len(v) for name in of_words if (v := getattr(self, name)) is not None}
         if self.graph is not None:
             shapes["graph"] = self.graph.shape[1] - 1
-        if self.importance is not None:
-            shapes["importance"] = self.importance.shape[0]
-        for name in ("word_types", "word_findings", "sentences"):
-            if (value := getattr(self, name)) is not None:
-                shapes[name] = len(value)
         known, steps = self.distance_weights, 0 if self.graph is None else len(self.graph)
         if known is not None and np.shape(known) != (steps, 2):
             raise ValueError(
@@ -199,20 +210,13 @@ class Explanation:
 
     def save(self, path: str | Path) -> None:
         """Write one compressed .npz without pickled objects."""
-        arrays: dict[str, Any] = {
-            "image": self.image,
-            "attention": self.attention,
-            "cosines": self.cosines,
-        }
+        arrays: dict[str, Any] = {name: getattr(self, name) for name in ARRAYS}
+        if self.frame is not None:
+            arrays["frame"] = np.array(json_text(asdict(self.frame)))
+        arrays = {name: array for name, array in arrays.items() if array is not None}
         arrays |= {f"mask/{name}": mask for name, mask in self.masks.items()}
-        for name in ("graph", "importance"):
-            if (value := getattr(self, name)) is not None:
-                arrays[name] = value
-        text = {
-            name: getattr(self, name)
-            for name in (f.name for f in fields(self))
-            if name not in ("image", "attention", "cosines", "graph", "importance", "masks")
-        }
+        apart = (*ARRAYS, "masks", "frame")
+        text = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in apart}
         header = json_text({"format": FORMAT, **text})
 
         def write(temporary: Path) -> None:
@@ -239,8 +243,10 @@ class Explanation:
             if known:
                 scores = header.pop("scores").items()
                 header["scores"] = {n: np.nan if value is None else value for n, value in scores}
-                named: dict[str, Any] = {n: arrays[n] for n in ("image", "attention", "cosines")}
-                named |= {name: arrays.get(name) for name in ("graph", "importance")}
+                named: dict[str, Any] = {name: arrays[name] for name in NEEDED}
+                named |= {name: arrays.get(name) for name in ARRAYS}
+                if "frame" in arrays:
+                    named["frame"] = Frame.of(json.loads(str(arrays["frame"])))
                 return cls(masks=masks, **named, **header)
         except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
             raise DamagedFile(Path(path), f"no explanation: {error!r}", REMADE) from error
@@ -301,20 +307,17 @@ def explain(
     def array(tensor: torch.Tensor) -> np.ndarray:
         return tensor.float().cpu().numpy()
 
-    scores = {
-        "global": cosine.item(),
-        "logit_global": logits.logits_global.item(),
-        "logit": logits.logits.item(),
-    }
+    scores = {"global": cosine, "logit_global": logits.logits_global, "logit": logits.logits}
     if logits.logits_local is not None:
-        scores["logit_local"] = logits.logits_local.item()
+        scores["logit_local"] = logits.logits_local
     truth = study.words[:count] if study.words is not None and report is None else None
     lexicon = lexicon or load_lexicon()
     typed = lexicon.read(text)[:count] if truth is None else truth
-    last = model.aggregator.last_read()
-    graph = None
-    if related.graph is not None:
-        graph = array(related.graph[0, :, : count + 1, : count + 1])
+    last, graph = model.aggregator.last_read(), related.graph
+    try:
+        preview = study.frame and read_film(study.frame, study.image, PREVIEW)
+    except ImageError:  # the file is gone, or the image is not its own: edited or mirrored
+        preview = None
     return Explanation(
         study_id=study.study_id,
         image=np.asarray(study.image, dtype=np.float32),
@@ -322,9 +325,9 @@ def explain(
         words=words,
         attention=array(matched.attention[0, :count].unflatten(-1, images.grid)),
         cosines=array(matched.cosines[0, :count]),
-        graph=graph,
+        graph=None if graph is None else array(graph[0, :, : count + 1, : count + 1]),
         importance=None if related.weights is None else array(related.weights[0, :count]),
-        scores=scores,
+        scores={name: score.item() for name, score in scores.items()},
         masks=dict(study.masks),
         word_types=[word.type for word in typed],
         word_findings=None if truth is None else [word.finding for word in truth],
@@ -338,4 +341,6 @@ def explain(
             "patient_id": study.patient_id,
             "word_types": f"lexicon {lexicon.source}" if truth is None else "data set",
         },
+        frame=study.frame,
+        preview=preview,
     )
