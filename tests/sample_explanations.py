@@ -1,7 +1,11 @@
 """Explanations for the tests of widgets, made with numpy alone. Sizes differ along every axis."""
 
+from dataclasses import replace
+
+import cv2
 import numpy as np
 
+from reclf.data.radiographs import read_film, read_fitted
 from reclf.data.reports import split_words
 from reclf.explain import Explanation
 
@@ -53,6 +57,19 @@ def large(study=0, model=0, words=120):
     """The size that the speed targets speak of: 512 pixels, 28 x 28 regions, 120 words."""
     names = [f"word{i}" for i in range(words)]
     return sample(study, model, report=" ".join(names), size=(512, 512), grid=(28, 28))
+
+
+def filmed(folder, study=0, model=0, *, shape=(1000, 800), size=96, fit="pad", **changes):
+    """An explanation of a film in a file of `folder`, seen by the model at `size` pixels."""
+    path = folder / f"film-{study}-{shape[0]}x{shape[1]}.png"
+    if not path.exists():
+        rows, columns = np.mgrid[: shape[0], : shape[1]] / max(shape)
+        waves = np.sin(11 * rows + study) * np.cos(9 * columns) + 0.1 * np.sin(200 * columns)
+        cv2.imwrite(str(path), np.clip(127 + 110 * waves, 0, 255).astype(np.uint8))
+    image, frame = read_fitted(path, size, fit)
+    frame = replace(frame, path=str(path))
+    film = {"image": image, "frame": frame, "preview": read_film(frame, image, 512)}
+    return sample(study, model, size=(size, size), **(film | changes))
 
 
 def holed(bad):

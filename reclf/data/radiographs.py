@@ -127,9 +127,9 @@ class Frame:
     own_max: bool = field(default=False, compare=False)
 
     @classmethod
-    def of(cls, saved: dict[str, Any]) -> "Frame":
+    def of(cls, saved: Any) -> "Frame":
         """The frame that was saved by `asdict`; ValueError or TypeError for what is none."""
-        frame = cls(**{name: tuple(v) if type(v) is list else v for name, v in saved.items()})
+        frame = cls(**(saved | {name: tuple(saved[name]) for name in ("scale", "offset")}))
         lengths = [frame.height * frame.scale[0], frame.width * frame.scale[1], frame.size]
         most = max(*lengths, *(abs(length) for length in frame.offset))
         if not 0 < min(lengths) <= most < 2**14 or not isinstance(frame.path, str):

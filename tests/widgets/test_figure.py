@@ -190,10 +190,6 @@ def test_errors_name_the_reason():
         plot_importance(bare)
     with pytest.raises(ValueError, match="a difference needs two models, got 1"):
         plot_matchings(bare, difference=True)
-    with pytest.raises(
-        ValueError, match=r"same receptive-field centers of regions, got 0\.5 and 0\.25"
-    ):
-        plot_matchings({"a": bare, "b": sample(center=0.25)}, difference=True)
     with pytest.raises(ValueError, match="words of 'b' and 'a' differ"):
         plot_matchings({"a": sample(), "b": sample(report="Another one.")})
     with pytest.raises(ValueError, match=r"not 'x\.jpg'"):

@@ -14,8 +14,8 @@ from .rules import RULES
 
 STATIC = Path(__file__).parent / "static"
 EXPLORER = (
-    "rules", "elements", "case", "scales", "spring", "picture", "image", "report", "relations",
-    "ranking", "editor", "header", "kernel", "explorer",
+    "rules", "elements", "case", "film", "scales", "spring", "picture", "zoom", "image", "report",
+    "relations", "ranking", "editor", "header", "kernel", "explorer",
 )  # fmt: skip
 MONITOR = ("elements", "monitor")
 

@@ -12,7 +12,9 @@ from reclf.data.region_grid import sum_in_regions
 from reclf.explain import Explanation
 from reclf.stats.tables import plain
 
-from . import reading
+from . import reading, scales
+from .films import Film, film_of
+from .plane import Place, Plane
 
 Explanations = Sequence[Explanation] | Mapping[str, Sequence[Explanation]]
 
@@ -69,20 +71,31 @@ class CaseSet:
         """For every case: the values for search, filter and sorting."""
         return [self._entry(self.original(i)) for i in range(len(self))]
 
-    def describe(self, index: int) -> tuple[dict[str, Any], dict[str, bytes]]:
+    def film(self, index: int) -> Film | None:
+        """The film of one study, where an explanation knows it."""
+        return film_of(list(self.shown(index).values()))
+
+    def describe(self, index: int, live: bool = True) -> tuple[dict[str, Any], dict[str, bytes]]:
         """One case for the browser: JSON metadata, and arrays as float32 or uint8 bytes.
 
         Shape letters: M = models, W = words, R = regions, K = SRM steps of a model.
 
+        Args:
+            index: of the study.
+            live: whether a kernel can be asked for the film's own pixels.
+
         Returns:
-            The metadata, and the arrays: image uint8 (H, W_px), attention (M, W, R), graph
-            (K, 1 + W, 1 + W) of each model that has one, importance (M, W) with zeros for models
-            without, coverage (1 + 2 * masks, R): number of pixels of each region, then for each
-            mask the number of its pixels and 1 if it contains the center of the region.
+            The metadata, and the arrays: image uint8 (H, W_px) of the model with the largest one,
+            preview the film as JPEG, attention (W, R) of each model, graph (K, 1 + W, 1 + W) of
+            each model that has one, importance (M, W) with zeros for models without, coverage
+            (1 + 2 * masks, R) of each model: number of pixels of each region, then for each mask
+            the number of its pixels and 1 if it contains the center of the region.
         """
         filled = [reading.without_gaps(one) for one in self.shown(index).values()]
         models = [one for one, _ in filled]
-        first = models[0]
+        first, plane = models[0], Plane.of(self.shown(index))
+        largest = max(range(len(models)), key=lambda k: models[k].image.size)
+        image, film = models[largest].image, self.film(index)
         pieces, rest = reading.report_pieces(first.report, first.words)
         names = list(first.masks)
         count = range(len(first.words))
@@ -90,9 +103,13 @@ class CaseSet:
         readable = {
             "study_id": first.study_id,
             "report": first.report,
-            "shape": list(first.image.shape),
-            "grid": list(first.attention.shape[1:]),
-            "center": first.center,
+            "shape": list(plane.shape),
+            "image": {"shape": list(image.shape), "place": list(plane.images[largest])},
+            "film": film and film.describe(live) | {"place": list(plane.film)},
+            "grids": [
+                {"shape": list(one.attention.shape[1:]), "center": one.center, "place": list(place)}
+                for one, place in zip(models, plane.images, strict=True)
+            ],
             "pieces": pieces,
             "rest": rest,
             "types": first.word_types,
@@ -100,7 +117,7 @@ class CaseSet:
             "ranked": reading.ranked_words(first),
             "own_mask": [-1 if name is None else names.index(name) for name in own],
             "masks": [
-                {"name": name, "outlines": reading.outlines(mask)}
+                {"name": name, "outlines": plane.images[0].lines(reading.outlines(mask))}
                 for name, mask in first.masks.items()
             ],
             "scores": [plain(one.scores) for one in models],
@@ -114,22 +131,19 @@ class CaseSet:
             "distance_weights": [one.distance_weights for one in models],
             "weighs": [one.importance is not None for one in models],
         }
-        grid, center = first.attention.shape[1:], first.center
-        covered = [sum_in_regions(np.ones_like(first.image), grid, center)]
-        for mask in first.masks.values():
-            covered += [
-                sum_in_regions(mask, grid, center),
-                reading.mask_at_centers(mask, grid, center),
-            ]
         nothing = np.zeros(len(first.words))
         arrays = {
-            "image": (np.clip(first.image, 0, 1) * 255).round().astype(np.uint8).tobytes(),
-            "attention": _floats([one.attention for one in models]),
+            "image": (np.clip(image, 0, 1) * 255).round().astype(np.uint8).tobytes(),
+            "preview": film.jpeg() if film else b"",
+            "attention": b"".join(_floats(one.attention) for one in models),
             "graph": b"".join(_floats(one.graph) for one in models if one.graph is not None),
             "importance": _floats(
                 [nothing if one.importance is None else one.importance for one in models]
             ),
-            "coverage": _floats(covered),
+            "coverage": b"".join(
+                _floats(_coverage(one, place, first.masks, plane.images[0]))
+                for one, place in zip(models, plane.images, strict=True)
+            ),
         }
         return readable, arrays
 
@@ -159,20 +173,23 @@ class CaseSet:
             "text": f"{models[0].study_id} {models[0].report}".lower(),
             "labels": sorted({*models[0].masks, *present}),
             "score": models[0].scores.get("logit"),
-            "disagreement": disagreement(models[0], models[1]) if len(models) > 1 else None,
+            "disagreement": disagreement(*models[:2]) if len(models) > 1 else None,
         }
         return plain(entry)
 
 
 def disagreement(a: Explanation, b: Explanation) -> float:
-    """Total variation distance between two models' attention maps, in [0, 1], mean over words."""
+    """Total variation distance between two models' attention maps, in [0, 1], mean over words; on
+    the finer grid, see `scales.on_one_grid`."""
     if not a.words:
         return 0.0
-    return float(np.abs(a.attention - b.attention).sum((1, 2)).mean() / 2)
+    places = Plane.of({"a": a, "b": b}).images
+    left, right = scales.on_one_grid((a.attention, b.attention), (a, b), places)
+    return float(np.abs(left - right).sum((1, 2)).mean() / 2)
 
 
 def _check_pair(explained: Mapping[str, Explanation]) -> None:
-    """Raise unless all models have the same words, region grid and image size."""
+    """Raise unless all models have the same words, and images that lie on one plane."""
     (first_name, first), *others = explained.items()
     for name, one in others:
         if one.study_id != first.study_id:
@@ -185,22 +202,33 @@ def _check_pair(explained: Mapping[str, Explanation]) -> None:
                 f"{first.study_id}: {name} has {len(one.words)} words and {first_name} "
                 f"{len(first.words)}; explain the same report with the same max_words"
             )
-        for what, ours, theirs in (
-            ("words", first.words, one.words),
-            ("image size", first.image.shape, one.image.shape),
-            ("region grid", first.attention.shape[1:], one.attention.shape[1:]),
-            ("receptive-field center", first.center, one.center),
-        ):
-            if ours != theirs:
-                raise ValueError(
-                    f"{first.study_id}: {what} of {name} and {first_name} differ "
-                    f"({theirs} and {ours}); show them in two explorers"
-                )
+        if one.words != first.words:
+            raise ValueError(
+                f"{first.study_id}: words of {name} and {first_name} differ "
+                f"({one.words} and {first.words}); show them in two explorers"
+            )
+    Plane.of(explained)
 
 
 def _caveats(one: Explanation) -> list[str]:
     """Caveats of the graph that the score uses, then of each SRM step."""
     return [] if one.graph is None else [one.caveat(k) for k in range(-1, len(one.graph))]
+
+
+def _coverage(
+    one: Explanation, place: Place, masks: Mapping[str, np.ndarray], known: Place
+) -> list[np.ndarray]:
+    """Pixels of each region, then for each mask those inside, and whether it holds the center.
+
+    Args:
+        place, known: where the image of `one` lies, and that of the masks.
+    """
+    grid, center = one.attention.shape[1:], one.center
+    covered = [sum_in_regions(np.ones_like(one.image), grid, center)]
+    for mask in masks.values():
+        own = place.sampled(mask, known, one.image.shape)
+        covered += [sum_in_regions(own, grid, center), reading.mask_at_centers(own, grid, center)]
+    return covered
 
 
 def _floats(arrays: Any) -> bytes:

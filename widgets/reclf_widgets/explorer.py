@@ -21,7 +21,9 @@ from reclf.stats.tables import json_text
 
 from . import browser, figure, reading
 from .cases import CaseSet, Explanations
+from .grids import Grid, finest, region_of
 from .palette import COLORMAPS, DIFFERENCE, WORD_TYPES, lookup_table
+from .plane import Plane
 from .still import StillWidget
 
 Edit = Callable[[int, str | np.ndarray], Explanation | Mapping[str, Explanation]]
@@ -57,10 +59,16 @@ class MatchingExplorer(StillWidget):
     # Arrays of the selected case: see CaseSet.describe.
     case = _data(traitlets.Dict)
     image = _data(traitlets.Bytes)
+    preview = _data(traitlets.Bytes)
     attention = _data(traitlets.Bytes)
     graph = _data(traitlets.Bytes)
     importance = _data(traitlets.Bytes)
     coverage = _data(traitlets.Bytes)
+    # The film's own pixels, uint8, which the browser asks for by counting up; answered after it
+    # has drawn the case. `film_info` has the shape, the case, and what is said of them.
+    film_asked = _data(traitlets.Int, 0)
+    film = _data(traitlets.Bytes)
+    film_info = _data(traitlets.Dict)
     # Shared by all cases.
     index = _data(traitlets.List)
     models = _data(traitlets.List)
@@ -81,7 +89,9 @@ class MatchingExplorer(StillWidget):
     # State of the view, written by Python and by the browser.
     case_index = _state(traitlets.Int(0, help="study, from 0"))
     word = _state(traitlets.Int(-1, help="selected word, -1: image-report pair"))
-    region = _state(traitlets.Int(-1, help="selected region, row by row, -1: none"))
+    region = _state(
+        traitlets.Int(-1, help="selected region, row by row on the finest grid, -1: none")
+    )
     model = _state(traitlets.Int(0, help="model shown, and A of a comparison"))
     other = _state(traitlets.Int(1, help="B of a comparison"))
     view = _state(traitlets.Enum(["single", "compare", "multiples"], "single"))
@@ -94,6 +104,9 @@ class MatchingExplorer(StillWidget):
         traitlets.Float(1.0, min=0.05, max=2, help="width of the gray window, in [0, 1]")
     )
     level = _state(traitlets.Float(0.5, min=0, max=1, help="center of the gray window"))
+    zoom = _state(traitlets.Float(1.0, min=1, max=16, help="how many times larger"))
+    across = _state(traitlets.Float(0.5, min=0, max=1, help="center of what is zoomed, from left"))
+    down = _state(traitlets.Float(0.5, min=0, max=1, help="center of what is zoomed, from the top"))
     smooth = _state(traitlets.Bool(False, help="interpolate between regions"))
     masks = _state(traitlets.Bool(True, help="outline the ground-truth masks"))
     threshold = _state(
@@ -138,6 +151,7 @@ class MatchingExplorer(StillWidget):
         self.observe(self._explain_edit, names=["edit"])
         self.observe(lambda change: self._load(), names=["edits"])
         self.observe(self._answer, names=["asked"])
+        self.observe(self._send_film, names=["film_asked"])
 
     @property
     def explanations(self) -> dict[str, Explanation]:
@@ -170,21 +184,27 @@ class MatchingExplorer(StillWidget):
     def figure(self, **options: Any) -> Figure:
         """Print figure of the view, `plot_matchings` with the state of the explorer and options:
         the same words, models, scales and outlines as on the screen."""
-        words = [self.word]
+        words, region = [self.word], self.region
         compared = self.view == "compare" and self.model != self.other < len(self.models)
         shown: Explanation | dict[str, Explanation] = self.explanation
         if compared:
             names = [self.models[i] for i in (self.model, self.other)]
             shown = {name: self.explanations[name] for name in names}
+            region = self._region_of(names[finest(list(shown.values()))])
         elif self.view == "multiples":
             shown = self.explanations
             words = reading.words_together(next(iter(shown.values())), self.word)
+        else:
+            region = self._region_of(self.models[self.model])
         given = {
             "words": words,
             "masks": self.masks,
             "difference": compared,
             "scale": self.scale,
-            "region": self.region,
+            "region": region,
+            "zoom": self.zoom,
+            "across": self.across,
+            "down": self.down,
             "smooth": self.smooth,
             "opacity": self.opacity,
             "window": self.window,
@@ -221,11 +241,32 @@ class MatchingExplorer(StillWidget):
             self.case = readable | {"index": self.case_index}
             for name, buffer in arrays.items():
                 setattr(self, name, buffer)
+            self.film, self.film_info = b"", {}
 
     def _change_case(self, change: Any) -> None:
         with self.hold_sync():
             self.word, self.region = reading.PAIR, -1
+            self.zoom, self.across, self.down = 1.0, 0.5, 0.5
             self._load()
+
+    def _send_film(self, change: Any) -> None:
+        """Send the pixels of the film of the selected case, or why there are none."""
+        film = self.cases.film(self.case_index)
+        if film is None:
+            return
+        pixels, said = film.original()
+        with self.hold_sync():
+            self.film = b"" if pixels is None else pixels.tobytes()
+            shape = [] if pixels is None else list(pixels.shape)
+            self.film_info = {"index": self.case_index, "shape": shape, "said": said}
+
+    def _region_of(self, name: str) -> int:
+        """The selected region in the grid of a model."""
+        models = self.explanations
+        places = Plane.of(models).images
+        grids = [Grid.of(one, place) for one, place in zip(models.values(), places, strict=True)]
+        wanted = list(models).index(name)
+        return region_of(grids, finest(list(models.values())), wanted, self.region)
 
     def _answer(self, change: Any) -> None:
         """Acknowledge a change by the browser, which otherwise says that it waits."""
@@ -265,7 +306,8 @@ class MatchingExplorer(StillWidget):
     @traitlets.validate("word", "region")
     def _check_selection(self, proposal: Any) -> int:
         name, value = proposal["trait"].name, proposal["value"]
-        cells = next(iter(self.explanations.values())).attention
+        models = list(self.explanations.values())
+        cells = models[finest(models)].attention
         size = cells.shape[0] if name == "word" else cells[0].size if len(cells) else 0
         if not -1 <= value < size:
             raise traitlets.TraitError(f"{name} must be -1 to {size - 1} here, got {value}")

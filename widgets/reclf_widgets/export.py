@@ -4,7 +4,7 @@
 
 Compression is lossless: the page shows the numbers that Python prints. Before deflate, the bytes
 of floats are grouped by significance and the image is replaced by differences along its rows,
-which compresses better.
+which compresses better. Of a film the page has the preview, a JPEG.
 """
 
 import base64
@@ -34,7 +34,7 @@ def write_page(explorer: Any, path: Path, cases: list[int] | str) -> Path:
         raise ValueError(f'cases must be "shown", "all" or a list of indices, got {cases!r}')
     if explorer.case_index not in chosen:
         chosen = [explorer.case_index, *chosen]
-    described = [explorer.cases.describe(index) for index in chosen]
+    described = [explorer.cases.describe(index, live=False) for index in chosen]
     traits = explorer.state() | {
         "case_index": chosen.index(explorer.case_index),
         "index": [explorer.index[index] for index in chosen],
@@ -76,6 +76,8 @@ def _json(values: Any) -> str:
 
 
 def _pack(name: str, content: bytes) -> str:
+    if name == "preview":  # a JPEG
+        return base64.b64encode(content).decode()
     values = np.frombuffer(content, dtype=np.uint8)
     values = np.diff(values, prepend=np.uint8(0)) if name == "image" else values.reshape(-1, 4).T
     return base64.b64encode(zlib.compress(values.tobytes(), 9)).decode()

@@ -18,9 +18,12 @@ from reclf.explain import Explanation
 from reclf.runs.files import write_atomically
 
 from . import panels, reading, scales
+from .grids import Grid, finest, region_of
 from .layout import Cell, draw_cells
 from .lettering import height, wrap
 from .palette import COLORMAPS, DIFFERENCE, colormap
+from .plane import ALL, Plane
+from .rules import RULES
 
 PAGE = 6.9
 COLUMN = 3.3
@@ -87,6 +90,9 @@ def plot_matchings(
     level: float = 0.5,
     colors: str = COLORMAPS[0],
     region: int = -1,
+    zoom: float = 1.0,
+    across: float = 0.5,
+    down: float = 0.5,
     width: float = PAGE,
 ) -> Figure:
     """The radiograph and the attention map of each word; one row per model.
@@ -94,7 +100,9 @@ def plot_matchings(
     Models that are shown together share a color scale, as on the screen. One word of several models
     is one row. Where the words do not fit beside each other, further rows follow below. A word of a
     finding with a mask has below its map the share of attention inside the mask, and "hit" or
-    "miss" in the pointing game.
+    "miss" in the pointing game; a difference of other grids says on which one it is. A film is
+    shown by its preview, so that a figure is the same where the file is missing; models of other
+    sizes lie where their images lie in it.
 
     Args:
         explanation: one, or model name -> explanation of the same pair.
@@ -108,7 +116,9 @@ def plot_matchings(
         opacity: of the maximum; other regions in proportion to their value.
         window, level: width and center of the gray window of the radiograph, in [0, 1].
         colors: "viridis", "inferno" or "oranges".
-        region: outline this region, counted row by row; -1: none.
+        region: outline this region of the finest grid, counted row by row, and those of other
+            grids at its middle; -1: none.
+        zoom, across, down: how many times larger, around which point of the film, in [0, 1].
         width: inches. Panels of few words are made smaller until the figure fits on a page.
     """
     models = by_model(explanation)
@@ -118,47 +128,50 @@ def plot_matchings(
         raise ValueError(f"scale must be one of {', '.join(scales.SCALES)}, got {scale!r}")
     if difference and len(models) != 2:
         raise ValueError(f"a difference needs two models, got {len(models)}")
-    if difference and shown[0].center != shown[1].center:
-        raise ValueError(
-            "a difference needs models with the same receptive-field centers of regions, got "
-            f"{shown[0].center} and {shown[1].center}"
-        )
     colormap(colors)  # refuses an unknown name before anything is drawn
+    plane = Plane.of(models)
+    place_of = dict(zip(map(id, shown), plane.images, strict=True))
+    grids = [Grid.of(one, place) for one, place in zip(shown, plane.images, strict=True)]
+    part, unlike = ALL.part(zoom, across, down), scales.unlike(shown)
 
     def draw(axis: Any, one: Explanation, word: int | None, size: tuple[float, float]) -> None:
+        place = place_of[id(one)]
         if masks:
-            panels.outline_masks(axis, one, reading.PAIR if word is None else word)
+            panels.outline_masks(axis, one, reading.PAIR if word is None else word, place)
             if word is None:
-                panels.name_masks(axis, one, size)
+                panels.name_masks(axis, one, size, place, part)
         if region >= 0:
-            panels.outline_region(axis, one, region)
+            own = region_of(grids, finest(shown), list(place_of).index(id(one)), region)
+            panels.outline_region(axis, one, own, place)
+        panels.show_part(axis, part)
 
     def film(one: Explanation) -> Cell:
         return Cell(one.study_id, draw=lambda axis, size: draw(axis, one, None, size))
 
     def attention(one: Explanation, word: int) -> Cell:
         end = scales.color_end(shown, scale, word)
-        values = scales.shares(scales.shown_cells(one, scale, word), end)
+        values = scales.shares(scales.shown_cells(one, scale, word, shown), end)
         return Cell(
             reading.word_name(one, word),
             below=_inside(one, word) if masks else "",
-            bar=(colors, tuple(scales.bar_labels(scale, end))),
+            bar=(colors, tuple(scales.bar_labels(scale, end, unlike))),
             draw=partial(overlaid, one, word, values, colors),
         )
 
     def subtracted(word: int) -> Cell:
         a, b = shown
-        end = scales.difference_end(a, b, word)
-        values = scales.shares(scales.difference(a, b, word), end)
+        end = scales.difference_end(a, b, word, plane.images)
+        values = scales.shares(scales.difference(a, b, word, plane.images), end)
         return Cell(
             reading.word_name(a, word),
+            below="" if grids[0] == grids[1] else RULES["resampled"].format(*values.shape),
             bar=(DIFFERENCE, tuple(scales.difference_labels(end))),
-            draw=partial(overlaid, a, word, values, DIFFERENCE),
+            draw=partial(overlaid, scales.finer(a, b), word, values, DIFFERENCE),
         )
 
     def overlaid(one, word, values, table, axis, size) -> None:
         shape, center = one.image.shape, one.center
-        panels.overlay(axis, values, shape, center, table, opacity, smooth)
+        panels.overlay(axis, values, shape, center, table, opacity, smooth, place_of[id(one)])
         draw(axis, one, word, size)
 
     names = [*models, "difference"] if difference else list(models)
@@ -171,7 +184,8 @@ def plot_matchings(
             cell.title = f"{cell.title}\n{name}"
             beside.append(cell)
         rows, names = [beside], [""]
-    background = partial(panels.radiograph, image=shown[0].image, window=window, level=level)
+    picture = plane.picture(shown)
+    background = partial(panels.radiograph, image=picture, window=window, level=level)
     with plt.rc_context(STYLE):
         figure = plt.figure()
         draw_cells(figure, rows, names, width, background)

@@ -14,10 +14,13 @@ from reclf.explain import Explanation
 from . import reading
 from .lettering import LINE, SMALLEST, length, shorten, spread
 from .palette import lookup_table
+from .plane import ALL, Place
 from .rules import RULES
 from .scales import painted
 
 PIXEL = 0.45  # points of print for a pixel of the screen, whose tiles are larger
+WHOLE = 0.98  # of the plane, which an image has to cover so that its edge is not drawn
+FRAME = (0.0, 0.0, 1.0, 0.0, 1.0, 1.0, 0.0, 1.0)
 NAME = 0.6, "black"  # opacity and color behind the name of a mask
 
 
@@ -36,21 +39,24 @@ def overlay(
     colors: str,
     opacity: float,
     smooth: bool,
+    place: Place = ALL,
 ) -> None:
-    """Paint a map of shares (h, w) in [-1, 1] over the radiograph.
+    """Paint a map of shares (h, w) in [-1, 1] over the radiograph, where the model's image lies.
 
     The colors are computed here because PDF and SVG ignore an array in `imshow(alpha=...)`.
     """
-    pixels = heat_in_pixels(shares, shape, center, smooth)
-    axis.imshow(painted(pixels, colors, opacity), interpolation="none")
+    pixels, limits = heat_in_pixels(shares, shape, center, smooth), axis.axis()
+    extent = place.extent(_shape(axis))
+    axis.imshow(painted(pixels, colors, opacity), interpolation="none", extent=extent)
+    axis.axis(limits)
+    if place.width * place.height < WHOLE:
+        outline(axis, place.lines([FRAME]), "other")
 
 
 def outline(axis: Axes, lines: Sequence[Sequence[float]], kind: str) -> None:
-    """Closed lines x0, y0, x1, y1, ... as fractions of the image, in the manner of a rule."""
+    """Closed lines x0, y0, x1, y1, ... as fractions of the plane, in the manner of a rule."""
     rule, colors = RULES["outlines"][kind], RULES["outline_colors"]
-    image = axis.get_images()[0].get_array()
-    assert image is not None
-    height, width = image.shape[:2]
+    height, width = _shape(axis)
     limits = axis.axis()
     for line in lines:
         x = np.array([*line[0::2], line[0]]) * width - 0.5
@@ -63,32 +69,61 @@ def outline(axis: Axes, lines: Sequence[Sequence[float]], kind: str) -> None:
     axis.axis(limits)
 
 
-def outline_masks(axis: Axes, explanation: Explanation, word: int) -> None:
+def _shape(axis: Axes) -> tuple[int, int]:
+    """Height and width of the radiograph, in pixels."""
+    image = axis.get_images()[0].get_array()
+    assert image is not None
+    return image.shape[0], image.shape[1]
+
+
+def outline_masks(axis: Axes, explanation: Explanation, word: int, place: Place = ALL) -> None:
     """Outline the ground-truth masks: solid that of the finding of the word, the others dashed."""
     own = reading.mask_of_word(explanation, word)
     for name, mask in explanation.masks.items():
-        outline(axis, reading.outlines(mask), "own" if name == own else "other")
+        lines = place.lines(reading.outlines(mask))
+        outline(axis, lines, "own" if name == own else "other")
 
 
-def outline_region(axis: Axes, explanation: Explanation, region: int) -> None:
+def outline_region(axis: Axes, explanation: Explanation, region: int, place: Place = ALL) -> None:
     """Outline the block of a region, counted row by row."""
     left, right, top, bottom = reading.region_block(explanation, region)
-    outline(axis, [[left, top, right, top, right, bottom, left, bottom]], "region")
+    block = [left, top, right, top, right, bottom, left, bottom]
+    outline(axis, place.lines([block]), "region")
 
 
-def name_masks(axis: Axes, explanation: Explanation, size: tuple[float, float]) -> None:
+def show_part(axis: Axes, part: Place) -> None:
+    """Limit an axis to a part of its plane."""
+    left, right, bottom, top = part.extent(_shape(axis))
+    axis.set(xlim=(left, right), ylim=(bottom, top))
+
+
+def name_masks(
+    axis: Axes,
+    explanation: Explanation,
+    size: tuple[float, float],
+    place: Place = ALL,
+    part: Place = ALL,
+) -> None:
     """Name the masks at the top of their outlines, apart from each other and inside the image.
 
     Args:
         size: width and height of the axis in inches.
+        place: of the model's image in the plane.
+        part: of the plane that is shown; masks beside it are not named.
     """
     width, height = size
     corners = []
     for name, mask in explanation.masks.items():
         rows, columns = np.nonzero(mask)
         if rows.size:
-            middle = (columns.min() + columns.max() + 1) / 2 / mask.shape[1]
-            corners.append((rows.min() / mask.shape[0] * height, middle * width, name))
+            left, right = columns.min() / mask.shape[1], (columns.max() + 1) / mask.shape[1]
+            top, bottom = rows.min() / mask.shape[0], (rows.max() + 1) / mask.shape[0]
+            (box,) = place.lines([[left, top, right, bottom]])
+            left, right = ((x - part.left) / part.width for x in box[::2])
+            top, bottom = ((y - part.top) / part.height for y in box[1::2])
+            if max(left, top) < 1 and min(right, bottom) > 0:
+                middle = (max(left, 0.0) + min(right, 1.0)) / 2
+                corners.append((max(top, 0.0) * height, middle * width, name))
     line, pad = LINE * SMALLEST / 72, 0.02
     most = max(1, int((height - pad) / line))
     corners = sorted(corners)

@@ -13,16 +13,32 @@ import numpy as np
 from reclf.explain import Explanation
 
 from . import reading
+from .grids import Grid, resampled
 from .palette import DIFFERENCE, lookup_table
+from .plane import ALL, Place
 from .rules import RULES
 
 SCALES = tuple(RULES["bars"])
 
 
-def shown_cells(one: Explanation, scale: str, word: int) -> np.ndarray:
-    """What a tile shows of a word: its attention map (h, w), or for "rank" the upper ranks."""
+def unlike(models: Sequence[Explanation]) -> bool:
+    """Whether models that are shown together have other numbers of regions. A region of the coarser
+    grid holds more attention, so the unit of their scale is the attention of a uniform map."""
+    return len({one.attention[0].size for one in models if len(one.attention)}) > 1
+
+
+def shown_cells(
+    one: Explanation, scale: str, word: int, models: Sequence[Explanation] = ()
+) -> np.ndarray:
+    """What a tile shows of a word: its attention map (h, w), for "rank" the upper ranks.
+
+    Args:
+        models: shown together; where they are `unlike`, the map is divided by a uniform one.
+    """
     cells = reading.region_map(one, word)
-    return upper_ranks(cells) if scale == "rank" else cells
+    if scale == "rank":
+        return upper_ranks(cells)
+    return cells * cells.size if unlike(models) else cells
 
 
 def upper_ranks(cells: np.ndarray) -> np.ndarray:
@@ -46,18 +62,51 @@ def color_end(models: Sequence[Explanation], scale: str, word: int) -> float:
     if scale == "rank":
         return 1.0
     if scale == "case" and word != reading.PAIR:
-        return max(float(one.attention.max(initial=0)) for one in models)
-    return max(float(reading.region_map(one, word).max(initial=0)) for one in models)
+        tops = [float(one.attention.max(initial=0)) for one in models]
+    else:
+        tops = [float(reading.region_map(one, word).max(initial=0)) for one in models]
+    if unlike(models):
+        tops = [
+            top * reading.region_map(one, word).size for top, one in zip(tops, models, strict=True)
+        ]
+    return max(tops)
 
 
-def difference(a: Explanation, b: Explanation, word: int) -> np.ndarray:
-    """Attention of a word in the first model minus that in the second, (h, w)."""
-    return reading.region_map(a, word) - reading.region_map(b, word)
+def finer(a: Explanation, b: Explanation) -> Explanation:
+    """The model with more regions, on whose grid two models are subtracted; else the first."""
+    return b if b.attention[:1].size > a.attention[:1].size else a
 
 
-def difference_end(a: Explanation, b: Explanation, word: int) -> float:
+def difference(
+    a: Explanation, b: Explanation, word: int, places: Sequence[Place] | None = None
+) -> np.ndarray:
+    """Attention of a word in the first model minus that in the second, (h, w), see `on_one_grid`.
+
+    Args:
+        places: where their images lie, see `plane.Plane`; by default at the same place.
+    """
+    maps = reading.region_map(a, word), reading.region_map(b, word)
+    left, right = on_one_grid(maps, (a, b), places)
+    return left - right
+
+
+def on_one_grid(
+    maps: Sequence[np.ndarray],
+    models: Sequence[Explanation],
+    places: Sequence[Place] | None = None,
+) -> list[np.ndarray]:
+    """Maps (..., h, w) of two models on the `finer` grid of both. Where their regions are not the
+    same, the other map is resampled by area: its attention is spread evenly over each block."""
+    given = [Grid.of(*each) for each in zip(models, places or (ALL, ALL), strict=True)]
+    wanted = given[0] if finer(*models) is models[0] else given[1]
+    return [resampled(cells, grid, wanted) for cells, grid in zip(maps, given, strict=True)]
+
+
+def difference_end(
+    a: Explanation, b: Explanation, word: int, places: Sequence[Place] | None = None
+) -> float:
     """The scale of a difference ends at its maximum on both sides of 0; 0 if the maps are equal."""
-    return float(np.abs(difference(a, b, word)).max(initial=0))
+    return float(np.abs(difference(a, b, word, places)).max(initial=0))
 
 
 def shares(cells: np.ndarray, end: float) -> np.ndarray:
@@ -78,10 +127,16 @@ def painted(values: np.ndarray, colors: str, opacity: float) -> np.ndarray:
     return np.concatenate([table[np.floor(255 * places + 0.5).astype(int)], alpha], axis=-1)
 
 
-def bar_labels(scale: str, end: float) -> list[str]:
-    """Labels of a color bar: its start, what it shows, its end."""
+def bar_labels(scale: str, end: float, unlike: bool = False) -> list[str]:
+    """Labels of a color bar: its start, what it shows, its end.
+
+    Args:
+        unlike: whether the models that share it have other numbers of regions.
+    """
     labels = RULES["bars"][scale]
-    return labels if len(labels) == 3 else [*labels, number(end)]
+    if len(labels) == 3:
+        return labels
+    return [labels[0], RULES["unlike"], number(end)] if unlike else [*labels, number(end)]
 
 
 def difference_labels(end: float) -> list[str]:

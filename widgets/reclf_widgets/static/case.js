@@ -8,13 +8,22 @@ class Case {
   constructor(get) {
     const info = get("case");
     this.info = info;
-    [this.height, this.width] = info.shape;
-    [this.rows, this.columns] = info.grid;
-    this.center = info.center; // receptive-field center of a region in its block; 0.5 is the middle
+    [this.height, this.width] = info.shape; // of the plane, on which films and models' images lie
     this.words = info.pieces.map(([, word]) => word);
     this.count = this.words.length;
-    this.regions = this.rows * this.columns;
-    this.pixels = bytes(get("image"));
+    // Per model: its regions, the center of a region in its block, and where its image lies in the plane.
+    let attention = 0, coverage = 0;
+    this.grids = info.grids.map(({ shape: [rows, columns], center, place }) => {
+      const regions = rows * columns, grid = { rows, columns, center, place, regions, attention, coverage };
+      attention += regions * this.count;
+      coverage += regions * (1 + 2 * info.masks.length);
+      return grid;
+    });
+    // The model with most regions, the first of several: regions are selected in its grid.
+    this.finest = argsort(this.grids.map(({ regions }) => regions))[0];
+    this.regions = this.grids[this.finest].regions;
+    const [height, width] = info.image.shape;
+    this.picture = { source: "model", pixels: bytes(get("image")), height, width, place: info.image.place };
     this.attention = floats(get("attention"));
     this.weights = floats(get("importance"));
     this.coverage = floats(get("coverage"));
@@ -50,22 +59,26 @@ class Case {
 
   name(word) { return word === PAIR ? "image-report pair" : this.words[word]; }
   nodeName(node) { return node ? this.words[node - 1] : GLOBAL_NODE; }
-  place(region) { return `row ${Math.floor(region / this.columns) + 1} column ${(region % this.columns) + 1}`; }
+  place(region, model = this.finest) {
+    const { columns } = this.grids[model];
+    return `row ${Math.floor(region / columns) + 1} column ${(region % columns) + 1}`;
+  }
   type(word) { return (word !== PAIR && this.info.types?.[word]) || "filler"; }
 
   // Attention map of a word: regions row by row, sums to 1. For PAIR: the mean by importance.
   map(model, word) {
+    const { regions, attention } = this.grids[model];
     if (word !== PAIR) {
-      const start = (model * this.count + word) * this.regions;
-      return this.attention.subarray(start, start + this.regions);
+      const start = attention + word * regions;
+      return this.attention.subarray(start, start + regions);
     }
     if (!this.means.has(model)) {
-      const mean = new Float64Array(this.regions);
+      const mean = new Float64Array(regions);
       const weights = this.importance(model) ?? new Float32Array(this.count).fill(1);
       const total = weights.reduce((a, b) => a + b, 0) || 1;
       for (let w = 0; w < this.count; w++) {
-        const share = weights[w] / total, start = (model * this.count + w) * this.regions;
-        for (let r = 0; r < this.regions; r++) mean[r] += share * this.attention[start + r];
+        const share = weights[w] / total, start = attention + w * regions;
+        for (let r = 0; r < regions; r++) mean[r] += share * this.attention[start + r];
       }
       this.means.set(model, mean);
     }
@@ -73,8 +86,8 @@ class Case {
   }
 
   highest(model) {
-    const size = this.count * this.regions;
-    return largest(this.attention.subarray(model * size, (model + 1) * size), 0);
+    const { regions, attention } = this.grids[model];
+    return largest(this.attention.subarray(attention, attention + this.count * regions), 0);
   }
 
   importance(model) {
@@ -83,7 +96,8 @@ class Case {
 
   // One value for each word: attention to a region, or importance (null for a model without) if none.
   wordValues(model, region) {
-    return region < 0 ? this.importance(model) : Float64Array.from(this.words, (_, w) => this.map(model, w)[region]);
+    const own = this.own(model, region);
+    return region < 0 ? this.importance(model) : Float64Array.from(this.words, (_, w) => this.map(model, w)[own]);
   }
 
   // With `beyond`, minus what the distance of the words alone gives; null where that is not known.
@@ -156,47 +170,85 @@ class Case {
     return most;
   }
 
-  // The region whose center is nearest to a point, in fractions of width and height.
-  nearest(x, y) {
-    const along = (share, count) => clamp(Math.ceil(share * count - this.center - 0.5), 0, count - 1);
-    return along(y, this.rows) * this.columns + along(x, this.columns);
+  // The region of a model whose center is nearest to a point of the plane.
+  nearest(model, x, y) {
+    const { rows, columns, center, place: [left, top, width, height] } = this.grids[model];
+    const along = (share, count) => clamp(Math.ceil(share * count - center - 0.5), 0, count - 1);
+    return along((y - top) / height, rows) * columns + along((x - left) / width, columns);
   }
 
-  // Bounds of the block of a region, in fractions of width and height.
-  block(region) {
-    const along = (place, count) => [
-      place > 0 ? (place - 0.5 + this.center) / count : 0,
-      place < count - 1 ? (place + 0.5 + this.center) / count : 1];
-    const [left, right] = along(region % this.columns, this.columns);
-    const [top, bottom] = along(Math.floor(region / this.columns), this.rows);
-    return { left, right, top, bottom };
+  // Whether a point of the plane lies in the image of a model.
+  holds(model, x, y) {
+    const [left, top, width, height] = this.grids[model].place;
+    return x >= left && x < left + width && y >= top && y < top + height;
+  }
+
+  // Bounds of the block of a region, in fractions of the plane.
+  block(model, region) {
+    const grid = this.grids[model], row = Math.floor(region / grid.columns), column = region % grid.columns;
+    const [down, across] = [borders(grid, 0), borders(grid, 1)];
+    return { left: across[column], right: across[column + 1], top: down[row], bottom: down[row + 1] };
+  }
+
+  // The region of a model at the middle of a region of another one; without a second, of the selected one.
+  own(model, region, given = this.finest) {
+    if (region < 0 || sameGrid(this.grids[model], this.grids[given])) return region;
+    const { left, right, top, bottom } = this.block(given, region);
+    return this.nearest(model, (left + right) / 2, (top + bottom) / 2);
   }
 
   // Share of a map inside a mask, and the pointing game: whether the maximum lies inside.
-  inside(cells, mask) {
-    const start = (1 + mask * 2) * this.regions;
+  inside(model, cells, mask) {
+    const { regions, coverage } = this.grids[model], start = coverage + (1 + mask * 2) * regions;
     let mass = 0, total = 0;
-    for (let r = 0; r < this.regions; r++) {
+    for (let r = 0; r < regions; r++) {
       mass += cells[r] * this.coverage[start + r];
-      total += cells[r] * this.coverage[r];
+      total += cells[r] * this.coverage[coverage + r];
     }
-    return { mass: mass / (total || 1), hit: this.coverage[start + this.regions + argsort(cells)[0]] > 0 };
+    return { mass: mass / (total || 1), hit: this.coverage[start + regions + argsort(cells)[0]] > 0 };
   }
 
-  // The radiograph with window and level, cached for one setting.
+  // The gray of a value in [0, 1] with window and level, 0 to 255.
+  gray(value, window_, level) { return Math.round(255 * clamp((value - level) / window_ + 0.5, 0, 1)); }
+
+  // The film with window and level, cached for one setting.
   radiograph(window_, level) {
-    const key = `${window_}/${level}`;
-    if (this.painted?.key !== key) {
+    const key = `${window_}/${level}`, { pixels, width, height } = this.picture;
+    if (this.painted?.key !== key || this.painted.picture !== this.picture) {
       const table = new Uint32Array(256);
       for (let i = 0; i < 256; i++) {
-        const value = Math.round(255 * clamp((i / 255 - level) / window_ + 0.5, 0, 1));
+        const value = this.gray(i / 255, window_, level);
         table[i] = packed(value, value, value);
       }
-      const canvas = painting(this.width, this.height, (target) => {
-        for (let i = 0; i < target.length; i++) target[i] = table[this.pixels[i]];
+      const canvas = painting(width, height, (target) => {
+        for (let i = 0; i < target.length; i++) target[i] = table[pixels[i]];
       });
-      this.painted = { key, canvas };
+      this.painted = { key, canvas, picture: this.picture };
     }
     return this.painted.canvas;
   }
+}
+
+const sameGrid = (a, b) => a === b || (a.rows === b.rows && a.columns === b.columns && a.center === b.center && String(a.place) === String(b.place));
+
+// Borders of the blocks of a grid along rows (0) or columns (1), in fractions of the plane.
+function borders({ rows, columns, center, place }, axis) {
+  const count = axis ? columns : rows, start = place[1 - axis], length = place[3 - axis];
+  return Array.from({ length: count + 1 }, (_, k) => start + length * (k === 0 ? 0 : k === count ? 1 : (k - 0.5 + center) / count));
+}
+
+// A map on another grid: each region's value is spread evenly over its block. As in `grids.py`.
+function resampled(cells, given, wanted) {
+  if (sameGrid(given, wanted)) return cells;
+  const shared = (axis) => {
+    const from = borders(given, axis), to = borders(wanted, axis);
+    return Array.from({ length: to.length - 1 }, (_, j) => Array.from({ length: from.length - 1 }, (_, i) =>
+      Math.max(0, Math.min(to[j + 1], from[i + 1]) - Math.max(to[j], from[i])) / (from[i + 1] - from[i])));
+  };
+  const down = shared(0), across = shared(1), made = new Float64Array(wanted.regions);
+  down.forEach((rowShares, row) => rowShares.forEach((share, i) => {
+    if (!share) return;
+    across.forEach((columnShares, column) => columnShares.forEach((part, j) => { made[row * wanted.columns + column] += share * part * cells[i * given.columns + j]; }));
+  }));
+  return made;
 }

@@ -5,7 +5,7 @@
 // All state is in traits; the module keeps only values that a redraw can recompute. `browser.py`
 // lists the files of the module in order; this is the last one.
 
-const STATE = ["case_index", "word", "region", "model", "other", "view", "scale", "colors", "opacity", "window", "level", "smooth", "masks", "threshold", "step", "relations", "beyond_prior", "order", "fillers", "edges", "query", "label", "sort", "theme"];
+const STATE = ["case_index", "word", "region", "model", "other", "view", "scale", "colors", "opacity", "window", "level", "zoom", "across", "down", "smooth", "masks", "threshold", "step", "relations", "beyond_prior", "order", "fillers", "edges", "query", "label", "sort", "theme"];
 let instances = 0;
 
 function render({ model, el }) {
@@ -44,10 +44,14 @@ function render({ model, el }) {
       made.hidden = model.get("models").length < 2;
       return made;
     },
-    slider(name, min, max, step, text) {
+    slider(name, min, max, step, text, written = String) {
       const control = element("input", { type: "range", min, max, step, "aria-label": text });
       app.on(control, "input", () => app.put({ [name]: Number(control.value) }));
-      return app.labeled(text, control, name);
+      const made = app.labeled(text, control, name);
+      control.written = written;
+      control.readout = element("span", { class: "reclf-value", "aria-hidden": "true" }); // a reader hears the slider's own
+      made.append(control.readout);
+      return made;
     },
     check(name, text) {
       const control = element("input", { type: "checkbox", "aria-label": text });
@@ -66,6 +70,7 @@ function render({ model, el }) {
   };
 
   app.data = new Case(app.get);
+  app.film = filmKeeper(app, () => onState());
   const kernel = kernelWatch(app, root);
   const top = header(app);
   const image = has("matching") ? imagePanel(app) : null;
@@ -87,6 +92,9 @@ function render({ model, el }) {
       const value = app.get(name);
       if (control.type === "checkbox") control.checked = value;
       else control.value = value;
+      if (!control.written) continue;
+      control.readout.textContent = control.written(value);
+      control.setAttribute("aria-valuetext", control.readout.textContent);
     }
     root.dataset.theme = themeOf(app.get("theme"));
     root.dataset.view = app.get("models").length > 1 || app.get("view") === "multiples" ? app.get("view") : "single";
@@ -98,6 +106,7 @@ function render({ model, el }) {
     report.build();
     editor?.build();
     kernel.check();
+    if (image) app.film.follow();
   }
 
   function draw() {
@@ -138,7 +147,7 @@ function render({ model, el }) {
     pending ||= requestAnimationFrame(() => attempt(PATIENCE));
   };
   const onData = later(true), onState = later(false);
-  const heard = [...["case", "image", "attention", "graph", "importance", "coverage"].map((name) => [name, onData]), ...[...STATE, "status", "can_edit"].map((name) => [name, onState])];
+  const heard = [...["case", "image", "preview", "attention", "graph", "importance", "coverage"].map((name) => [name, onData]), ...[...STATE, "status", "can_edit"].map((name) => [name, onState])];
   for (const [name, listen] of heard) model.on(`change:${name}`, listen);
 
   // The focus stays in the widget: a click on what takes none would give it to the notebook, whose
@@ -175,6 +184,7 @@ function render({ model, el }) {
     else if (event.key === "]") top.act("next");
     else if (event.key === "t") app.put({ masks: !app.get("masks") });
     else if (event.key === "v") app.put({ view: { single: app.get("models").length > 1 ? "compare" : "multiples", compare: "multiples", multiples: "single" }[app.get("view")] });
+    else if (image?.key(event)) return;
     else if (event.key === "/") { top.search.focus(); event.preventDefault(); }
   });
 
@@ -192,11 +202,14 @@ function render({ model, el }) {
     width = now;
   });
   sizes.observe(root);
+  app.on(window, "resize", onState); // the image grows with the height, too
+  app.on(document, "fullscreenchange", onState);
   return () => {
     abort.abort();
     sizes.disconnect();
     unfollow();
     kernel.close();
+    app.film.close();
     cancelAnimationFrame(pending);
     for (const [name, listen] of heard) model.off(`change:${name}`, listen);
   };

@@ -1,27 +1,38 @@
-// The image panel: the radiograph with the attention map of a word, of two models, or of several words.
+// The image panel: the film with the attention map of a word, of two models, or of several words.
+//
+// Films, maps and outlines lie on one plane, see `plane.py`; a tile shows the part that `zoom.js` says.
 
 const COLORS = RULES.colormaps;
 const LABEL = { wide: 110, high: 18 }; // of the name of a mask
 const BAR_HEIGHT = 34, BAR_WIDEST = 826; // of the color bars below the tiles
+// Widths that tiles have wherever there is room, and the share of the window's height up to which they grow.
+const TILE = { single: { least: 460, tall: 0.75 }, compare: { least: 410, tall: 0.75 }, multiples: { least: 330, tall: 0.45 } };
+const WHOLE = 0.98; // of the plane, which an image has to cover so that its edge is not drawn
+const density = () => window.devicePixelRatio || 1;
+const DRAG = 3; // pixels from which on a press is no click
 
 function imagePanel(app) {
   const { get, put, on } = app;
   const canvas = element("canvas", { class: "reclf-image", tabindex: "0", role: "img", "data-testid": "image" });
   const readout = element("div", { class: "reclf-readout", role: "status", "data-testid": "readout" });
+  const note = element("div", { class: "reclf-note", role: "status", "data-testid": "film" });
+  const zoom = zoomControls(app, () => root), preset = presetSelect(app);
   const controls = element("div", { class: "reclf-controls", role: "group", "aria-label": "Image display" },
     app.select("view", [["single", "one model"], ["compare", "A | B | A−B"], ["multiples", "words × models"]], "View"),
     app.modelSelect("model", "A"), app.modelSelect("other", "B"),
     app.select("scale", [["word", "maximum of the word"], ["case", "maximum of the case"], ["rank", "rank"]], "Color scale"),
     app.select("colors", COLORS.map((name) => [name, name]), "Colormap"),
-    app.slider("opacity", 0, 1, 0.05, "Opacity"),
-    app.slider("window", 0.05, 2, 0.05, "Window"),
-    app.slider("level", 0, 1, 0.02, "Level"),
+    app.slider("opacity", 0, 1, 0.05, "Opacity", percent),
+    preset.root,
+    app.slider("window", 0.05, 2, 0.05, "Window", (value) => value.toFixed(2)),
+    app.slider("level", 0, 1, 0.01, "Level", (value) => value.toFixed(2)),
+    zoom.controls,
     app.check("smooth", "Smooth"), app.check("masks", "Masks"), pictureButtons("matching", "attention maps"));
-  const root = element("section", { class: "reclf-panel reclf-image-panel", "aria-label": "Attention maps" }, canvas, readout, controls);
+  const root = element("section", { class: "reclf-panel reclf-image-panel", "aria-label": "Attention maps" }, canvas, readout, note, controls);
   const comparison = root.querySelector("[data-trait=view] [value=compare]");
   comparison.disabled = get("models").length < 2;
   if (comparison.disabled) comparison.textContent += " (needs two models)";
-  let pointer = null, hover = null; // where the pointer is; the tile and the region there
+  let pointer = null, hover = null; // where the pointer is; the tile, the point of the plane and the region there
 
   // The colors of a colormap as 256 opaque pixels.
   const tables = Array.from({ length: COLORS.length + 1 }, (_, t) =>
@@ -37,7 +48,7 @@ function imagePanel(app) {
     if (view === "compare") {
       return { view, columns: 3, list: [
         { model: a, word, title: `A  ${names[a]}` }, { model: b, word, title: `B  ${names[b]}` },
-        { difference: true, word, title: "A − B" }] };
+        { difference: true, model: finer(data, [a, b]), word, title: `A − B${resampledOn(data, [a, b])}` }] };
     }
     if (view === "multiples") {
       const best = data.info.ranked.slice(0, RULES.multiples);
@@ -52,9 +63,11 @@ function imagePanel(app) {
   let plan = null;
   function arrange() {
     const { view, columns, list } = tiles(), gap = 6, data = app.data;
+    const { least, tall } = TILE[view], most = Math.max(least, (tall * innerHeight * data.width) / data.height);
+    root.style.setProperty("--most", `${Math.floor(most)}px`);
     const available = Math.max(200, root.clientWidth);
-    const width = Math.min(columns === 3 ? 410 : list.length === 1 ? 460 : 330, (available - gap * (columns - 1)) / columns);
-    const height = (width * data.height) / data.width;
+    const width = Math.floor(Math.min(most, (available - gap * (columns - 1)) / columns));
+    const height = Math.round((width * data.height) / data.width);
     const rows = Math.ceil(list.length / columns);
     list.forEach((tile, i) => {
       tile.x = (i % columns) * (width + gap);
@@ -68,34 +81,61 @@ function imagePanel(app) {
     const data = app.data, { a, b } = models();
     if (tile.difference) return { cells: difference(data, [a, b], tile.word), end: differenceEnd(data, [a, b], tile.word) };
     const cells = data.map(tile.model, tile.word);
-    const together = [...new Set(plan.list.filter((one) => !one.difference).map((one) => one.model))];
-    return { cells: get("scale") === "rank" ? upperRanks(cells) : cells, end: colorEnd(data, together, get("scale"), tile.word) };
+    const together = [...new Set(plan.list.filter((one) => !one.difference).map((one) => one.model))], others = unlike(data, together);
+    const end = colorEnd(data, together, get("scale"), tile.word);
+    if (get("scale") === "rank") return { cells: upperRanks(cells), end };
+    return { cells: others ? cells.map((value) => value * cells.length) : cells, end, others };
   }
 
-  function paintTile(context, tile, width, height) {
-    const data = app.data, { cells, end } = cellsOf(tile);
+  // What of the plane is seen, and where a tile has a point of the plane.
+  let part = null;
+  const placing = (tile, width, height) => [(x) => tile.x + ((x - part.left) / part.side) * width, (y) => tile.y + ((y - part.top) / part.side) * height];
+
+  // The film as the tiles show it; kept, for most redraws change only what lies on it.
+  let behind = null;
+  function background(width, height, scale) {
+    const data = app.data, { picture } = data, [wide, high] = [Math.round(width * scale), Math.round(height * scale)];
+    const key = [wide, high, get("window"), get("level"), part.left, part.top, part.side].join(" ");
+    if (behind?.key === key && behind.picture === picture) return behind.made;
+    const made = element("canvas", { width: wide, height: high }), context = made.getContext("2d"), black = data.gray(0, get("window"), get("level"));
+    const [x, y] = placing({ x: 0, y: 0 }, wide, high), [left, top, across, down] = picture.place;
+    context.fillStyle = `rgb(${black},${black},${black})`; context.fillRect(0, 0, wide, high);
+    context.imageSmoothingEnabled = true; context.imageSmoothingQuality = "high";
+    context.drawImage(data.radiograph(get("window"), get("level")), x(left), y(top), x(left + across) - x(left), y(top + down) - y(top));
+    if (scale === density()) behind = { key, picture, made };
+    return made;
+  }
+
+  function paintTile(context, tile, width, height, scale) {
+    const data = app.data, { cells, end } = cellsOf(tile), grid = data.grids[tile.model], [x, y] = placing(tile, width, height);
     context.imageSmoothingEnabled = true;
-    context.drawImage(data.radiograph(get("window"), get("level")), tile.x, tile.y, width, height);
+    context.drawImage(background(width, height, scale), tile.x, tile.y, width, height);
     const colors = tables[tile.difference ? COLORS.length : COLORS.indexOf(get("colors"))], opacity = get("opacity");
     // The outermost regions are repeated, so that the map shifted to its centers still fills the tile.
-    const columns = data.columns + 2, rows = data.rows + 2;
+    const columns = grid.columns + 2, rows = grid.rows + 2;
     const heat = painting(columns, rows, (target) => {
       for (let t = 0; t < target.length; t++) {
-        const row = clamp(Math.floor(t / columns) - 1, 0, data.rows - 1), column = clamp((t % columns) - 1, 0, data.columns - 1);
-        const share = shareOf(cells[row * data.columns + column], end);
+        const row = clamp(Math.floor(t / columns) - 1, 0, grid.rows - 1), column = clamp((t % columns) - 1, 0, grid.columns - 1);
+        const share = shareOf(cells[row * grid.columns + column], end);
         const entry = Math.round(255 * (tile.difference ? (share + 1) / 2 : Math.max(0, share)));
         target[t] = (colors[entry] & 0xffffff) | (Math.round(255 * opacity * Math.abs(share)) << 24);
       }
     });
-    const w = width / data.columns, h = height / data.rows, shift = data.center - 1.5;
+    const [left, top, across, down] = grid.place, right = x(left + across), bottom = y(top + down);
+    const w = (right - x(left)) / grid.columns, h = (bottom - y(top)) / grid.rows, shift = grid.center - 1.5;
     context.save();
     context.beginPath(); context.rect(tile.x, tile.y, width, height); context.clip();
+    context.beginPath(); context.rect(x(left), y(top), right - x(left), bottom - y(top)); context.clip();
     context.imageSmoothingEnabled = get("smooth");
-    context.drawImage(heat, tile.x + shift * w, tile.y + shift * h, columns * w, rows * h);
+    context.drawImage(heat, x(left) + shift * w, y(top) + shift * h, columns * w, rows * h);
+    if (across * down < WHOLE) strokeOutline(context, "other");
     context.restore();
+    context.save();
+    context.beginPath(); context.rect(tile.x, tile.y, width, height); context.clip();
     if (get("masks")) paintMasks(context, tile, width, height);
-    const region = hover ? hover.region : get("region");
+    const region = hover ? data.nearest(tile.model, hover.x, hover.y) : data.own(tile.model, get("region"));
     if (region >= 0) paintCell(context, tile, region, width, height);
+    context.restore();
     if (tile.title) label(context, tile.title, tile.x + 3, tile.y + 3, width - 6);
     if (plan.view === "multiples" && tile.word === get("word") && tile.model === get("model")) {
       context.lineWidth = 3; context.strokeStyle = app.ink(); context.strokeRect(tile.x + 1.5, tile.y + 1.5, width - 3, height - 3);
@@ -103,36 +143,38 @@ function imagePanel(app) {
   }
 
   function paintMasks(context, tile, width, height) {
-    const data = app.data, own = tile.word === PAIR ? -1 : data.info.own_mask[tile.word], names = [];
+    const data = app.data, own = tile.word === PAIR ? -1 : data.info.own_mask[tile.word], names = [], [x, y] = placing(tile, width, height);
     data.info.masks.forEach((mask, m) => {
-      let left = 1, top = 1, bottom = 0;
+      let left = Infinity, top = Infinity, right = -Infinity, bottom = -Infinity; // in pixels of the tile
       context.beginPath();
       for (const line of mask.outlines) {
         for (let k = 0; k < line.length; k += 2) {
-          context[k ? "lineTo" : "moveTo"](tile.x + line[k] * width, tile.y + line[k + 1] * height);
-          left = Math.min(left, line[k]); top = Math.min(top, line[k + 1]); bottom = Math.max(bottom, line[k + 1]);
+          const across = x(line[k]), down = y(line[k + 1]);
+          context[k ? "lineTo" : "moveTo"](across, down);
+          left = Math.min(left, across - tile.x); right = Math.max(right, across - tile.x); top = Math.min(top, down - tile.y); bottom = Math.max(bottom, down - tile.y);
         }
         context.closePath();
       }
       strokeOutline(context, m === own ? "own" : "other");
-      if (mask.outlines.length) names.push({ text: spaced(mask.name), x: left * width, y: top * height - 21, tall: (bottom - top) * height });
+      const seen = mask.outlines.length && left < width && right > 0 && top < height && bottom > 0;
+      if (seen) names.push({ text: spaced(mask.name), x: left, y: top - 21, tall: bottom - top });
     });
     if (width < 250) return;
-    const lowest = tile.title ? 22 : 2;
+    const lowest = tile.title ? 22 : 2, points = (data.outlinePoints ??= data.info.masks.flatMap((mask) => mask.outlines.flatMap(along)))
+      .map(([px, py]) => [x(px) - tile.x, y(py) - tile.y]);
     const taken = [];
     for (const name of names.sort((p, q) => p.y - q.y)) {
-      const { x, y } = freePlace(name, taken, width, height, lowest);
-      taken.push({ x, y });
-      label(context, name.text, tile.x + x, tile.y + y, LABEL.wide);
+      const free = freePlace(name, taken, points, width, height, lowest);
+      taken.push(free);
+      label(context, name.text, tile.x + free.x, tile.y + free.y, LABEL.wide);
     }
   }
 
   // A place for the name of a mask near its outline, where it covers least of outlines and no name.
-  function freePlace(name, taken, width, height, lowest) {
+  function freePlace(name, taken, points, width, height, lowest) {
     const { wide, high } = LABEL, ends = { x: width - wide - 2, y: height - high - 2 };
-    const points = (app.data.outlinePoints ??= app.data.info.masks.flatMap((mask) => mask.outlines.flatMap(along)));
     const covered = ({ x, y }) => taken.filter((other) => Math.abs(other.x - x) < wide && Math.abs(other.y - y) < high + 1).length * 1000 +
-      points.filter(([px, py]) => px * width > x && px * width < x + wide && py * height > y && py * height < y + high).length;
+      points.filter(([px, py]) => px > x && px < x + wide && py > y && py < y + high).length;
     const places = [[0, 0], [-wide, 0], [60, 0], [-wide, 30], [0, -22], [60, -22], [-wide, 60], [110, 40], [0, name.tall + high + 6], [-wide, name.tall]];
     const inside = places.map(([dx, dy]) => ({ x: clamp(name.x + dx, 2, ends.x), y: clamp(name.y + dy, lowest, ends.y) }));
     return inside.reduce((best, each) => (covered(each) < covered(best) ? each : best));
@@ -150,9 +192,9 @@ function imagePanel(app) {
   }
 
   function paintCell(context, tile, region, width, height) {
-    const { left, right, top, bottom } = app.data.block(region);
+    const { left, right, top, bottom } = app.data.block(tile.model, region), [x, y] = placing(tile, width, height);
     context.beginPath();
-    context.rect(tile.x + left * width, tile.y + top * height, (right - left) * width, (bottom - top) * height);
+    context.rect(x(left), y(top), x(right) - x(left), y(bottom) - y(top));
     strokeOutline(context, "region");
   }
 
@@ -179,8 +221,8 @@ function imagePanel(app) {
   function bars() {
     const found = [], width = Math.floor(plan.width);
     for (const tile of plan.list.filter(({ y }) => y === plan.list[0].y)) {
-      const colors = tables[tile.difference ? COLORS.length : COLORS.indexOf(get("colors"))], { end } = cellsOf(tile);
-      const labels = tile.difference ? differenceLabels(end) : barLabels(get("scale"), end), last = found.at(-1), x = Math.floor(tile.x);
+      const colors = tables[tile.difference ? COLORS.length : COLORS.indexOf(get("colors"))], { end, others } = cellsOf(tile);
+      const labels = tile.difference ? differenceLabels(end) : barLabels(get("scale"), end, others), last = found.at(-1), x = Math.floor(tile.x);
       if (last?.colors === colors && String(last.labels) === String(labels)) last.width = Math.min(x + width - last.x, BAR_WIDEST);
       else found.push({ x, width, colors, labels });
     }
@@ -195,44 +237,53 @@ function imagePanel(app) {
     context.setTransform(scale, 0, 0, scale, 0, 0);
     context.clearRect(0, 0, plan.right, plan.bottom);
     if (background) { context.fillStyle = background; context.fillRect(0, 0, plan.right, plan.bottom); }
-    for (const tile of plan.list) paintTile(context, tile, plan.width, plan.height);
+    part = zoom.part();
+    for (const tile of plan.list) paintTile(context, tile, plan.width, plan.height, scale);
     paintBars(context);
   }
 
   // What the attention map of a word says of its finding's mask.
-  function truth(cells, word) {
+  function truth(model, cells, word) {
     const own = word === PAIR ? -1 : app.data.info.own_mask[word];
     if (own < 0) return "";
-    const { mass, hit } = app.data.inside(cells, own);
+    const { mass, hit } = app.data.inside(model, cells, own);
     return ` · ${percent(mass)} of attention inside ${spaced(app.data.info.masks[own].name)}, pointing game: ${hit ? "hit" : "miss"}`;
   }
 
-  const strongest = (cells) => argsort(cells).slice(0, 3).map((r) => `${app.data.place(r)} (${shown(cells[r])})`);
+  const strongest = (model, cells) => argsort(cells).slice(0, 3).map((r) => `${app.data.place(r, model)} (${shown(cells[r])})`);
 
   // The text of a pointer on a tile: its word, its model, its numbers. Without a pointer, the
   // selected word in model A.
   function describe() {
     const data = app.data, { a, b } = models(), names = get("models"), several = names.length > 1;
     const tile = hover ? hover.tile : { model: a, word: get("word") };
-    const region = hover ? hover.region : get("region"), who = `“${data.name(tile.word)}”`;
+    const region = hover ? hover.region : data.own(tile.model, get("region")), who = `“${data.name(tile.word)}”`;
     if (tile.difference) {
-      const [left, right] = [a, b].map((model) => data.map(model, tile.word)[region]);
-      return `${who} at ${data.place(region)}: A ${shown(left)} − B ${shown(right)} = ${shown(left - right)}`;
+      const [left, right] = onOneGrid(data, [a, b], tile.word).map((cells) => cells[region]);
+      return `${who} at ${data.place(region, tile.model)}: A ${shown(left)} − B ${shown(right)} = ${shown(left - right)}`;
     }
     const cells = data.map(tile.model, tile.word), whose = several ? ` in ${names[tile.model]}` : "";
     if (get("view") === "compare" && !several) return "A | B | A−B needs two models; this explorer has one.";
-    if (region < 0) return `${who}${whose}${tile.word === PAIR ? "" : weight(data, tile.model, tile.word)} · highest attention: ${strongest(cells)[0] ?? "none"}${truth(cells, tile.word)}`;
+    if (region < 0) return `${who}${whose}${tile.word === PAIR ? "" : weight(data, tile.model, tile.word)} · highest attention: ${strongest(tile.model, cells)[0] ?? "none"}${truth(tile.model, cells, tile.word)}`;
     const [letter, compared] = tile.model === b ? ["A", a] : ["B", b];
-    const versus = several ? ` · ${letter} ${shown(data.map(compared, tile.word)[region])}` : "";
+    const versus = several ? ` · ${letter} ${alsoThere(data, tile, compared)}` : "";
     const rank = cells.reduce((higher, value) => higher + (value > cells[region]), 1);
-    return `${who}${whose} at ${data.place(region)}: attention ${shown(cells[region])} · rank ${rank} of ${data.regions} · ${(cells[region] * data.regions).toFixed(1)}× uniform${versus}${truth(cells, tile.word)}`;
+    return `${who}${whose} at ${data.place(region, tile.model)}: attention ${shown(cells[region])} · rank ${rank} of ${cells.length} · ${uniforms(cells, region)}${versus}${truth(tile.model, cells, tile.word)}`;
+  }
+
+  const uniforms = (cells, region) => `${(cells[region] * cells.length).toFixed(1)}× uniform`;
+
+  // What another model has there; of other regions also in units that can be compared.
+  function alsoThere(data, tile, compared) {
+    const cells = data.map(compared, tile.word), own = hover ? data.nearest(compared, hover.x, hover.y) : data.own(compared, get("region"));
+    return shown(cells[own]) + (unlike(data, [tile.model, compared]) ? ` (${uniforms(cells, own)})` : "");
   }
 
   // The text alternative of the canvas: what is drawn, whatever the pointer is on.
   function alternative() {
     const data = app.data, word = get("word"), { a } = models(), cells = data.map(a, word);
     if (plan.view === "multiples") return `${plan.list.length} radiographs with the attention map of a word each: ${plan.list.map((tile) => tile.title).join(", ")}`;
-    return `Radiograph with the attention map of “${data.name(word)}”, ${data.rows} by ${data.columns} regions; highest attention: ${strongest(cells).join(", ")}${truth(cells, word)}`;
+    return `Radiograph with the attention map of “${data.name(word)}”, ${data.grids[a].rows} by ${data.grids[a].columns} regions; highest attention: ${strongest(a, cells).join(", ")}${truth(a, cells, word)}`;
   }
 
   function weight(data, model, word) {
@@ -241,43 +292,68 @@ function imagePanel(app) {
   }
 
   function draw() {
+    part = zoom.part();
     hover = pointer && at(pointer); // in the tiles of the new plan
-    const density = window.devicePixelRatio || 1;
-    canvas.width = Math.round(plan.right * density); canvas.height = Math.round(plan.bottom * density);
+    canvas.width = Math.round(plan.right * density()); canvas.height = Math.round(plan.bottom * density());
     canvas.style.width = `${plan.right}px`; canvas.style.height = `${plan.bottom}px`;
     canvas.dataset.tile = `${plan.width} ${plan.height}`;
     canvas.dataset.bars = JSON.stringify(bars().map(({ labels }) => labels));
     canvas.dataset.tiles = JSON.stringify(plan.list.map(({ word, model, x, y }) => ({ word, model, x, y })));
+    canvas.dataset.film = `${app.data.picture.source} ${app.data.picture.height} ${app.data.picture.width}`;
+    canvas.classList.toggle("reclf-zoomed", get("zoom") > 1);
+    canvas.style.touchAction = zoom.full() && get("zoom") > 1 ? "none" : ""; // else touch scrolls the page
+    note.textContent = app.film.said();
+    note.hidden = !note.textContent;
+    zoom.draw(); preset.draw();
     repaint();
   }
 
   function repaint() {
-    paint(canvas.getContext("2d"), window.devicePixelRatio || 1);
+    paint(canvas.getContext("2d"), density());
     readout.textContent = describe();
     canvas.setAttribute("aria-label", alternative());
   }
 
   const placeOf = (event) => { const box = canvas.getBoundingClientRect(); return { x: event.clientX - box.x, y: event.clientY - box.y }; };
 
-  // The tile at a place of the canvas, and the region of it; null beside the tiles.
-  function at({ x, y }) {
+  // The tile at a place of the canvas, and where in it, in fractions.
+  function tileAt({ x, y }) {
     for (const tile of plan.list) {
       const across = (x - tile.x) / plan.width, down = (y - tile.y) / plan.height;
-      if (across >= 0 && across < 1 && down >= 0 && down < 1) return { tile, region: app.data.nearest(across, down) };
+      if (across >= 0 && across < 1 && down >= 0 && down < 1) return { tile, across, down };
     }
     return null;
   }
 
-  // Window and level by dragging with shift or the right button, as in radiology viewers.
-  let drag = null;
+  // The tile at a place of the canvas, the point of the plane, and the region of its model; null beside
+  // the tiles and beside the image that the model saw.
+  function at(place) {
+    const found = tileAt(place);
+    if (!found) return null;
+    const { tile } = found, x = part.left + found.across * part.side, y = part.top + found.down * part.side;
+    return app.data.holds(tile.model, x, y) ? { tile, x, y, region: app.data.nearest(tile.model, x, y) } : null;
+  }
+
+  const same = (one, other) => one?.tile === other?.tile && one?.region === other?.region &&
+    (!one || app.data.grids.every((_, model) => app.data.nearest(model, one.x, one.y) === app.data.nearest(model, other.x, other.y)));
+
+  // Window and level by dragging with shift or the right button, as in radiology viewers; what is zoomed
+  // is moved by dragging. A finger moves it in full screen alone: elsewhere it scrolls the page.
+  let drag = null, moved = false;
   on(canvas, "pointermove", (event) => {
+    if (drag?.part) {
+      const x = event.clientX - drag.x, y = event.clientY - drag.y;
+      moved ||= Math.hypot(x, y) > DRAG;
+      if (moved) zoom.pan(-x / plan.width, -y / plan.height, drag.part);
+      return;
+    }
     if (drag) {
       put({ window: clamp(drag.window + (event.clientX - drag.x) / 200, 0.05, 2), level: clamp(drag.level + (event.clientY - drag.y) / 300, 0, 1) });
       return;
     }
     pointer = placeOf(event);
     const found = at(pointer);
-    if (found?.tile === hover?.tile && found?.region === hover?.region) return;
+    if (same(found, hover)) return;
     const start = performance.now();
     hover = found;
     repaint();
@@ -285,27 +361,40 @@ function imagePanel(app) {
   });
   on(canvas, "pointerleave", () => { pointer = hover = null; repaint(); });
   on(canvas, "pointerdown", (event) => {
-    if (!event.shiftKey && event.button !== 2) return;
+    moved = false;
+    if (!event.shiftKey && event.button !== 2) {
+      const pans = get("zoom") > 1 && event.button === 0 && (event.pointerType !== "touch" || zoom.full());
+      if (pans) drag = { x: event.clientX, y: event.clientY, part: zoom.part() };
+      if (pans) canvas.setPointerCapture(event.pointerId);
+      return;
+    }
     drag = { x: event.clientX, y: event.clientY, window: get("window"), level: get("level") };
     canvas.setPointerCapture(event.pointerId);
     event.preventDefault();
   });
   on(canvas, "pointerup", () => { drag = null; });
+  on(canvas, "pointercancel", () => { drag = null; });
+  on(canvas, "wheel", (event) => {
+    const found = (event.ctrlKey || event.metaKey) && tileAt(placeOf(event));
+    if (!found) return;
+    event.preventDefault();
+    zoom.by(ZOOM.wheel ** -Math.sign(event.deltaY), found.across, found.down);
+  });
   on(canvas, "contextmenu", (event) => event.preventDefault());
   on(canvas, "dblclick", () => put({ window: 1, level: 0.5 }));
   on(canvas, "click", (event) => {
     const found = at(placeOf(event));
-    if (event.shiftKey || !found) return;
-    const { tile: { word, model }, region } = found, again = word === get("word") && region === get("region");
+    if (event.shiftKey || moved || !found) return;
+    const { tile: { word, model } } = found, region = app.data.nearest(app.data.finest, found.x, found.y), again = word === get("word") && region === get("region");
     // In words × models a tile stands for its word and model; compared models stay A and B.
     if (plan.view !== "multiples") put({ region: again ? -1 : region });
     else put({ word, model, region: again && model === get("model") ? -1 : region });
   });
   on(canvas, "keydown", (event) => {
-    const data = app.data, region = get("region");
-    const step = { ArrowRight: 1, ArrowLeft: -1, ArrowDown: data.columns, ArrowUp: -data.columns }[event.key];
-    if (!step) return;
-    const next = region < 0 ? argsort(data.map(get("model"), get("word")))[0] : region + step;
+    const data = app.data, region = get("region"), { columns } = data.grids[data.finest];
+    const step = { ArrowRight: 1, ArrowLeft: -1, ArrowDown: columns, ArrowUp: -columns }[event.key];
+    if (!step || event.shiftKey) return;
+    const next = region < 0 ? data.own(data.finest, argsort(data.map(get("model"), get("word")))[0], get("model")) : region + step;
     if (next >= 0 && next < data.regions) put({ region: next });
     event.preventDefault();
   });
@@ -316,5 +405,5 @@ function imagePanel(app) {
     return made;
   }
   const title = () => (plan.view === "multiples" ? "attention maps of words" : "attention map");
-  return { root, arrange, draw, picture, title };
+  return { root, arrange, draw, picture, title, key: zoom.key };
 }

@@ -11,14 +11,14 @@ function rankingPanel(app) {
     const data = app.data, region = get("region"), palette = get("palette"), names = get("models");
     const models = app.shownModels();
     const series = models.map((model) => data.wordValues(model, region)), values = series[0] ?? series[1];
-    heading.textContent = region >= 0 ? `Attention of words to ${data.place(region)}` : "Importance weights of words";
+    heading.textContent = region >= 0 ? `Attention of words to ${data.place(data.own(models[0], region), models[0])}` : "Importance weights of words";
     const without = models.filter((_, k) => !series[k]).map((model) => names[model]);
     missing.textContent = without.length ? `${without.join(" and ")} has no importance weights. Click a region to rank words by their attention to it.` : "";
     missing.hidden = !without.length;
     guide.hidden = !values?.length; // no weights, or no words
     if (guide.hidden) { list.replaceChildren(); return; }
     // Importance sums to one over words, the attention of a word over regions.
-    const uniform = 1 / (region >= 0 ? data.regions : data.words.length), top = Math.max(uniform, ...series.filter(Boolean).map((each) => largest(each)));
+    const uniform = 1 / (region >= 0 ? data.grids[models[0]].regions : data.words.length), top = Math.max(uniform, ...series.filter(Boolean).map((each) => largest(each)));
     const bars = series.map((each, k) => [each, k]).filter(([each]) => each); // of A, and of B below it
     const who = models.length > 1 ? bars.map(([, k]) => `${"AB"[k]} ${names[models[k]]} ${k ? "striped" : "solid"}`).join(", ") + "; " : "";
     guide.textContent = `${who}dotted line: uniform ${region >= 0 ? "attention" : "weight"} ${shown(uniform)}`;

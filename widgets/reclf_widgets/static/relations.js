@@ -5,7 +5,7 @@ function relationPanel(app) {
   const { get } = app;
   const step = app.select("step", [], "SRM step");
   const amount = element("span", { class: "reclf-note", "data-testid": "edge-count" });
-  const threshold = app.slider("threshold", 0, 1, 0.01, "Threshold");
+  const threshold = app.slider("threshold", 0, 1, 0.01, "Threshold", percent);
   const edgeSlider = app.slider("edges", 1, 100, 1, "Edges shown");
   const order = app.select("order", [["text", "of the report"], ["type", "of types"]], "Order");
   const fillers = app.check("fillers", "filler words");
@@ -84,7 +84,7 @@ function relationFigure(app, which, suffix) {
   // The matrix takes the width of its place; names take what they need of it.
   function arrange() {
     if (!now || get("relations") !== "matrix") return;
-    const nodes = now.nodes.length, room = clamp(drawing.clientWidth, 200, WIDEST), context = matrix.getContext("2d");
+    const nodes = now.nodes.length, room = clamp(drawing.clientWidth, 200, Math.max(WIDEST, 0.5 * innerHeight)), context = matrix.getContext("2d");
     context.font = "bold 11px system-ui, sans-serif";
     let longest = GLOBAL_NODE; // of about equal letters the longest text is the widest
     for (const word of app.data.words) if (word.length > longest.length) longest = word;

@@ -2,11 +2,21 @@
 
 function colorEnd(data, models, scale, word) {
   if (scale === "rank") return 1;
-  return Math.max(...models.map((m) => (scale === "case" && word !== PAIR ? data.highest(m) : largest(data.map(m, word), 0))));
+  const unit = (m) => (unlike(data, models) ? data.grids[m].regions : 1);
+  return Math.max(...models.map((m) => unit(m) * (scale === "case" && word !== PAIR ? data.highest(m) : largest(data.map(m, word), 0))));
 }
 
-function difference(data, [a, b], word) {
-  const left = data.map(a, word), right = data.map(b, word);
+// Whether models have other numbers of regions: their scale is then that of a uniform map.
+const unlike = (data, models) => new Set(models.map((m) => data.grids[m].regions)).size > 1;
+
+// The model on whose grid two models are subtracted.
+const finer = (data, [a, b]) => (data.grids[b].regions > data.grids[a].regions ? b : a);
+
+// The maps of two models on the finer grid, the other one resampled by area.
+const onOneGrid = (data, pair, word) => pair.map((model) => resampled(data.map(model, word), data.grids[model], data.grids[finer(data, pair)]));
+
+function difference(data, pair, word) {
+  const [left, right] = onOneGrid(data, pair, word);
   return Float64Array.from(left, (value, r) => value - right[r]);
 }
 
@@ -16,12 +26,19 @@ const differenceEnd = (data, pair, word) => largest(difference(data, pair, word)
 const shareOf = (value, end) => (end > 0 ? clamp(value / end, -1, 1) : 0);
 
 // Labels of a color bar: its start, what it shows, its end.
-function barLabels(scale, end) {
+function barLabels(scale, end, others = false) {
   const labels = RULES.bars[scale];
-  return labels.length === 3 ? labels : [...labels, shown(end)];
+  if (labels.length === 3) return labels;
+  return others ? [labels[0], RULES.unlike, shown(end)] : [...labels, shown(end)];
 }
 
 const differenceLabels = (end) => (end > 0 ? [`−${shown(end)}`, "0", `+${shown(end)}`] : ["", "0: equal", ""]);
+
+// On which regions a difference is shown, where those of the two models are not the same.
+function resampledOn(data, [a, b]) {
+  const { rows, columns } = data.grids[finer(data, [a, b])];
+  return sameGrid(data.grids[a], data.grids[b]) ? "" : ` ${RULES.resampled.replace("{0}", rows).replace("{1}", columns)}`;
+}
 
 // Words are shaded up to the highest weight, or for a region up to the highest attention of the case:
 // words that hardly look at it stay pale.
