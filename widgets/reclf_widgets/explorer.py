@@ -89,6 +89,7 @@ class MatchingExplorer(StillWidget):
     # State of the view, written by Python and by the browser.
     case_index = _state(traitlets.Int(0, help="study, from 0"))
     word = _state(traitlets.Int(-1, help="selected word, -1: image-report pair"))
+    phrase = _state(traitlets.List(traitlets.Int(), help="further words of a phrase"))
     region = _state(
         traitlets.Int(-1, help="selected region, row by row on the finest grid, -1: none")
     )
@@ -167,24 +168,31 @@ class MatchingExplorer(StillWidget):
         """State of the view; restore it with `MatchingExplorer(explanations, **state)`."""
         return {name: getattr(self, name) for name in self.class_traits(state=True)}
 
+    @property
+    def selection(self) -> reading.Selection:
+        """The selected word, or the words of the phrase; -1 for the image-report pair."""
+        words = sorted({self.word, *self.phrase})
+        return self.word if self.word == reading.PAIR or len(words) == 1 else tuple(words)
+
     def alt_text(self) -> str:
         """Text description: the study, the word, its regions of highest attention."""
         one, gaps = reading.without_gaps(self.explanation)
-        cells = reading.region_map(one, self.word)
+        cells = reading.region_map(one, self.selection)
         places = []
         for i in np.argsort(-cells, axis=None, kind="stable")[:3]:
             row, column = np.unravel_index(i, cells.shape)
             places.append(f"row {row + 1} column {column + 1} ({cells[row, column]:.3f})")
         return (
             f"Radiograph of {one.study_id} with the attention map of "
-            f"{reading.word_name(one, self.word)}, {cells.shape[0]} by {cells.shape[1]} regions; "
+            f"{reading.word_name(one, self.selection)}, {cells.shape[0]} by {cells.shape[1]} "
+            "regions; "
             f"highest attention: {', '.join(places)}{'. ' + gaps if gaps else ''}"
         )
 
     def figure(self, **options: Any) -> Figure:
         """Print figure of the view, `plot_matchings` with the state of the explorer and options:
         the same words, models, scales and outlines as on the screen."""
-        words, region = [self.word], self.region
+        words, region = [self.selection], self.region
         compared = self.view == "compare" and self.model != self.other < len(self.models)
         shown: Explanation | dict[str, Explanation] = self.explanation
         if compared:
@@ -193,7 +201,8 @@ class MatchingExplorer(StillWidget):
             region = self._region_of(names[finest(list(shown.values()))])
         elif self.view == "multiples":
             shown = self.explanations
-            words = reading.words_together(next(iter(shown.values())), self.word)
+            beside = reading.words_together(next(iter(shown.values())), self.word)
+            words = [self.selection if word == self.word else word for word in beside]
         else:
             region = self._region_of(self.models[self.model])
         given = {
@@ -245,7 +254,7 @@ class MatchingExplorer(StillWidget):
 
     def _change_case(self, change: Any) -> None:
         with self.hold_sync():
-            self.word, self.region = reading.PAIR, -1
+            self.word, self.phrase, self.region = reading.PAIR, [], -1
             self.zoom, self.across, self.down = 1.0, 0.5, 0.5
             self._load()
 

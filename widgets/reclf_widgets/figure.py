@@ -79,7 +79,7 @@ def by_model(explanations: Explanation | Mapping[str, Explanation]) -> dict[str,
 
 def plot_matchings(
     explanation: Explanation | Mapping[str, Explanation],
-    words: Sequence[int | str] | None = None,
+    words: Sequence[int | str | tuple[int | str, ...]] | None = None,
     *,
     masks: bool = True,
     difference: bool = False,
@@ -106,8 +106,8 @@ def plot_matchings(
 
     Args:
         explanation: one, or model name -> explanation of the same pair.
-        words: indices or texts, -1 for the image-report pair (mean map); by default up to four
-            words, see `reading.salient_words`.
+        words: indices or texts, -1 for the image-report pair (mean map), a tuple for the words of
+            a phrase (one map, their mean); by default up to four, see `reading.salient_words`.
         masks: outline the ground-truth masks, solid for the finding of the word.
         difference: with two models, a third row: first minus second.
         scale: the color scale ends at the maximum of each "word", or of the "case"; "rank" shows
@@ -123,7 +123,7 @@ def plot_matchings(
     """
     models = by_model(explanation)
     shown = list(models.values())
-    chosen = reading.find_words(shown[0], words)
+    chosen = reading.find_selections(shown[0], words)
     if scale not in scales.SCALES:
         raise ValueError(f"scale must be one of {', '.join(scales.SCALES)}, got {scale!r}")
     if difference and len(models) != 2:
@@ -134,7 +134,9 @@ def plot_matchings(
     grids = [Grid.of(one, place) for one, place in zip(shown, plane.images, strict=True)]
     part, unlike = ALL.part(zoom, across, down), scales.unlike(shown)
 
-    def draw(axis: Any, one: Explanation, word: int | None, size: tuple[float, float]) -> None:
+    def draw(
+        axis: Any, one: Explanation, word: reading.Selection | None, size: tuple[float, float]
+    ) -> None:
         place = place_of[id(one)]
         if masks:
             panels.outline_masks(axis, one, reading.PAIR if word is None else word, place)
@@ -148,7 +150,7 @@ def plot_matchings(
     def film(one: Explanation) -> Cell:
         return Cell(one.study_id, draw=lambda axis, size: draw(axis, one, None, size))
 
-    def attention(one: Explanation, word: int) -> Cell:
+    def attention(one: Explanation, word: reading.Selection) -> Cell:
         end = scales.color_end(shown, scale, word)
         values = scales.shares(scales.shown_cells(one, scale, word, shown), end)
         return Cell(
@@ -158,7 +160,7 @@ def plot_matchings(
             draw=partial(overlaid, one, word, values, colors),
         )
 
-    def subtracted(word: int) -> Cell:
+    def subtracted(word: reading.Selection) -> Cell:
         a, b = shown
         end = scales.difference_end(a, b, word, plane.images)
         values = scales.shares(scales.difference(a, b, word, plane.images), end)
@@ -265,7 +267,7 @@ def plot_message(text: str) -> Figure:
     return drawn
 
 
-def _inside(explanation: Explanation, word: int) -> str:
+def _inside(explanation: Explanation, word: reading.Selection) -> str:
     name = reading.mask_of_word(explanation, word)
     if name is None:
         return ""

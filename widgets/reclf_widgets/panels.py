@@ -76,7 +76,9 @@ def _shape(axis: Axes) -> tuple[int, int]:
     return image.shape[0], image.shape[1]
 
 
-def outline_masks(axis: Axes, explanation: Explanation, word: int, place: Place = ALL) -> None:
+def outline_masks(
+    axis: Axes, explanation: Explanation, word: reading.Selection, place: Place = ALL
+) -> None:
     """Outline the ground-truth masks: solid that of the finding of the word, the others dashed."""
     own = reading.mask_of_word(explanation, word)
     for name, mask in explanation.masks.items():

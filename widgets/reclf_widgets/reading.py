@@ -19,14 +19,19 @@ from reclf.explain import Explanation
 from .rules import RULES
 
 PAIR = -1
+SALIENT = 4  # words that a figure shows of itself
+Selection = int | tuple[int, ...]  # a word, PAIR, or the words of a phrase, ascending
 GLOBAL_NODE = "global node"
 
 
-def region_map(explanation: Explanation, word: int) -> np.ndarray:
-    """Attention map of a word, (h, w), sums to 1.
+def region_map(explanation: Explanation, word: Selection) -> np.ndarray:
+    """Attention map of a word or phrase, (h, w), sums to 1.
 
-    For PAIR it is the mean over words, weighted by importance if the model has it.
+    For a phrase it is the mean over its words, as in `tasks.grounding`; for PAIR the mean over all,
+    weighted by importance if the model has it.
     """
+    if isinstance(word, tuple):
+        return explanation.attention[list(word)].mean(0, dtype=np.float64).astype(np.float32)
     if word != PAIR:
         return explanation.attention[word]
     if not explanation.words:
@@ -55,8 +60,10 @@ def without_gaps(explanation: Explanation) -> tuple[Explanation, str]:
     return replace(explanation, **filled), f"Not finite, drawn as 0: {counts} values."
 
 
-def word_name(explanation: Explanation, word: int) -> str:
+def word_name(explanation: Explanation, word: Selection) -> str:
     """The word in quotes, or "image-report pair"."""
+    if isinstance(word, tuple):
+        return f"“{' '.join(explanation.words[w] for w in word)}”"
     return "image-report pair" if word == PAIR else f"“{explanation.words[word]}”"
 
 
@@ -70,14 +77,29 @@ def word_type(explanation: Explanation, word: int) -> str | None:
     return explanation.word_types[word] if explanation.word_types and word != PAIR else None
 
 
-def find_words(explanation: Explanation, words: Sequence[int | str] | None, limit: int = 4):
-    """Word indices from indices and texts; None selects `salient_words`.
+def find_selections(
+    explanation: Explanation, words: Sequence[int | str | tuple[int | str, ...]] | None
+) -> list[Selection]:
+    """Words as `find_words`, with a tuple for the words of a phrase; None selects `salient_words`.
+
+    Raises:
+        ValueError: see `find_words`.
+    """
+    if words is None:
+        return [*salient_words(explanation, SALIENT)]
+    found: list[Selection] = []
+    for word in words:
+        chosen = find_words(explanation, word if isinstance(word, tuple) else [word])
+        found.append(tuple(sorted({*chosen})) if len({*chosen}) > 1 else chosen[0])
+    return found
+
+
+def find_words(explanation: Explanation, words: Sequence[int | str]) -> list[int]:
+    """Word indices from indices and texts.
 
     Raises:
         ValueError: the report does not contain a word; lists the words it contains.
     """
-    if words is None:
-        return salient_words(explanation, limit)
     found = []
     for word in words:
         if isinstance(word, str):
@@ -223,8 +245,11 @@ def region_block(explanation: Explanation, region: int) -> tuple[float, float, f
     return (*along(region % columns, columns), *along(region // columns, rows))
 
 
-def mask_of_word(explanation: Explanation, word: int) -> str | None:
-    """Name of the mask of a word's finding: finding instance n has the n-th mask."""
+def mask_of_word(explanation: Explanation, word: Selection) -> str | None:
+    """Name of the mask of the finding of a word, or of the first word of a phrase that has one:
+    finding instance n has the n-th mask."""
+    if isinstance(word, tuple):
+        return next(filter(None, (mask_of_word(explanation, w) for w in word)), None)
     if word == PAIR or explanation.word_findings is None:
         return None
     finding, names = explanation.word_findings[word], list(explanation.masks)

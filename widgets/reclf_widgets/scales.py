@@ -28,7 +28,7 @@ def unlike(models: Sequence[Explanation]) -> bool:
 
 
 def shown_cells(
-    one: Explanation, scale: str, word: int, models: Sequence[Explanation] = ()
+    one: Explanation, scale: str, word: reading.Selection, models: Sequence[Explanation] = ()
 ) -> np.ndarray:
     """What a tile shows of a word: its attention map (h, w), for "rank" the upper ranks.
 
@@ -53,7 +53,7 @@ def upper_ranks(cells: np.ndarray) -> np.ndarray:
     return ranks.astype(np.float32)[kinds].reshape(cells.shape)
 
 
-def color_end(models: Sequence[Explanation], scale: str, word: int) -> float:
+def color_end(models: Sequence[Explanation], scale: str, word: reading.Selection) -> float:
     """The value at the end of the color scale, which all models that are shown together share.
 
     "word": the maximum of the word's maps. "case": the maximum over all words; the map of the
@@ -78,7 +78,7 @@ def finer(a: Explanation, b: Explanation) -> Explanation:
 
 
 def difference(
-    a: Explanation, b: Explanation, word: int, places: Sequence[Place] | None = None
+    a: Explanation, b: Explanation, word: reading.Selection, places: Sequence[Place] | None = None
 ) -> np.ndarray:
     """Attention of a word in the first model minus that in the second, (h, w), see `on_one_grid`.
 
@@ -103,7 +103,7 @@ def on_one_grid(
 
 
 def difference_end(
-    a: Explanation, b: Explanation, word: int, places: Sequence[Place] | None = None
+    a: Explanation, b: Explanation, word: reading.Selection, places: Sequence[Place] | None = None
 ) -> float:
     """The scale of a difference ends at its maximum on both sides of 0; 0 if the maps are equal."""
     return float(np.abs(difference(a, b, word, places)).max(initial=0))

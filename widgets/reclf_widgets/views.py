@@ -15,7 +15,7 @@ from .cases import CaseSet, Explanations
 from .explorer import Edit, MatchingExplorer
 
 # The case first: a word index of the new case may not exist in the old one.
-SHARED = ("case_index", "edits", "word", "region", "label", "sort", "query")
+SHARED = ("case_index", "edits", "word", "phrase", "region", "label", "sort", "query")
 
 
 class _View(MatchingExplorer):

@@ -57,7 +57,13 @@ class Case {
     return [0, ...words];
   }
 
-  name(word) { return word === PAIR ? "image-report pair" : this.words[word]; }
+  // The selected word with further ones, as one; `null` for a word alone.
+  selectPhrase(word, further) {
+    const words = [...new Set([word, ...further])].filter((w) => w < this.count).sort((a, b) => a - b);
+    this.phrase = word !== PAIR && words.length > 1 ? { head: word, words } : null;
+  }
+  spoken(word) { return this.phrase?.head === word ? this.phrase.words : [word]; }
+  name(word) { return word === PAIR ? "image-report pair" : this.spoken(word).map((w) => this.words[w]).join(" "); }
   nodeName(node) { return node ? this.words[node - 1] : GLOBAL_NODE; }
   place(region, model = this.finest) {
     const { columns } = this.grids[model];
@@ -65,13 +71,20 @@ class Case {
   }
   type(word) { return (word !== PAIR && this.info.types?.[word]) || "filler"; }
 
-  // Attention map of a word: regions row by row, sums to 1. For PAIR: the mean by importance.
+  wordMap(model, word) {
+    const { regions, attention } = this.grids[model], start = attention + word * regions;
+    return this.attention.subarray(start, start + regions);
+  }
+
+  // Attention map of a word: regions row by row, sums to 1. Of a phrase the mean over its words, of
+  // PAIR the mean over all by importance.
   map(model, word) {
-    const { regions, attention } = this.grids[model];
-    if (word !== PAIR) {
-      const start = attention + word * regions;
-      return this.attention.subarray(start, start + regions);
+    const { regions, attention } = this.grids[model], spoken = this.spoken(word);
+    if (spoken.length > 1) {
+      const maps = spoken.map((w) => this.wordMap(model, w));
+      return Float64Array.from(maps[0], (_, r) => maps.reduce((sum, map) => sum + map[r], 0) / maps.length);
     }
+    if (word !== PAIR) return this.wordMap(model, word);
     if (!this.means.has(model)) {
       const mean = new Float64Array(regions);
       const weights = this.importance(model) ?? new Float32Array(this.count).fill(1);
@@ -83,6 +96,11 @@ class Case {
       this.means.set(model, mean);
     }
     return this.means.get(model);
+  }
+
+  // The mask of the finding that a word, or the first such word of a phrase, states; -1 for none.
+  ownMask(word) {
+    return word === PAIR ? -1 : this.spoken(word).map((w) => this.info.own_mask[w]).find((mask) => mask >= 0) ?? -1;
   }
 
   highest(model) {
@@ -97,7 +115,7 @@ class Case {
   // One value for each word: attention to a region, or importance (null for a model without) if none.
   wordValues(model, region) {
     const own = this.own(model, region);
-    return region < 0 ? this.importance(model) : Float64Array.from(this.words, (_, w) => this.map(model, w)[own]);
+    return region < 0 ? this.importance(model) : Float64Array.from(this.words, (_, w) => this.wordMap(model, w)[own]);
   }
 
   // With `beyond`, minus what the distance of the words alone gives; null where that is not known.

@@ -5,7 +5,7 @@
 // All state is in traits; the module keeps only values that a redraw can recompute. `browser.py`
 // lists the files of the module in order; this is the last one.
 
-const STATE = ["case_index", "word", "region", "model", "other", "view", "scale", "colors", "opacity", "window", "level", "zoom", "across", "down", "smooth", "masks", "threshold", "step", "relations", "beyond_prior", "order", "fillers", "edges", "query", "label", "sort", "theme"];
+const STATE = ["case_index", "word", "phrase", "region", "model", "other", "view", "scale", "colors", "opacity", "window", "level", "zoom", "across", "down", "smooth", "masks", "threshold", "step", "relations", "beyond_prior", "order", "fillers", "edges", "query", "label", "sort", "theme"];
 let instances = 0;
 
 function render({ model, el }) {
@@ -18,6 +18,7 @@ function render({ model, el }) {
     id: `reclf-${instances++}`, model, data: null, tables: bytes(model.get("lookup_tables")), stateNames: STATE,
     get: (name) => model.get(name),
     put(values) {
+      if ("word" in values && !values.phrase) values = { ...values, phrase: [] };
       const possible = Object.entries(kernel.possible(values));
       for (const [name, value] of possible) model.set(name, value);
       if (possible.length) model.set("asked", model.get("asked") + 1);
@@ -113,6 +114,7 @@ function render({ model, el }) {
     const start = performance.now();
     follow();
     if (app.get("word") >= app.data.count) return; // the arrays of the new case have not arrived
+    app.data.selectPhrase(app.get("word"), app.get("phrase"));
     // First update text, then measure the page, then draw by these measures: every measurement
     // after a change makes the browser compute the layout again.
     for (const part of [top, report, relations, ranking, editor]) part?.draw();
@@ -122,7 +124,7 @@ function render({ model, el }) {
     if (has("relations")) report.drawArcs();
     image?.draw();
     relations?.paint();
-    Object.assign(root.dataset, { case: app.data.info.study_id, word: app.get("word"), region: app.get("region"), draws: Number(root.dataset.draws ?? 0) + 1, drawMs: (performance.now() - start).toFixed(2) });
+    Object.assign(root.dataset, { case: app.data.info.study_id, word: app.get("word"), phrase: app.data.spoken(app.get("word")).join(" "), region: app.get("region"), draws: Number(root.dataset.draws ?? 0) + 1, drawMs: (performance.now() - start).toFixed(2) });
   }
 
   // Traits that change together are drawn once. A hidden widget has no size: JupyterLab hides

@@ -14,7 +14,7 @@ function header(app) {
   const message = element("span", { class: "reclf-note", role: "status", "data-testid": "message" });
   const scores = element("div", { class: "reclf-scores", "data-testid": "scores" });
   const keys = element("details", { class: "reclf-keys" }, element("summary", {}, "shortcuts"),
-    element("p", {}, "Report and graph: arrow keys, Home and End select a word, e edits it. Image: arrow keys select a region; shift-drag or right-drag changes window and level, double-click resets them; Ctrl and the wheel zoom, dragging or Shift and an arrow key moves what is zoomed. Anywhere: + and - zoom, 0 shows the whole film, f is full screen; [ and ] change the case, v changes the view, t toggles the ground-truth masks, Escape clears the selection, / searches."));
+    element("p", {}, "Report and graph: arrow keys, Home and End select a word, Shift with a click or an arrow adds a word to a phrase, e edits it. Image: arrow keys select a region; shift-drag or right-drag changes window and level, double-click resets them; Ctrl and the wheel zoom, dragging or Shift and an arrow key moves what is zoomed. Anywhere: + and - zoom, 0 shows the whole film, f is full screen; [ and ] change the case, v changes the view, t toggles the ground-truth masks, Escape clears the selection, / searches."));
   const bar = element("div", { class: "reclf-controls", role: "toolbar", "aria-label": "Cases" },
     button("previous", "◀", "Previous case ([)"), position, button("next", "▶", "Next case (])"), search, label, sort, message,
     get("panels").includes("matching") ? "" : app.modelSelect("model", "Model"), // else beside the image

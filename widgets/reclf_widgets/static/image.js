@@ -143,7 +143,7 @@ function imagePanel(app) {
   }
 
   function paintMasks(context, tile, width, height) {
-    const data = app.data, own = tile.word === PAIR ? -1 : data.info.own_mask[tile.word], names = [], [x, y] = placing(tile, width, height);
+    const data = app.data, own = data.ownMask(tile.word), names = [], [x, y] = placing(tile, width, height);
     data.info.masks.forEach((mask, m) => {
       let left = Infinity, top = Infinity, right = -Infinity, bottom = -Infinity; // in pixels of the tile
       context.beginPath();
@@ -244,7 +244,7 @@ function imagePanel(app) {
 
   // What the attention map of a word says of its finding's mask.
   function truth(model, cells, word) {
-    const own = word === PAIR ? -1 : app.data.info.own_mask[word];
+    const own = app.data.ownMask(word);
     if (own < 0) return "";
     const { mass, hit } = app.data.inside(model, cells, own);
     return ` · ${percent(mass)} of attention inside ${spaced(app.data.info.masks[own].name)}, pointing game: ${hit ? "hit" : "miss"}`;
@@ -288,7 +288,7 @@ function imagePanel(app) {
 
   function weight(data, model, word) {
     const weights = data.importance(model);
-    return weights ? ` · importance weight ${shown(weights[word])}` : "";
+    return weights ? ` · importance weight ${shown(data.spoken(word).reduce((sum, w) => sum + weights[w], 0))}` : "";
   }
 
   function draw() {

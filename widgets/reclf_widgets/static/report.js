@@ -4,7 +4,7 @@
 function reportPanel(app) {
   const { get, put, on } = app;
   const arcs = shape("svg", { class: "reclf-arcs", "aria-hidden": "true" });
-  const text = element("div", { class: "reclf-report", role: "listbox", "aria-label": "Words of the report. Arrow keys move and select, Escape selects the image-report pair.", "data-testid": "report" });
+  const text = element("div", { class: "reclf-report", role: "listbox", "aria-multiselectable": "true", "aria-label": "Words of the report. Arrow keys move and select, with Shift they add a word to a phrase, Escape selects the image-report pair.", "data-testid": "report" });
   const ground = element("span", { class: "reclf-ground", "data-testid": "ground" });
   const rest = element("p", { class: "reclf-missing", "data-testid": "rest", hidden: true });
   const legend = element("div", { class: "reclf-legend" });
@@ -47,9 +47,9 @@ function reportPanel(app) {
     for (const [w, button] of buttons) {
       const share = values && w !== PAIR ? values[w] / top : 0;
       button.style.setProperty("--share", share.toFixed(3));
-      button.setAttribute("aria-selected", String(w === word));
+      button.setAttribute("aria-selected", String(data.spoken(word).includes(w)));
       button.tabIndex = w === word ? 0 : -1;
-      button.classList.toggle("reclf-found", query.length > 1 && data.name(w).toLowerCase().includes(query));
+      button.classList.toggle("reclf-found", query.length > 1 && (data.words[w] ?? data.name(w)).toLowerCase().includes(query));
       if (w !== PAIR && values) button.title = `${region >= 0 ? "attention to the selected region" : "importance weight"} ${shown(values[w])}`;
     }
   }
@@ -129,8 +129,19 @@ function reportPanel(app) {
     const button = event.target.closest(".reclf-word");
     if (!button) return;
     const word = Number(button.dataset.word);
-    put({ word: word === get("word") ? PAIR : word });
+    if (event.shiftKey) return speak(word);
+    put({ word: word === get("word") && !get("phrase").length ? PAIR : word });
   });
+  on(text, "mousedown", (event) => { if (event.shiftKey) event.preventDefault(); }); // no selection of text
+
+  // Adds a word to the phrase, or takes it out.
+  function speak(word) {
+    const head = get("word"), spoken = app.data.spoken(head);
+    if (word === PAIR || head === PAIR) return put({ word });
+    const words = spoken.includes(word) ? spoken.filter((w) => w !== word) : [...spoken, word];
+    const first = words.includes(head) ? head : words[0] ?? PAIR;
+    put({ word: first, phrase: words.filter((w) => w !== first) });
+  }
   on(text, "dblclick", (event) => {
     const button = event.target.closest(".reclf-word");
     if (button) app.editWord(Number(button.dataset.word));
@@ -144,7 +155,10 @@ function reportPanel(app) {
     if (event.key === "e") { app.editWord(word); event.preventDefault(); return; }
     if (next === undefined) return;
     next = clamp(next, PAIR, last);
-    put({ word: next });
+    if (event.shiftKey && event.key.startsWith("Arrow")) {
+      next = clamp(Number(under.dataset.word) + { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key], 0, last);
+      if (!app.data.spoken(word).includes(next)) speak(next);
+    } else put({ word: next });
     focus(next);
     event.preventDefault();
   });
