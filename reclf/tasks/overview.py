@@ -24,7 +24,6 @@ from .zero_shot import zero_shot
 
 LABEL_POOL = 10_000  # training studies of which a hundredth is labeled: 100 at most
 PROBE_VALIDATION = 300  # other training studies that choose the probe's regularization
-TEST_STUDIES = 1000
 
 
 @dataclass

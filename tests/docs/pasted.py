@@ -41,7 +41,7 @@ FEW_STEPS = {
 }
 PHANTOM = {"data.options": {"length": 24}, "model.image_size": 64}
 FEW = {
-    "pretrain": {"minutes": 0, "steps": 2, "batch_size": 4},
+    "pretrain": {"minutes": 0, "steps": 2, "batch_size": 4, "studies": 24},
     "ablation": {"seeds": 1, "steps": 1, "gallery": 8, "pairs": 2, "labelled": 8},
     "attribution": {"n_cases": 2, "curve_steps": 3, "samples": 2, "gradient_steps": 2},
     "benchmark": {"small": True},

@@ -86,7 +86,7 @@ def world(kernel, tmp_path_factory):
         words = [str(ROOT / "notebooks/pretrain.ipynb"), str(world / f"{name}.ipynb")]
         given = {**parameters, "run_dir": f"{world}/runs/{name}"}
         words += [word for item in given.items() for word in ("-p", *item)]
-        kernel.papermill(words, {"overrides": settings}, world)
+        kernel.papermill(words, {"overrides": settings, "studies": 24}, world)
     return world
 
 
