@@ -79,3 +79,27 @@ def test_a_model_whose_prior_is_not_known_says_so(open_page, tmp_path):
     said = page.get_by_test_id("no-graph-b").inner_text()
     assert said.startswith("The distance prior of old is not known: explain the study again")
     assert page.problems == []
+
+
+# The left edges of names that are drawn beside the rows, in pixels of the canvas.
+LEFT = """async () => {
+  const edges = [], prototype = CanvasRenderingContext2D.prototype, fill = prototype.fillText;
+  prototype.fillText = function (text, x, ...rest) {
+    if (this.textAlign === "right" && this.getTransform().b === 0)
+      edges.push([text, x - this.measureText(text).width]);
+    fill.call(this, text, x, ...rest);
+  };
+  const root = document.querySelector(".reclf"), before = root.dataset.draws;
+  document.querySelector(".reclf-word[data-word='3']").click();
+  while (root.dataset.draws === before) await new Promise(requestAnimationFrame);
+  prototype.fillText = fill;
+  return edges;
+}"""
+
+
+def test_the_widest_name_is_not_cut(open_page, tmp_path):
+    report = "Illicitilli fullillness the mmmmmmwwwm is wide."  # not the longest is the widest
+    page = opened(open_page, tmp_path, RelationGraphView([sample(report=report)]), width=900)
+    edges = dict(page.evaluate(LEFT))
+    assert "mmmmmmwwwm" in edges
+    assert min(edges.values()) >= 0

@@ -86,9 +86,10 @@ function relationFigure(app, which, suffix) {
     if (!now || get("relations") !== "matrix") return;
     const nodes = now.nodes.length, room = clamp(drawing.clientWidth, 200, Math.max(WIDEST, 0.5 * innerHeight)), context = matrix.getContext("2d");
     context.font = "bold 11px system-ui, sans-serif";
-    let longest = GLOBAL_NODE; // of about equal letters the longest text is the widest
-    for (const word of app.data.words) if (word.length > longest.length) longest = word;
-    const needed = context.measureText(longest).width + 8, margin = Math.ceil(Math.min(needed, 0.26 * room)), size = Math.min(room - margin - 1, nodes * LARGEST);
+    const names = [GLOBAL_NODE, ...app.data.words], most = Math.max(...names.map((name) => name.length));
+    // The widest is among the longest; a width costs a measurement of each.
+    const widths = names.filter((name) => name.length >= most - 2).map((name) => context.measureText(name).width);
+    const needed = Math.max(...widths) + 8, margin = Math.ceil(Math.min(needed, 0.26 * room)), size = Math.min(room - margin - 1, nodes * LARGEST);
     // A width to fit costs a measurement of each name.
     place = { width: margin + size + 1, margin, size, cell: size / nodes, height: margin + size + BAR, fit: needed > margin ? [margin - 5] : [] };
   }
