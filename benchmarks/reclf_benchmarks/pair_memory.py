@@ -18,7 +18,7 @@ from reclf.training.presets import PRESETS, find_preset
 def table(
     preset: str, words: int, regions: int, batches: list[int], processes: list[int]
 ) -> list[dict[str, float]]:
-    """For each batch of a process and number of processes, GB kept: "all", and "again" where pairs
+    """For each batch of a process and number of processes, GiB kept: "all", and "again" where pairs
     are computed again."""
     model = find_preset(preset).model
     rows: list[dict[str, float]] = []
@@ -47,7 +47,7 @@ def main() -> None:
     ):
         parser.add_argument(name, type=numbers, default=default, help=f"{what}, such as 1,2")
     given = vars(parser.parse_args())
-    print("| studies of a process | processes | pairs of a process | GB | GB, computed again |")
+    print("| studies of a process | processes | pairs of a process | GiB | GiB, computed again |")
     print("|---|---|---|---|---|")
     for row in table(**given):
         pairs = int(row["batch"] ** 2 * row["processes"])

@@ -101,9 +101,9 @@ def warn_of_memory(model: RECLF, config: TrainConfig, processes: int, free: int)
         if needed > SHARE * free:
             warnings.warn(
                 f"relating {joint} images with {own} reports of up to {words} words keeps "
-                f"{needed / 2**30:.2f} GB for the backward pass, more than {SHARE:.0%} of the "
-                f"{free / 2**30:.2f} GB that are free: train.checkpoint_pairs=true keeps "
-                f"{again / 2**30:.2f} GB and relates each pair twice; train.shortlist=8 relates "
+                f"{needed / 2**30:.2f} GiB for the backward pass, more than {SHARE:.0%} of the "
+                f"{free / 2**30:.2f} GiB that are free: train.checkpoint_pairs=true keeps "
+                f"{again / 2**30:.2f} GiB and relates each pair twice; train.shortlist=8 relates "
                 "the hardest pairs alone; or take a smaller train.batch_size",
                 stacklevel=2,
             )

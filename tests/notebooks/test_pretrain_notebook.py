@@ -5,6 +5,7 @@ import json
 import nbformat
 import pytest
 from notebook_runs import outputs_of, papermill, papermill_process
+from one_kernel import ROOT, shared_kernel
 
 from reclf.explain import Explanation
 from reclf.models.reclf import RECLF
@@ -42,6 +43,19 @@ def finished(tmp_path_factory):
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-3000:]
     return Run(folder / "runs" / "tiny")
+
+
+def said_by(executed):
+    return "".join(output.get("text", "") for output in outputs_of(executed))
+
+
+@pytest.mark.slow
+def test_numbers_of_the_split_that_chose_the_checkpoint_say_so(finished, tmp_path):
+    words = [str(ROOT / "notebooks/pretrain.ipynb"), str(tmp_path / "out.ipynb")]
+    given = {"overrides": TINY | {"data.test_split": "val"}, "steps": 2, "studies": 24}
+    shared_kernel().papermill([*words, "-p", "run_dir", str(tmp_path / "run")], given, tmp_path)
+    assert "The split 'val' chose the checkpoint, too" in said_by(tmp_path / "out.ipynb")
+    assert "chose the checkpoint, too" not in said_by(finished.folder / "out.ipynb")
 
 
 @pytest.mark.slow

@@ -85,7 +85,7 @@ def test_what_may_not_fit_is_said_with_what_does(tiny):
     model = RECLF(tiny())
     needed = kept_bytes(model.config, 16, 4, 5, 16)
     (text,) = said(model, needed)
-    assert text.startswith("relating 16 images with 4 reports of up to 5 words keeps 0.00 GB")
+    assert text.startswith("relating 16 images with 4 reports of up to 5 words keeps 0.00 GiB")
     assert "train.checkpoint_pairs=true keeps" in text
     assert model.training
     assert said(model, 3 * needed) == []
