@@ -95,10 +95,8 @@ class PairScorer:
         # first, so that no thread is left with the largest tile at the end.
         order = sorted(range(len(counts)), key=counts.__getitem__, reverse=True)
         is_sorted = order == list(range(len(counts)))
-        features: Sequence[Tensor] = texts
-        if not is_sorted:
-            place = indices(order, texts.words.device)
-            features = [part.index_select(0, place) for part in texts]
+        place = None if is_sorted else indices(order, texts.words.device)
+        features = texts if place is None else [part.index_select(0, place) for part in texts]
         at_a_time = self._at_a_time(images, max(counts, default=0))
         tall, wide = tile_sides(len(images.global_embedding), at_a_time)
         # Split once, and not sliced for every tile: the gradient of a slice is as large as the
@@ -121,9 +119,7 @@ class PairScorer:
         column = len(rows[0])
         columns = [torch.cat(tiles[k : k + column]) for k in range(0, len(tiles), column)]
         logits = torch.cat(columns, 1)
-        if is_sorted:
-            return logits
-        return logits.index_select(1, place.argsort())
+        return logits if place is None else logits.index_select(1, place.argsort())
 
     def listed_pairs(
         self,

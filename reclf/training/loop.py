@@ -82,7 +82,7 @@ def train(
     accelerator = make_accelerator(config, run.folder)
     if accelerator.device.type == "cpu":
         keep_freed_memory()
-    else:
+    elif accelerator.is_main_process:
         free, _ = torch.cuda.mem_get_info(accelerator.device)
         warn_of_memory(model, config, accelerator.num_processes, free)
     loop = _Loop(model, run, accelerator, train_set, val_studies, progress_bar, on_log)

@@ -1,10 +1,12 @@
 """The matrix of relations on the screen: beyond the prior, ordered, filler words folded away."""
 
+import matplotlib.pyplot as plt
 import numpy as np
+import pytest
 from sample_explanations import sample, with_prior
 from steering import select, shown, wait_for
 
-from reclf_widgets import MatchingExplorer, RelationGraphView, reading
+from reclf_widgets import MatchingExplorer, RelationGraphView, plot_relations, reading
 
 TYPED = ["effusion", "pneumothorax", "left", "Large", "heart", "No"]  # findings first
 
@@ -47,6 +49,22 @@ def test_beyond_the_prior_is_what_python_computes(open_page, tmp_path):
     text, _ = read(page, 2, 1)
     assert text.endswith(f"(edge weight {shown(float(one.relations()[2, 1]))})")
     assert page.problems == []
+
+
+@pytest.mark.parametrize("beyond_prior", [False, True])
+def test_the_colors_of_edges_are_those_of_print(open_page, tmp_path, beyond_prior):
+    one, state = with_prior(), {"beyond_prior": beyond_prior, "threshold": 0.0}
+    page = opened(open_page, tmp_path, RelationGraphView([one], **state, theme="light"))
+    figure = plot_relations(one, beyond_prior=beyond_prior)
+    (drawn,) = [image for axis in figure.axes for image in axis.get_images()]
+    edges = drawn.get_array()  # without those of a node with itself, which are gray
+    for place in (edges.argmax(), edges.argmin(), 23, 57, 0):
+        row, column = (int(k) for k in np.unravel_index(place, edges.shape))
+        _, (*screen, alpha) = read(page, row, column)
+        on_white = [255 + (part - 255) * alpha / 255 for part in screen]
+        printed = 255 * drawn.to_rgba(edges[row : row + 1, column : column + 1])[0, 0, :3]
+        np.testing.assert_allclose(on_white, printed, atol=3)
+    plt.close(figure)
 
 
 def test_words_come_in_the_order_of_types_and_fillers_are_folded_away(open_page, tmp_path):

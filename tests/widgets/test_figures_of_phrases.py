@@ -3,6 +3,7 @@
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+import traitlets
 from matplotlib.text import Text
 from sample_explanations import sample
 
@@ -69,3 +70,17 @@ def test_another_case_has_no_phrase():
     explorer = MatchingExplorer([sample(), sample(1)], word=2, phrase=[1])
     explorer.case_index = 1
     assert (explorer.selection, explorer.phrase) == (reading.PAIR, [])
+
+
+@pytest.mark.parametrize("words", [(), (-1, 2)])
+def test_what_is_no_phrase_is_refused(words):
+    with pytest.raises(ValueError, match="a phrase is one or more words of the report"):
+        plot_matchings(sample(), words=[words])
+
+
+def test_a_phrase_with_a_word_that_is_not_there_is_refused():
+    explorer = MatchingExplorer([sample()], word=2, phrase=[99])
+    with pytest.raises(ValueError, match="word 99 is outside the 9 words of this report"):
+        explorer.figure()
+    with pytest.raises(traitlets.TraitError, match="phrase"):
+        explorer.phrase = [-1]

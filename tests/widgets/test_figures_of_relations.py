@@ -60,3 +60,8 @@ def test_a_prior_that_is_not_known_is_said():
         plot_relations(sample(), beyond_prior=True)
     view = RelationGraphView([sample()], beyond_prior=True)
     assert view.alt_text() == "study-0: model has no known distance prior"
+
+
+def test_an_unknown_order_is_named():
+    with pytest.raises(ValueError, match="order must be one of text, type, got 'types'"):
+        plot_relations(sample(), order="types")

@@ -89,7 +89,7 @@ class MatchingExplorer(StillWidget):
     # State of the view, written by Python and by the browser.
     case_index = _state(traitlets.Int(0, help="study, from 0"))
     word = _state(traitlets.Int(-1, help="selected word, -1: image-report pair"))
-    phrase = _state(traitlets.List(traitlets.Int(), help="further words of a phrase"))
+    phrase = _state(traitlets.List(traitlets.Int(min=0), help="further words of a phrase"))
     region = _state(
         traitlets.Int(-1, help="selected region, row by row on the finest grid, -1: none")
     )
@@ -118,7 +118,7 @@ class MatchingExplorer(StillWidget):
     beyond_prior = _state(
         traitlets.Bool(False, help="edges minus what the distance of their words alone gives")
     )
-    order = _state(traitlets.Enum(["text", "type"], "text", help="of the nodes in the matrix"))
+    order = _state(traitlets.Enum(reading.ORDERS, "text", help="of the nodes in the matrix"))
     fillers = _state(traitlets.Bool(True, help="words without a type in the matrix, too"))
     edges = _state(traitlets.Int(20, min=1, max=100, help="edges in the graph"))
     query = _state(traitlets.Unicode("", help="search text, in cases and words"))
@@ -170,9 +170,14 @@ class MatchingExplorer(StillWidget):
 
     @property
     def selection(self) -> reading.Selection:
-        """The selected word, or the words of the phrase; -1 for the image-report pair."""
-        words = sorted({self.word, *self.phrase})
-        return self.word if self.word == reading.PAIR or len(words) == 1 else tuple(words)
+        """The selected word, or the words of the phrase; -1 for the image-report pair.
+
+        Raises:
+            ValueError: the phrase has a word that the report has not.
+        """
+        if self.word == reading.PAIR or not self.phrase:
+            return self.word
+        return reading.find_selections(self.explanation, [(self.word, *self.phrase)])[0]
 
     def alt_text(self) -> str:
         """Text description: the study, the word, its regions of highest attention."""

@@ -3,14 +3,19 @@
 Word types also have a letter, for readers with color vision deficiency.
 """
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from .rules import RULES
 
+if TYPE_CHECKING:
+    from matplotlib.colors import Colormap
+
 WORD_TYPES = {name: (color, letter) for name, (color, letter) in RULES["word_types"].items()}
 COLORMAPS = tuple(RULES["colormaps"])  # the first is the default; jet is not offered
 DIFFERENCE = RULES["difference"]  # negative purple, positive orange, no red against green
-RELATION = RULES["relation"]
+RELATION = RULES["edges"]["light"]["weight"]
 SELECTED = RULES["selected"]
 READABLE = 4.5  # WCAG AA: contrast of text with its background
 
@@ -23,6 +28,15 @@ def word_color(word_type: str | None) -> str:
 def word_letter(word_type: str | None) -> str:
     """Letter of a word type; empty for filler or an unknown type."""
     return WORD_TYPES.get(word_type or "filler", WORD_TYPES["filler"])[1]
+
+
+def edge_colormap(signed: bool) -> "Colormap":
+    """From white to the color of an edge; if `signed` from that below its prior to that above."""
+    from matplotlib.colors import LinearSegmentedColormap
+
+    tones = RULES["edges"]["light"]
+    ends = [tones["below"], "white", tones["above"]] if signed else ["white", tones["weight"]]
+    return LinearSegmentedColormap.from_list("edges", ends)
 
 
 def text_color(word_type: str | None) -> str:

@@ -19,6 +19,7 @@ from reclf.explain import Explanation
 from .rules import RULES
 
 PAIR = -1
+ORDERS = ("text", "type")  # of the nodes in the matrix of relations
 SALIENT = 4  # words that a figure shows of itself
 Selection = int | tuple[int, ...]  # a word, PAIR, or the words of a phrase, ascending
 GLOBAL_NODE = "global node"
@@ -83,14 +84,17 @@ def find_selections(
     """Words as `find_words`, with a tuple for the words of a phrase; None selects `salient_words`.
 
     Raises:
-        ValueError: see `find_words`.
+        ValueError: see `find_words`; or a phrase is empty or has the image-report pair in it.
     """
     if words is None:
         return [*salient_words(explanation, SALIENT)]
     found: list[Selection] = []
     for word in words:
-        chosen = find_words(explanation, word if isinstance(word, tuple) else [word])
-        found.append(tuple(sorted({*chosen})) if len({*chosen}) > 1 else chosen[0])
+        phrase = word if isinstance(word, tuple) else (word,)
+        chosen = sorted({*find_words(explanation, phrase)})
+        if not chosen or (len(chosen) > 1 and PAIR in chosen):
+            raise ValueError(f"a phrase is one or more words of the report, got {phrase}")
+        found.append(tuple(chosen) if len(chosen) > 1 else chosen[0])
     return found
 
 
@@ -294,7 +298,12 @@ def nodes(explanation: Explanation, order: str = "text", fillers: bool = True) -
     Args:
         order: "text", or "type": findings, locations, ... as in the legend.
         fillers: False leaves words without a type out.
+
+    Raises:
+        ValueError: there is no such order.
     """
+    if order not in ORDERS:
+        raise ValueError(f"order must be one of {', '.join(ORDERS)}, got {order!r}")
     kinds = list(RULES["word_types"])
     types = [word_type(explanation, w) for w in range(len(explanation.words))]
     found = [kinds.index(kind if kind in kinds else "filler") for kind in types]

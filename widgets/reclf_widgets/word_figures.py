@@ -20,7 +20,7 @@ from .arcs import Edge, plot_arcs, that_fit
 from .figure import COLUMN, PAGE, STYLE, by_model
 from .layout import TALLEST
 from .lettering import LINE, SMALLEST, fit, height, length, shorten, spread, wrap
-from .palette import DIFFERENCE, WORD_TYPES, text_color, word_color, word_letter
+from .palette import WORD_TYPES, edge_colormap, text_color, word_color, word_letter
 from .scales import number
 from .sheet import Sheet
 
@@ -65,7 +65,8 @@ def plot_relations(
         width: inches; from five inches the arcs are to the right of the matrix, otherwise below it.
 
     Raises:
-        ValueError: the model has no relation graph, or not this step, or its prior is not known.
+        ValueError: the model has no relation graph, or not this step, or its prior is not known;
+            or there is no such order.
     """
     graph = reading.edges(explanation, step, beyond_prior)
     names = reading.node_names(explanation)
@@ -156,7 +157,7 @@ def _plot_matrix(sheet: Sheet, axis: Axes, graph: np.ndarray, page: _Page, signe
     between = np.ma.masked_array(graph, np.eye(len(graph), dtype=bool))  # a node itself is no edge
     end = float(np.abs(between).max()) if len(graph) > 1 else 0.0
     lowest = -end if signed else 0
-    colors = plt.get_cmap(DIFFERENCE if signed else "Blues").with_extremes(bad=ITSELF)
+    colors = edge_colormap(signed).with_extremes(bad=ITSELF)
     image = axis.imshow(
         between, cmap=colors, vmin=lowest, vmax=end or 1, interpolation="none", aspect="auto"
     )

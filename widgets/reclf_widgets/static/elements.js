@@ -37,6 +37,9 @@ const spaced = (name) => name.replaceAll("_", " ");
 // A pixel of a canvas as one number: alpha, blue, green, red from the highest to the lowest byte.
 const packed = (red, green, blue, alpha = 255) => ((alpha << 24) | (blue << 16) | (green << 8) | red) >>> 0;
 
+// "#0072B2" -> [0, 114, 178].
+const channels = (color) => [1, 3, 5].map((k) => parseInt(color.slice(k, k + 2), 16));
+
 // A canvas; `fill` sets its pixels, row by row.
 function painting(width, height, fill) {
   const canvas = element("canvas", { width, height }), context = canvas.getContext("2d");

@@ -61,8 +61,7 @@ function render({ model, el }) {
     },
     compared: () => app.get("view") === "compare" && app.get("models").length > 1, // A with B
     shownModels: () => (app.compared() ? ["model", "other"] : ["model"]).map((name) => app.get(name)),
-    // Of an edge, and of a difference above and below 0 (as A - B of maps), for this theme.
-    edgeTones: (differ) => (differ ? (app.dark() ? [[253, 184, 99], [178, 171, 210]] : [[230, 97, 1], [94, 60, 153]]) : [app.dark() ? [86, 180, 233] : [0, 114, 178]]),
+    edgeColors: () => RULES.edges[root.dataset.theme === "dark" ? "dark" : "light"],
     // The end of the scale of edges, which compared models share.
     graph: (model) => app.data.graph(model, app.get("step"), app.get("beyond_prior")),
     farthestEdge: () => Math.max(FLOOR, ...app.shownModels().map(app.graph).filter(Boolean).map((graph) => app.data.farthest(graph))),

@@ -105,8 +105,8 @@ function relationFigure(app, which, suffix) {
 
   function paintMatrix(context, density) {
     const all = app.data.count + 1, { numbers, least, node, nodes, end: most } = now, { margin, size, cell } = place, count = nodes.length;
-    const tones = app.edgeTones(get("beyond_prior"));
-    const color = (value) => packed(...tones[value < 0 ? 1 : 0], Math.round((Math.abs(value) >= least ? 255 : 70) * Math.min(1, Math.abs(value) / most)));
+    const { weight, above, below } = app.edgeColors(), [more, less] = [get("beyond_prior") ? above : weight, below].map(channels);
+    const color = (value) => packed(...(value < 0 ? less : more), Math.round((Math.abs(value) >= least ? 255 : 70) * Math.min(1, Math.abs(value) / most)));
     const edge = (k) => {
       const i = nodes[Math.floor(k / count)], j = nodes[k % count];
       return i === j ? packed(128, 128, 128, 90) : color(numbers[i * all + j]); // itself is no edge
