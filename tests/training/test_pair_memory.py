@@ -77,7 +77,7 @@ def test_it_is_most_of_the_peak(tiny, monkeypatch):
     scorer = PairScorer(model.matchings, model.aggregator)
     peak = most_allocated(lambda: scorer.all_pairs(*sides, [40] * 24))
     counted = kept_bytes(config, *sizes, torch.float32)
-    print(peak/counted)
+    print(peak / counted)
     assert counted < peak < 1.1 * counted
 
 
