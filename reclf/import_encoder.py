@@ -18,18 +18,8 @@ from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any
 
-import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
-
 from reclf.config import DataConfig, ModelConfig, RunConfig, TowerConfig
 from reclf.config.foreign_files import DamagedFile, read_json
-from reclf.models.baselines import new_model
-from reclf.models.foreign_model import read_pickle
-from reclf.models.function_tower import FunctionTower, FunctionTowerConfig
-from reclf.models.torchvision_resnet import find_resnet
-from reclf.models.tower_source import WEIGHTS
-from reclf.models.towers import build_tower
 from reclf.runs.files import write_atomically
 from reclf.runs.run import IMPORTED, Run
 
@@ -64,6 +54,10 @@ def import_encoder(
         ValueError: the source or its weights do not fit, or the folder holds something.
         OSError: a folder of transformers that lacks files.
     """
+    import torch  # and what needs it, here and below: a help text does not wait
+
+    from reclf.models.baselines import new_model
+
     folder = Path(folder).expanduser()
     if folder.exists() and any(folder.iterdir()):
         raise ValueError(f"{folder} is not empty: name a new folder")
@@ -99,6 +93,11 @@ def import_encoder(
 
 def _read(source: str, image_size: int, prefix: str | None) -> tuple[Any, dict[str, Any]]:
     """The encoder, and what to say of it: kind, sha256, matched, and more."""
+    from reclf.models.function_tower import FunctionTower, FunctionTowerConfig
+    from reclf.models.torchvision_resnet import find_resnet
+    from reclf.models.tower_source import WEIGHTS
+    from reclf.models.towers import build_tower
+
     path = Path(source).expanduser()
     if path.is_dir():
         tower = build_tower(TowerConfig(name=str(path)), "image", ModelConfig.region_stage)
@@ -134,6 +133,11 @@ def _read(source: str, image_size: int, prefix: str | None) -> tuple[Any, dict[s
 
 def _load_file(path: Path) -> dict[str, Any]:
     """A checkpoint as mappings of tensors; no code of it is run."""
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    from reclf.models.foreign_model import read_pickle
+
     try:
         if path.suffix == ".safetensors":
             return load_file(path)

@@ -6,13 +6,17 @@ Called by notebooks/pretrain.ipynb, and from a shell for several processes:
         --set data.root=/data/mimic --set train.batch_size=128
 """
 
-import argparse
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
+
+from reclf.training.arguments import read_arguments
+
+if __name__ == "__main__":
+    read_arguments()  # a help text and a wrong option do not wait for torch
 
 import torch
 from accelerate import Accelerator, PartialState
@@ -42,11 +46,11 @@ from reclf.runs.files import WriteFailed
 from reclf.runs.lock import RunInUse
 from reclf.runs.progress import track
 from reclf.runs.run import IMPORTED, START, Run
-from reclf.runs.sittings import ACCEPTABLE, OtherResult, describe_data
+from reclf.runs.sittings import OtherResult, describe_data
 from reclf.runs.training_patients import record_patients
 from reclf.training.aligned_start import align_projections
 from reclf.training.loop import train
-from reclf.training.presets import PRESETS, derive, find_preset
+from reclf.training.presets import derive, find_preset
 from reclf.training.processes import alone, leave_processes
 from reclf.training.runtime import SeparateProcesses, check_trackers, make_accelerator, remember
 
@@ -197,10 +201,7 @@ def _pretrain(
     learned, allowed = what_is_learned(config, train_set) if goes_on else (train_set, {})
     found: dict[str, Any] = {"data": describe_data(train=train_set, val=val_set)}
     if goes_on:
-        found |= {
-            "processes": accelerator.num_processes,
-            "precision": accelerator.mixed_precision,
-        }
+        found |= {"processes": accelerator.num_processes, "precision": accelerator.mixed_precision}
     found |= run.check_sitting(**found)
     begun = run.resumable()
     if begun is not None:
@@ -232,8 +233,7 @@ def _pretrain(
             )
             for fact, said in allowed.items():
                 print(f"data.counterfactuals.{fact}: {said}", flush=True)
-            patients = patient_hashes(config.data.dataset, train_set)
-            if patients is not None:
+            if (patients := patient_hashes(config.data.dataset, train_set)) is not None:
                 record_patients(run.folder, patients.values())
     val_studies = gallery(val_set, config.train.val_studies)
     return train(model, run, learned, val_studies, progress_bar, on_log)
@@ -253,41 +253,9 @@ def at_the_end(run: Run) -> str:
 
 def main(arguments: list[str] | None = None) -> None:
     """Command line for `accelerate launch` and torchrun; the notebook is the usual door."""
-    parser = argparse.ArgumentParser(prog="python -m reclf.pretrain", description=main.__doc__)
-    parser.add_argument("--run-dir", required=True, help="folder of the run, made or resumed")
-    parser.add_argument("--preset", default="", choices=PRESETS, help="of a new run")
-    parser.add_argument(
-        "--set",
-        action="append",
-        default=[],
-        metavar="NAME=VALUE",
-        help="a setting by dotted path, e.g. train.max_steps=100 or 'data.options={\"seed\": 1}' "
-        "(dicts and lists are JSON, a dict merges into what is there); may be repeated",
-    )
-    parser.add_argument(
-        "--quiet",
-        action="store_true",
-        help="no progress bar: the processes that notebook_launcher forks cannot draw one",
-    )
-    parser.add_argument(
-        "--accept",
-        action="append",
-        default=[],
-        choices=ACCEPTABLE,
-        help="go on with a run although this has changed; may be repeated, and is recorded",
-    )
-    parser.add_argument(
-        "--trust-code",
-        action="store_true",
-        help="import the classes that the config.json of the run names, as their author",
-    )
-    given = parser.parse_args(arguments)
-    wrong = [item for item in given.set if "=" not in item]
-    if wrong:
-        parser.error(f"--set takes NAME=VALUE, got {wrong[0]!r}")
-    settings = [(name, value) for name, _, value in (item.partition("=") for item in given.set)]
+    given, parser = read_arguments(arguments)
     try:
-        run = open_run(given.run_dir, settings, given.preset, True, given.accept, given.trust_code)
+        run = open_run(given.run_dir, given.set, given.preset, True, given.accept, given.trust_code)
     except (ValueError, TypeError, OSError) as error:
         parser.error(str(error))
     try:

@@ -11,7 +11,6 @@ features of all processes come on top.
 
 import argparse
 
-from reclf.training.pair_memory import kept_bytes
 from reclf.training.presets import PRESETS, find_preset
 
 
@@ -20,6 +19,8 @@ def table(
 ) -> list[dict[str, float]]:
     """For each batch of a process and number of processes, GiB kept: "all", and "again" where pairs
     are computed again."""
+    from reclf.training.pair_memory import kept_bytes  # needs torch: a help text does not wait
+
     model = find_preset(preset).model
     rows: list[dict[str, float]] = []
     for batch in batches:

@@ -15,8 +15,6 @@ import numpy as np
 
 from reclf.stats.classification import auroc
 from reclf.stats.tables import markdown
-from reclf.tasks.linear_probe import STRENGTHS
-from reclf.tasks.logistic import logistic_path
 
 ROWS = 4096  # made at a time
 
@@ -72,6 +70,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--unknown", type=float, default=0.1, help="share of the labels")
     parser.add_argument("--sample", type=int, default=2000, help="studies for scikit-learn; 0: no")
     given = parser.parse_args(arguments)
+    # Only now: a help text does not wait for torch.
+    from reclf.tasks.linear_probe import STRENGTHS
+    from reclf.tasks.logistic import logistic_path
+
     held = max(given.studies // 100, 500)
     x, y = make_set(given.studies + held, given.features, given.labels, given.unknown)
     test, x, truth, y = x[-held:], x[:-held], y[-held:], y[:-held]

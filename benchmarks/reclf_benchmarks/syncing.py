@@ -17,15 +17,8 @@ from types import SimpleNamespace
 from typing import Any
 from unittest.mock import patch
 
-import torch
-
-from reclf.data.tokenization import train_tokenizer
-from reclf.pretrain import make_model
 from reclf.runs.checksums import write_checksums
-from reclf.runs.run import Run
-from reclf.training.checkpoints import save_state
 from reclf.training.presets import phantom_small
-from reclf.training.runtime import make_optimizer
 from reclf.training.schedule import VALIDATIONS, Progress
 
 ROUNDS = 15
@@ -34,6 +27,15 @@ SLOW = 0.01  # seconds that a sync of the slow disk takes longer
 
 def seconds_per_checkpoint(folder: Path, rounds: int = ROUNDS) -> tuple[dict[str, float], int]:
     """Wall seconds by the kind of disk, medians of rounds; and the syncs of a checkpoint."""
+    # They need torch, for which a help text does not wait.
+    import torch
+
+    from reclf.data.tokenization import train_tokenizer
+    from reclf.pretrain import make_model
+    from reclf.runs.run import Run
+    from reclf.training.checkpoints import save_state
+    from reclf.training.runtime import make_optimizer
+
     config, real = phantom_small(), os.fsync
     run = Run(folder / "run", config)
     words = ["small left effusion no pneumothorax normal heart"] * 8

@@ -6,14 +6,13 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-import torch
-
 PACKAGES = ("torch", "transformers", "accelerate", "datasets", "numpy", "papermill", "captum")
 
 
 def environment() -> dict[str, Any]:
     """Python, packages, machine, and the state of the source tree, where the code that runs is
     tracked by it: a package installed inside another project's tree is not."""
+    import torch  # seconds, which the help text of a command does not wait
 
     def git(*arguments: str) -> str | None:
         source = Path(__file__).parent

@@ -25,22 +25,9 @@ from PIL import Image
 from reclf.runs.files import write_atomically
 from reclf.tasks.results import read_result
 from reclf.tasks.scoreboard import table
-from reclf_benchmarks import bars
-
-from . import ablation_table, pretrain_table, relation_table
-from .films import film_table
-from .paper_table.files import as_markdown, read_table
 
 _TABLE = re.compile(r"(<!-- results: ([\w-]+) -->\n).*?(<!-- end of results -->)", re.DOTALL)
 _PICTURE = re.compile(r"!\[[^\]]*\]\(([^)]*?([\w-]+)\.png)\)")
-_OWN_TABLES: dict[str, Callable[[Any], str]] = {
-    "ablation": ablation_table.as_markdown,
-    "benchmark": bars.as_markdown,
-    "films": film_table.as_markdown,
-    "pretrain": pretrain_table.as_markdown,
-    "table": lambda result: as_markdown(read_table(result)),
-}
-_JOINT_TABLES: dict[str, Callable[[Any], str]] = {"relations": relation_table.as_markdown}
 _HEADLINE = (
     "zero-shot, macro AUROC",
     "linear probe, macro AUROC, 1 %",
@@ -68,10 +55,11 @@ def update(path: Path, folders: Sequence[str | Path]) -> dict[str, list[str]]:
         results.update({path.stem: path for path in (Path(folder) / "results").glob("*.json")})
         figures.update({p.stem: p for p in (Path(folder) / "figures").glob("*.png")})
     done: dict[str, list[str]] = {"tables": [], "pictures": [], "left": []}
+    own_tables, joint_tables = _tables()
 
     def fill(match: re.Match) -> str:
         name = match[2]
-        joint = _JOINT_TABLES.get(name)
+        joint = joint_tables.get(name)
         parts = [n for n in results if (n.startswith(f"{name}-") if joint else n == name)]
         if name == "headline":
             joint, parts = headline, [n for n in results if n.endswith("-phantom")]
@@ -80,7 +68,7 @@ def update(path: Path, folders: Sequence[str | Path]) -> dict[str, list[str]]:
             return match[0]
         done["tables"].append(name)
         found = {n: read_result(results[n]) for n in parts}
-        own = _OWN_TABLES.get(name.partition("-")[0])
+        own = own_tables.get(name.partition("-")[0])
         if joint:
             made = joint({n.removeprefix(f"{name}-"): found[n] for n in found})
         else:
@@ -95,6 +83,27 @@ def update(path: Path, folders: Sequence[str | Path]) -> dict[str, list[str]]:
             shrink(figures[name], path.parent / place)
             done["pictures"].append(name)
     return done
+
+
+def _tables() -> tuple[dict[str, Callable[[Any], str]], dict[str, Callable[[Any], str]]]:
+    """Who writes the table of a result, by its name; and the one table of several results.
+
+    Imported here: some need torch, for which a help text does not wait.
+    """
+    from reclf_benchmarks import bars
+
+    from . import ablation_table, pretrain_table, relation_table
+    from .films import film_table
+    from .paper_table.files import as_markdown, read_table
+
+    own: dict[str, Callable[[Any], str]] = {
+        "ablation": ablation_table.as_markdown,
+        "benchmark": bars.as_markdown,
+        "films": film_table.as_markdown,
+        "pretrain": pretrain_table.as_markdown,
+        "table": lambda result: as_markdown(read_table(result)),
+    }
+    return own, {"relations": relation_table.as_markdown}
 
 
 def headline(results: Mapping[str, Any]) -> str:

@@ -16,8 +16,6 @@ from pathlib import Path
 from typing import Any
 
 from reclf.config import ModelConfig, RunConfig, TowerConfig
-from reclf.models.relations import AGGREGATORS, options_of
-from reclf.models.relations.options import SRMOptions
 from reclf.runs.files import write_atomically
 from reclf.stats.tables import json_text, markdown
 from reclf.training.presets import PRESETS
@@ -81,6 +79,10 @@ def _field_docstrings(cls: type) -> dict[str, str]:
 
 def _aggregators() -> str:
     """What `model.aggregator` can name, and the options of each; those of SRM in full."""
+    # They need torch, for which the help text does not wait.
+    from reclf.models.relations import AGGREGATORS, options_of
+    from reclf.models.relations.options import SRMOptions
+
     rows = []
     for name, cls in AGGREGATORS.items():
         options = ", ".join(f"`{option}`" for option in sorted(options_of(name)))
@@ -131,8 +133,8 @@ def main(arguments: list[str] | None = None) -> None:
     """Write the page."""
     parser = argparse.ArgumentParser(prog="python -m reclf_study.settings_page")
     parser.add_argument("path", type=Path, help="such as docs/settings.md")
-    write = partial(Path.write_text, data=page(), encoding="utf-8")
-    write_atomically(parser.parse_args(arguments).path, write)
+    path = parser.parse_args(arguments).path
+    write_atomically(path, partial(Path.write_text, data=page(), encoding="utf-8"))
 
 
 if __name__ == "__main__":

@@ -10,14 +10,6 @@ table   write the table of what is done
 import argparse
 import sys
 
-from reclf.training.processes import leave_processes
-
-from .cells import Cells, run_all
-from .collect import collect, lacking
-from .files import write_all
-from .plan import as_text, plan
-from .suite import read_suite
-
 KINDS = ("train", "import", "evaluate")
 
 
@@ -35,6 +27,13 @@ def main(arguments: list[str] | None = None) -> int:
     given = parser.parse_args(arguments)
     if bool(given.names) != (given.what == "cell"):
         parser.error("`cell` needs the name of a cell, and nothing else takes one")
+    # Only now: a help text and a wrong option do not wait for torch.
+    from .cells import Cells, run_all
+    from .collect import collect, lacking
+    from .files import write_all
+    from .plan import as_text, plan
+    from .suite import read_suite
+
     try:
         suite = read_suite(given.suite)
         cells = Cells(suite)
@@ -67,4 +66,5 @@ if __name__ == "__main__":
     try:
         sys.exit(main())
     finally:
-        leave_processes()  # those of a training under torchrun
+        if training := sys.modules.get("reclf.training.processes"):
+            training.leave_processes()  # those of a training under torchrun
