@@ -235,7 +235,7 @@ def _pretrain(
                 print(f"data.counterfactuals.{fact}: {said}", flush=True)
             if (patients := patient_hashes(config.data.dataset, train_set)) is not None:
                 record_patients(run.folder, patients.values())
-    val_studies = gallery(val_set, config.train.val_studies)
+    val_studies = gallery(val_set, config.train.val_studies, config.data.workers)
     return train(model, run, learned, val_studies, progress_bar, on_log)
 
 

@@ -5,7 +5,9 @@ import pytest
 import reclf.pretrain
 from reclf.datasets.phantom import Phantom
 from reclf.datasets.phantom import dataset as phantom
-from reclf.pretrain import TOKENIZER_REPORTS, main, make_tokenizer
+from reclf.pretrain import TOKENIZER_REPORTS, main, make_tokenizer, pretrain
+from reclf.runs.run import Run
+from reclf.tasks.overview import few_labeled
 from reclf.training.presets import make_config
 
 CONFIG = make_config(**{"data.vocab_size": 400})
@@ -60,6 +62,28 @@ def test_an_endless_data_set_gives_its_first_reports(monkeypatch):
     monkeypatch.setattr(Phantom, "report", lambda self, i: asked.append(i) or report(self, i))
     make_tokenizer(CONFIG, Phantom())
     assert asked == list(range(TOKENIZER_REPORTS))
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_workers_read_the_studies_that_are_validated_on(tmp_path, monkeypatch, workers):
+    few = {"train.max_steps": 1, "train.batch_size": 4, "train.val_studies": 8}
+    small = {"model.image_size": 32, "data.vocab_size": 400, "data.counterfactuals": {}}
+    run = Run(tmp_path, make_config("phantom_small", **few, **small, **{"data.workers": workers}))
+    monkeypatch.setattr(reclf.pretrain, "TOKENIZER_REPORTS", 40)
+    train_set, val_set = Phantom(image_size=32, length=20), Phantom(split="val", image_size=32)
+    validated = OnlyStudies(val_set, 30)
+    pretrain(run, progress_bar=False, data={"train": train_set, "val": validated})
+    read = [] if workers else [i * 30 // 8 for i in range(8)]
+    assert validated.seen == read  # in this process
+    assert "val_recall_at_5" in run.history()[-1]
+
+
+def test_workers_read_the_labeled_studies_of_an_overview():
+    plain, watched = (OnlyStudies(Phantom(image_size=32, length=300), 300) for _ in range(2))
+    alone, read = few_labeled(plain, 5), few_labeled(watched, 5, workers=1)
+    for mine, theirs in zip(alone, read, strict=True):
+        assert [study.study_id for study in mine] == [study.study_id for study in theirs]
+    assert (len(plain.seen), watched.seen) == (300, [])
 
 
 def test_the_command_line_reads_dicts_as_json(tmp_path, monkeypatch):

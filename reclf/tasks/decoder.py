@@ -13,12 +13,14 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from reclf.models.encoders import ImageEncoder
+from reclf.models.inference import autocast
 
 VIT_LEVELS = 4  # layers of a ViT that are read, evenly spaced
 
 
 def feature_pyramid(encoder: ImageEncoder, pixels: Tensor) -> list[Tensor]:
-    """Feature maps (B, C, h, w) of pixels (B, 1, H, W) in [0, 1], finest and earliest first.
+    """Feature maps (B, C, h, w), float32, of pixels (B, 1, H, W) in [0, 1], finest and earliest
+    first. The encoder computes as `autocast` says.
 
     A convolutional backbone gives its stem and stages. A ViT gives the patches of `VIT_LEVELS`
     layers, all of one size.
@@ -28,15 +30,17 @@ def feature_pyramid(encoder: ImageEncoder, pixels: Tensor) -> list[Tensor]:
     pixels = pixels.expand(-1, getattr(encoder.tower.config, "num_channels", 3), -1, -1)
     if encoder.is_backbone:
         pixels = pixels.contiguous(memory_format=torch.channels_last)
-        states = list(encoder.tower(pixels, output_hidden_states=True).hidden_states)
+        with autocast(pixels.device):
+            states = list(encoder.tower(pixels, output_hidden_states=True).hidden_states)
         # Where stem and first stage have one size, the stage has seen what the stem has.
         return [
-            state
+            state.float()
             for i, state in enumerate(states)
             if i + 1 == len(states) or state.shape[2:] != states[i + 1].shape[2:]
         ]
-    output = encoder.tower(pixels, interpolate_pos_encoding=True, output_hidden_states=True)
-    layers = output.hidden_states[1:]
+    with autocast(pixels.device):
+        output = encoder.tower(pixels, interpolate_pos_encoding=True, output_hidden_states=True)
+    layers = [state.float() for state in output.hidden_states[1:]]
     chosen = sorted({round((i + 1) * len(layers) / VIT_LEVELS) - 1 for i in range(VIT_LEVELS)})
     height, width = (side // encoder.tower.config.patch_size for side in pixels.shape[2:])
     return [

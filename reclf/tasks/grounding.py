@@ -17,7 +17,8 @@ import torch
 from reclf.data.region_grid import center_prior, heat_in_pixels
 from reclf.data.reports import clean, split_words
 from reclf.data.study import Box, Study
-from reclf.models.inference import collate_for, stack_images
+from reclf.models.encoders import TextFeatures
+from reclf.models.inference import encode_pixels, encode_texts, stack_images
 from reclf.models.reclf import RECLF
 from reclf.runs.progress import track
 from reclf.stats.maps import THRESHOLDS, contrast_to_noise, iou_at_thresholds, pointing_hit
@@ -103,8 +104,6 @@ def heat_maps(
     """
     if heat not in HEATS:
         raise ValueError(f"heat must be one of {', '.join(HEATS)}, got {heat!r}")
-    model.eval()
-    collate = collate_for(model)
     spoken = items if spoken is None else spoken
     scale = model.matchings.log_attention_scale.exp().item()
     maps = []
@@ -112,11 +111,12 @@ def heat_maps(
     for start in track(starts, progress):
         rows = slice(start, start + batch_size)
         pixels = stack_images([item.study for item in items[rows]])
-        batch = collate.texts([item.text for item in spoken[rows]], pixels).to(model.device)
-        images, texts = model.encode_images(batch.pixels), model.encode_reports(batch)
+        images = encode_pixels(model, pixels)
+        found = encode_texts(model, [item.text for item in spoken[rows]], batch_size)
+        texts = TextFeatures(*(part.to(model.device) for part in found))
         attention = model.relate(images, texts)[1].attention  # (B, W, R)
         values = attention.clamp_min(1e-30).log() / scale if heat == "score" else attention
-        weights = _phrase_weights(spoken[rows], batch.word_mask)
+        weights = _phrase_weights(spoken[rows], texts.word_mask)
         cells = torch.einsum("bw,bwr->br", weights, values).unflatten(1, images.grid)
         shape = pixels.shape[2:]
         center = model.image_encoder.center(shape[1], images.grid[1])
@@ -133,7 +133,7 @@ def center_maps(items: Sequence[Item]) -> np.ndarray:
 @torch.no_grad()
 def noise_maps(model: RECLF, items: Sequence[Item], seed: int = 0) -> np.ndarray:
     """Chance: noise on the grid of the model's regions, interpolated like a map: (n, H, W)."""
-    grid = model.encode_images(stack_images([items[0].study]).to(model.device)).grid
+    grid = encode_pixels(model, stack_images([items[0].study])).grid
     cells = np.random.default_rng(seed).random((len(items), *grid), dtype=np.float32)
     return heat_in_pixels(cells, items[0].mask.shape, smooth=True)
 

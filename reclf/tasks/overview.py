@@ -61,6 +61,7 @@ def overview(
     test: Sequence[Study],
     train_set: Any,
     seed: int = 0,
+    workers: int = 0,
 ) -> Overview:
     """Evaluate a model.
 
@@ -71,6 +72,7 @@ def overview(
         test: studies for zero-shot and the probe; those with labels count.
         train_set: where the probe's labeled studies come from.
         seed: of their choice.
+        workers: processes that read them; 0 reads in this one.
     """
     recall = retrieval(model, gallery)
     names = list(getattr(train_set, "labels", ()))
@@ -78,7 +80,7 @@ def overview(
     if not names or np.isnan(labels).all():
         return Overview(recall, None, None, None)
     images = encode_images(model, test)
-    few, other = few_labeled(train_set, seed)
+    few, other = few_labeled(train_set, seed, workers)
 
     def probe(encoder: RECLF, test_features: np.ndarray) -> dict[str, Any]:
         parts = [(encode_images(encoder, s).pooled.numpy(), s) for s in (few, other)]
@@ -93,16 +95,16 @@ def overview(
     )
 
 
-def few_labeled(train_set: Any, seed: int = 0) -> tuple[list[Study], list[Study]]:
+def few_labeled(train_set: Any, seed: int = 0, workers: int = 0) -> tuple[list[Study], list[Study]]:
     """Labeled studies, a hundredth of the training studies or of a pool of them, 100 at most, and
     others to choose a strength.
 
     Args:
-        seed: of their choice.
+        seed, workers: as of `overview`.
     """
     pool = min(LABEL_POOL, len(train_set))
     order = np.random.default_rng(seed).permutation(pool).tolist()
     labeled = max(2, pool // 100)
     chosen = order[:labeled], order[labeled : labeled + PROBE_VALIDATION]
-    few, other = (read_studies(train_set, indices) for indices in chosen)
+    few, other = (read_studies(train_set, indices, workers) for indices in chosen)
     return few, other
