@@ -218,7 +218,8 @@ def _pretrain(
             model.to(accelerator.device)
             remember(model, config)
             title = "aligned start" * accelerator.is_main_process
-            align_projections(model, train_set, config.train.aligned_start, title)
+            ahead = title, config.data.workers
+            align_projections(model, train_set, config.train.aligned_start, *ahead)
             if accelerator.is_main_process:
                 run.write_checkpoint(START, partial(write_model, model))
     if accelerator.is_main_process:

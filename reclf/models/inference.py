@@ -9,6 +9,7 @@ scores are float32, but for the regions of a large gallery.
 from collections.abc import Iterable, Iterator, Sequence, Sized
 
 import torch
+import torch.nn.functional as F
 
 from reclf.data.collate import Collate
 from reclf.data.study import Study
@@ -92,19 +93,28 @@ def stack_images(studies: Sequence[Study]) -> torch.Tensor:
 
 @torch.no_grad()
 def encode_texts(model: RECLF, reports: Sequence[str], batch_size: int = 64) -> TextFeatures:
-    """Text features of all reports, padded to the longest, on the CPU."""
+    """Text features of all reports, padded to the longest, on the CPU.
+
+    Reports of like length are encoded together, so that the tower computes little padding.
+    """
     model.eval()
     collate = collate_for(model)
+    order = sorted(range(len(reports)), key=lambda row: len(reports[row]))
     parts = []
     for start in range(0, len(reports), batch_size):
-        batch = collate.texts(list(reports[start : start + batch_size])).to(model.device)
+        some = [reports[row] for row in order[start : start + batch_size]]
+        batch = collate.texts(some).to(model.device)
         with autocast(model.device):
             features = model.encode_reports(batch)
         parts.append([p.float().cpu() if p.is_floating_point() else p.cpu() for p in features])
     global_embeddings, *by_word = zip(*parts, strict=True)
     longest = max(words.shape[1] for words in by_word[0])
-    padded = (torch.cat([_pad_words(part, longest) for part in some]) for some in by_word)
-    return TextFeatures(torch.cat(global_embeddings), *padded)
+    padded = (
+        torch.cat([F.pad(p, (0, 0) * (p.ndim - 2) + (0, longest - p.shape[1])) for p in some])
+        for some in by_word
+    )
+    back = torch.tensor(order).argsort()
+    return TextFeatures(*(part[back] for part in (torch.cat(global_embeddings), *padded)))
 
 
 @torch.no_grad()
@@ -131,12 +141,6 @@ def score_all(
         None if local[0] is None else torch.cat(local),
         torch.cat(both),
     )
-
-
-def _pad_words(tensor: torch.Tensor, length: int) -> torch.Tensor:
-    padded = tensor.new_zeros(tensor.shape[0], length, *tensor.shape[2:])
-    padded[:, : tensor.shape[1]] = tensor
-    return padded
 
 
 def chunks(studies: Iterable[Study], size: int) -> Iterator[list[Study]]:

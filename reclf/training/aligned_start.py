@@ -9,14 +9,15 @@ images; words take the one that brings the mean word of a report nearest to its 
 regression), so that words attend to what they were told with (LOG.md, 2026-11-29).
 """
 
-from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from torch import nn
+from torch.utils.data import Subset
 
-from reclf.data.study import ImageError, Study
+from reclf.data.read_ahead import ReadAhead
+from reclf.datasets.selection import readable
 from reclf.models.encoders import average_tokens
 from reclf.models.inference import chunks, collate_for
 from reclf.models.parallel import Job, run_parallel
@@ -31,7 +32,9 @@ RIDGE = 1.0
 COMPONENTS = 600  # 300 and 1,200 gave the same recall, to noise (LOG.md)
 
 
-def align_projections(model: RECLF, train_set: Any, studies: int, title: str = "") -> np.ndarray:
+def align_projections(
+    model: RECLF, train_set: Any, studies: int, title: str = "", workers: int = 0
+) -> np.ndarray:
     """Set the projections of a new model; its region positions start at zero.
 
     A grid of regions with projections of their own has more numbers than there are studies: CCA
@@ -40,8 +43,9 @@ def align_projections(model: RECLF, train_set: Any, studies: int, title: str = "
     Args:
         model: with `model.image_pooling` "mean" or "grid", and pretrained towers.
         train_set: map-style data set of studies.
-        studies: how many of it are read at most, evenly spaced.
+        studies: how many of it are read at most, evenly spaced, see `readable`.
         title: of the progress; empty shows none.
+        workers: processes that read; 0 reads in this one.
 
     Returns:
         The correlations of the directions, falling, (D,).
@@ -55,7 +59,7 @@ def align_projections(model: RECLF, train_set: Any, studies: int, title: str = "
             "train.aligned_start needs model.image_pooling mean or grid: attention pooling has no "
             "vector before training; set one of the two"
         )
-    read = _read(model, train_set, studies, title)
+    read = _read(model, train_set, studies, title, workers)
     pooled = read.images
     dim = model.config.embed_dim
     of_images, of_texts, correlations = regularized_cca(pooled, read.texts, dim, RIDGE, COMPONENTS)
@@ -84,14 +88,15 @@ class _Read(NamedTuple):
 
 
 @torch.no_grad()
-def _read(model: RECLF, train_set: Any, studies: int, title: str) -> _Read:
+def _read(model: RECLF, train_set: Any, studies: int, title: str, workers: int) -> _Read:
     collate, images, texts = collate_for(model), model.image_encoder, model.text_encoder
     model.eval()
     count = min(studies, len(train_set))
-    indices = [k * len(train_set) // count for k in range(count)]
+    indices = readable(train_set, [k * len(train_set) // count for k in range(count)])
+    ahead = ReadAhead(Subset(train_set, indices), workers)
     pooled, whole = [], []
     read = _Read(np.empty(0), np.empty(0), [], [], [])
-    for some in chunks(_readable(train_set, track(indices, title, "study")), BATCH):
+    for some in chunks(track(ahead, title, "study"), BATCH):
         batch = collate(some).to(model.device)
         (_, last), (tokens, text) = run_parallel(
             [
@@ -107,16 +112,6 @@ def _read(model: RECLF, train_set: Any, studies: int, title: str) -> _Read:
         read.reports.extend(collate.words(study.report) for study in some)
         read.patients.extend(study.patient_id for study in some)
     return read._replace(images=torch.cat(pooled).numpy(), texts=torch.cat(whole).numpy())
-
-
-def _readable(train_set: Any, indices: Iterable[int]) -> Iterator[Study]:
-    """The studies, without those that cannot be read, where the data set is told to skip them."""
-    for index in indices:
-        try:
-            yield train_set[index]
-        except ImageError:
-            if getattr(train_set, "on_problem", "refuse") != "skip":
-                raise
 
 
 @torch.no_grad()

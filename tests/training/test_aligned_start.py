@@ -72,6 +72,23 @@ def test_it_reads_as_many_studies_as_it_is_told_evenly_spaced(tmp_path, frozen):
     assert torch.equal(model.image_encoder.project_regions.weight, before)  # of another stage
 
 
+def test_workers_read_for_it(tmp_path, frozen):
+    seen = []
+
+    class Noting(Sides):
+        def __getitem__(self, index):
+            seen.append(index)  # a worker has a list of its own
+            return super().__getitem__(index)
+
+    run = Run(tmp_path / "run", override(frozen, {"model.image_pooling": "mean"}))
+    alone, read = start(run, Squares()), start(run, Squares())
+    align_projections(alone, Sides(), studies=16)
+    align_projections(read, Noting(), studies=16, workers=1)
+    assert seen == []
+    for mine, theirs in zip(alone.parameters(), read.parameters(), strict=True):
+        torch.testing.assert_close(mine, theirs)
+
+
 @pytest.mark.parametrize("source", ["embedding", "last", "last_four"])
 def test_words_of_any_layer_start_near_the_films_of_their_reports(tmp_path, frozen, source):
     settings = {"model.image_pooling": "mean", "model.word_source": source}
@@ -106,7 +123,8 @@ def test_a_film_that_cannot_be_read_is_left_out_only_where_that_is_asked_for(
         with pytest.raises(ImageError, match="film 3"):
             align_projections(model, Damaged(), studies=16)
     else:
-        align_projections(model, Damaged(), studies=16)
+        with pytest.warns(UserWarning, match="1 of 16 studies left out: film 3 is damaged"):
+            align_projections(model, Damaged(), studies=16)
 
 
 def test_attention_pooling_has_no_such_start(tmp_path, frozen, studies):
