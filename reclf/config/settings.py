@@ -192,6 +192,9 @@ class TrainConfig:
     encoder_chunk: int = 0
     """Studies encoded at a time, and again in the backward pass (a gradient cache): memory holds
     the activations of one chunk. 0 encodes a batch at once. Batch norms see a chunk as a batch."""
+    text_chunks: int = 1
+    """Parts of a batch, from short to long reports, that the text tower takes one after the other,
+    each padded to its own longest report. 1 takes all at once."""
     shortlist: int = 0
     """K: relate only the positives and the K hardest negatives, by global score, of every image
     and every report; time and memory then grow with the batch, not its square. 0 relates all."""
@@ -236,7 +239,8 @@ class TrainConfig:
     others that Accelerate knows; each but the first is a package of its own."""
 
     def __post_init__(self) -> None:
-        for name in ("max_minutes", "batch_size", "accumulate", "learning_rate", "val_studies"):
+        numbers = "max_minutes", "batch_size", "accumulate", "learning_rate", "val_studies"
+        for name in (*numbers, "text_chunks"):
             check(getattr(self, name) > 0, f"train.{name}", getattr(self, name), "be positive")
         for name in ("max_steps", "pair_chunk", "encoder_chunk", "shortlist", "warmup_steps"):
             check(getattr(self, name) >= 0, f"train.{name}", getattr(self, name), "not be negative")

@@ -35,6 +35,7 @@ class Batch:
     sentences: Tensor  # int64 (B + E, W), the sentence of each word
     report_keys: Tensor  # int64 (B + E,), equal for equal texts
     word_counts: tuple[int, ...] = ()  # words per report, known without asking a GPU; () if not
+    token_counts: tuple[int, ...] = ()  # tokens per report, likewise
     left_out: tuple[str, ...] = ()  # why studies that were asked for are not in it
     terms: Tensor | None = None  # int64 (B, kinds of soft targets, terms), see `terms.term_hashes`
     # int64 (B, N), reports that are false of a study's image: rows of the texts, -1 for none.

@@ -132,6 +132,7 @@ class Collate:
             sentences=encoded.sentences,
             report_keys=torch.tensor([report_key(words) for words in encoded.words]),
             word_counts=tuple(map(len, encoded.words)),
+            token_counts=tuple(encoded.attention_mask.sum(1).tolist()),
         )
 
     def words(self, report: str) -> list[str]:

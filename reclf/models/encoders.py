@@ -21,10 +21,12 @@ from torch.nn.utils.rnn import pad_sequence
 from transformers import PretrainedConfig
 
 from reclf.config import ModelConfig
+from reclf.data.batch import rounded_up
 from reclf.data.region_grid import MIDDLE
 
 from .memo import Memo
 from .receptive_field import receptive_field_center
+from .tiles import indices
 
 
 class ImageFeatures(NamedTuple):
@@ -230,6 +232,7 @@ class TextEncoder(nn.Module):
         self.project_words = nn.Linear(width, config.embed_dim)
         self.project_whole = nn.Linear(width, config.embed_dim)
         self.memo: Memo | None = None  # of a frozen tower, while training
+        self.chunks = 1  # of a batch, see `train.text_chunks`
 
     def forward(
         self,
@@ -238,6 +241,7 @@ class TextEncoder(nn.Module):
         word_ids: Tensor,
         word_mask: Tensor,
         sentences: Tensor,
+        lengths: Tensor | None = None,
     ) -> TextFeatures:
         """Encode reports.
 
@@ -247,14 +251,19 @@ class TextEncoder(nn.Module):
             word_ids: (B, T), the word each token belongs to; -1 for special and padding tokens.
             word_mask: bool (B, W).
             sentences: int64 (B, W), passed on to the aggregator.
+            lengths: int64 (B,) on the CPU, tokens of each report, where they are known.
         """
-        tokens, whole = self.read_tokens(input_ids, attention_mask)
+        tokens, whole = self.read_tokens(input_ids, attention_mask, lengths)
         words = average_tokens(tokens, word_ids, word_mask)
         words = self.project_words(words) * word_mask[..., None]
         return TextFeatures(self.project_whole(whole), words, word_mask, sentences)
 
-    def read_tokens(self, input_ids: Tensor, attention_mask: Tensor) -> tuple[Tensor, Tensor]:
+    def read_tokens(
+        self, input_ids: Tensor, attention_mask: Tensor, lengths: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
         """Vectors of the tokens (B, T, H), and of the whole text (B, H)."""
+        if self.memo is None and self.chunks > 1 and lengths is not None:
+            return self._by_length(input_ids, attention_mask, lengths)
         if self.memo is None:
             return self._run_tower(input_ids, attention_mask)
         alone = [ids[: int(n)] for ids, n in zip(input_ids, attention_mask.sum(1), strict=True)]
@@ -262,6 +271,18 @@ class TextEncoder(nn.Module):
         tokens = pad_sequence([part for part, _ in parts], batch_first=True)
         tokens = F.pad(tokens, (0, 0, 0, input_ids.shape[1] - tokens.shape[1]))
         return tokens, torch.stack([part for _, part in parts])
+
+    def _by_length(self, ids: Tensor, mask: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        """`_run_tower` on `chunks` parts of the batch, from short to long texts, each as wide as
+        its longest; vectors of the padding that this saves are zero."""
+        order, parts = lengths.argsort(stable=True), []
+        for rows in order.tensor_split(min(self.chunks, len(order))):
+            width, some = rounded_up(int(lengths[rows].max())), indices(rows, ids.device)
+            tokens, whole = self._run_tower(ids[some, :width], mask[some, :width])
+            parts.append((F.pad(tokens, (0, 0, 0, ids.shape[1] - tokens.shape[1])), whole))
+        back = indices(order.argsort(), ids.device)
+        tokens, whole = (torch.cat(some)[back] for some in zip(*parts, strict=True))
+        return tokens, whole
 
     def _run_tower(self, input_ids: Tensor, attention_mask: Tensor) -> tuple[Tensor, Tensor]:
         with _attention_kernel(self.tower.config, input_ids.device):

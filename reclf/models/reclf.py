@@ -341,7 +341,8 @@ def cosine(a: Tensor, b: Tensor) -> Tensor:
 def _text_parts(batch: Batch) -> tuple[Tensor, ...]:
     """What the text encoder takes, in its order."""
     words = batch.word_ids, batch.word_mask, batch.sentences
-    return (batch.input_ids, batch.attention_mask, *words)
+    lengths = [torch.tensor(batch.token_counts)] if batch.token_counts else []
+    return (batch.input_ids, batch.attention_mask, *words, *lengths)
 
 
 def _counts(texts: TextFeatures, known: Sequence[int] | None) -> Sequence[int]:

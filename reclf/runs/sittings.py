@@ -26,6 +26,7 @@ CHANGES_NOTHING = (
     "data.workers",
     "train.pair_chunk",
     "train.encoder_chunk",  # batch norms see a chunk as their batch
+    "train.text_chunks",
     "train.checkpoint_pairs",
     "train.device",
     "train.trackers",

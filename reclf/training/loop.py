@@ -140,6 +140,7 @@ class _Loop:
             remove_halves(run.folder / "checkpoints")
             run.truncate_history(resumed.step if resumed else -1)
         remember(model, run.config)
+        model.text_encoder.chunks = self.config.text_chunks
         start_trackers(accelerator, run)
 
     # -- one run -------------------------------------------------------------------------------
@@ -258,6 +259,7 @@ class _Loop:
     def release(self) -> None:
         """Let go of the wrapped model and the optimizer, before the group of processes is left."""
         forget(self.model)
+        self.model.text_encoder.chunks = 1
         for tracker in self.accelerator.trackers:  # `end_training` would leave the group too
             tracker.finish()
         self.wrapped, self.optimizer = self.accelerator.free_memory(self.wrapped, self.optimizer)

@@ -62,6 +62,16 @@ def test_a_step_waits_nowhere(tiny, batch, aggregator, options, settings):
     assert found == []
 
 
+def test_reports_in_parts_by_length_are_not_waited_for(tiny, batch):
+    batch.token_counts = tuple(batch.attention_mask.sum(1).tolist())
+    model = RECLF(tiny())
+    model.text_encoder.chunks = 3
+    step = make_step(model, batch)
+    with waits() as found:
+        step()
+    assert found == []
+
+
 @pytest.mark.parametrize(
     ("settings", "operation"),
     [
