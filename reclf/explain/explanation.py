@@ -67,6 +67,8 @@ class Explanation:
     provenance: dict[str, Any] = field(default_factory=dict)
     frame: Frame | None = None  # how `image` was cut out of its film, and where the film is
     preview: np.ndarray | None = None  # uint8 (h, w), the film at up to PREVIEW pixels a side
+    # Place of its own report among so many by the combined score: 1 is first, a tie counts half.
+    rank: tuple[float, int] | None = None
 
     def __post_init__(self) -> None:
         axes = {"image": 2, "attention": 3, "cosines": 1, "graph": 3, "importance": 1}
@@ -77,8 +79,8 @@ class Explanation:
         if not all(isinstance(text, str) for text in (self.study_id, self.report, *self.words)):
             raise ValueError("study_id, report and words must be text")
         numbers = [*self.scores.values(), self.center, self.word_step or 0, self.whole_step or 0]
-        if not all(isinstance(number, int | float) for number in numbers):
-            raise ValueError(f"scores, center and steps must be numbers, got {numbers}")
+        if not all(isinstance(number, int | float) for number in (*numbers, *(self.rank or ()))):
+            raise ValueError(f"scores, center, steps and rank must be numbers, got {numbers}")
         if (film := self.preview) is not None and (film.ndim != 2 or film.dtype != np.uint8):
             raise ValueError(f"preview must be uint8 of 2 axes, got {film.dtype} {film.shape}")
         if any(mask.shape != self.image.shape for mask in self.masks.values()):
@@ -339,6 +341,7 @@ def explain(
         provenance={
             "model": asdict(model.config),
             "patient_id": study.patient_id,
+            "labels": {name: value for name, value in study.labels.items() if value == value},
             "word_types": f"lexicon {lexicon.source}" if truth is None else "data set",
         },
         frame=study.frame,

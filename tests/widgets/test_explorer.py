@@ -13,7 +13,8 @@ from reclf_widgets import (
     RelationGraphView,
     state_json,
 )
-from reclf_widgets.cases import CaseSet, disagreement
+from reclf_widgets.case_rows import disagreement
+from reclf_widgets.cases import CaseSet
 
 
 @pytest.fixture
@@ -305,5 +306,5 @@ def test_pages_hold_the_cases_asked_for(explorer, tmp_path):
         for cases in ("shown", [0, 2], "all")
     ]
     assert sizes == sorted(sizes)
-    with pytest.raises(ValueError, match='cases must be "shown", "all" or a list'):
+    with pytest.raises(ValueError, match='cases must be "shown", "all", "chosen" or a list'):
         explorer.to_html(tmp_path / "page.html", "some")

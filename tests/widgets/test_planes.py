@@ -7,7 +7,8 @@ from sample_explanations import filmed, sample
 
 from reclf.data.region_grid import heat_in_pixels, region_of_pixel, sum_in_regions
 from reclf_widgets import MatchingExplorer, plot_matchings, scales
-from reclf_widgets.cases import CaseSet, disagreement
+from reclf_widgets.case_rows import disagreement
+from reclf_widgets.cases import CaseSet
 from reclf_widgets.grids import Grid, region_of, resampled
 from reclf_widgets.plane import ALL, Place, Plane
 

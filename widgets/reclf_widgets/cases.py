@@ -12,7 +12,8 @@ from reclf.data.region_grid import sum_in_regions
 from reclf.explain import Explanation
 from reclf.stats.tables import plain
 
-from . import reading, scales
+from . import reading
+from .case_rows import row, thumbnail
 from .films import Film, film_of
 from .plane import Place, Plane
 
@@ -68,8 +69,12 @@ class CaseSet:
         self.edited[index] = new
 
     def index(self) -> list[dict[str, Any]]:
-        """For every case: the values for search, filter and sorting."""
-        return [self._entry(self.original(i)) for i in range(len(self))]
+        """For every case what search, filter and the table need, see `case_rows.row`."""
+        return [row(self.original(i)) for i in range(len(self))]
+
+    def picture(self, index: int) -> bytes:
+        """The thumbnail of one study, see `case_rows.thumbnail`."""
+        return thumbnail(list(self.original(index).values())).tobytes()
 
     def film(self, index: int) -> Film | None:
         """The film of one study, where an explanation knows it."""
@@ -163,29 +168,6 @@ class CaseSet:
                     )
         for index in range(len(self)):
             _check_pair(self.original(index))
-
-    def _entry(self, explained: Mapping[str, Explanation]) -> dict[str, Any]:
-        models = list(explained.values())
-        labels = models[0].provenance.get("labels", {})
-        present = [name for name, value in labels.items() if value == 1]
-        entry = {
-            "study_id": models[0].study_id,
-            "text": f"{models[0].study_id} {models[0].report}".lower(),
-            "labels": sorted({*models[0].masks, *present}),
-            "score": models[0].scores.get("logit"),
-            "disagreement": disagreement(*models[:2]) if len(models) > 1 else None,
-        }
-        return plain(entry)
-
-
-def disagreement(a: Explanation, b: Explanation) -> float:
-    """Total variation distance between two models' attention maps, in [0, 1], mean over words; on
-    the finer grid, see `scales.on_one_grid`."""
-    if not a.words:
-        return 0.0
-    places = Plane.of({"a": a, "b": b}).images
-    left, right = scales.on_one_grid((a.attention, b.attention), (a, b), places)
-    return float(np.abs(left - right).sum((1, 2)).mean() / 2)
 
 
 def _check_pair(explained: Mapping[str, Explanation]) -> None:

@@ -20,31 +20,25 @@ from reclf.explain import Explanation
 from reclf.stats.tables import json_text
 
 from . import browser, figure, reading
+from .case_table import CaseTable
 from .cases import CaseSet, Explanations
 from .grids import Grid, finest, region_of
 from .palette import COLORMAPS, DIFFERENCE, WORD_TYPES, lookup_table
 from .plane import Plane
-from .still import StillWidget
+from .still import data_trait, view_trait
 
 Edit = Callable[[int, str | np.ndarray], Explanation | Mapping[str, Explanation]]
 NO_MODEL = "Only saved explanations are open. Pass on_edit to explain your own text with a model."
 
 
-def _data(kind: type[traitlets.TraitType], *default: Any) -> Any:
-    return kind(*default).tag(sync=True)
-
-
-def _state(trait: traitlets.TraitType) -> Any:
-    return trait.tag(sync=True, state=True)
-
-
-class MatchingExplorer(StillWidget):
+class MatchingExplorer(CaseTable):
     """Local-matchings, semantic relations and importance of image-report pairs.
 
     Args:
         explanations: a list (one model), or model name -> list (several, same studies).
         on_edit: called with (study index, report text or float32 image (H, W) in [0, 1]); returns
             the new Explanation, or name -> Explanation. Without it the editor is disabled.
+        marks_file: where stars and notes are kept, see `CaseTable.keep_marks`.
         state: initial state, as `state()` returns it.
 
     Raises:
@@ -57,83 +51,84 @@ class MatchingExplorer(StillWidget):
     _leads = True  # has the controls that choose a case; a view of an explorer leaves them to it
 
     # Arrays of the selected case: see CaseSet.describe.
-    case = _data(traitlets.Dict)
-    image = _data(traitlets.Bytes)
-    preview = _data(traitlets.Bytes)
-    attention = _data(traitlets.Bytes)
-    graph = _data(traitlets.Bytes)
-    importance = _data(traitlets.Bytes)
-    coverage = _data(traitlets.Bytes)
+    case = data_trait(traitlets.Dict)
+    image = data_trait(traitlets.Bytes)
+    preview = data_trait(traitlets.Bytes)
+    attention = data_trait(traitlets.Bytes)
+    graph = data_trait(traitlets.Bytes)
+    importance = data_trait(traitlets.Bytes)
+    coverage = data_trait(traitlets.Bytes)
     # The film's own pixels, uint8, which the browser asks for by counting up; answered after it
     # has drawn the case. `film_info` has the shape, the case, and what is said of them.
-    film_asked = _data(traitlets.Int, 0)
-    film = _data(traitlets.Bytes)
-    film_info = _data(traitlets.Dict)
+    film_asked = data_trait(traitlets.Int, 0)
+    film = data_trait(traitlets.Bytes)
+    film_info = data_trait(traitlets.Dict)
     # Shared by all cases.
-    index = _data(traitlets.List)
-    models = _data(traitlets.List)
-    panels = _data(traitlets.List)
-    palette = _data(traitlets.Dict)
-    lookup_tables = _data(traitlets.Bytes)
+    models = data_trait(traitlets.List)
+    panels = data_trait(traitlets.List)
+    palette = data_trait(traitlets.Dict)
+    lookup_tables = data_trait(traitlets.Bytes)
     # Editing: a request of the browser, answered by Python.
-    can_edit = _data(traitlets.Bool, False)
-    status = _data(traitlets.Unicode, "")
-    edit = _data(traitlets.Dict)
+    can_edit = data_trait(traitlets.Bool, False)
+    status = data_trait(traitlets.Unicode, "")
+    edit = data_trait(traitlets.Dict)
     # A message contains a memoryview, which the trait does not accept.
-    edit_image = _data(traitlets.Bytes).tag(from_json=lambda value, widget: bytes(value))
+    edit_image = data_trait(traitlets.Bytes).tag(from_json=lambda value, widget: bytes(value))
     edits = traitlets.Int(0)
     # The browser numbers its changes; the number comes back after what they have brought about.
-    asked = _data(traitlets.Int, 0)
-    answered = _data(traitlets.Int, 0)
+    asked = data_trait(traitlets.Int, 0)
+    answered = data_trait(traitlets.Int, 0)
 
     # State of the view, written by Python and by the browser.
-    case_index = _state(traitlets.Int(0, help="study, from 0"))
-    word = _state(traitlets.Int(-1, help="selected word, -1: image-report pair"))
-    phrase = _state(traitlets.List(traitlets.Int(min=0), help="further words of a phrase"))
-    region = _state(
+    case_index = view_trait(traitlets.Int(0, help="study, from 0"))
+    word = view_trait(traitlets.Int(-1, help="selected word, -1: image-report pair"))
+    phrase = view_trait(traitlets.List(traitlets.Int(min=0), help="further words of a phrase"))
+    region = view_trait(
         traitlets.Int(-1, help="selected region, row by row on the finest grid, -1: none")
     )
-    model = _state(traitlets.Int(0, help="model shown, and A of a comparison"))
-    other = _state(traitlets.Int(1, help="B of a comparison"))
-    view = _state(traitlets.Enum(["single", "compare", "multiples"], "single"))
-    scale = _state(
+    model = view_trait(traitlets.Int(0, help="model shown, and A of a comparison"))
+    other = view_trait(traitlets.Int(1, help="B of a comparison"))
+    view = view_trait(traitlets.Enum(["single", "compare", "multiples"], "single"))
+    scale = view_trait(
         traitlets.Enum(["word", "case", "rank"], "word", help="maximum of the color scale")
     )
-    colors = _state(traitlets.Enum(list(COLORMAPS), COLORMAPS[0]))
-    opacity = _state(traitlets.Float(0.75, min=0, max=1, help="of the strongest region"))
-    window = _state(
+    colors = view_trait(traitlets.Enum(list(COLORMAPS), COLORMAPS[0]))
+    opacity = view_trait(traitlets.Float(0.75, min=0, max=1, help="of the strongest region"))
+    window = view_trait(
         traitlets.Float(1.0, min=0.05, max=2, help="width of the gray window, in [0, 1]")
     )
-    level = _state(traitlets.Float(0.5, min=0, max=1, help="center of the gray window"))
-    zoom = _state(traitlets.Float(1.0, min=1, max=16, help="how many times larger"))
-    across = _state(traitlets.Float(0.5, min=0, max=1, help="center of what is zoomed, from left"))
-    down = _state(traitlets.Float(0.5, min=0, max=1, help="center of what is zoomed, from the top"))
-    smooth = _state(traitlets.Bool(False, help="interpolate between regions"))
-    masks = _state(traitlets.Bool(True, help="outline the ground-truth masks"))
-    threshold = _state(
+    level = view_trait(traitlets.Float(0.5, min=0, max=1, help="center of the gray window"))
+    zoom = view_trait(traitlets.Float(1.0, min=1, max=16, help="how many times larger"))
+    across = view_trait(traitlets.Float(0.5, min=0, max=1, help="center of what is zoomed, from left"))
+    down = view_trait(traitlets.Float(0.5, min=0, max=1, help="center of what is zoomed, from the top"))
+    smooth = view_trait(traitlets.Bool(False, help="interpolate between regions"))
+    masks = view_trait(traitlets.Bool(True, help="outline the ground-truth masks"))
+    threshold = view_trait(
         traitlets.Float(0.3, min=0, max=1, help="fraction of the maximum edge weight")
     )
-    step = _state(traitlets.Int(-1, min=-1, help="SRM step, -1: last used in the score"))
-    relations = _state(traitlets.Enum(["matrix", "graph"], "matrix"))
-    beyond_prior = _state(
+    step = view_trait(traitlets.Int(-1, min=-1, help="SRM step, -1: last used in the score"))
+    relations = view_trait(traitlets.Enum(["matrix", "graph"], "matrix"))
+    beyond_prior = view_trait(
         traitlets.Bool(False, help="edges minus what the distance of their words alone gives")
     )
-    order = _state(traitlets.Enum(reading.ORDERS, "text", help="of the nodes in the matrix"))
-    fillers = _state(traitlets.Bool(True, help="words without a type in the matrix, too"))
-    edges = _state(traitlets.Int(20, min=1, max=100, help="edges in the graph"))
-    query = _state(traitlets.Unicode("", help="search text, in cases and words"))
-    label = _state(traitlets.Unicode("", help="only cases with this label"))
-    sort = _state(traitlets.Enum(["given", "score", "disagreement"], "given"))
-    theme = _state(traitlets.Enum(["auto", "light", "dark"], "auto"))
+    order = view_trait(traitlets.Enum(reading.ORDERS, "text", help="of the nodes in the matrix"))
+    fillers = view_trait(traitlets.Bool(True, help="words without a type in the matrix, too"))
+    edges = view_trait(traitlets.Int(20, min=1, max=100, help="edges in the graph"))
+    theme = view_trait(traitlets.Enum(["auto", "light", "dark"], "auto"))
 
     def __init__(
-        self, explanations: Explanations | CaseSet, *, on_edit: Edit | None = None, **state: Any
+        self,
+        explanations: Explanations | CaseSet,
+        *,
+        on_edit: Edit | None = None,
+        marks_file: str | Path | None = None,
+        **state: Any,
     ):
         valid = list(self.class_traits(state=True))
         if unknown := [name for name in state if name not in valid]:
             raise TypeError(
                 f"{type(self).__name__} has no {', '.join(map(repr, unknown))}; "
-                f"valid are on_edit, {', '.join(valid)}"
+                f"valid are on_edit, marks_file, {', '.join(valid)}"
             )
         self.cases = explanations if isinstance(explanations, CaseSet) else CaseSet(explanations)
         self._on_edit = on_edit
@@ -148,6 +143,7 @@ class MatchingExplorer(StillWidget):
             **state,
         )
         self._load()
+        self.keep_marks(marks_file)
         self.observe(self._change_case, names=["case_index"])
         self.observe(self._explain_edit, names=["edit"])
         self.observe(lambda change: self._load(), names=["edits"])
@@ -240,7 +236,7 @@ class MatchingExplorer(StillWidget):
 
         Args:
             path: of the file.
-            cases: "shown", "all", or indices.
+            cases: "shown", "all", "chosen" (in the table of cases), or indices.
         """
         from .export import write_page
 

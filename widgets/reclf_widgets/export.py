@@ -28,16 +28,27 @@ def write_page(explorer: Any, path: Path, cases: list[int] | str) -> Path:
         chosen = [explorer.case_index]
     elif cases == "all":
         chosen = list(range(len(explorer.cases)))
+    elif cases == "chosen":
+        chosen = list(explorer.chosen)
+        if not chosen:
+            raise ValueError("no case is chosen: choose some in the table of cases, or pass indices")
     elif isinstance(cases, list):
         chosen = cases
     else:
-        raise ValueError(f'cases must be "shown", "all" or a list of indices, got {cases!r}')
+        raise ValueError(
+            f'cases must be "shown", "all", "chosen" or a list of indices, got {cases!r}'
+        )
     if explorer.case_index not in chosen:
         chosen = [explorer.case_index, *chosen]
     described = [explorer.cases.describe(index, live=False) for index in chosen]
     traits = explorer.state() | {
         "case_index": chosen.index(explorer.case_index),
         "index": [explorer.index[index] for index in chosen],
+        "chosen": [place for place, index in enumerate(chosen) if index in explorer.chosen],
+        "marks": explorer.marks,
+        "marks_said": "Stars and notes on this page are gone when it is closed.",
+        "pictures_asked": {},
+        "pictures_of": [],
         "models": explorer.models,
         "panels": explorer.panels,
         "palette": explorer.palette,
@@ -56,6 +67,7 @@ def write_page(explorer: Any, path: Path, cases: list[int] | str) -> Path:
             }
             for place, (readable, arrays) in enumerate(described)
         ],
+        "pictures": _pack("image", b"".join(map(explorer.cases.picture, chosen))),
         "module": browser.module(browser.EXPLORER),
     }
     parts = {

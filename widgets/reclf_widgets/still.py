@@ -6,11 +6,22 @@ from typing import Any
 
 import anywidget
 import matplotlib.pyplot as plt
+import traitlets
 from matplotlib.figure import Figure
 
 from reclf.runs.notebook import is_live
 
 from . import figure
+
+
+def data_trait(kind: type[traitlets.TraitType], *default: Any) -> Any:
+    """A trait that the browser sees, and that is no part of the state of a view."""
+    return kind(*default).tag(sync=True)
+
+
+def view_trait(trait: traitlets.TraitType) -> Any:
+    """A trait of the state of a view, written by Python and by the browser."""
+    return trait.tag(sync=True, state=True)
 
 
 class StillWidget(anywidget.AnyWidget):

@@ -4,6 +4,7 @@ How a view draws (view, relations, model, threshold, colors, ...) starts as the 
 its own: two views of one explorer can show two models, or the graph and the matrix.
 """
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -24,7 +25,7 @@ class _View(MatchingExplorer):
     Args:
         explanations: as for MatchingExplorer, or an explorer whose case and selection to share
             (`SHARED`); a value of them in `state` is set in the explorer, too.
-        on_edit: see MatchingExplorer.
+        on_edit, marks_file: see MatchingExplorer; a view of an explorer leaves marks to it.
         state: initial state; what is not given is that of the explorer.
     """
 
@@ -33,10 +34,11 @@ class _View(MatchingExplorer):
         explanations: Explanations | CaseSet | MatchingExplorer,
         *,
         on_edit: Edit | None = None,
+        marks_file: str | Path | None = None,
         **state: Any,
     ):
         if not isinstance(explanations, MatchingExplorer):
-            super().__init__(explanations, on_edit=on_edit, **state)
+            super().__init__(explanations, on_edit=on_edit, marks_file=marks_file, **state)
             if "model" not in state:
                 self._show_a_model()
             return

@@ -5,7 +5,7 @@
 // All state is in traits; the module keeps only values that a redraw can recompute. `browser.py`
 // lists the files of the module in order; this is the last one.
 
-const STATE = ["case_index", "word", "phrase", "region", "model", "other", "view", "scale", "colors", "opacity", "window", "level", "zoom", "across", "down", "smooth", "masks", "threshold", "step", "relations", "beyond_prior", "order", "fillers", "edges", "query", "label", "sort", "theme"];
+const STATE = ["case_index", "word", "phrase", "region", "model", "other", "view", "scale", "colors", "opacity", "window", "level", "zoom", "across", "down", "smooth", "masks", "threshold", "step", "relations", "beyond_prior", "order", "fillers", "edges", "table", "query", "label", "only", "sort", "reverse", "chosen", "theme"];
 let instances = 0;
 
 function render({ model, el }) {
@@ -67,12 +67,15 @@ function render({ model, el }) {
     farthestEdge: () => Math.max(FLOOR, ...app.shownModels().map(app.graph).filter(Boolean).map((graph) => app.data.farthest(graph))),
     topEdge: () => Math.max(FLOOR, ...app.shownModels().map(app.graph).filter(Boolean).map((graph) => app.data.strongest(graph))),
     editWord: (word) => editor?.editWord(word),
+    go(index) { app.put({ case_index: index, word: PAIR, region: -1, zoom: 1, across: 0.5, down: 0.5 }); },
   };
 
   app.data = new Case(app.get);
   app.film = filmKeeper(app, () => onState());
   const kernel = kernelWatch(app, root);
+  app.order = caseOrder(app);
   const top = header(app);
+  const table = has("cases") ? casesPanel(app) : null;
   const image = has("matching") ? imagePanel(app) : null;
   const report = reportPanel(app);
   const relations = has("relations") ? relationPanel(app) : null;
@@ -83,7 +86,7 @@ function render({ model, el }) {
   const lists = element("div", { class: "reclf-lists" }, ...[relations, ranking].filter(Boolean).map((part) => part.root));
   reading.append(lists);
   const main = element("div", { class: "reclf-main" }, ...[image].filter(Boolean).map((part) => part.root), reading);
-  root.append(top.root, kernel.root, main);
+  root.append(top.root, kernel.root, ...[table].filter(Boolean).map((part) => part.root), main);
   const visible = el.clientWidth > 0; // read while it is empty, which needs no layout
   el.append(root);
 
@@ -116,7 +119,7 @@ function render({ model, el }) {
     app.data.selectPhrase(app.get("word"), app.get("phrase"));
     // First update text, then measure the page, then draw by these measures: every measurement
     // after a change makes the browser compute the layout again.
-    for (const part of [top, report, relations, ranking, editor]) part?.draw();
+    for (const part of [top, table, report, relations, ranking, editor]) part?.draw();
     if (has("relations")) report.drawEdges();
     image?.arrange();
     relations?.arrange();
@@ -148,7 +151,7 @@ function render({ model, el }) {
     pending ||= requestAnimationFrame(() => attempt(PATIENCE));
   };
   const onData = later(true), onState = later(false);
-  const heard = [...["case", "image", "preview", "attention", "graph", "importance", "coverage"].map((name) => [name, onData]), ...[...STATE, "status", "can_edit"].map((name) => [name, onState])];
+  const heard = [...["case", "image", "preview", "attention", "graph", "importance", "coverage"].map((name) => [name, onData]), ...[...STATE, "status", "can_edit", "marks", "marks_said"].map((name) => [name, onState])];
   for (const [name, listen] of heard) model.on(`change:${name}`, listen);
 
   // The focus stays in the widget: a click on what takes none would give it to the notebook, whose
@@ -183,6 +186,7 @@ function render({ model, el }) {
     else if (event.key === " " && !event.target.closest("button, summary, input")) event.preventDefault(); // it would scroll the page
     else if (event.key === "[") top.act("previous");
     else if (event.key === "]") top.act("next");
+    else if (event.key === "c") top.act("table");
     else if (event.key === "t") app.put({ masks: !app.get("masks") });
     else if (event.key === "v") app.put({ view: { single: app.get("models").length > 1 ? "compare" : "multiples", compare: "multiples", multiples: "single" }[app.get("view")] });
     else if (image?.key(event)) return;
@@ -211,6 +215,7 @@ function render({ model, el }) {
     unfollow();
     kernel.close();
     app.film.close();
+    table?.close();
     cancelAnimationFrame(pending);
     for (const [name, listen] of heard) model.off(`change:${name}`, listen);
   };

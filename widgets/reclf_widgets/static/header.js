@@ -6,17 +6,18 @@ const SCORES = { global: "cosine of image and report", logit_global: "score of t
 function header(app) {
   const { get, put, on } = app;
   const button = (name, text, title) => element("button", { type: "button", "data-act": name, title, "aria-label": title.split(" (")[0] }, text);
+  const table = button("table", "table", "Table of cases (c)");
   const position = element("span", { class: "reclf-case", "data-testid": "case" });
   const search = element("input", { type: "search", placeholder: "search cases and words", "aria-label": "Search cases and words; Enter goes to the next match", "data-testid": "search" });
   const label = app.select("label", [], "Label");
-  const sort = app.select("sort", [["given", "as given"], ["score", "by score"], ["disagreement", "by disagreement"]], "Sort");
+  const sort = app.select("sort", Object.entries(SORTS).map(([name, [title]]) => [name, title]), "Sort");
   const theme = app.select("theme", [["auto", "auto"], ["light", "light"], ["dark", "dark"]], "Theme");
   const message = element("span", { class: "reclf-note", role: "status", "data-testid": "message" });
   const scores = element("div", { class: "reclf-scores", "data-testid": "scores" });
   const keys = element("details", { class: "reclf-keys" }, element("summary", {}, "shortcuts"),
-    element("p", {}, "Report and graph: arrow keys, Home and End select a word, Shift with a click or an arrow adds a word to a phrase, e edits it. Image: arrow keys select a region; shift-drag or right-drag changes window and level, double-click resets them; Ctrl and the wheel zoom, dragging or Shift and an arrow key moves what is zoomed. Anywhere: + and - zoom, 0 shows the whole film, f is full screen; [ and ] change the case, v changes the view, t toggles the ground-truth masks, Escape clears the selection, / searches."));
+    element("p", {}, "Report and graph: arrow keys, Home and End select a word, Shift with a click or an arrow adds a word to a phrase, e edits it. Image: arrow keys select a region; shift-drag or right-drag changes window and level, double-click resets them; Ctrl and the wheel zoom, dragging or Shift and an arrow key moves what is zoomed. Anywhere: + and - zoom, 0 shows the whole film, f is full screen; [ and ] change the case, c shows the table of cases, v changes the view, t toggles the ground-truth masks, Escape clears the selection, / searches."));
   const bar = element("div", { class: "reclf-controls", role: "toolbar", "aria-label": "Cases" },
-    button("previous", "◀", "Previous case ([)"), position, button("next", "▶", "Next case (])"), search, label, sort, message,
+    button("previous", "◀", "Previous case ([)"), position, button("next", "▶", "Next case (])"), table, search, label, sort, message,
     get("panels").includes("matching") ? "" : app.modelSelect("model", "Model"), // else beside the image
     element("span", { class: "reclf-spring" }), theme, button("state", "state", "Copy the state as a Python dict"), keys);
   const root = element("header", {}, bar, scores);
@@ -24,37 +25,29 @@ function header(app) {
   label.control.replaceChildren(element("option", { value: "" }, "all"), ...labels.map((name) => element("option", { value: name }, spaced(name))));
   label.hidden = labels.length === 0;
   const several = get("models").length > 1;
-  for (const part of [search, label, sort, theme]) part.hidden ||= !get("panels").includes("cases"); // the explorer has them
+  for (const part of [table, search, label, sort, theme]) part.hidden ||= !get("panels").includes("cases"); // the explorer has them
   let last = null; // the case that the message was about
   sort.control.querySelector("[value=disagreement]").disabled = !several;
-
-  // Case indices after filtering and sorting.
-  function order() {
-    const index = get("index"), wanted = get("label"), by = get("sort");
-    const kept = [...index.keys()].filter((i) => !wanted || index[i].labels.includes(wanted));
-    return by === "given" ? kept : kept.sort((i, j) => (index[j][by] ?? -Infinity) - (index[i][by] ?? -Infinity) || i - j);
-  }
 
   function draw() {
     if (last !== get("case_index")) message.textContent = "";
     last = get("case_index");
-    const all = order(), info = app.data.info, place = all.indexOf(info.index);
+    const all = app.order.all(), info = app.data.info, place = all.indexOf(info.index);
     position.textContent = `${info.study_id}  ${place < 0 ? "–" : place + 1}/${all.length}${info.edited ? "  (edited)" : ""}`;
     scores.replaceChildren(...get("models").map((name, m) => {
       const now = info.scores[m], before = info.original_scores[m];
       const parts = Object.entries(now).map(([key, value]) => `${SCORES[key] ?? spaced(key)} ${fixed(value, 2)}${info.edited && before[key] !== undefined ? ` (was ${fixed(before[key], 2)})` : ""}`);
       return element("span", {}, several ? element("b", {}, name) : "", ` ${[...parts, info.gaps[m]].filter(Boolean).join(" · ")}`);
     }));
+    table.setAttribute("aria-pressed", String(get("table")));
     if (document.activeElement !== search) search.value = get("query");
   }
 
-  function go(index) { put({ case_index: index, word: PAIR, region: -1, zoom: 1, across: 0.5, down: 0.5 }); }
-
   function move(by) {
-    const all = order();
-    if (!all.length) { message.textContent = "no case has this label"; return; }
+    const all = app.order.all();
+    if (!all.length) { message.textContent = "no case is left: change the label or what the table shows"; return; }
     const place = all.indexOf(get("case_index"));
-    go(all[(Math.max(place, by > 0 ? -1 : 0) + by + all.length) % all.length]);
+    app.go(all[(Math.max(place, by > 0 ? -1 : 0) + by + all.length) % all.length]);
   }
 
   async function write(items, done) {
@@ -64,6 +57,7 @@ function header(app) {
   async function act(name, panel) {
     if (name === "previous") move(-1);
     if (name === "next") move(1);
+    if (name === "table") put({ table: !get("table") });
     if (name === "copy") await write(async () => navigator.clipboard.write([new ClipboardItem({ "image/png": pictureOf(app, app.panels[panel]) })]), "copied");
     if (name === "state") {
       const spell = (value) => (typeof value === "boolean" ? (value ? "True" : "False") : JSON.stringify(value));
@@ -77,15 +71,15 @@ function header(app) {
     }
   }
   on(search, "input", () => { message.textContent = ""; put({ query: search.value }); });
-  on(label.control, "change", () => { if (order().length && !order().includes(get("case_index"))) go(order()[0]); });
-  on(sort.control, "change", () => { if (order().length) go(order()[0]); });
+  on(label.control, "change", () => { const all = app.order.all(); if (all.length && !all.includes(get("case_index"))) app.go(all[0]); });
+  on(sort.control, "change", () => { const all = app.order.all(); if (all.length) app.go(all[0]); });
   on(search, "keydown", (event) => {
     if (event.key !== "Enter") return;
-    const query = search.value.trim().toLowerCase(), all = order(), place = all.indexOf(get("case_index"));
+    const query = search.value.trim().toLowerCase(), all = app.order.all(), place = all.indexOf(get("case_index"));
     const rest = [...all.slice(place + 1), ...all.slice(0, place)];
     const hit = rest.find((i) => query && get("index")[i].text.includes(query));
     message.textContent = hit === undefined ? "no match in other cases" : "";
-    if (hit !== undefined) go(hit);
+    if (hit !== undefined) app.go(hit);
   });
   return { root, draw, act, search };
 }
