@@ -137,6 +137,7 @@ def modules(source):
 
 def test_training_installs_no_test_tools():
     tools = {"pytest", "mypy", "ruff", "playwright", "pydicom-data", "torchmetrics"}
+    tools |= {"axe-playwright-python"}
     assert not tools & needs(project()["dependencies"]).keys()
 
 

@@ -29,7 +29,7 @@ def on_edit(index, edit):
         word_findings=None, graph=None, importance=None, attention=load("small")[0].attention[:2],
         cosines=load("small")[0].cosines[:2],
     )
-explorer = MatchingExplorer(load("small"), on_edit=on_edit)
+explorer = MatchingExplorer(load("small"), on_edit=on_edit, marks_file="marks.json")
 explorer
 """
 
@@ -108,6 +108,24 @@ def test_a_click_on_plain_text_leaves_the_keys_here(page):
     page.keyboard.press("Escape")
     explorer(page, word=-1).wait_for()
     assert page.locator(".jp-Notebook .jp-Cell").count() == cells
+
+
+def test_the_table_of_cases(page):
+    explorer(page).locator("[data-act=table]").click()
+    rows = explorer(page).get_by_test_id("cases")
+    rows.locator("[data-case='1'] [data-star]").click()
+    rows.get_by_role("button", name="Star study-1", pressed=True).wait_for()
+    assert ask(page, "Path('marks.json').read_text()").count("study-1") == 1
+    page.wait_for_function("""() => {
+      const canvas = document.querySelector("[data-testid=cases] [data-case='2'] canvas");
+      return canvas?.getContext("2d").getImageData(20, 20, 1, 1).data[0] > 0;
+    }""")  # the thumbnails came from the kernel
+    rows.locator("[data-case='2']").click()
+    explorer(page, case="study-2").wait_for()
+    page.keyboard.press("Home")
+    explorer(page, case="study-0").wait_for()
+    page.keyboard.press("c")
+    rows.wait_for(state="hidden")
 
 
 def test_the_next_case_comes_from_python(page):
