@@ -3,6 +3,7 @@
     marks_file -> marks (study id -> star, note) -> browser -> marks -> marks_file
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,7 @@ class CaseTable(StillWidget):
     pictures_of = data_trait(traitlets.List)
     pictures = data_trait(traitlets.Bytes)
 
+    case_index = view_trait(traitlets.Int(0, help="study, from 0"))
     table = view_trait(traitlets.Bool(False, help="show the table of cases"))
     query = view_trait(traitlets.Unicode("", help="search text, in cases and words"))
     label = view_trait(traitlets.Unicode("", help="only cases with this label"))
@@ -59,6 +61,58 @@ class CaseTable(StillWidget):
         self.marks_said = UNKEPT if self._marks_file is None else ""
         self.observe(self._write_marks, names=["marks"])
         self.observe(self._send_pictures, names=["pictures_asked"])
+
+    def numbers(self, cases: Sequence[int] | str) -> list[int]:
+        """Numbers of cases: "shown", "all", "chosen" (in the table), or numbers.
+
+        Raises:
+            ValueError: none of these, or no case is chosen.
+        """
+        if cases == "shown":
+            return [self.case_index]
+        if cases == "all":
+            return [*range(len(self.cases))]
+        if cases == "chosen":
+            if not self.chosen:
+                raise ValueError(
+                    "no case is chosen: choose some in the table of cases, or pass their numbers"
+                )
+            return [*self.chosen]
+        if isinstance(cases, str) or any(not 0 <= n < len(self.cases) for n in cases):
+            raise ValueError(
+                f'cases must be "shown", "all", "chosen" or a list of numbers from 0 to '
+                f"{len(self.cases) - 1}, got {cases!r}"
+            )
+        return [*cases]
+
+    def export(
+        self,
+        folder: str | Path,
+        cases: Sequence[int] | str = "chosen",
+        *,
+        formats: Sequence[str] = ("pdf",),
+        kinds: Sequence[str] = ("matchings",),
+        **options: Any,
+    ) -> Path:
+        """Write cases into a folder: figures, `figures.tex` with captions and alt texts, one page
+        for all, and the session, which `open_session` opens again without a model.
+
+        The selected case is drawn as it is shown. Others show the same words where their report has
+        them, else those that say most.
+
+        Args:
+            folder: new, empty, or an export, which is written anew.
+            cases: see `numbers`.
+            formats: of figures, of "pdf", "svg" and "png".
+            kinds: of "matchings", "relations" and "importance", where a model has them.
+            options: of `plot_matchings`, such as width.
+
+        Raises:
+            ValueError: there is something else in the folder, or an argument is none of these.
+        """
+        from .take_away import export_cases
+
+        return export_cases(self, folder, self.numbers(cases), formats, kinds, **options)
 
     def _write_marks(self, change: Any) -> None:
         path, old, new = self._marks_file, change["old"], change["new"]

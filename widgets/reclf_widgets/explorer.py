@@ -80,7 +80,6 @@ class MatchingExplorer(CaseTable):
     answered = data_trait(traitlets.Int, 0)
 
     # State of the view, written by Python and by the browser.
-    case_index = view_trait(traitlets.Int(0, help="study, from 0"))
     word = view_trait(traitlets.Int(-1, help="selected word, -1: image-report pair"))
     phrase = view_trait(traitlets.List(traitlets.Int(min=0), help="further words of a phrase"))
     region = view_trait(
@@ -232,12 +231,7 @@ class MatchingExplorer(CaseTable):
             plt.close(drawn)
 
     def to_html(self, path: str | Path, cases: list[int] | str = "shown") -> Path:
-        """Write an HTML page that needs neither kernel nor network.
-
-        Args:
-            path: of the file.
-            cases: "shown", "all", "chosen" (in the table of cases), or indices.
-        """
+        """Write an HTML page that needs neither kernel nor network, of `numbers(cases)`."""
         from .export import write_page
 
         return write_page(self, Path(path), cases)

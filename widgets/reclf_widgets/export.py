@@ -24,20 +24,7 @@ from . import browser
 
 def write_page(explorer: Any, path: Path, cases: list[int] | str) -> Path:
     """Write the page of a `MatchingExplorer`; see its `to_html`."""
-    if cases == "shown":
-        chosen = [explorer.case_index]
-    elif cases == "all":
-        chosen = list(range(len(explorer.cases)))
-    elif cases == "chosen":
-        chosen = list(explorer.chosen)
-        if not chosen:
-            raise ValueError("no case is chosen: choose some in the table of cases, or pass indices")
-    elif isinstance(cases, list):
-        chosen = cases
-    else:
-        raise ValueError(
-            f'cases must be "shown", "all", "chosen" or a list of indices, got {cases!r}'
-        )
+    chosen = explorer.numbers(cases)
     if explorer.case_index not in chosen:
         chosen = [explorer.case_index, *chosen]
     described = [explorer.cases.describe(index, live=False) for index in chosen]

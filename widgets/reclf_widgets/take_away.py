@@ -1,0 +1,183 @@
+"""Cases as a folder to take away: figures, LaTeX that includes them, one page, and the session.
+
+    explorer -> figures/*.pdf, figures.tex, explorer.html, session.json, explanations/MODEL/*.npz
+    folder -> open_session -> the explorer as it was
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import matplotlib.pyplot as plt
+
+from reclf.config.foreign_files import read_json
+from reclf.explain import Explanation
+from reclf.runs.files import write_atomically, write_json
+from reclf.runs.progress import track
+
+from . import figure, reading, word_figures
+from .explorer import MatchingExplorer
+
+SESSION = "session.json"
+FORMATS = ("pdf", "svg", "png")
+KINDS = ("matchings", "relations", "importance")
+# What LaTeX reads as a command, and how it is written as text.
+SPELLED = {
+    "\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}",
+    **{sign: f"\\{sign}" for sign in "&%$#_{}"}, "“": "``", "”": "''",
+}  # fmt: skip
+
+
+def export_cases(
+    explorer: MatchingExplorer,
+    folder: str | Path,
+    cases: Sequence[int],
+    formats: Sequence[str] = ("pdf",),
+    kinds: Sequence[str] = ("matchings",),
+    **options: Any,
+) -> Path:
+    """Write cases into a folder; see `CaseTable.export`."""
+    folder = Path(folder)
+    for name, given, valid in (("kinds", kinds, KINDS), ("formats", formats, FORMATS)):
+        if wrong := [one for one in given if one not in valid]:
+            raise ValueError(f"{name} must be of {', '.join(valid)}, got {wrong[0]!r}")
+    if folder.exists() and any(folder.iterdir()) and not (folder / SESSION).exists():
+        raise ValueError(f"{folder} is not empty and no export: name a new folder")
+    folders = {name: f"model-{k + 1}" for k, name in enumerate(explorer.models)}  # any name
+    for part in ("figures", *(f"explanations/{part}" for part in folders.values())):
+        (folder / part).mkdir(parents=True, exist_ok=True)
+    pieces = []
+    for index in track(cases, "export", "cases"):
+        one = _at(explorer, index)
+        for name, explained in one.explanations.items():
+            place = folder / "explanations" / folders[name]
+            explained.save(place / explained.file_name)
+        for kind in kinds:
+            drawn = _figure(one, kind, options)
+            if drawn is None:
+                continue
+            stem = f"{Path(one.explanation.file_name).stem}-{kind}".replace(".", "-")
+            try:
+                for ending in formats:
+                    figure.save_figure(drawn, folder / "figures" / f"{stem}.{ending}")
+            finally:
+                plt.close(drawn)
+            pieces.append(_latex(one, f"figures/{stem}", kind))
+    text = "% needs \\usepackage{graphicx}; alt= is read since LaTeX of November 2021\n"
+    _write(folder / "figures.tex", text + "\n".join(pieces))
+    explorer.to_html(folder / "explorer.html", list(cases))
+    session = {
+        "models": folders,
+        "files": [explorer.cases.shown(index)[explorer.models[0]].file_name for index in cases],
+        "state": _state_of(explorer, list(cases)),
+        "marks": explorer.marks,
+    }
+    write_json(folder / SESSION, session)  # last: a folder that has it is whole
+    return folder
+
+
+def open_session(folder: str | Path, **options: Any) -> MatchingExplorer:
+    """The explorer of an exported folder, as it was; no model is needed.
+
+    Args:
+        folder: as `explorer.export` wrote it.
+        options: of `MatchingExplorer`, such as on_edit; a state given here is set.
+
+    Raises:
+        FileNotFoundError: the folder has no session, or lacks an explanation; names the file.
+        ValueError: the session is damaged.
+    """
+    folder = Path(folder)
+    session = read_json(folder / SESSION)
+    try:
+        models, files, marks = session["models"], session["files"], session["marks"]
+        outside = [name for name in (*files, *models.values()) if Path(name).name != name]
+        known = MatchingExplorer.class_traits(state=True)
+        kept = {name: value for name, value in session["state"].items() if name in known}
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ValueError(f"{folder / SESSION} is no session: {error!r}; export again") from error
+    if outside:
+        raise ValueError(
+            f"{folder / SESSION} names {outside[0]!r}, which is no name of a file in it"
+        )
+    explained = {
+        name: [Explanation.load(folder / "explanations" / part / file) for file in files]
+        for name, part in models.items()
+    }
+    explorer = MatchingExplorer(explained, **(kept | options))
+    if "marks_file" not in options:
+        explorer.marks = marks
+    return explorer
+
+
+class _Unseen(MatchingExplorer):
+    """An explorer that draws figures, and that no front end hears of."""
+
+    def open(self) -> None:
+        pass
+
+
+def _at(explorer: MatchingExplorer, index: int) -> MatchingExplorer:
+    """An explorer of the same cases that shows another one: the same words where its report has
+    them, else those that say most."""
+    if index == explorer.case_index:
+        state = explorer.state()
+    else:
+        shown = explorer.explanation
+        chosen = [shown.words[w] for w in (explorer.word, *explorer.phrase) if w >= 0]
+        there = explorer.cases.shown(index)[explorer.models[explorer.model]].words
+        same = all(word in there for word in chosen)
+        words = [there.index(word) for word in chosen] if chosen and same else [reading.PAIR]
+        state = explorer.state() | {"case_index": index, "region": -1}
+        state |= {"word": words[0], "phrase": words[1:], "zoom": 1.0, "across": 0.5, "down": 0.5}
+    return _Unseen(explorer.cases, **state)
+
+
+def _figure(one: MatchingExplorer, kind: str, options: dict[str, Any]) -> Any:
+    """A figure of the selected case; None where the model has nothing to show in it."""
+    explained = one.explanation
+    if kind == "matchings":
+        fewest = {} if one.word != reading.PAIR else {"words": None}
+        return one.figure(**(fewest | options))
+    if kind == "relations":
+        if explained.graph is None:
+            return None
+        step = min(one.step, len(explained.graph) - 1)
+        return word_figures.plot_relations(explained, step=step, edges=one.edges)
+    return None if explained.importance is None else word_figures.plot_importance(explained)
+
+
+def _latex(one: MatchingExplorer, path: str, kind: str) -> str:
+    study, models = one.explanation.study_id, ", ".join(one.models)
+    captions = {
+        "matchings": f"Attention of words of the report over the radiograph of {study}, {models}. "
+        "Solid outline: the finding that the word states; dashed: other findings.",
+        "relations": f"Semantic relations between the words of the report of {study}, "
+        f"{one.models[one.model]}. A row attends to a column.",
+        "importance": f"Importance weights of the words of the report of {study}, "
+        f"{one.models[one.model]}. Dotted: equal weights.",
+    }
+    caption, alt = captions[kind], one.alt_text() if kind == "matchings" else captions[kind]
+    return (
+        "\\begin{figure}\n  \\centering\n"
+        f"  \\includegraphics[width=\\linewidth,alt={{{_spelled(alt)}}}]{{{path}}}\n"
+        f"  \\caption{{{_spelled(caption)}}}\n\\end{{figure}}\n"
+    )
+
+
+def _spelled(text: str) -> str:
+    """Text that LaTeX prints as it is."""
+    return "".join(SPELLED.get(letter, letter) for letter in text)
+
+
+def _state_of(explorer: MatchingExplorer, cases: list[int]) -> dict[str, Any]:
+    """The state, with indices among the cases that are taken away."""
+    state = explorer.state()
+    state["chosen"] = [place for place, index in enumerate(cases) if index in explorer.chosen]
+    if explorer.case_index in cases:
+        return state | {"case_index": cases.index(explorer.case_index)}
+    return state | {"case_index": 0, "word": reading.PAIR, "phrase": [], "region": -1}
+
+
+def _write(path: Path, text: str) -> None:
+    write_atomically(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
