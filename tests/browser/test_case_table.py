@@ -1,4 +1,4 @@
-"""The table of cases in a page: sorting, filters, what is chosen, keys, marks, and a thousand lines."""
+"""The table of cases in a page: sorting, filters, what is chosen, keys, marks, a thousand lines."""
 
 import pytest
 from sample_explanations import sample
@@ -170,9 +170,13 @@ def test_thumbnails_are_those_of_the_cases(open_page, tmp_path):
     given = cases()
     page = opened(open_page, tmp_path, given)
     page.wait_for_timeout(100)
-    grays = line(page, 3).locator("canvas").evaluate(
-        "(canvas) => [...canvas.getContext('2d').getImageData(0, 0, 40, 40).data]"
-        ".filter((_, i) => i % 4 == 0)"
+    grays = (
+        line(page, 3)
+        .locator("canvas")
+        .evaluate(
+            "(canvas) => [...canvas.getContext('2d').getImageData(0, 0, 40, 40).data]"
+            ".filter((_, i) => i % 4 == 0)"
+        )
     )
     assert bytes(grays) == MatchingExplorer(given).cases.picture(3)
 

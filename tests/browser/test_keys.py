@@ -88,3 +88,18 @@ def test_nodes_of_the_graph_are_reached_and_selected(open_page, tmp_path):
     select(page, "relations", "matrix")
     page.keyboard.press("]")
     assert page.problems == []
+
+
+def test_a_question_mark_shows_every_key(page):
+    page.locator("[data-testid=scores]").click()
+    page.keyboard.press("?")
+    keys = page.get_by_test_id("keys")
+    keys.get_by_role("region", name="Keys").wait_for()
+    assert {"?", "s", "[ ]", "f"} <= {*keys.locator("kbd").all_inner_texts()}
+    page.keyboard.press("Escape")
+    keys.get_by_role("region", name="Keys").wait_for(state="hidden")
+    page.keyboard.press("?")
+    page.locator("[data-testid=scores]").click()  # elsewhere
+    keys.get_by_role("region", name="Keys").wait_for(state="hidden")
+    page.get_by_test_id("search").fill("?")
+    assert not keys.get_by_role("region", name="Keys").is_visible()

@@ -138,10 +138,16 @@ def test_the_next_case_comes_from_python(page):
 def test_ones_own_text_is_explained(page):
     editor = explorer(page).locator(".reclf-editor")
     editor.locator("summary").click()
+    assert editor.get_by_role("button", name="other zone").is_disabled()
     editor.get_by_test_id("edit-text").fill("Clear lungs")
     editor.get_by_test_id("edit-explain").click()
     word(page, 1).get_by_text("lungs").wait_for()
     assert ask(page, "explorer.explanation.words") == "['clear', 'lungs']"
+    editor.get_by_test_id("edit-restore").click()
+    word(page, 8).wait_for()
+    editor.get_by_test_id("versions").get_by_role("button", name="own text").click()
+    word(page, 1).get_by_text("lungs").wait_for()
+    assert ask(page, "explorer.cases.version(explorer.case_index)") == "1"
     editor.get_by_test_id("edit-restore").click()
     word(page, 8).wait_for()
 

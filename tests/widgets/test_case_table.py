@@ -152,5 +152,3 @@ def test_a_damaged_file_is_named(tmp_path, content, message):
 def test_marks_that_are_none_are_refused(kept):
     with pytest.raises(traitlets.TraitError, match="a mark has star and note"):
         opened(kept).marks = {"study-1": "good"}
-
-

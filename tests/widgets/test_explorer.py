@@ -162,6 +162,39 @@ def test_a_change_by_the_browser_is_acknowledged_with_its_case(explorer):
     )
 
 
+def test_edits_have_a_history():
+    explorer = MatchingExplorer(
+        {"A": [sample(0)], "B": [sample(0, 1)]},
+        on_edit=lambda index, text: {
+            name: sample(3, m, report=text) for m, name in enumerate("AB")
+        },
+    )
+    for serial, title in enumerate(("other side", "own text")):
+        explorer.edit = {"serial": serial, "text": f"Clear lungs {serial}.", "title": title}
+    versions = explorer.case["versions"]
+    assert [v["title"] for v in versions] == ["as given", "other side", "own text"]
+    assert [v["score"] for v in versions] == [[4.0, 5.0], [1.0, 2.0], [1.0, 2.0]]
+    assert (explorer.case["version"], explorer.explanation.report) == (2, "Clear lungs 1.")
+    explorer.edit = {"serial": 2, "version": 1}
+    assert (explorer.case["version"], explorer.explanation.report) == (1, "Clear lungs 0.")
+    explorer.edit = {"serial": 3, "version": 3}
+    assert explorer.status == "ValueError: version must be 0 to 2, got 3"
+    assert explorer.explanation.report == "Clear lungs 0."
+
+
+def test_edits_are_suggested_from_the_report():
+    given = sample(report="Mild left effusion. No pneumothorax.")
+    explorer = MatchingExplorer([given], on_edit=lambda index, text: sample(report=text))
+    made = {one["title"]: one for one in explorer.case["swaps"]}
+    assert made["other side"]["text"] == "Mild right effusion. No pneumothorax."
+    assert made["other severity"]["text"] == "Severe left effusion. No pneumothorax."
+    assert made["other zone"]["text"] is None
+    assert made["other zone"]["refused"] == "no zone is stated of a finding"
+    explorer.edit = {"serial": 0, "text": made["other side"]["text"]}
+    assert explorer.case["swaps"][0]["text"] == "Mild left effusion. No pneumothorax."
+    assert MatchingExplorer([given]).case["swaps"] == []
+
+
 def test_an_edit_is_explained_and_can_be_restored():
     asked = []
 
@@ -174,12 +207,12 @@ def test_an_edit_is_explained_and_can_be_restored():
     explorer.edit = {"serial": 1, "text": "Clear lungs"}
     assert asked == [(1, "Clear lungs")]
     assert explorer.explanation.words == view.explanation.words == ["clear", "lungs"]
-    assert explorer.case["edited"]
-    assert view.case["edited"]
+    assert explorer.case["version"]
+    assert view.case["version"]
     assert explorer.word == -1
-    explorer.edit = {"serial": 2, "restore": True}
+    explorer.edit = {"serial": 2, "version": 0}
     assert len(explorer.explanation.words) == 9
-    assert not explorer.case["edited"]
+    assert not explorer.case["version"]
 
 
 def test_an_image_is_read_and_given_to_the_model():
@@ -221,7 +254,7 @@ def test_an_error_of_the_model_is_shown():
     explorer = MatchingExplorer([sample()], on_edit=on_edit)
     explorer.edit = {"serial": 1, "text": ""}
     assert explorer.status == "ValueError: the report is empty"
-    assert not explorer.case["edited"]
+    assert not explorer.case["version"]
 
 
 def test_without_a_model_the_reason_is_told(explorer):

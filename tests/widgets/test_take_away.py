@@ -86,7 +86,10 @@ def test_a_session_opens_as_it_was(explorer, tmp_path):
 
 
 def test_an_edited_case_is_taken_away_as_edited(explorer, tmp_path):
-    changed = {"A/..": sample(1, report="A small nodule."), "B": sample(1, 1, report="A small nodule.")}
+    changed = {
+        "A/..": sample(1, report="A small nodule."),
+        "B": sample(1, 1, report="A small nodule."),
+    }
     explorer.word, explorer.phrase = -1, []
     explorer.cases.edit(1, changed)
     opened = open_session(explorer.export(tmp_path / "out", "shown"))
@@ -108,7 +111,7 @@ def test_an_export_is_written_anew_and_nothing_else_is_touched(explorer, tmp_pat
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"cases": "none"}, "must be \"shown\", \"all\", \"chosen\" or a list of numbers from 0 to 3"),
+        ({"cases": "none"}, 'must be "shown", "all", "chosen" or a list of numbers from 0 to 3'),
         ({"cases": [4]}, "from 0 to 3, got \\[4\\]"),
         ({"kinds": ["maps"]}, "kinds must be of matchings, relations, importance, got 'maps'"),
         ({"formats": ["docx"]}, "formats must be of pdf, svg, png, got 'docx'"),

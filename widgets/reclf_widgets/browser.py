@@ -15,7 +15,7 @@ from .rules import RULES
 STATIC = Path(__file__).parent / "static"
 EXPLORER = (
     "rules", "elements", "case", "film", "scales", "spring", "picture", "zoom", "image", "report",
-    "relations", "ranking", "editor", "order", "table", "header", "kernel", "explorer",
+    "relations", "ranking", "editor", "order", "table", "keys", "header", "kernel", "explorer",
 )  # fmt: skip
 MONITOR = ("elements", "monitor")
 

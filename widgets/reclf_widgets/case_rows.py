@@ -1,6 +1,6 @@
 """One line of the table of cases: what is searched, sorted and shown of a case before it is opened.
 
-    explanations of one pair -> row (JSON), thumbnail (uint8)
+explanations of one pair -> row (JSON), thumbnail (uint8)
 """
 
 from collections.abc import Mapping, Sequence

@@ -1,6 +1,6 @@
 """The table of cases in Python: filters, what is chosen, thumbnails, and stars and notes that last.
 
-    marks_file -> marks (study id -> star, note) -> browser -> marks -> marks_file
+marks_file -> marks (study id -> star, note) -> browser -> marks -> marks_file
 """
 
 from collections.abc import Sequence
@@ -130,7 +130,9 @@ class CaseTable(StillWidget):
 
     def _send_pictures(self, change: Any) -> None:
         """Answer with the thumbnails of the cases asked for."""
-        asked = [index for index in change["new"]["cases"] if 0 <= index < len(self.cases)][:AT_ONCE]
+        asked = [index for index in change["new"]["cases"] if 0 <= index < len(self.cases)][
+            :AT_ONCE
+        ]
         with self.hold_sync():
             self.pictures = b"".join(map(self.cases.picture, asked))
             self.pictures_of = asked

@@ -4,7 +4,7 @@ list of Explanation, or model name -> list -> CaseSet -> one case for the browse
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -20,8 +20,15 @@ from .plane import Place, Plane
 Explanations = Sequence[Explanation] | Mapping[str, Sequence[Explanation]]
 
 
+class Version(NamedTuple):
+    """A study as given or edited: what was done, and model name -> explanation."""
+
+    title: str
+    explained: dict[str, Explanation]
+
+
 class CaseSet:
-    """Validated explanations, and those that replace them after an edit.
+    """Validated explanations, and those of edited versions of their studies.
 
     Args:
         explanations: of one model, or model name -> explanations of the same studies, in order.
@@ -37,7 +44,8 @@ class CaseSet:
         named = explanations if isinstance(explanations, Mapping) else {"model": explanations}
         self.by_model = {str(name): list(cases) for name, cases in named.items()}
         self.models = list(self.by_model)
-        self.edited: dict[int, dict[str, Explanation]] = {}
+        self._versions: dict[int, list[Version]] = {}  # of a study, without the one as given
+        self._shown: dict[int, int] = {}  # of a study, the number of the version shown
         self._check()
 
     def __len__(self) -> int:
@@ -48,11 +56,32 @@ class CaseSet:
         return {name: cases[index] for name, cases in self.by_model.items()}
 
     def shown(self, index: int) -> dict[str, Explanation]:
-        """Model name -> explanation of one study, after its edit if there is one."""
-        return self.edited.get(index) or self.original(index)
+        """Model name -> explanation of one study, of the version that is shown."""
+        return self.versions(index)[self.version(index)].explained
 
-    def edit(self, index: int, explained: Explanation | Mapping[str, Explanation]) -> None:
-        """Replace the explanation of one study.
+    def version(self, index: int) -> int:
+        """The number of the version of a study that is shown; 0 is the study as given."""
+        return self._shown.get(index, 0)
+
+    def versions(self, index: int) -> list[Version]:
+        """The study as given, and its edits in the order in which they were made."""
+        return [Version("as given", self.original(index)), *self._versions.get(index, [])]
+
+    def show(self, index: int, number: int) -> None:
+        """Show a version of a study.
+
+        Raises:
+            ValueError: there is no such version.
+        """
+        last = len(self.versions(index)) - 1
+        if not 0 <= number <= last:
+            raise ValueError(f"version must be 0 to {last}, got {number}")
+        self._shown[index] = number
+
+    def edit(
+        self, index: int, explained: Explanation | Mapping[str, Explanation], title: str = "edited"
+    ) -> None:
+        """Add a version of one study, and show it.
 
         Raises:
             ValueError: an explanation of a model is missing, or their words differ.
@@ -66,7 +95,8 @@ class CaseSet:
             )
         new = {name: explained[name] for name in self.models}
         _check_pair(new)
-        self.edited[index] = new
+        self._versions.setdefault(index, []).append(Version(title, new))
+        self._shown[index] = len(self._versions[index])
 
     def index(self) -> list[dict[str, Any]]:
         """For every case what search, filter and the table need, see `case_rows.row`."""
@@ -128,7 +158,15 @@ class CaseSet:
             "scores": [plain(one.scores) for one in models],
             "gaps": [said for _, said in filled],
             "original_scores": [plain(one.scores) for one in self.original(index).values()],
-            "edited": index in self.edited,
+            "version": self.version(index),
+            "versions": [
+                {
+                    "title": version.title,
+                    "report": next(iter(version.explained.values())).report,
+                    "score": plain([o.scores.get("logit") for o in version.explained.values()]),
+                }
+                for version in self.versions(index)
+            ],
             "graph_steps": [0 if one.graph is None else len(one.graph) for one in models],
             "counting": [list(one.counting) for one in models],
             "caveats": [_caveats(one) for one in models],

@@ -6,8 +6,6 @@ Python sends the arrays of one case; the browser handles every click and reports
 `state()` is the complete state of a view: pass it to a new explorer to restore the view.
 """
 
-import tempfile
-from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,18 +18,15 @@ from reclf.explain import Explanation
 from reclf.stats.tables import json_text
 
 from . import browser, figure, reading
-from .case_table import CaseTable
+from .case_edits import CaseEdits, Edit
 from .cases import CaseSet, Explanations
 from .grids import Grid, finest, region_of
 from .palette import COLORMAPS, DIFFERENCE, WORD_TYPES, lookup_table
 from .plane import Plane
 from .still import data_trait, view_trait
 
-Edit = Callable[[int, str | np.ndarray], Explanation | Mapping[str, Explanation]]
-NO_MODEL = "Only saved explanations are open. Pass on_edit to explain your own text with a model."
 
-
-class MatchingExplorer(CaseTable):
+class MatchingExplorer(CaseEdits):
     """Local-matchings, semantic relations and importance of image-report pairs.
 
     Args:
@@ -68,13 +63,6 @@ class MatchingExplorer(CaseTable):
     panels = data_trait(traitlets.List)
     palette = data_trait(traitlets.Dict)
     lookup_tables = data_trait(traitlets.Bytes)
-    # Editing: a request of the browser, answered by Python.
-    can_edit = data_trait(traitlets.Bool, False)
-    status = data_trait(traitlets.Unicode, "")
-    edit = data_trait(traitlets.Dict)
-    # A message contains a memoryview, which the trait does not accept.
-    edit_image = data_trait(traitlets.Bytes).tag(from_json=lambda value, widget: bytes(value))
-    edits = traitlets.Int(0)
     # The browser numbers its changes; the number comes back after what they have brought about.
     asked = data_trait(traitlets.Int, 0)
     answered = data_trait(traitlets.Int, 0)
@@ -98,8 +86,8 @@ class MatchingExplorer(CaseTable):
     )
     level = view_trait(traitlets.Float(0.5, min=0, max=1, help="center of the gray window"))
     zoom = view_trait(traitlets.Float(1.0, min=1, max=16, help="how many times larger"))
-    across = view_trait(traitlets.Float(0.5, min=0, max=1, help="center of what is zoomed, from left"))
-    down = view_trait(traitlets.Float(0.5, min=0, max=1, help="center of what is zoomed, from the top"))
+    across = view_trait(traitlets.Float(0.5, min=0, max=1, help="center of the zoom, from left"))
+    down = view_trait(traitlets.Float(0.5, min=0, max=1, help="center of the zoom, from the top"))
     smooth = view_trait(traitlets.Bool(False, help="interpolate between regions"))
     masks = view_trait(traitlets.Bool(True, help="outline the ground-truth masks"))
     threshold = view_trait(
@@ -130,21 +118,18 @@ class MatchingExplorer(CaseTable):
                 f"valid are on_edit, marks_file, {', '.join(valid)}"
             )
         self.cases = explanations if isinstance(explanations, CaseSet) else CaseSet(explanations)
-        self._on_edit = on_edit
         super().__init__(
             index=self.cases.index(),
             models=self.cases.models,
             panels=[*(["cases"] if self._leads else []), *self._panels],
             palette={name: list(entry) for name, entry in WORD_TYPES.items()},
             lookup_tables=b"".join(map(lookup_table, (*COLORMAPS, DIFFERENCE))),
-            can_edit=on_edit is not None,
-            status="" if on_edit is not None else NO_MODEL,
             **state,
         )
+        self.explain_edits(on_edit)
         self._load()
         self.keep_marks(marks_file)
         self.observe(self._change_case, names=["case_index"])
-        self.observe(self._explain_edit, names=["edit"])
         self.observe(lambda change: self._load(), names=["edits"])
         self.observe(self._answer, names=["asked"])
         self.observe(self._send_film, names=["film_asked"])
@@ -242,7 +227,7 @@ class MatchingExplorer(CaseTable):
         if self.word >= len(readable["pieces"]):
             self.word = reading.PAIR
         with self.hold_sync():
-            self.case = readable | {"index": self.case_index}
+            self.case = readable | {"index": self.case_index, "swaps": self.suggestions()}
             for name, buffer in arrays.items():
                 setattr(self, name, buffer)
             self.film, self.film_info = b"", {}
@@ -276,27 +261,6 @@ class MatchingExplorer(CaseTable):
         """Acknowledge a change by the browser, which otherwise says that it waits."""
         self.answered = change["new"]
 
-    def _explain_edit(self, change: Any) -> None:
-        """Explain the edited text or image; errors are shown in the browser."""
-        request = change["new"]
-        if self._on_edit is None or not request:
-            return
-        self.status = ""  # so that a repeated error is shown again
-        try:
-            if request.get("restore"):
-                self.cases.edited.pop(self.case_index, None)
-            else:
-                content = request.get("text")
-                if "image" in request:
-                    content = _decode(self.edit_image, request["image"])
-                self.cases.edit(self.case_index, self._on_edit(self.case_index, content))
-        except Exception as error:
-            self.status = f"{type(error).__name__}: {error}"
-            return
-        with self.hold_sync():
-            self.word, self.region, self.status = reading.PAIR, -1, ""
-            self.edits += 1
-
     @traitlets.validate("case_index", "model", "other")
     def _check_index(self, proposal: Any) -> int:
         name, value = proposal["trait"].name, proposal["value"]
@@ -320,19 +284,6 @@ class MatchingExplorer(CaseTable):
     def _still(self) -> Figure:
         """The figure that a stored notebook shows."""
         return self.figure()
-
-
-def _decode(content: bytes, name: str) -> np.ndarray:
-    """An image file from the browser, float32 (H, W) in [0, 1]."""
-    from reclf.data.radiographs import read_image  # imports torch, which on_edit needs anyway
-
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / f"image{Path(name).suffix}"
-        path.write_bytes(content)
-        try:
-            return read_image(path)
-        except (OSError, ValueError) as error:
-            raise ValueError(str(error).replace(str(path), name)) from error
 
 
 def state_json(explorer: MatchingExplorer) -> str:

@@ -1,7 +1,7 @@
 """Cases as a folder to take away: figures, LaTeX that includes them, one page, and the session.
 
-    explorer -> figures/*.pdf, figures.tex, explorer.html, session.json, explanations/MODEL/*.npz
-    folder -> open_session -> the explorer as it was
+explorer -> figures/*.pdf, figures.tex, explorer.html, session.json, explanations/MODEL/*.npz
+folder -> open_session -> the explorer as it was
 """
 
 from collections.abc import Sequence

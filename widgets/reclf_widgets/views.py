@@ -12,8 +12,9 @@ import traitlets
 from matplotlib.figure import Figure
 
 from . import figure, reading, word_figures
+from .case_edits import Edit
 from .cases import CaseSet, Explanations
-from .explorer import Edit, MatchingExplorer
+from .explorer import MatchingExplorer
 
 # The case first: a word index of the new case may not exist in the old one.
 SHARED = ("case_index", "edits", "word", "phrase", "region", "label", "sort", "query")

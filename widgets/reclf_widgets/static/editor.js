@@ -5,21 +5,46 @@ function editorPanel(app) {
   const text = element("textarea", { rows: "3", "aria-label": "Report text", "data-testid": "edit-text" });
   const explain = element("button", { type: "button", "data-testid": "edit-explain" }, "Explain this text");
   const restore = element("button", { type: "button", "data-testid": "edit-restore" }, "Restore");
+  const swaps = element("div", { class: "reclf-controls", role: "group", "aria-label": "The report with one fact changed", "data-testid": "swaps" });
+  const versions = element("table", { class: "reclf-versions", "data-testid": "versions" });
   const file = element("input", { type: "file", accept: ".png,.jpg,.jpeg,.dcm", "aria-label": "Your own image" });
   const status = element("p", { class: "reclf-note", role: "status", "data-testid": "status" });
-  const root = element("details", { class: "reclf-panel reclf-editor" }, element("summary", {}, "Your own text or image"), text,
-    element("div", { class: "reclf-controls" }, explain, restore, element("label", {}, "Image ", file)), status);
+  const root = element("details", { class: "reclf-panel reclf-editor" }, element("summary", {}, "Your own text or image"), text, swaps,
+    element("div", { class: "reclf-controls" }, explain, restore, element("label", {}, "Image ", file)), status, versions);
   const ask = (request) => {
     status.textContent = "Running the model …";
     put({ edit: { serial: (get("edit")?.serial ?? 0) + 1, ...request } });
   };
 
-  function build() { text.value = app.data.info.report; }
+  function build() {
+    text.value = app.data.info.report;
+    swaps.replaceChildren(...(app.data.info.swaps ?? []).map(({ title, text: changed, refused }) =>
+      element("button", { type: "button", disabled: !changed, title: changed || refused, "data-swap": title }, title)));
+    buildVersions();
+  }
+
+  // What was asked so far, with the combined score of each model and how far it is from that as given.
+  function buildVersions() {
+    const { versions: made, version } = app.data.info, models = get("models");
+    versions.hidden = made.length < 2;
+    if (versions.hidden) return;
+    const head = ["version", ...models.map((name) => (models.length > 1 ? `score, ${name}` : "combined score")), "report"];
+    const rows = made.map(({ title, report, score }, k) => {
+      const button = element("button", { type: "button", "data-version": k, "aria-pressed": String(k === version) }, title);
+      const scores = score.map((value, m) => {
+        const gain = value - made[0].score[m];
+        return element("td", {}, `${fixed(value, 2)}${k && Number.isFinite(gain) ? ` (${gain < 0 ? "−" : "+"}${Math.abs(gain).toFixed(2)})` : ""}`);
+      });
+      return element("tr", {}, element("td", {}, button), ...scores, element("td", {}, report));
+    });
+    versions.replaceChildren(element("thead", {}, element("tr", {}, ...head.map((name) => element("th", { scope: "col" }, name)))), element("tbody", {}, ...rows));
+  }
 
   function draw() {
     const possible = get("can_edit");
     for (const control of [text, explain, file]) control.disabled = !possible;
-    restore.disabled = !possible || !app.data.info.edited;
+    restore.disabled = !possible || !app.data.info.version;
+    for (const button of versions.querySelectorAll("button")) button.disabled = !possible;
     status.textContent = get("status");
   }
 
@@ -33,7 +58,12 @@ function editorPanel(app) {
   }
   on(explain, "click", () => ask({ text: text.value }));
   on(text, "keydown", (event) => { if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) { ask({ text: text.value }); event.stopPropagation(); } });
-  on(restore, "click", () => ask({ restore: true }));
+  on(restore, "click", () => ask({ version: 0 }));
+  on(root, "click", (event) => {
+    const { swap, version } = event.target.closest("button")?.dataset ?? {};
+    if (swap) ask({ text: app.data.info.swaps.find(({ title }) => title === swap).text, title: swap });
+    if (version !== undefined) ask({ version: Number(version) });
+  });
   on(file, "change", async () => {
     if (!file.files.length) return;
     const content = await file.files[0].arrayBuffer();

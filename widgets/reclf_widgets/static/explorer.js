@@ -187,6 +187,7 @@ function render({ model, el }) {
     else if (event.key === "[") top.act("previous");
     else if (event.key === "]") top.act("next");
     else if (event.key === "c") top.act("table");
+    else if (event.key === "?") top.keys.toggle();
     else if (event.key === "t") app.put({ masks: !app.get("masks") });
     else if (event.key === "v") app.put({ view: { single: app.get("models").length > 1 ? "compare" : "multiples", compare: "multiples", multiples: "single" }[app.get("view")] });
     else if (image?.key(event)) return;

@@ -14,12 +14,11 @@ function header(app) {
   const theme = app.select("theme", [["auto", "auto"], ["light", "light"], ["dark", "dark"]], "Theme");
   const message = element("span", { class: "reclf-note", role: "status", "data-testid": "message" });
   const scores = element("div", { class: "reclf-scores", "data-testid": "scores" });
-  const keys = element("details", { class: "reclf-keys" }, element("summary", {}, "shortcuts"),
-    element("p", {}, "Report and graph: arrow keys, Home and End select a word, Shift with a click or an arrow adds a word to a phrase, e edits it. Image: arrow keys select a region; shift-drag or right-drag changes window and level, double-click resets them; Ctrl and the wheel zoom, dragging or Shift and an arrow key moves what is zoomed. Anywhere: + and - zoom, 0 shows the whole film, f is full screen; [ and ] change the case, c shows the table of cases, v changes the view, t toggles the ground-truth masks, Escape clears the selection, / searches."));
+  const keys = keyTable(app);
   const bar = element("div", { class: "reclf-controls", role: "toolbar", "aria-label": "Cases" },
     button("previous", "◀", "Previous case ([)"), position, button("next", "▶", "Next case (])"), table, search, label, sort, message,
     get("panels").includes("matching") ? "" : app.modelSelect("model", "Model"), // else beside the image
-    element("span", { class: "reclf-spring" }), theme, button("state", "state", "Copy the state as a Python dict"), keys);
+    element("span", { class: "reclf-spring" }), theme, button("state", "state", "Copy the state as a Python dict"), keys.root);
   const root = element("header", {}, bar, scores);
   const labels = [...new Set(get("index").flatMap((entry) => entry.labels))].sort();
   label.control.replaceChildren(element("option", { value: "" }, "all"), ...labels.map((name) => element("option", { value: name }, spaced(name))));
@@ -33,10 +32,10 @@ function header(app) {
     if (last !== get("case_index")) message.textContent = "";
     last = get("case_index");
     const all = app.order.all(), info = app.data.info, place = all.indexOf(info.index);
-    position.textContent = `${info.study_id}  ${place < 0 ? "–" : place + 1}/${all.length}${info.edited ? "  (edited)" : ""}`;
+    position.textContent = `${info.study_id}  ${place < 0 ? "–" : place + 1}/${all.length}${info.version ? "  (edited)" : ""}`;
     scores.replaceChildren(...get("models").map((name, m) => {
       const now = info.scores[m], before = info.original_scores[m];
-      const parts = Object.entries(now).map(([key, value]) => `${SCORES[key] ?? spaced(key)} ${fixed(value, 2)}${info.edited && before[key] !== undefined ? ` (was ${fixed(before[key], 2)})` : ""}`);
+      const parts = Object.entries(now).map(([key, value]) => `${SCORES[key] ?? spaced(key)} ${fixed(value, 2)}${info.version && before[key] !== undefined ? ` (was ${fixed(before[key], 2)})` : ""}`);
       return element("span", {}, several ? element("b", {}, name) : "", ` ${[...parts, info.gaps[m]].filter(Boolean).join(" · ")}`);
     }));
     table.setAttribute("aria-pressed", String(get("table")));
@@ -81,5 +80,5 @@ function header(app) {
     message.textContent = hit === undefined ? "no match in other cases" : "";
     if (hit !== undefined) app.go(hit);
   });
-  return { root, draw, act, search };
+  return { root, draw, act, search, keys };
 }
