@@ -9,7 +9,7 @@ Nothing here imports torch.
 from .explorer import MatchingExplorer, state_json
 from .figure import plot_attributions, plot_matchings, save_figure
 from .monitor import TrainingMonitor
-from .take_away import open_session
+from .session import open_session
 from .views import ImportanceView, MatchingView, RelationGraphView
 from .word_figures import plot_importance, plot_relations
 

@@ -84,7 +84,8 @@ class CaseEdits(CaseTable):
         if "version" in request:
             self.cases.show(index, request["version"])
             return
-        content, title = request.get("text"), request.get("title", "own text")
+        content: Any = request.get("text")
+        title = request.get("title", "own text")
         if "image" in request:
             content, title = _decode(self.edit_image, request["image"]), request["image"]
         self.cases.edit(index, on_edit(index, content), title)

@@ -148,6 +148,10 @@ class MatchingExplorer(CaseEdits):
         """State of the view; restore it with `MatchingExplorer(explanations, **state)`."""
         return {name: getattr(self, name) for name in self.class_traits(state=True)}
 
+    def unseen(self, **state: Any) -> "MatchingExplorer":
+        """A copy with this state where another is not given, of which no front end hears."""
+        return _Unseen(self.cases, **(self.state() | state))
+
     @property
     def selection(self) -> reading.Selection:
         """The selected word, or the words of the phrase; -1 for the image-report pair.
@@ -284,6 +288,11 @@ class MatchingExplorer(CaseEdits):
     def _still(self) -> Figure:
         """The figure that a stored notebook shows."""
         return self.figure()
+
+
+class _Unseen(MatchingExplorer):
+    def open(self) -> None:
+        pass
 
 
 def state_json(explorer: MatchingExplorer) -> str:

@@ -10,13 +10,10 @@ from typing import Any
 
 import matplotlib.pyplot as plt
 
-from reclf.config.foreign_files import read_json
-from reclf.explain import Explanation
 from reclf.runs.files import write_atomically, write_json
 from reclf.runs.progress import track
 
 from . import figure, reading, word_figures
-from .explorer import MatchingExplorer
 
 SESSION = "session.json"
 FORMATS = ("pdf", "svg", "png")
@@ -29,7 +26,7 @@ SPELLED = {
 
 
 def export_cases(
-    explorer: MatchingExplorer,
+    explorer: Any,
     folder: str | Path,
     cases: Sequence[int],
     formats: Sequence[str] = ("pdf",),
@@ -76,64 +73,21 @@ def export_cases(
     return folder
 
 
-def open_session(folder: str | Path, **options: Any) -> MatchingExplorer:
-    """The explorer of an exported folder, as it was; no model is needed.
-
-    Args:
-        folder: as `explorer.export` wrote it.
-        options: of `MatchingExplorer`, such as on_edit; a state given here is set.
-
-    Raises:
-        FileNotFoundError: the folder has no session, or lacks an explanation; names the file.
-        ValueError: the session is damaged.
-    """
-    folder = Path(folder)
-    session = read_json(folder / SESSION)
-    try:
-        models, files, marks = session["models"], session["files"], session["marks"]
-        outside = [name for name in (*files, *models.values()) if Path(name).name != name]
-        known = MatchingExplorer.class_traits(state=True)
-        kept = {name: value for name, value in session["state"].items() if name in known}
-    except (KeyError, TypeError, AttributeError) as error:
-        raise ValueError(f"{folder / SESSION} is no session: {error!r}; export again") from error
-    if outside:
-        raise ValueError(
-            f"{folder / SESSION} names {outside[0]!r}, which is no name of a file in it"
-        )
-    explained = {
-        name: [Explanation.load(folder / "explanations" / part / file) for file in files]
-        for name, part in models.items()
-    }
-    explorer = MatchingExplorer(explained, **(kept | options))
-    if "marks_file" not in options:
-        explorer.marks = marks
-    return explorer
-
-
-class _Unseen(MatchingExplorer):
-    """An explorer that draws figures, and that no front end hears of."""
-
-    def open(self) -> None:
-        pass
-
-
-def _at(explorer: MatchingExplorer, index: int) -> MatchingExplorer:
+def _at(explorer: Any, index: int) -> Any:
     """An explorer of the same cases that shows another one: the same words where its report has
     them, else those that say most."""
     if index == explorer.case_index:
-        state = explorer.state()
-    else:
-        shown = explorer.explanation
-        chosen = [shown.words[w] for w in (explorer.word, *explorer.phrase) if w >= 0]
-        there = explorer.cases.shown(index)[explorer.models[explorer.model]].words
-        same = all(word in there for word in chosen)
-        words = [there.index(word) for word in chosen] if chosen and same else [reading.PAIR]
-        state = explorer.state() | {"case_index": index, "region": -1}
-        state |= {"word": words[0], "phrase": words[1:], "zoom": 1.0, "across": 0.5, "down": 0.5}
-    return _Unseen(explorer.cases, **state)
+        return explorer.unseen()
+    shown = explorer.explanation
+    chosen = [shown.words[w] for w in (explorer.word, *explorer.phrase) if w >= 0]
+    there = explorer.cases.shown(index)[explorer.models[explorer.model]].words
+    same = all(word in there for word in chosen)
+    words = [there.index(word) for word in chosen] if chosen and same else [reading.PAIR]
+    state = {"case_index": index, "region": -1, "zoom": 1.0, "across": 0.5, "down": 0.5}
+    return explorer.unseen(**state, word=words[0], phrase=words[1:])
 
 
-def _figure(one: MatchingExplorer, kind: str, options: dict[str, Any]) -> Any:
+def _figure(one: Any, kind: str, options: dict[str, Any]) -> Any:
     """A figure of the selected case; None where the model has nothing to show in it."""
     explained = one.explanation
     if kind == "matchings":
@@ -147,7 +101,7 @@ def _figure(one: MatchingExplorer, kind: str, options: dict[str, Any]) -> Any:
     return None if explained.importance is None else word_figures.plot_importance(explained)
 
 
-def _latex(one: MatchingExplorer, path: str, kind: str) -> str:
+def _latex(one: Any, path: str, kind: str) -> str:
     study, models = one.explanation.study_id, ", ".join(one.models)
     captions = {
         "matchings": f"Attention of words of the report over the radiograph of {study}, {models}. "
@@ -170,7 +124,7 @@ def _spelled(text: str) -> str:
     return "".join(SPELLED.get(letter, letter) for letter in text)
 
 
-def _state_of(explorer: MatchingExplorer, cases: list[int]) -> dict[str, Any]:
+def _state_of(explorer: Any, cases: list[int]) -> dict[str, Any]:
     """The state, with indices among the cases that are taken away."""
     state = explorer.state()
     state["chosen"] = [place for place, index in enumerate(cases) if index in explorer.chosen]
