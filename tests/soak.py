@@ -164,7 +164,7 @@ def explore(
     explorer.edit = {"serial": 1, "text": "Small left effusion"}
     if explorer.status:
         raise RuntimeError(explorer.status)
-    explorer.edit = {"serial": 2, "restore": True}
+    explorer.edit = {"serial": 2, "version": 0}
     turn = number % 3
     views[turn]._repr_mimebundle_()
     explorer.to_html(folder / "page.html", "all")

@@ -31,6 +31,7 @@ def write_data(root: Path) -> Path:
     shutil.rmtree(phrases / "files")
 
     write_pairs(root)  # a manifest is given by its folder or by its own name
+    shutil.copy(root / "39.png", root / "film.png")  # of one's own
     for name in ("folder_with_manifest", "folder", "folder_or_manifest", "open_i", "nih"):
         write_pairs(root / name)
     write_masks(root / "lungs")

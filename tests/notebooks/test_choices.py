@@ -12,7 +12,7 @@ OF_TASKS = ("zero_shot", "linear_probe", "retrieval", "segmentation", "grounding
             "study/attribution")  # fmt: skip
 WRONG = [
     *((name, {"device": "gpu"}, "device must be one of auto, cpu, cuda, got 'gpu'")
-      for name in (*OF_TASKS, "explore", "study/relations", "study/benchmark")),
+      for name in (*OF_TASKS, "explore", "find", "study/relations", "study/benchmark")),
     *((name, {"checkpoint": "lst"}, "checkpoint must be one of best, last, start, got 'lst'")
       for name in (*OF_TASKS, "study/relations")),
     ("pretrain", {"device": "gpu"}, "train.device must be one of auto, cpu, cuda, got 'gpu'"),
@@ -45,6 +45,10 @@ WRONG = [
     ("grounding", {"metric": "iou"}, "metric must be one of pointing, cnr, cnr_signed, miou, got"),
     ("grounding", {"heat": "hot"}, "heat must be one of score, attention, got 'hot'"),
     ("grounding", {"phrases": "word"}, "phrases must be one of auto, words, report, labels"),
+    ("explore", {"n_gallery": -1}, "n_gallery must be at least 0, got -1"),
+    ("find", {"fit": "cut"}, "fit must be one of pad, crop, stretch, got 'cut'"),
+    ("find", {"query": ""}, "there is nothing to look for: give query or film"),
+    ("find", {"n_found": 0}, "n_found must be at least 1, got 0"),
     ("explore", {"hospital": "D"}, "hospital must be one of A, B, C or empty, got 'D'"),
     ("data_check", {"dataset": "nhi"}, "unknown data set 'nhi'"),
     ("data_check", {"most": -1}, "most must be at least 0"),

@@ -6,6 +6,7 @@ import nbformat
 import pytest
 from notebook_runs import outputs_of, papermill, papermill_process, untrained_run
 
+from reclf.datasets.tiny import draw_chest, write_image
 from reclf.explain import Explanation, load_explanations
 
 TINY = {"model.image_size": 64, "train.val_studies": 8, "data.options": {"length": 40}}
@@ -34,7 +35,7 @@ def folder(tmp_path_factory):
 def explored(folder):
     done = papermill(
         "explore.ipynb", folder, executed="explore.ipynb", run="runs/first", baseline="runs/plain",
-        n_cases=3,
+        n_cases=3, n_gallery=12,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-3000:]
     return folder
@@ -56,6 +57,28 @@ def test_exploring_leaves_explanations_a_page_and_pictures(explored):
         assert (Explanation.load(paths[0]).graph is not None) == has_graph
     assert (run / "explorer.html").stat().st_size < 2_000_000
     assert len(pictures(explored / "explore.ipynb")) == 3
+
+
+def test_ranks_are_among_a_gallery_and_marks_are_kept(explored):
+    ones = load_explanations(explored / "runs" / "first" / "explanations").values()
+    ranks = [one.rank for one in ones]
+    assert all(1 <= rank <= among == 12 for rank, among in ranks)
+    assert all("labels" in one.provenance for one in ones)
+
+
+def test_films_and_reports_are_found(folder):
+    write_image(folder / "mine.png", draw_chest(3))
+    done = papermill(
+        "find.ipynb", folder, executed="find.ipynb", run="runs/first", query="left effusion",
+        film="mine.png", n_gallery=8, n_found=3,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-3000:]
+    for name in ("found_films.html", "found_reports.html"):
+        text = (folder / "runs" / "first" / name).read_text()
+        index = json.loads(text.split('id="values">')[1].split("</script>")[0])["traits"]["index"]
+        assert [entry["rank"] for entry in index] == [[[place, 8]] for place in (1, 2, 3)]
+    assert all("its report on mine.png" in entry["study_id"] for entry in index)
+    assert len(pictures(folder / "find.ipynb")) == 2
 
 
 def test_figures_are_made_twice_with_the_same_bytes(explored):

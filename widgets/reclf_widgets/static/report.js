@@ -1,6 +1,8 @@
 // The report panel: selectable words, shaded by importance or by attention to the selected region,
 // and the edges of the selected word as arcs.
 
+const ARCS = 10; // strongest edges of a word that are drawn; the list beside the matrix has more
+
 function reportPanel(app) {
   const { get, put, on } = app;
   const arcs = shape("svg", { class: "reclf-arcs", "aria-hidden": "true" });
@@ -59,7 +61,7 @@ function reportPanel(app) {
     const data = app.data, graph = app.graph(get("model")), node = get("word") + 1;
     const top = app.topEdge(), threshold = get("threshold");
     const own = graph ? data.edges(graph, threshold * top, node) : [];
-    drawn = own.slice(0, 24);
+    drawn = own.slice(0, ARCS);
     if (!graph) { note.textContent = ""; return; }
     const who = `${get("models").length > 1 ? `${get("models")[get("model")]}: ` : ""}“${data.nodeName(node)}”`;
     note.textContent = own.length ? `${who}: ${edgesOf(own.length)}${drawn.length < own.length ? `, ${drawn.length} shown` : ""}; solid: attends to, dashed: attended by`

@@ -3,7 +3,7 @@
 
 const ROW = 44, HEAD = 26, SIDE = 40, ROWS = 5; // pixels of a line, of the head and of a thumbnail; lines at first
 const BEYOND = 4; // lines drawn above and below what is seen
-const COLUMNS = [["", "picture", ""], ["study", "study", "study"], ["labels", "labels", ""], ["rank", "rank", "rank"], ["score", "score", "score"], ["pointing", "hits", "misses"], ["disagreement", "disagreement", "disagreement"], ["note", "note", ""]];
+const COLUMNS = [["", "picture", ""], ["study", "study", "study"], ["labels, or report", "labels", ""], ["rank", "rank", "rank"], ["score", "score", "score"], ["pointing", "hits", "misses"], ["disagreement", "disagreement", "disagreement"], ["note", "note", ""]];
 const ONLY = [["all", "all cases"], ["misses", "misses"], ["starred", "starred"], ["chosen", "chosen"]];
 
 function casesPanel(app) {
@@ -38,7 +38,7 @@ function casesPanel(app) {
   function texts(entry) {
     const m = get("model"), rank = entry.rank[m], hits = entry.hits[m];
     return {
-      study: entry.study_id, labels: entry.labels.map(spaced).join(", "),
+      study: entry.study_id, labels: entry.labels.map(spaced).join(", ") || entry.text.slice(entry.study_id.length + 1),
       rank: rank ? `${Math.round(10 * rank[0]) / 10} of ${rank[1]}` : "",
       score: entry.score[m] == null ? "" : fixed(entry.score[m], 2),
       hits: hits.length ? `${hits.length - missesOf(entry, m).length} of ${hits.length}` : "",
