@@ -93,6 +93,6 @@ def test_what_lies_inside_is_what_python_says(open_page, tmp_path):
     text = page.get_by_test_id("readout").inner_text()
     assert (
         f"{100 * reading.mass_inside(*place):.0f} % of attention inside pleural effusion, "
-        f"pointing game: {hit}" in text
+        f"pointing game: {hit}, CNR {reading.contrast(*place):.2f}" in text
     )
     assert reading.mass_inside(*place) != pytest.approx(reading.mass_inside(*place[:2]), abs=0.01)

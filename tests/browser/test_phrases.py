@@ -35,6 +35,8 @@ def test_words_join_a_phrase_with_shift(open_page, tmp_path):
     assert f"importance weight {shown(float(one.importance[[1, 2]].sum()))}" in readout.inner_text()
     inside = reading.mass_inside(cells, one.masks["pleural_effusion"])
     assert f"{inside:.0%} of attention".replace("%", " %") in readout.inner_text()
+    contrast = reading.contrast(cells, one.masks["pleural_effusion"])
+    assert readout.inner_text().endswith(f", CNR {contrast:.2f}")
     image = page.get_by_test_id("image")
     assert "attention map of “left effusion”" in image.get_attribute("aria-label")
     region = int(np.argmax(cells))

@@ -15,6 +15,7 @@ import numpy as np
 
 from reclf.data.region_grid import MIDDLE, heat_in_pixels
 from reclf.explain import Explanation
+from reclf.stats.maps import contrast_to_noise
 
 from .rules import RULES
 
@@ -219,6 +220,12 @@ def mass_inside(cells: np.ndarray, mask: np.ndarray, center: float = MIDDLE) -> 
 def pointing_hit(cells: np.ndarray, mask: np.ndarray, center: float = MIDDLE) -> bool:
     """Pointing game: whether the center of the region with the maximum lies inside the mask."""
     return bool(mask_at_centers(mask, cells.shape, center).flat[int(cells.argmax())])
+
+
+def contrast(cells: np.ndarray, mask: np.ndarray, center: float = MIDDLE) -> float:
+    """Contrast-to-noise ratio of a map (h, w) and a mask (H, W_px) with its sign, see
+    `contrast_to_noise`; a pixel has the value of its region."""
+    return contrast_to_noise(heat_in_pixels(cells, mask.shape, center), mask, signed=True)
 
 
 def mask_at_centers(mask: np.ndarray, grid: tuple[int, int], center: float = MIDDLE) -> np.ndarray:

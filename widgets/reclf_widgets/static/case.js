@@ -215,15 +215,24 @@ class Case {
     return this.nearest(model, (left + right) / 2, (top + bottom) / 2);
   }
 
-  // Share of a map inside a mask, and the pointing game: whether the maximum lies inside.
+  // Share of a map inside a mask, the pointing game (whether the maximum lies inside), and the
+  // contrast-to-noise ratio with its sign; over pixels, each with the value of its region.
   inside(model, cells, mask) {
     const { regions, coverage } = this.grids[model], start = coverage + (1 + mask * 2) * regions;
-    let mass = 0, total = 0;
-    for (let r = 0; r < regions; r++) {
-      mass += cells[r] * this.coverage[start + r];
-      total += cells[r] * this.coverage[coverage + r];
-    }
-    return { mass: mass / (total || 1), hit: this.coverage[start + regions + argsort(cells)[0]] > 0 };
+    const within = this.coverage.subarray(start, start + regions), all = this.coverage.subarray(coverage, coverage + regions);
+    const moments = (pixels) => {
+      let count = 0, sum = 0, squares = 0;
+      for (let r = 0; r < regions; r++) { count += pixels(r); sum += pixels(r) * cells[r]; }
+      const mean = sum / count;
+      for (let r = 0; r < regions; r++) squares += pixels(r) * (cells[r] - mean) ** 2;
+      return { sum, mean, variance: squares / count };
+    };
+    const own = moments((r) => within[r]), rest = moments((r) => all[r] - within[r]);
+    const difference = own.mean - rest.mean;
+    return {
+      mass: own.sum / (own.sum + rest.sum || 1), hit: this.coverage[start + regions + argsort(cells)[0]] > 0,
+      cnr: difference === 0 ? 0 : difference / Math.sqrt(own.variance + rest.variance),
+    };
   }
 
   // The gray of a value in [0, 1] with window and level, 0 to 255.

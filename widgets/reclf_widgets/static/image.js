@@ -246,8 +246,8 @@ function imagePanel(app) {
   function truth(model, cells, word) {
     const own = app.data.ownMask(word);
     if (own < 0) return "";
-    const { mass, hit } = app.data.inside(model, cells, own);
-    return ` · ${percent(mass)} of attention inside ${spaced(app.data.info.masks[own].name)}, pointing game: ${hit ? "hit" : "miss"}`;
+    const { mass, hit, cnr } = app.data.inside(model, cells, own);
+    return ` · ${percent(mass)} of attention inside ${spaced(app.data.info.masks[own].name)}, pointing game: ${hit ? "hit" : "miss"}, CNR ${fixed(cnr, 2)}`;
   }
 
   const strongest = (model, cells) => argsort(cells).slice(0, 3).map((r) => `${app.data.place(r, model)} (${shown(cells[r])})`);
