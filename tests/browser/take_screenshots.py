@@ -42,6 +42,7 @@ def main(folders: list[str]) -> None:
     state = {"case_index": index, "word": finding}
     pages = {
         "explorer": (MatchingExplorer(explanations, **state), 1240),
+        "table": (MatchingExplorer(explanations, **state, table=True, sort="rank"), 1240),
         "compare": (MatchingView(explanations, **state, view="compare", theme="dark"), 1000),
         "graph": (RelationGraphView(explanations, **state, relations="graph"), 900),
         "importance": (ImportanceView(explanations, **state), 700),
@@ -64,7 +65,7 @@ def main(folders: list[str]) -> None:
             shown = page.locator(".reclf[data-draws], .reclf-monitor[data-step]")
             shown.wait_for()
             path = IMAGES / f"{name}.png"
-            shown.screenshot(path=path)
+            (page.locator(".reclf-cases") if name == "table" else shown).screenshot(path=path)
             pixels = np.asarray(Image.open(path).convert("RGB"))
             gray = np.ptp(pixels, axis=-1, keepdims=True) < 10
             coarse = pixels.mean(-1, keepdims=True) // GRAY_STEP * GRAY_STEP

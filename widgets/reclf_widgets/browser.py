@@ -14,7 +14,8 @@ from .rules import RULES
 
 STATIC = Path(__file__).parent / "static"
 EXPLORER = (
-    "rules", "elements", "case", "film", "scales", "spring", "picture", "zoom", "image", "report",
+    "rules", "elements", "case", "film", "scales", "spring", "picture", "zoom", "labels",
+    "contours", "readout", "image", "report",
     "relations", "ranking", "editor", "order", "table", "keys", "header", "kernel", "explorer",
 )  # fmt: skip
 MONITOR = ("elements", "monitor")

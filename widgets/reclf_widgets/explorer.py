@@ -89,6 +89,7 @@ class MatchingExplorer(CaseEdits):
     across = view_trait(traitlets.Float(0.5, min=0, max=1, help="center of the zoom, from left"))
     down = view_trait(traitlets.Float(0.5, min=0, max=1, help="center of the zoom, from the top"))
     smooth = view_trait(traitlets.Bool(False, help="interpolate between regions"))
+    contours = view_trait(traitlets.Bool(False, help="isolines at shares of the color scale"))
     masks = view_trait(traitlets.Bool(True, help="outline the ground-truth masks"))
     threshold = view_trait(
         traitlets.Float(0.3, min=0, max=1, help="fraction of the maximum edge weight")
@@ -204,6 +205,7 @@ class MatchingExplorer(CaseEdits):
             "across": self.across,
             "down": self.down,
             "smooth": self.smooth,
+            "contours": self.contours,
             "opacity": self.opacity,
             "window": self.window,
             "level": self.level,

@@ -85,6 +85,7 @@ def plot_matchings(
     difference: bool = False,
     scale: str = "word",
     smooth: bool = False,
+    contours: bool = False,
     opacity: float = 0.75,
     window: float = 1.0,
     level: float = 0.5,
@@ -113,6 +114,7 @@ def plot_matchings(
         scale: the color scale ends at the maximum of each "word", or of the "case"; "rank" shows
             the ranks of regions, from the median on.
         smooth: interpolate between centers of regions; by default each region is a block.
+        contours: isolines where the map reaches 25, 50 and 75 % of the end of its color scale.
         opacity: of the maximum; other regions in proportion to their value.
         window, level: width and center of the gray window of the radiograph, in [0, 1].
         colors: "viridis", "inferno" or "oranges".
@@ -174,6 +176,8 @@ def plot_matchings(
     def overlaid(one, word, values, table, axis, size) -> None:
         shape, center = one.image.shape, one.center
         panels.overlay(axis, values, shape, center, table, opacity, smooth, place_of[id(one)])
+        if contours:
+            panels.isolines(axis, values, center, place_of[id(one)])
         draw(axis, one, word, size)
 
     names = [*models, "difference"] if difference else list(models)

@@ -69,6 +69,27 @@ def outline(axis: Axes, lines: Sequence[Sequence[float]], kind: str) -> None:
     axis.axis(limits)
 
 
+def isolines(axis: Axes, shares: np.ndarray, center: float, place: Place = ALL) -> None:
+    """Draw where a map of shares (h, w) in [-1, 1] reaches the levels of the rule, of either sign.
+
+    Between the centers of regions the map is linear; beyond the outermost it stays as it is.
+    """
+    rule, colors = RULES["isolines"], RULES["outline_colors"]
+    left, right, bottom, top = place.extent(_shape(axis))
+    ends = zip(((top, bottom), (left, right)), shares.shape, strict=True)
+    y, x = (
+        [first, *(first + (last - first) * (np.arange(count) + center) / count), last]
+        for (first, last), count in ends
+    )
+    levels = sorted({*rule["levels"], *(-level for level in rule["levels"])})
+    values, limits = np.pad(shares, 1, mode="edge"), axis.axis()
+    for color, width in ((colors["under"], rule["under"]), (colors["over"], rule["over"])):
+        axis.contour(
+            x, y, values, levels, colors=[color], linewidths=PIXEL * width, linestyles="solid"
+        )
+    axis.axis(limits)
+
+
 def _shape(axis: Axes) -> tuple[int, int]:
     """Height and width of the radiograph, in pixels."""
     image = axis.get_images()[0].get_array()

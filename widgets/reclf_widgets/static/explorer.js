@@ -5,7 +5,7 @@
 // All state is in traits; the module keeps only values that a redraw can recompute. `browser.py`
 // lists the files of the module in order; this is the last one.
 
-const STATE = ["case_index", "word", "phrase", "region", "model", "other", "view", "scale", "colors", "opacity", "window", "level", "zoom", "across", "down", "smooth", "masks", "threshold", "step", "relations", "beyond_prior", "order", "fillers", "edges", "table", "query", "label", "only", "sort", "reverse", "chosen", "theme"];
+const STATE = ["case_index", "word", "phrase", "region", "model", "other", "view", "scale", "colors", "opacity", "window", "level", "zoom", "across", "down", "smooth", "contours", "masks", "threshold", "step", "relations", "beyond_prior", "order", "fillers", "edges", "table", "query", "label", "only", "sort", "reverse", "chosen", "theme"];
 let instances = 0;
 
 function render({ model, el }) {

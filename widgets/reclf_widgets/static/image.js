@@ -3,7 +3,6 @@
 // Films, maps and outlines lie on one plane, see `plane.py`; a tile shows the part that `zoom.js` says.
 
 const COLORS = RULES.colormaps;
-const LABEL = { wide: 110, high: 18 }; // of the name of a mask
 const BAR_HEIGHT = 34, BAR_WIDEST = 826; // of the color bars below the tiles
 // Widths that tiles have wherever there is room, and the share of the window's height up to which they grow.
 const TILE = { single: { least: 460, tall: 0.75 }, compare: { least: 410, tall: 0.75 }, multiples: { least: 330, tall: 0.45 } };
@@ -27,7 +26,7 @@ function imagePanel(app) {
     app.slider("window", 0.05, 2, 0.05, "Window", (value) => value.toFixed(2)),
     app.slider("level", 0, 1, 0.01, "Level", (value) => value.toFixed(2)),
     zoom.controls,
-    app.check("smooth", "Smooth"), app.check("masks", "Masks"), pictureButtons("matching", "attention maps"));
+    app.check("smooth", "Smooth"), app.check("contours", "Contours"), app.check("masks", "Masks"), pictureButtons("matching", "attention maps"));
   const root = element("section", { class: "reclf-panel reclf-image-panel", "aria-label": "Attention maps" }, canvas, readout, note, controls);
   const comparison = root.querySelector("[data-trait=view] [value=compare]");
   comparison.disabled = get("models").length < 2;
@@ -40,6 +39,7 @@ function imagePanel(app) {
       const start = 3 * (256 * t + i);
       return packed(app.tables[start], app.tables[start + 1], app.tables[start + 2]);
     }));
+  const reading = readings(app, () => models(), () => hover);
   const models = () => ({ a: get("model"), b: clamp(get("other"), 0, get("models").length - 1) });
 
   function tiles() {
@@ -128,6 +128,7 @@ function imagePanel(app) {
     context.beginPath(); context.rect(x(left), y(top), right - x(left), bottom - y(top)); context.clip();
     context.imageSmoothingEnabled = get("smooth");
     context.drawImage(heat, x(left) + shift * w, y(top) + shift * h, columns * w, rows * h);
+    if (get("contours")) strokeIsolines(context, grid, cells.map((value) => shareOf(value, end)), x, y);
     if (across * down < WHOLE) strokeOutline(context, "other");
     context.restore();
     context.save();
@@ -170,39 +171,11 @@ function imagePanel(app) {
     }
   }
 
-  // A place for the name of a mask near its outline, where it covers least of outlines and no name.
-  function freePlace(name, taken, points, width, height, lowest) {
-    const { wide, high } = LABEL, ends = { x: width - wide - 2, y: height - high - 2 };
-    const covered = ({ x, y }) => taken.filter((other) => Math.abs(other.x - x) < wide && Math.abs(other.y - y) < high + 1).length * 1000 +
-      points.filter(([px, py]) => px > x && px < x + wide && py > y && py < y + high).length;
-    const places = [[0, 0], [-wide, 0], [60, 0], [-wide, 30], [0, -22], [60, -22], [-wide, 60], [110, 40], [0, name.tall + high + 6], [-wide, name.tall]];
-    const inside = places.map(([dx, dy]) => ({ x: clamp(name.x + dx, 2, ends.x), y: clamp(name.y + dy, lowest, ends.y) }));
-    return inside.reduce((best, each) => (covered(each) < covered(best) ? each : best));
-  }
-
-  // Points along a closed line x0, y0, x1, y1, ..., close enough that a label cannot hide between them.
-  function along(line) {
-    const points = [];
-    for (let k = 0; k < line.length; k += 2) {
-      const [x, y] = [line[k], line[k + 1]], [nx, ny] = [line[(k + 2) % line.length], line[(k + 3) % line.length]];
-      const steps = Math.max(1, Math.ceil(Math.hypot(nx - x, ny - y) / 0.02));
-      for (let step = 0; step < steps; step++) points.push([x + ((nx - x) * step) / steps, y + ((ny - y) * step) / steps]);
-    }
-    return points;
-  }
-
   function paintCell(context, tile, region, width, height) {
     const { left, right, top, bottom } = app.data.block(tile.model, region), [x, y] = placing(tile, width, height);
     context.beginPath();
     context.rect(x(left), y(top), x(right) - x(left), y(bottom) - y(top));
     strokeOutline(context, "region");
-  }
-
-  function label(context, text, x, y, room) {
-    context.font = "12px system-ui, sans-serif";
-    const width = Math.min(room, context.measureText(text).width + 8);
-    context.fillStyle = "rgba(0,0,0,.7)"; context.fillRect(x, y, width, 17);
-    context.fillStyle = "#fff"; context.fillText(text, x + 4, y + 12.5, width - 8);
   }
 
   function paintBar(context, x, y, width, colors, labels) {
@@ -242,55 +215,6 @@ function imagePanel(app) {
     paintBars(context);
   }
 
-  // What the attention map of a word says of its finding's mask.
-  function truth(model, cells, word) {
-    const own = app.data.ownMask(word);
-    if (own < 0) return "";
-    const { mass, hit, cnr } = app.data.inside(model, cells, own);
-    return ` · ${percent(mass)} of attention inside ${spaced(app.data.info.masks[own].name)}, pointing game: ${hit ? "hit" : "miss"}, CNR ${fixed(cnr, 2)}`;
-  }
-
-  const strongest = (model, cells) => argsort(cells).slice(0, 3).map((r) => `${app.data.place(r, model)} (${shown(cells[r])})`);
-
-  // The text of a pointer on a tile: its word, its model, its numbers. Without a pointer, the
-  // selected word in model A.
-  function describe() {
-    const data = app.data, { a, b } = models(), names = get("models"), several = names.length > 1;
-    const tile = hover ? hover.tile : { model: a, word: get("word") };
-    const region = hover ? hover.region : data.own(tile.model, get("region")), who = `“${data.name(tile.word)}”`;
-    if (tile.difference) {
-      const [left, right] = onOneGrid(data, [a, b], tile.word).map((cells) => cells[region]);
-      return `${who} at ${data.place(region, tile.model)}: A ${shown(left)} − B ${shown(right)} = ${shown(left - right)}`;
-    }
-    const cells = data.map(tile.model, tile.word), whose = several ? ` in ${names[tile.model]}` : "";
-    if (get("view") === "compare" && !several) return "A | B | A−B needs two models; this explorer has one.";
-    if (region < 0) return `${who}${whose}${tile.word === PAIR ? "" : weight(data, tile.model, tile.word)} · highest attention: ${strongest(tile.model, cells)[0] ?? "none"}${truth(tile.model, cells, tile.word)}`;
-    const [letter, compared] = tile.model === b ? ["A", a] : ["B", b];
-    const versus = several ? ` · ${letter} ${alsoThere(data, tile, compared)}` : "";
-    const rank = cells.reduce((higher, value) => higher + (value > cells[region]), 1);
-    return `${who}${whose} at ${data.place(region, tile.model)}: attention ${shown(cells[region])} · rank ${rank} of ${cells.length} · ${uniforms(cells, region)}${versus}${truth(tile.model, cells, tile.word)}`;
-  }
-
-  const uniforms = (cells, region) => `${(cells[region] * cells.length).toFixed(1)}× uniform`;
-
-  // What another model has there; of other regions also in units that can be compared.
-  function alsoThere(data, tile, compared) {
-    const cells = data.map(compared, tile.word), own = hover ? data.nearest(compared, hover.x, hover.y) : data.own(compared, get("region"));
-    return shown(cells[own]) + (unlike(data, [tile.model, compared]) ? ` (${uniforms(cells, own)})` : "");
-  }
-
-  // The text alternative of the canvas: what is drawn, whatever the pointer is on.
-  function alternative() {
-    const data = app.data, word = get("word"), { a } = models(), cells = data.map(a, word);
-    if (plan.view === "multiples") return `${plan.list.length} radiographs with the attention map of a word each: ${plan.list.map((tile) => tile.title).join(", ")}`;
-    return `Radiograph with the attention map of “${data.name(word)}”, ${data.grids[a].rows} by ${data.grids[a].columns} regions; highest attention: ${strongest(a, cells).join(", ")}${truth(a, cells, word)}`;
-  }
-
-  function weight(data, model, word) {
-    const weights = data.importance(model);
-    return weights ? ` · importance weight ${shown(data.spoken(word).reduce((sum, w) => sum + weights[w], 0))}` : "";
-  }
-
   function draw() {
     part = zoom.part();
     hover = pointer && at(pointer); // in the tiles of the new plan
@@ -310,8 +234,8 @@ function imagePanel(app) {
 
   function repaint() {
     paint(canvas.getContext("2d"), density());
-    readout.textContent = describe();
-    canvas.setAttribute("aria-label", alternative());
+    readout.textContent = reading.describe();
+    canvas.setAttribute("aria-label", reading.alternative(plan));
   }
 
   const placeOf = (event) => { const box = canvas.getBoundingClientRect(); return { x: event.clientX - box.x, y: event.clientY - box.y }; };
