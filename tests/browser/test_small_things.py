@@ -1,5 +1,6 @@
 """What an explorer says where something is missing, cut off, or not to be done."""
 
+import numpy as np
 import pytest
 from sample_explanations import sample
 from steering import wait_for
@@ -128,3 +129,22 @@ def test_names_of_masks_cover_no_outline(open_page, tmp_path):
                 for px, py in points:
                     inside = x < px * width < x + wide and y < py * height < y + high
                     assert not inside
+
+
+def test_weights_that_hardly_differ_stay_pale(open_page, tmp_path):
+    level = np.full(9, 1 / 9, dtype=np.float32)
+    for weights, brightest in ((level, 0.5), (np.eye(9, dtype=np.float32)[2], 1.0)):
+        one = sample(importance=weights)
+        page = open_page(MatchingExplorer([one]).to_html(tmp_path / "page.html"))
+        shares = page.locator("[data-testid=report] .reclf-word[data-word='2']").evaluate(
+            "(word) => Number(word.style.getPropertyValue('--share'))"
+        )
+        assert shares == pytest.approx(brightest, abs=0.01)
+        page.close()
+
+
+def test_a_list_that_ends_early_says_so(open_page, tmp_path):
+    one = sample(report=" ".join(f"word{i}" for i in range(20)))
+    page = open_page(MatchingExplorer([one]).to_html(tmp_path / "page.html"))
+    assert page.get_by_test_id("uniform").inner_text().endswith("; the first 12 of 20 words")
+    assert page.get_by_test_id("ranking").locator("li").count() == 12

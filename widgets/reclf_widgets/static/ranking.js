@@ -1,5 +1,7 @@
 // The ranking panel: words by importance weight, or by attention to the selected region.
 
+const RANKED = 12; // words that are listed
+
 function rankingPanel(app) {
   const { get, put, on } = app;
   const heading = element("h3", {}), missing = element("p", { class: "reclf-missing", "data-testid": "no-importance" });
@@ -21,8 +23,8 @@ function rankingPanel(app) {
     const uniform = 1 / (region >= 0 ? data.grids[models[0]].regions : data.words.length), top = Math.max(uniform, ...series.filter(Boolean).map((each) => largest(each)));
     const bars = series.map((each, k) => [each, k]).filter(([each]) => each); // of A, and of B below it
     const who = models.length > 1 ? bars.map(([, k]) => `${"AB"[k]} ${names[models[k]]} ${k ? "striped" : "solid"}`).join(", ") + "; " : "";
-    guide.textContent = `${who}dotted line: uniform ${region >= 0 ? "attention" : "weight"} ${shown(uniform)}`;
-    list.replaceChildren(...argsort(values).slice(0, 12).map((w) => {
+    guide.textContent = `${who}dotted line: uniform ${region >= 0 ? "attention" : "weight"} ${shown(uniform)}${values.length > RANKED ? `; the first ${RANKED} of ${values.length} words` : ""}`;
+    list.replaceChildren(...argsort(values).slice(0, RANKED).map((w) => {
       const style = (each) => `--share:${(each[w] / top).toFixed(3)};--uniform:${(uniform / top).toFixed(3)};--type:${palette[data.type(w)][0]}`;
       const button = element("button", { type: "button", "data-word": w, "aria-pressed": String(w === get("word")) },
         element("span", { class: "reclf-bar-name" }, data.words[w]),

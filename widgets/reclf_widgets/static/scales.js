@@ -43,7 +43,8 @@ function resampledOn(data, [a, b]) {
 // Words are shaded up to the highest weight, or for a region up to the highest attention of the case:
 // words that hardly look at it stay pale.
 function shadeEnd(data, model, region) {
-  return region < 0 ? largest(data.importance(model)) : data.highest(model) || 1;
+  // Weights that hardly differ stay pale: the end is at least twice the uniform weight.
+  return region < 0 ? Math.max(largest(data.importance(model)), 2 / data.count) : data.highest(model) || 1;
 }
 
 // The two strokes of an outline, in the manner of a rule.
