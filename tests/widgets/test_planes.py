@@ -1,5 +1,7 @@
 """Films, models of other sizes and models of other grids on one plane."""
 
+from pathlib import Path
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
@@ -9,6 +11,7 @@ from reclf.data.region_grid import heat_in_pixels, region_of_pixel, sum_in_regio
 from reclf_widgets import MatchingExplorer, plot_matchings, scales
 from reclf_widgets.case_rows import disagreement
 from reclf_widgets.cases import CaseSet
+from reclf_widgets.films import KEPT, Film, FilmReader
 from reclf_widgets.grids import Grid, region_of, resampled
 from reclf_widgets.plane import ALL, Place, Plane
 
@@ -171,6 +174,53 @@ def test_a_live_explorer_sends_the_films_own_pixels_when_asked(tmp_path):
     explorer.film_asked += 1
     assert explorer.film_info == {"index": 1, "shape": [1000, 800],
                                   "said": "Film: all 1,000 x 800 pixels of the file."}  # fmt: skip
+
+
+def test_the_next_film_is_read_before_it_is_asked_for(tmp_path, monkeypatch):
+    explorer = MatchingExplorer([filmed(tmp_path, i) for i in range(3)])
+    read, original = [], Film.original
+
+    def noted(film):
+        read.append(Path(film.frame.path).name[:6])
+        return original(film)
+
+    monkeypatch.setattr(Film, "original", noted)
+    explorer.film_next = 1
+    explorer.film_asked += 1
+    assert (explorer.film_info["index"], read[0]) == (0, "film-0")
+    explorer.case_index, explorer.film_next = 1, 0
+    explorer.film_asked += 1
+    assert explorer.film_info["index"] == 1
+    assert bytes(explorer.film) == original(explorer.cases.film(1))[0].tobytes()
+    assert read == ["film-0", "film-1"]  # each once, the second before it was asked for
+    explorer.case_index = 0
+    explorer.film_asked += 1
+    assert (explorer.film_info["index"], len(read)) == (0, 2)
+
+
+def test_a_reader_keeps_few_films(tmp_path, monkeypatch):
+    film, read = MatchingExplorer([filmed(tmp_path)]).cases.film(0), []
+    monkeypatch.setattr(Film, "original", lambda self: (None, str(read.append(1))))
+    reader = FilmReader()
+    for key in (*range(KEPT + 1), KEPT, 0):
+        reader.read(key, film)
+    assert len(read) == KEPT + 2  # the first was forgotten
+
+
+def test_an_error_while_reading_ahead_is_not_lost(tmp_path, monkeypatch):
+    film, calls = MatchingExplorer([filmed(tmp_path)]).cases.film(0), []
+
+    def fails_once(self):
+        calls.append(1)
+        if len(calls) == 1:
+            raise MemoryError
+        return None, "read again"
+
+    monkeypatch.setattr(Film, "original", fails_once)
+    monkeypatch.setattr("threading.excepthook", lambda args: None)
+    reader = FilmReader()
+    reader.begin("key", film)
+    assert reader.read("key", film) == (None, "read again")
 
 
 def test_a_film_that_is_missing_or_another_one_is_named_and_the_preview_shown(tmp_path):

@@ -20,6 +20,7 @@ from reclf.stats.tables import json_text
 from . import browser, figure, reading
 from .case_edits import CaseEdits, Edit
 from .cases import CaseSet, Explanations
+from .films import FilmReader
 from .grids import Grid, finest, region_of
 from .palette import COLORMAPS, DIFFERENCE, WORD_TYPES, lookup_table
 from .plane import Plane
@@ -54,8 +55,10 @@ class MatchingExplorer(CaseEdits):
     importance = data_trait(traitlets.Bytes)
     coverage = data_trait(traitlets.Bytes)
     # The film's own pixels, uint8, which the browser asks for by counting up; answered after it
-    # has drawn the case. `film_info` has the shape, the case, and what is said of them.
+    # has drawn the case. `film_info` has the shape, the case, and what is said of them; `film_next`
+    # is the case whose film may be asked for next, -1 for none.
     film_asked = data_trait(traitlets.Int, 0)
+    film_next = data_trait(traitlets.Int, -1)
     film = data_trait(traitlets.Bytes)
     film_info = data_trait(traitlets.Dict)
     # Shared by all cases.
@@ -127,6 +130,7 @@ class MatchingExplorer(CaseEdits):
             lookup_tables=b"".join(map(lookup_table, (*COLORMAPS, DIFFERENCE))),
             **state,
         )
+        self._films = FilmReader()
         self.explain_edits(on_edit)
         self._load()
         self.keep_marks(marks_file)
@@ -245,15 +249,21 @@ class MatchingExplorer(CaseEdits):
             self._load()
 
     def _send_film(self, change: Any) -> None:
-        """Send the pixels of the film of the selected case, or why there are none."""
+        """Send the pixels of the film of the selected case, or why there are none; then read those
+        of the case that the browser would show next."""
         film = self.cases.film(self.case_index)
         if film is None:
             return
-        pixels, said = film.original()
+        pixels, said = self._films.read(self._film_key(self.case_index), film)
         with self.hold_sync():
             self.film = b"" if pixels is None else pixels.tobytes()
             shape = [] if pixels is None else list(pixels.shape)
             self.film_info = {"index": self.case_index, "shape": shape, "said": said}
+        if 0 <= self.film_next < len(self.cases) and (film := self.cases.film(self.film_next)):
+            self._films.begin(self._film_key(self.film_next), film)
+
+    def _film_key(self, index: int) -> tuple[int, int]:
+        return index, self.cases.version(index)
 
     def _region_of(self, name: str) -> int:
         """The selected region in the grid of a model."""

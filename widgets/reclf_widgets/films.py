@@ -9,6 +9,7 @@ by a live notebook: a page keeps neither them nor the path.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import cv2
@@ -18,6 +19,7 @@ from reclf.data.radiographs import Frame, ImageError, read_film
 from reclf.explain import Explanation
 
 LONGEST = 2048  # pixels of the longer side that are sent
+KEPT = 4  # films whose pixels a reader keeps
 QUALITY = 90  # of the preview's JPEG
 
 
@@ -82,6 +84,43 @@ class Film:
         if Path(path).is_file():
             return self._shown()
         return f"The film {path} is missing on this machine. {self._shown()}"
+
+
+Original = tuple[np.ndarray | None, str]
+
+
+class FilmReader:
+    """Reads the own pixels of films, and one of them before it is asked for, in a thread.
+
+    The last KEPT films stay in memory, up to 4 MB each. A key is whatever tells one film from
+    another.
+    """
+
+    def __init__(self) -> None:
+        self._reading: dict[Any, Thread] = {}  # in the order in which they were begun
+        self._read: dict[Any, Original] = {}
+
+    def read(self, key: Any, film: Film) -> Original:
+        """See `Film.original`; at once where it was begun."""
+        self.begin(key, film)
+        self._reading[key].join()
+        if key not in self._read:  # the thread has failed: let the error be seen here
+            self._read[key] = film.original()
+        return self._read[key]
+
+    def begin(self, key: Any, film: Film) -> None:
+        """Read a film that may be asked for next."""
+        if key in self._reading:
+            return
+        while len(self._reading) >= KEPT:
+            oldest = next(iter(self._reading))
+            self._reading.pop(oldest).join()
+            self._read.pop(oldest, None)
+        self._reading[key] = Thread(target=self._fill, args=(key, film), daemon=True)
+        self._reading[key].start()
+
+    def _fill(self, key: Any, film: Film) -> None:
+        self._read[key] = film.original()
 
 
 def film_of(models: Sequence[Explanation]) -> Film | None:

@@ -39,6 +39,8 @@ function filmKeeper(app, redraw) {
     if (!film || take()) return;
     if (film.original && !arrived()) timer = setTimeout(() => {
       if (app.data !== data) return;
+      const all = app.order.all(), place = all.indexOf(data.info.index);
+      model.set("film_next", all.length > 1 ? all[(place + 1) % all.length] : -1);
       model.set("film_asked", get("film_asked") + 1);
       model.save_changes();
     }, ASK_MS);
