@@ -53,6 +53,16 @@ def test_a_redraw_keeps_the_focus(page):
     assert page.evaluate(INSIDE)
 
 
+def test_whatever_has_the_focus_is_marked_for_notebook_7(page):
+    """Its shortcuts listen before the widget does, and ask the element with the focus alone."""
+    marked = "document.activeElement.getAttribute('data-lm-suppress-shortcuts')"
+    for selector in (".reclf-word[data-word='3']", "[data-testid=search]", "[data-testid=image]"):
+        page.locator(selector).click()
+        assert page.evaluate(marked) == "true"
+    page.keyboard.press("Tab")
+    assert page.evaluate(marked) == "true"
+
+
 def test_space_does_not_scroll(page):
     page.set_viewport_size({"width": 700, "height": 300})
     for selector in (".reclf-word[data-word='3']", "[data-testid=scores]", "[data-testid=readout]"):
