@@ -45,6 +45,18 @@ def open_page(browser):
         page.locator("[data-draws]").wait_for()
         return page
 
+    open_.opened = opened
     yield open_
     for context in opened:
         context.close()
+
+
+@pytest.fixture(autouse=True)
+def no_page_stays_open(request):
+    """Close what a test has opened; pages of fixtures of a wider scope were opened before."""
+    asked = "open_page" in request.fixturenames
+    pages = request.getfixturevalue("open_page").opened if asked else []
+    before = len(pages)
+    yield
+    while len(pages) > before:
+        pages.pop().close()
