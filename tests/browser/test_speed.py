@@ -30,9 +30,8 @@ def test_it_is_quick_enough(open_page, tmp_path, record_property):
 
     Bars are for a machine whose browser does the yardstick in YARDSTICK_MS.
     """
-    path = MatchingExplorer({"A": [large()], "B": [large(model=1)]}).to_html(
-        tmp_path / "large.html"
-    )
+    models = {"A": [large(), large(1)], "B": [large(model=1), large(1, 1)]}
+    path = MatchingExplorer(models, table=True).to_html(tmp_path / "large.html")
     words, regions = itertools.cycle(range(3, 117, 6)), itertools.cycle(range(300, 340, 2))
     page = None
 
