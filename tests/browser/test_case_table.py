@@ -166,6 +166,16 @@ def test_a_note_is_not_lost_when_the_case_changes(open_page, tmp_path):
     assert line(page, 1).locator(".reclf-cell-note").inner_text() == ""
 
 
+def test_a_note_is_not_lost_when_python_changes_the_case(open_page, tmp_path):
+    page = opened(open_page, tmp_path)
+    page.get_by_test_id("note").fill("half a sent")
+    page.locator("[data-act=next]").evaluate("(button) => button.click()")  # takes no focus
+    wait_for(page, case="study-1")
+    page.get_by_text("half a sent", exact=True).wait_for()
+    assert line(page, 0).locator(".reclf-cell-note").inner_text() == "half a sent"
+    assert page.get_by_test_id("note").input_value() == ""
+
+
 def test_thumbnails_are_those_of_the_cases(open_page, tmp_path):
     given = cases()
     page = opened(open_page, tmp_path, given)

@@ -58,6 +58,10 @@ def test_latex_includes_every_figure_and_spells_names(explorer, tmp_path):
         assert (folder / f"{path}.pdf").exists()
         assert "attention map of" in alt
     assert r"images/50 \%\_of\{x\}\textbackslash{}y \& \$z.png" in text
+    assert text.count("radiograph of study-1, A/.., B.") == 1  # both are compared
+    explorer.view = "single"
+    text = (explorer.export(folder, "shown") / "figures.tex").read_text()
+    assert text.count("radiograph of study-1, A/...") == 1
     depth = 0
     for sign in re.sub(r"\\[{}]", "", text):
         depth += {"{": 1, "}": -1}.get(sign, 0)

@@ -130,9 +130,8 @@ class CaseTable(StillWidget):
 
     def _send_pictures(self, change: Any) -> None:
         """Answer with the thumbnails of the cases asked for."""
-        asked = [index for index in change["new"]["cases"] if 0 <= index < len(self.cases)][
-            :AT_ONCE
-        ]
+        known = range(len(self.cases))
+        asked = [index for index in change["new"]["cases"] if index in known][:AT_ONCE]
         with self.hold_sync():
             self.pictures = b"".join(map(self.cases.picture, asked))
             self.pictures_of = asked

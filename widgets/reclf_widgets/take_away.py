@@ -96,13 +96,18 @@ def _figure(one: Any, kind: str, options: dict[str, Any]) -> Any:
     if kind == "relations":
         if explained.graph is None:
             return None
-        step = min(one.step, len(explained.graph) - 1)
-        return word_figures.plot_relations(explained, step=step, edges=one.edges)
+        given = {name: getattr(one, name) for name in ("edges", "threshold", "order", "fillers")}
+        given["step"] = min(one.step, len(explained.graph) - 1)
+        given["beyond_prior"] = one.beyond_prior and explained.prior(given["step"]) is not None
+        return word_figures.plot_relations(explained, **given)
     return None if explained.importance is None else word_figures.plot_importance(explained)
 
 
 def _latex(one: Any, path: str, kind: str) -> str:
-    study, models = one.explanation.study_id, ", ".join(one.models)
+    numbers = {"single": [one.model], "compare": sorted({one.model, one.other})}
+    count = range(len(one.models))
+    shown = [one.models[k] for k in numbers.get(one.view, count) if k in count]
+    study, models = one.explanation.study_id, ", ".join(shown)
     captions = {
         "matchings": f"Attention of words of the report over the radiograph of {study}, {models}. "
         "Solid outline: the finding that the word states; dashed: other findings.",

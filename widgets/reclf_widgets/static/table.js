@@ -28,7 +28,7 @@ function casesPanel(app) {
     element("div", { class: "reclf-controls" }, only, every, none, count), grid, element("div", { class: "reclf-controls reclf-marking" }, own, note, said));
   const thumbnails = new Map();
   const asked = new Set();
-  let drawn = [], top = 0, height = ROW * ROWS, seen = null, anchor = null, frame = 0;
+  let drawn = [], typed = false, top = 0, height = ROW * ROWS, seen = null, anchor = null, frame = 0;
 
   const markOf = (study) => get("marks")[study] ?? { star: false, note: "" };
   function mark(study, change) { put({ marks: { ...get("marks"), [study]: { ...markOf(study), ...change } } }); }
@@ -99,6 +99,7 @@ function casesPanel(app) {
     own.textContent = marked.star ? "★" : "☆";
     own.setAttribute("aria-pressed", String(marked.star));
     own.setAttribute("aria-label", `Star ${study}`);
+    if (typed && note.dataset.study !== study) write(); // the case was changed elsewhere, while typing
     if (note.dataset.study !== study || note.getRootNode().activeElement !== note) note.value = marked.note;
     note.dataset.study = study;
     note.setAttribute("aria-label", `Note on ${study}`);
@@ -116,6 +117,12 @@ function casesPanel(app) {
     top = start < top ? start : start - room;
     space.style.height = `${app.order.rows().length * ROW}px`; // there is room to scroll to it
     grid.scrollTop = top;
+  }
+
+  // Keeps what was typed into the note.
+  function write() {
+    typed = false;
+    mark(note.dataset.study, { note: note.value.trim() });
   }
 
   function choose(indices) { put({ chosen: [...new Set(indices)].sort((a, b) => a - b) }); }
@@ -164,7 +171,8 @@ function casesPanel(app) {
   on(every, "click", () => choose([...get("chosen"), ...app.order.rows()]));
   on(none, "click", () => choose([]));
   on(own, "click", () => mark(studyOf(get("case_index")), { star: !markOf(studyOf(get("case_index"))).star }));
-  on(note, "change", () => mark(note.dataset.study, { note: note.value.trim() }));
+  on(note, "input", () => { typed = true; });
+  on(note, "change", write);
   on(note, "keydown", (event) => { if (event.key === "Enter") grid.focus({ preventScroll: true }); });
 
   function arrived() {
