@@ -1,4 +1,5 @@
-"""Take the screenshots of docs/explorer.md, with the browser of the tests.
+"""Take the screenshots of docs/explorer.md, with the browser of the tests: of every view, and of
+one case from the table to a figure.
 
 python tests/browser/take_screenshots.py runs/first/explanations runs/plain/explanations
 """
@@ -13,7 +14,9 @@ from monitor_page import monitor_page
 from PIL import Image
 from playwright.sync_api import sync_playwright
 
-from reclf.explain import load_explanations
+from reclf import RECLF
+from reclf.data.study import Study
+from reclf.explain import explain, load_explanations
 from reclf_widgets import (
     ImportanceView,
     MatchingExplorer,
@@ -23,8 +26,42 @@ from reclf_widgets import (
 )
 
 IMAGES = Path(__file__).parents[2] / "docs" / "images"
+# Of some pages a part.
+PARTS = {"table": ".reclf-cases", "edits": ".reclf-editor"}
 SCALE = 0.7
 GRAY_STEP = 8  # reduces noise of radiographs, and so the file size; colors stay exact
+
+
+def story(explanations: dict, run: Path) -> dict:
+    """The case with the worst rank: found, looked at, compared, edited, and drawn for print."""
+    cases = next(iter(explanations.values()))
+    index = max(range(len(cases)), key=lambda i: cases[i].rank[0])
+    one, first = cases[index], next(iter(explanations))
+    words = [w for w, of in enumerate(one.word_findings) if of == 0]
+    word = next(w for w in words if one.word_types[w] == "finding")
+    state = {"case_index": index, "word": word}
+    phrase = state | {"phrase": [w for w in words if w != word], "contours": True}
+    model = RECLF.from_pretrained(run / "checkpoints" / "best")
+
+    def on_edit(number, text):
+        shown = cases[number]
+        return explain(model, Study(shown.study_id, "", shown.image, shown.report), text)
+
+    edited = MatchingExplorer({first: cases}, on_edit=on_edit, case_index=index)
+    for title in ("other side", "a finding denied"):
+        (text,) = [found["text"] for found in edited.suggestions() if found["title"] == title]
+        edited.edit = {"text": text, "title": title}
+        edited.edit = {"version": 0}
+    MatchingExplorer({first: cases}, **phrase).save_figure(IMAGES / "figure.png", width=6.9)
+    return {
+        "table": (MatchingExplorer(explanations, **state, table=True, sort="rank"), 1240),
+        "word": (MatchingView({first: cases}, **state), 900),
+        "phrase": (MatchingView({first: cases}, **phrase), 900),
+        "models": (MatchingView(explanations, **state, view="compare"), 1000),
+        "beyond": (RelationGraphView({first: cases}, **state, beyond_prior=True), 700),
+        "weights": (ImportanceView({first: cases}, **state), 700),
+        "edits": (edited, 1240),
+    }
 
 
 def main(folders: list[str]) -> None:
@@ -40,9 +77,8 @@ def main(folders: list[str]) -> None:
     findings = [i for i, (kind, which) in enumerate(kinds) if kind == "finding" and which >= 0]
     finding = max(findings, key=lambda word: shown_case.importance[word])
     state = {"case_index": index, "word": finding}
-    pages = {
+    pages = story(explanations, Path(folders[0]).parent) | {
         "explorer": (MatchingExplorer(explanations, **state), 1240),
-        "table": (MatchingExplorer(explanations, **state, table=True, sort="rank"), 1240),
         "compare": (MatchingView(explanations, **state, view="compare", theme="dark"), 1000),
         "graph": (RelationGraphView(explanations, **state, relations="graph"), 900),
         "importance": (ImportanceView(explanations, **state), 700),
@@ -65,7 +101,11 @@ def main(folders: list[str]) -> None:
             shown = page.locator(".reclf[data-draws], .reclf-monitor[data-step]")
             shown.wait_for()
             path = IMAGES / f"{name}.png"
-            (page.locator(".reclf-cases") if name == "table" else shown).screenshot(path=path)
+            if name == "edits":
+                page.locator(".reclf-editor summary").click()
+            page.locator(PARTS[name]).screenshot(path=path) if name in PARTS else shown.screenshot(
+                path=path
+            )
             pixels = np.asarray(Image.open(path).convert("RGB"))
             gray = np.ptp(pixels, axis=-1, keepdims=True) < 10
             coarse = pixels.mean(-1, keepdims=True) // GRAY_STEP * GRAY_STEP
