@@ -1,4 +1,4 @@
-"""Films that a text describes, and reports that a film could have, in a gallery of studies.
+"""Films that a text describes, reports that a film could have, and the ranks of own reports.
 
 studies --encoded once--> Gallery; query --nearest by the global score--> best by the combined one
 """
@@ -16,7 +16,7 @@ from reclf.models.inference import encode_images, encode_pixels, encode_texts
 from reclf.models.reclf import RECLF
 
 from .rerank import nearest, pair_scores
-from .retrieval import unit_vectors
+from .retrieval import gallery_ranks, unit_vectors
 
 AMONG = 100  # candidates that the relations rank again, at least
 
@@ -32,7 +32,7 @@ class Gallery:
     def __init__(self, model: RECLF, studies: Sequence[Study], progress: str = ""):
         self.model, self.progress = model, progress
         self.studies = list(studies)
-        self.stating = [i for i, s in enumerate(self.studies) if split_words(clean(s.report))]
+        self.stating = [i for i, s in enumerate(self.studies) if _words(s.report)]
 
     @cached_property
     def images(self) -> ImageFeatures:
@@ -48,7 +48,7 @@ class Gallery:
         Raises:
             ValueError: the text has no words.
         """
-        if not split_words(clean(text)):
+        if not _words(text):
             raise ValueError(f"a query needs words, got {text!r}")
         return self._best(self.images, encode_texts(self.model, [text]), count, by_text=True)
 
@@ -78,3 +78,26 @@ class Gallery:
         scores = pair_scores(self.model, images, texts, *pairs)["combined"]
         best = np.argsort(-scores, kind="stable")[:count]
         return [(int(rows[k]), float(scores[k])) for k in best]
+
+
+def own_ranks(
+    model: RECLF, studies: Sequence[Study], among: Sequence[Study] = ()
+) -> list[tuple[float, int] | None]:
+    """For each study the rank of its own report by the combined score, and among how many reports;
+    None for a study without a report. It is `Explanation.rank`.
+
+    Args:
+        among: further studies; those that are in `studies`, by id, count once.
+    """
+    shown = {study.study_id for study in studies}
+    everyone = [*studies, *(study for study in among if study.study_id not in shown)]
+    stating = [i for i, study in enumerate(everyone) if _words(study.report)]
+    if not stating:
+        return [None] * len(studies)
+    ranks = gallery_ranks(model, [everyone[i] for i in stating])[0]["combined"].to_report.tolist()
+    found = dict(zip(stating, ranks, strict=True))
+    return [(found[i], len(stating)) if i in found else None for i in range(len(studies))]
+
+
+def _words(text: str) -> list[str]:
+    return split_words(clean(text))

@@ -8,7 +8,7 @@ import torch
 
 from reclf.models.inference import encode_images, encode_texts, score_all
 from reclf.tasks import find
-from reclf.tasks.find import Gallery
+from reclf.tasks.find import Gallery, own_ranks
 
 QUERY = "large left effusion"
 
@@ -54,3 +54,17 @@ def test_studies_without_a_report_are_no_answer_to_a_film(model, studies):
 def test_a_query_needs_words(model, studies):
     with pytest.raises(ValueError, match="a query needs words, got '  '"):
         Gallery(model, studies[:2]).films("  ")
+
+
+def test_own_ranks_are_those_of_the_gallery(model, studies):
+    given = [replace(one, report="") if i == 1 else one for i, one in enumerate(studies[:4])]
+    found = own_ranks(model, given, studies[2:9])  # two of them twice
+    stating = [given[0], *given[2:], *studies[4:9]]
+    images = encode_images(model, stating)
+    texts = encode_texts(model, [study.report for study in stating])
+    scores = score_all(model, images, texts).logits.numpy()
+    assert found[1] is None
+    for number, row in ((0, 0), (2, 1), (3, 2)):
+        better = (scores[row] > scores[row, row]).sum()
+        assert found[number] == (better + 1, 8)
+    assert own_ranks(model, given[1:2]) == [None]
