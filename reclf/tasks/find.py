@@ -92,10 +92,10 @@ def own_ranks(
     shown = {study.study_id for study in studies}
     everyone = [*studies, *(study for study in among if study.study_id not in shown)]
     stating = [i for i, study in enumerate(everyone) if _words(study.report)]
-    if not stating:
-        return [None] * len(studies)
-    ranks = gallery_ranks(model, [everyone[i] for i in stating])[0]["combined"].to_report.tolist()
-    found = dict(zip(stating, ranks, strict=True))
+    found = {}
+    if stating:
+        ranks = gallery_ranks(model, [everyone[i] for i in stating])[0]["combined"].to_report
+        found = dict(zip(stating, ranks.tolist(), strict=True))
     return [(found[i], len(stating)) if i in found else None for i in range(len(studies))]
 
 
