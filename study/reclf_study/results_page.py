@@ -28,6 +28,7 @@ from reclf.tasks.scoreboard import table
 
 _TABLE = re.compile(r"(<!-- results: ([\w-]+) -->\n).*?(<!-- end of results -->)", re.DOTALL)
 _PICTURE = re.compile(r"!\[[^\]]*\]\(([^)]*?([\w-]+)\.png)\)")
+OWN_TABLES: dict[str, Callable[[Any], str]] = {}  # further ones by name, see docs/extending.md
 _HEADLINE = (
     "zero-shot, macro AUROC",
     "linear probe, macro AUROC, 1 %",
@@ -103,7 +104,7 @@ def _tables() -> tuple[dict[str, Callable[[Any], str]], dict[str, Callable[[Any]
         "pretrain": pretrain_table.as_markdown,
         "table": lambda result: as_markdown(read_table(result)),
     }
-    return own, {"relations": relation_table.as_markdown}
+    return own | OWN_TABLES, {"relations": relation_table.as_markdown}
 
 
 def headline(results: Mapping[str, Any]) -> str:

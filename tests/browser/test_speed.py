@@ -26,12 +26,13 @@ YARDSTICK_MS = 25  # on the machine that the bars are for; a slower one gets mor
 
 
 def test_it_is_quick_enough(open_page, tmp_path, record_property):
-    """Milliseconds at 512 pixels, 28 x 28 regions and 120 words; the first draw until painted.
+    """Milliseconds at 512 pixels, 28 x 28 regions and 120 words; the first draw until painted, a
+    click and the pointer with the table of cases open.
 
     Bars are for a machine whose browser does the yardstick in YARDSTICK_MS.
     """
     models = {"A": [large(), large(1)], "B": [large(model=1), large(1, 1)]}
-    path = MatchingExplorer(models, table=True).to_html(tmp_path / "large.html")
+    path = MatchingExplorer(models).to_html(tmp_path / "large.html")
     words, regions = itertools.cycle(range(3, 117, 6)), itertools.cycle(range(300, 340, 2))
     page = None
 
@@ -54,9 +55,17 @@ def test_it_is_quick_enough(open_page, tmp_path, record_property):
         image.hover(position=point_at(page, next(regions), (28, 28)))
         return float(image.get_attribute("data-hover-ms"))
 
+    def slower():
+        return max(1, min(page.evaluate(YARDSTICK) for _ in range(10)) / YARDSTICK_MS)
+
+    page = open_page(path)
+    factor = slower()
     bars = {"first draw": (first_draw, 150), "word": (click, 40), "hover": (hover, 20)}
     for name, (measure, bar) in bars.items():
-        times = until_quick(measure, bar)
-        yardstick = min(page.evaluate(YARDSTICK) for _ in range(10))
+        if measure is click:
+            page.locator("[data-act=table]").click()
+            page.get_by_test_id("cases").wait_for()
+        times = until_quick(measure, bar * factor)
         record_property(f"{name}, best and median ms", (min(times), statistics.median(times)))
-        assert min(times) <= bar * max(1, yardstick / YARDSTICK_MS), (name, yardstick)
+        factor = max(factor, slower())  # the machine may have become busy
+        assert min(times) <= bar * factor, (name, factor)
