@@ -152,3 +152,5 @@ def test_a_damaged_file_is_named(tmp_path, content, message):
 def test_marks_that_are_none_are_refused(kept):
     with pytest.raises(traitlets.TraitError, match="a mark has star and note"):
         opened(kept).marks = {"study-1": "good"}
+    with pytest.raises(traitlets.TraitError, match="marks are of study ids, which are text, got 0"):
+        opened(kept).marks = {0: {"star": True}}

@@ -57,6 +57,8 @@ def test_latex_includes_every_figure_and_spells_names(explorer, tmp_path):
     for alt, path in included:
         assert (folder / f"{path}.pdf").exists()
         assert "attention map of" in alt
+    other = (explorer.export(tmp_path / "other", [2]) / "figures.tex").read_text()
+    assert "alt={Attention of words of the report" in other  # those that say most, and no map
     assert r"images/50 \%\_of\{x\}\textbackslash{}y \& \$z.png" in text
     assert text.count("radiograph of study-1, A/.., B.") == 1  # both are compared
     explorer.view = "single"
@@ -102,14 +104,23 @@ def test_an_edited_case_is_taken_away_as_edited(explorer, tmp_path):
 
 def test_an_export_is_written_anew_and_nothing_else_is_touched(explorer, tmp_path):
     folder = explorer.export(tmp_path / "out", [1])
-    explorer.export(folder, [1, 0])
+    (folder / "figures" / "mine.png").write_text("mine")
+    explorer.export(folder, [3, 0])
+    assert (folder / "figures" / "mine.png").read_text() == "mine"
     assert len(open_session(folder).cases) == 2
+    assert not [name for name in files(folder) if "study-1" in name]  # of the export before
     other = tmp_path / "thesis"
     other.mkdir()
     (other / "chapter.tex").write_text("mine")
     with pytest.raises(ValueError, match="is not empty and no export: name a new folder"):
         explorer.export(other)
     assert files(other) == ["chapter.tex"]
+
+
+def test_an_export_that_failed_can_be_made_again(explorer, tmp_path):
+    with pytest.raises(TypeError, match="unexpected keyword argument 'colour'"):
+        explorer.export(tmp_path / "out", [1], colour="x")
+    explorer.export(tmp_path / "out", [1])
 
 
 @pytest.mark.parametrize(

@@ -101,7 +101,8 @@ class CaseTable(StillWidget):
         them, else those that say most.
 
         Args:
-            folder: new, empty, or an export, which is written anew.
+            folder: new, empty, or an export, which is written anew: what it wrote of other cases
+                goes, what somebody has put into it stays.
             cases: see `numbers`.
             formats: of figures, of "pdf", "svg" and "png".
             kinds: of "matchings", "relations" and "importance", where a model has them.
@@ -169,6 +170,8 @@ def _checked(marks: dict[str, Any]) -> Marks:
     """
     made = {}
     for study, mark in marks.items():
+        if not isinstance(study, str):
+            raise ValueError(f"marks are of study ids, which are text, got {study!r}")
         if not isinstance(mark, dict) or {*mark} - {"star", "note"}:
             raise ValueError(f"a mark has star and note, got {mark!r} of {study!r}")
         star, note = mark.get("star", False), mark.get("note", "")

@@ -10,6 +10,7 @@ from typing import Any
 
 import matplotlib.pyplot as plt
 
+from reclf.config.foreign_files import read_json
 from reclf.runs.files import write_atomically, write_json
 from reclf.runs.progress import track
 
@@ -17,6 +18,7 @@ from . import figure, reading, word_figures
 
 SESSION = "session.json"
 FORMATS = ("pdf", "svg", "png")
+OWN = {SESSION, "figures", "figures.tex", "explorer.html", "explanations"}
 KINDS = ("matchings", "relations", "importance")
 # What LaTeX reads as a command, and how it is written as text.
 SPELLED = {
@@ -38,17 +40,20 @@ def export_cases(
     for name, given, valid in (("kinds", kinds, KINDS), ("formats", formats, FORMATS)):
         if wrong := [one for one in given if one not in valid]:
             raise ValueError(f"{name} must be of {', '.join(valid)}, got {wrong[0]!r}")
-    if folder.exists() and any(folder.iterdir()) and not (folder / SESSION).exists():
+    if folder.exists() and {path.name for path in folder.iterdir()} - OWN:
         raise ValueError(f"{folder} is not empty and no export: name a new folder")
+    before = _written_before(folder)
     folders = {name: f"model-{k + 1}" for k, name in enumerate(explorer.models)}  # any name
     for part in ("figures", *(f"explanations/{part}" for part in folders.values())):
         (folder / part).mkdir(parents=True, exist_ok=True)
-    pieces = []
+    pieces: list[str] = []
+    written: set[Path] = set()
     for index in track(cases, "export", "cases"):
         one = _at(explorer, index)
         for name, explained in one.explanations.items():
             place = folder / "explanations" / folders[name]
             explained.save(place / explained.file_name)
+            written.add(place / explained.file_name)
         for kind in kinds:
             drawn = _figure(one, kind, options)
             if drawn is None:
@@ -56,7 +61,8 @@ def export_cases(
             stem = f"{Path(one.explanation.file_name).stem}-{kind}".replace(".", "-")
             try:
                 for ending in formats:
-                    figure.save_figure(drawn, folder / "figures" / f"{stem}.{ending}")
+                    path = folder / "figures" / f"{stem}.{ending}"
+                    written.add(figure.save_figure(drawn, path))
             finally:
                 plt.close(drawn)
             pieces.append(_latex(one, f"figures/{stem}", kind))
@@ -68,9 +74,22 @@ def export_cases(
         "files": [explorer.cases.shown(index)[explorer.models[0]].file_name for index in cases],
         "state": _state_of(explorer, list(cases)),
         "marks": explorer.marks,
+        "written": sorted(path.relative_to(folder).as_posix() for path in written),
     }
-    write_json(folder / SESSION, session)  # last: a folder that has it is whole
+    write_json(folder / SESSION, session)
+    for path in before - written:
+        path.unlink(missing_ok=True)
     return folder
+
+
+def _written_before(folder: Path) -> set[Path]:
+    """Figures and explanations that an earlier export into this folder has written."""
+    if not (folder / SESSION).exists():
+        return set()
+    names = read_json(folder / SESSION).get("written", [])
+    paths = {folder / name for name in names if isinstance(name, str)}
+    places = {folder / "figures", *folder.glob("explanations/model-*")}
+    return {path for path in paths if path.parent in places}
 
 
 def _at(explorer: Any, index: int) -> Any:
@@ -116,7 +135,9 @@ def _latex(one: Any, path: str, kind: str) -> str:
         "importance": f"Importance weights of the words of the report of {study}, "
         f"{one.models[one.model]}. Dotted: equal weights.",
     }
-    caption, alt = captions[kind], one.alt_text() if kind == "matchings" else captions[kind]
+    caption = captions[kind]
+    named = kind == "matchings" and one.word != reading.PAIR  # else the words that say most
+    alt = one.alt_text() if named else caption
     return (
         "\\begin{figure}\n  \\centering\n"
         f"  \\includegraphics[width=\\linewidth,alt={{{_spelled(alt)}}}]{{{path}}}\n"
