@@ -32,7 +32,7 @@ class Gallery:
     def __init__(self, model: RECLF, studies: Sequence[Study], progress: str = ""):
         self.model, self.progress = model, progress
         self.studies = list(studies)
-        self.stating = [i for i, s in enumerate(self.studies) if _words(s.report)]
+        self.stating = _stating(self.studies)
 
     @cached_property
     def images(self) -> ImageFeatures:
@@ -91,12 +91,16 @@ def own_ranks(
     """
     shown = {study.study_id for study in studies}
     everyone = [*studies, *(study for study in among if study.study_id not in shown)]
-    stating = [i for i, study in enumerate(everyone) if _words(study.report)]
+    stating = _stating(everyone)
     found = {}
     if stating:
         ranks = gallery_ranks(model, [everyone[i] for i in stating])[0]["combined"].to_report
         found = dict(zip(stating, ranks.tolist(), strict=True))
     return [(found[i], len(stating)) if i in found else None for i in range(len(studies))]
+
+
+def _stating(studies: Sequence[Study]) -> list[int]:
+    return [number for number, study in enumerate(studies) if _words(study.report)]
 
 
 def _words(text: str) -> list[str]:

@@ -103,9 +103,8 @@ def main(folders: list[str]) -> None:
             path = IMAGES / f"{name}.png"
             if name == "edits":
                 page.locator(".reclf-editor summary").click()
-            page.locator(PARTS[name]).screenshot(path=path) if name in PARTS else shown.screenshot(
-                path=path
-            )
+            part = page.locator(PARTS[name]) if name in PARTS else shown
+            part.screenshot(path=path)
             pixels = np.asarray(Image.open(path).convert("RGB"))
             gray = np.ptp(pixels, axis=-1, keepdims=True) < 10
             coarse = pixels.mean(-1, keepdims=True) // GRAY_STEP * GRAY_STEP

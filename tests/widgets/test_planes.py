@@ -200,11 +200,21 @@ def test_the_next_film_is_read_before_it_is_asked_for(tmp_path, monkeypatch):
 
 def test_a_reader_keeps_few_films(tmp_path, monkeypatch):
     film, read = MatchingExplorer([filmed(tmp_path)]).cases.film(0), []
-    monkeypatch.setattr(Film, "original", lambda self: (None, str(read.append(1))))
+    monkeypatch.setattr(Film, "original", lambda self: (np.zeros((1, 1)), str(read.append(1))))
     reader = FilmReader()
     for key in (*range(KEPT + 1), KEPT, 0):
         reader.read(key, film)
     assert len(read) == KEPT + 2  # the first was forgotten
+
+
+def test_a_film_that_was_missing_is_tried_again(tmp_path):
+    one = filmed(tmp_path)
+    film, path = MatchingExplorer([one]).cases.film(0), Path(one.frame.path)
+    content, reader = path.read_bytes(), FilmReader()
+    path.unlink()
+    assert reader.read("key", film)[0] is None
+    path.write_bytes(content)
+    assert reader.read("key", film)[0] is not None
 
 
 def test_an_error_while_reading_ahead_is_not_lost(tmp_path, monkeypatch):

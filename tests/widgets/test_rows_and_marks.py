@@ -77,7 +77,14 @@ def test_what_is_chosen_goes_into_a_page(tmp_path):
         explorer.chosen = [1, 4]
     explorer.chosen = [1, 3]
     text = explorer.to_html(tmp_path / "page.html", "chosen").read_text()
-    assert [f'"study_id": "study-{i}"' in text for i in range(4)] == [True, True, False, True]
+    assert [f'"study_id": "study-{i}"' in text for i in range(4)] == [False, True, False, True]
+
+
+def test_a_page_has_no_note_on_another_case(tmp_path):
+    explorer = MatchingExplorer([sample(i) for i in range(3)])
+    explorer.marks = {"study-1": {"note": "mine"}, "study-2": {"note": "secret"}}
+    text = explorer.to_html(tmp_path / "page.html", [1]).read_text()
+    assert ("mine" in text, "secret" in text) == (True, False)
 
 
 # -- stars and notes ------------------------------------------------------------------------------
@@ -147,6 +154,11 @@ def test_a_damaged_file_is_named(tmp_path, content, message):
     assert str(path) in str(error.value)
     assert "set it aside, or name another marks_file" in str(error.value)
     assert path.read_text() == content
+
+
+def test_a_folder_is_no_file_of_marks(tmp_path):
+    with pytest.raises(ValueError, match="is a folder: name a JSON file in it"):
+        opened(tmp_path)
 
 
 def test_marks_that_are_none_are_refused(kept):

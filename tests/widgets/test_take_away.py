@@ -91,6 +91,17 @@ def test_a_session_opens_as_it_was(explorer, tmp_path):
     assert open_session(folder, word=-1, phrase=[]).word == -1
 
 
+def test_nothing_of_other_cases_is_taken_away(explorer, tmp_path):
+    explorer.marks = explorer.marks | {"study-2": {"note": "a secret"}}
+    folder = explorer.export(tmp_path / "out", [0])  # study-1 is selected
+    opened = open_session(folder)
+    assert (opened.marks, opened.case_index, opened.word) == ({}, 0, -1)
+    for name in ("explorer.html", "session.json", "figures.tex"):
+        text = (folder / name).read_text()
+        assert "study-1" not in text
+        assert "a secret" not in text
+
+
 def test_an_edited_case_is_taken_away_as_edited(explorer, tmp_path):
     changed = {
         "A/..": sample(1, report="A small nodule."),
@@ -129,6 +140,7 @@ def test_an_export_that_failed_can_be_made_again(explorer, tmp_path):
         ({"cases": "none"}, 'must be "shown", "all", "chosen" or a list of numbers from 0 to 3'),
         ({"cases": [4]}, "from 0 to 3, got \\[4\\]"),
         ({"kinds": ["maps"]}, "kinds must be of matchings, relations, importance, got 'maps'"),
+        ({"formats": []}, "formats must be of pdf, svg, png, got none"),
         ({"formats": ["docx"]}, "formats must be of pdf, svg, png, got 'docx'"),
     ],
 )
@@ -136,6 +148,14 @@ def test_wrong_arguments_are_named_and_write_nothing(explorer, tmp_path, argumen
     with pytest.raises(ValueError, match=message):
         explorer.export(tmp_path / "out", **arguments)
     assert not (tmp_path / "out").exists()
+
+
+def test_a_file_and_a_folder_without_a_session_are_named(explorer, tmp_path):
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(ValueError, match="file is a file: name a new folder"):
+        explorer.export(tmp_path / "file", formats="pdf")
+    with pytest.raises(FileNotFoundError, match=r"has no session\.json: name a folder that"):
+        open_session(tmp_path)
 
 
 @pytest.mark.parametrize(

@@ -53,9 +53,11 @@ class CaseTable(StillWidget):
             path: study id -> {"star": true, "note": "..."}; it need not exist. None: not kept.
 
         Raises:
-            DamagedFile: the file is none of marks; names it.
+            ValueError: it is a folder, or (DamagedFile) the file is none of marks; names it.
         """
         self._marks_file = None if path is None else Path(path)
+        if self._marks_file is not None and self._marks_file.is_dir():
+            raise ValueError(f"marks_file {path} is a folder: name a JSON file in it")
         self._unwritten: set[str] = set()  # studies whose changed mark is not in the file
         self.marks = _read(self._marks_file)
         self.marks_said = UNKEPT if self._marks_file is None else ""
@@ -78,7 +80,11 @@ class CaseTable(StillWidget):
                     "no case is chosen: choose some in the table of cases, or pass their numbers"
                 )
             return [*self.chosen]
-        if isinstance(cases, str) or any(not 0 <= n < len(self.cases) for n in cases):
+        if (
+            isinstance(cases, str)
+            or not len(cases)
+            or any(not 0 <= n < len(self.cases) for n in cases)
+        ):
             raise ValueError(
                 f'cases must be "shown", "all", "chosen" or a list of numbers from 0 to '
                 f"{len(self.cases) - 1}, got {cases!r}"

@@ -217,6 +217,11 @@ class MatchingExplorer(CaseEdits):
         }
         return figure.plot_matchings(shown, **(given | options))
 
+    def relation_options(self) -> dict[str, Any]:
+        """Options of `plot_relations` with which it draws the relations that the view shows."""
+        names = ("edges", "threshold", "beyond_prior", "order", "fillers")
+        return {"step": self._step()} | {name: getattr(self, name) for name in names}
+
     def save_figure(self, path: str | Path, **options: Any) -> Path:
         """Write `figure(**options)` as .pdf, .svg or .png; reproducible byte for byte."""
         drawn = self.figure(**options)
@@ -264,6 +269,11 @@ class MatchingExplorer(CaseEdits):
 
     def _film_key(self, index: int) -> tuple[int, int]:
         return index, self.cases.version(index)
+
+    def _step(self) -> int:
+        """The selected step, limited to the steps of this model."""
+        graph = self.explanation.graph
+        return self.step if graph is None else min(self.step, len(graph) - 1)
 
     def _region_of(self, name: str) -> int:
         """The selected region in the grid of a model."""

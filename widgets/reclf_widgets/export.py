@@ -11,6 +11,7 @@ import base64
 import html
 import re
 import zlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,20 +20,18 @@ import numpy as np
 from reclf.runs.files import write_atomically
 from reclf.stats.tables import json_text
 
-from . import browser
+from . import browser, reading
+
+NOTHING: dict[str, Any] = {"word": reading.PAIR, "phrase": [], "region": -1}  # selected
 
 
 def write_page(explorer: Any, path: Path, cases: list[int] | str) -> Path:
     """Write the page of a `MatchingExplorer`; see its `to_html`."""
     chosen = explorer.numbers(cases)
-    if explorer.case_index not in chosen:
-        chosen = [explorer.case_index, *chosen]
     described = [explorer.cases.describe(index, live=False) for index in chosen]
-    traits = explorer.state() | {
-        "case_index": chosen.index(explorer.case_index),
+    traits = state_among(explorer, chosen) | {
         "index": [explorer.index[index] for index in chosen],
-        "chosen": [place for place, index in enumerate(chosen) if index in explorer.chosen],
-        "marks": explorer.marks,
+        "marks": marks_among(explorer, chosen),
         "marks_said": "Stars and notes on this page are gone when it is closed.",
         "pictures_asked": {},
         "pictures_of": [],
@@ -58,7 +57,7 @@ def write_page(explorer: Any, path: Path, cases: list[int] | str) -> Path:
         "module": browser.module(browser.EXPLORER),
     }
     parts = {
-        "title": html.escape(explorer.alt_text()),
+        "title": html.escape(_title(explorer, chosen)),
         "css": browser.style("explorer"),
         "values": _json(values),
     }
@@ -67,6 +66,28 @@ def write_page(explorer: Any, path: Path, cases: list[int] | str) -> Path:
     page = re.sub(r"{{(\w+)}}", lambda found: parts[found[1]], page)
     write_atomically(path, lambda temporary: temporary.write_text(page, encoding="utf-8"))
     return path
+
+
+def state_among(explorer: Any, cases: Sequence[int]) -> dict[str, Any]:
+    """The state with numbers among these cases; the first of them where another one is selected."""
+    state = explorer.state()
+    state["chosen"] = [place for place, index in enumerate(cases) if index in explorer.chosen]
+    if explorer.case_index in cases:
+        return state | {"case_index": [*cases].index(explorer.case_index)}
+    return state | NOTHING | {"case_index": 0}
+
+
+def _title(explorer: Any, cases: Sequence[int]) -> str:
+    """The description of the case that the page opens with."""
+    if explorer.case_index in cases:
+        return explorer.alt_text()
+    return explorer.unseen(case_index=cases[0], **NOTHING).alt_text()
+
+
+def marks_among(explorer: Any, cases: Sequence[int]) -> dict[str, Any]:
+    """The marks of these cases: a note on another study goes to nobody."""
+    studies = {explorer.index[index]["study_id"] for index in cases}
+    return {study: mark for study, mark in explorer.marks.items() if study in studies}
 
 
 def _json(values: Any) -> str:

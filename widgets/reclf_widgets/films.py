@@ -106,7 +106,10 @@ class FilmReader:
         self._reading[key].join()
         if key not in self._read:  # the thread has failed: let the error be seen here
             self._read[key] = film.original()
-        return self._read[key]
+        found = self._read[key]
+        if found[0] is None:  # it may be there the next time
+            del self._reading[key], self._read[key]
+        return found
 
     def begin(self, key: Any, film: Film) -> None:
         """Read a film that may be asked for next."""

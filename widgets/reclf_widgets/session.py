@@ -25,6 +25,10 @@ def open_session(folder: str | Path, **options: Any) -> MatchingExplorer:
         ValueError: the session is damaged.
     """
     folder = Path(folder)
+    if not (folder / SESSION).is_file():
+        raise FileNotFoundError(
+            f"{folder} has no {SESSION}: name a folder that explorer.export has written"
+        )
     session = read_json(folder / SESSION)
     try:
         models, files, marks = session["models"], session["files"], session["marks"]

@@ -15,6 +15,7 @@ from reclf.runs.files import write_atomically, write_json
 from reclf.runs.progress import track
 
 from . import figure, reading, word_figures
+from .export import marks_among, state_among
 
 SESSION = "session.json"
 FORMATS = ("pdf", "svg", "png")
@@ -37,9 +38,9 @@ def export_cases(
 ) -> Path:
     """Write cases into a folder; see `CaseTable.export`."""
     folder = Path(folder)
-    for name, given, valid in (("kinds", kinds, KINDS), ("formats", formats, FORMATS)):
-        if wrong := [one for one in given if one not in valid]:
-            raise ValueError(f"{name} must be of {', '.join(valid)}, got {wrong[0]!r}")
+    kinds, formats = _listed("kinds", kinds, KINDS), _listed("formats", formats, FORMATS)
+    if folder.exists() and not folder.is_dir():
+        raise ValueError(f"{folder} is a file: name a new folder")
     if folder.exists() and {path.name for path in folder.iterdir()} - OWN:
         raise ValueError(f"{folder} is not empty and no export: name a new folder")
     before = _written_before(folder)
@@ -72,14 +73,22 @@ def export_cases(
     session = {
         "models": folders,
         "files": [explorer.cases.shown(index)[explorer.models[0]].file_name for index in cases],
-        "state": _state_of(explorer, list(cases)),
-        "marks": explorer.marks,
+        "state": state_among(explorer, cases),
+        "marks": marks_among(explorer, cases),
         "written": sorted(path.relative_to(folder).as_posix() for path in written),
     }
     write_json(folder / SESSION, session)
     for path in before - written:
         path.unlink(missing_ok=True)
     return folder
+
+
+def _listed(name: str, given: str | Sequence[str], valid: Sequence[str]) -> list[str]:
+    listed = [given] if isinstance(given, str) else [*given]
+    if not listed or (wrong := [one for one in listed if one not in valid]):
+        got = repr(wrong[0]) if listed else "none"
+        raise ValueError(f"{name} must be of {', '.join(valid)}, got {got}")
+    return listed
 
 
 def _written_before(folder: Path) -> set[Path]:
@@ -115,10 +124,11 @@ def _figure(one: Any, kind: str, options: dict[str, Any]) -> Any:
     if kind == "relations":
         if explained.graph is None:
             return None
-        given = {name: getattr(one, name) for name in ("edges", "threshold", "order", "fillers")}
-        given["step"] = min(one.step, len(explained.graph) - 1)
-        given["beyond_prior"] = one.beyond_prior and explained.prior(given["step"]) is not None
-        return word_figures.plot_relations(explained, **given)
+        given = one.relation_options()
+        known = explained.prior(given["step"]) is not None
+        return word_figures.plot_relations(
+            explained, **given | {"beyond_prior": known and one.beyond_prior}
+        )
     return None if explained.importance is None else word_figures.plot_importance(explained)
 
 
@@ -126,14 +136,16 @@ def _latex(one: Any, path: str, kind: str) -> str:
     numbers = {"single": [one.model], "compare": sorted({one.model, one.other})}
     count = range(len(one.models))
     shown = [one.models[k] for k in numbers.get(one.view, count) if k in count]
-    study, models = one.explanation.study_id, ", ".join(shown)
+    several = len(one.models) > 1  # a single one has no name of its own
+    study, models = one.explanation.study_id, f", {', '.join(shown)}" * several
+    own = f", {one.models[one.model]}" * several
     captions = {
-        "matchings": f"Attention of words of the report over the radiograph of {study}, {models}. "
+        "matchings": f"Attention of words of the report over the radiograph of {study}{models}. "
         "Solid outline: the finding that the word states; dashed: other findings.",
-        "relations": f"Semantic relations between the words of the report of {study}, "
-        f"{one.models[one.model]}. A row attends to a column.",
-        "importance": f"Importance weights of the words of the report of {study}, "
-        f"{one.models[one.model]}. Dotted: equal weights.",
+        "relations": f"Semantic relations between the words of the report of {study}{own}. "
+        "A row attends to a column.",
+        "importance": f"Importance weights of the words of the report of {study}{own}. "
+        "Dotted: equal weights.",
     }
     caption = captions[kind]
     named = kind == "matchings" and one.word != reading.PAIR  # else the words that say most
@@ -148,15 +160,6 @@ def _latex(one: Any, path: str, kind: str) -> str:
 def _spelled(text: str) -> str:
     """Text that LaTeX prints as it is."""
     return "".join(SPELLED.get(letter, letter) for letter in text)
-
-
-def _state_of(explorer: Any, cases: list[int]) -> dict[str, Any]:
-    """The state, with indices among the cases that are taken away."""
-    state = explorer.state()
-    state["chosen"] = [place for place, index in enumerate(cases) if index in explorer.chosen]
-    if explorer.case_index in cases:
-        return state | {"case_index": cases.index(explorer.case_index)}
-    return state | {"case_index": 0, "word": reading.PAIR, "phrase": [], "region": -1}
 
 
 def _write(path: Path, text: str) -> None:

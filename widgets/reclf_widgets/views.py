@@ -92,9 +92,7 @@ class RelationGraphView(_View):
 
     def figure(self, **options: Any) -> Figure:
         """`plot_relations` with the state of the view and options."""
-        given = {"step": self._step(), "edges": self.edges, "threshold": self.threshold}
-        given |= {name: getattr(self, name) for name in ("beyond_prior", "order", "fillers")}
-        return word_figures.plot_relations(self.explanation, **(given | options))
+        return word_figures.plot_relations(self.explanation, **(self.relation_options() | options))
 
     def _missing(self) -> str | None:
         if self.explanation.graph is None:
@@ -112,11 +110,6 @@ class RelationGraphView(_View):
             for i, j, weight in reading.strongest_edges(graph, 3, self.threshold)
         ]
         return f"Relation graph of {one.study_id}; strongest edges: {', '.join(strongest)}"
-
-    def _step(self) -> int:
-        """The selected step, limited to the steps of this model."""
-        graph = self.explanation.graph
-        return self.step if graph is None else min(self.step, len(graph) - 1)
 
 
 class ImportanceView(_View):
