@@ -30,6 +30,15 @@ KEPT = ("step", "global_loss", "local_loss", "auxiliary_loss", "gradient_norm", 
 KEPT_OF_VALIDATION = ("val_recall_at_5", "val_local_nce", "val_global_nce")
 
 
+def processor() -> str:
+    """Vector instructions that torch uses, and the processor: kernels are chosen by both."""
+    path = Path("/proc/cpuinfo")
+    lines = path.read_text().split("\n\n")[0].splitlines() if path.exists() else []
+    known = {name.strip(): value.strip() for name, _, value in (x.partition(":") for x in lines)}
+    parts = [known.get(name, "") for name in ("vendor_id", "cpu family", "model")]
+    return " ".join([torch.backends.cpu.get_cpu_capability(), *parts]).strip()
+
+
 def main() -> None:
     torch.set_num_threads(1)
     reclf.training.loop.LOG_EVERY = 1
@@ -39,7 +48,7 @@ def main() -> None:
         pretrain(run, progress_bar=False, on_log=records.append)
     kept = (*KEPT, *KEPT_OF_VALIDATION)
     curve = {
-        "cpu": torch.backends.cpu.get_cpu_capability(),
+        "cpu": processor(),
         "torch": torch.__version__,
         "records": [{name: one[name] for name in kept if name in one} for one in records],
     }

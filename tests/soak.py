@@ -166,7 +166,7 @@ def explore(
         raise RuntimeError(explorer.status)
     explorer.edit = {"serial": 2, "version": 0}
     turn = number % 3
-    views[turn]._repr_mimebundle_()
+    views[turn].still()
     explorer.to_html(folder / "page.html", "all")
     explorer.save_figure(folder / f"figure.{('png', 'svg', 'pdf')[turn]}")
     plt.close((plot_matchings, plot_relations, plot_importance)[turn](explanations[0]))
@@ -181,22 +181,14 @@ class FrontEnd(comm.base_comm.BaseComm):
         json.dumps([msg_type, data, metadata], allow_nan=False)
 
 
-class Shown:
-    """Stands for the output of a cell, which is drawn anew when it is updated."""
-
-    def __init__(self, widget: Any, **options: Any):
-        self.update(widget)
-
-    def update(self, widget: Any) -> None:
-        widget._repr_mimebundle_()
-
-
 def watched() -> ExitStack:
     """Within it, widgets have a front end, as in a notebook that somebody looks at."""
     stack = ExitStack()
     stack.enter_context(patch.dict(os.environ, JPY_SESSION_NAME="soak.ipynb"))
     stack.enter_context(patch.object(comm, "create_comm", FrontEnd))
-    stack.enter_context(patch.object(reclf_widgets.monitor, "display", Shown))
+    stack.enter_context(
+        patch.object(reclf_widgets.monitor, "display", lambda monitor: monitor.still())
+    )
     return stack
 
 

@@ -1,8 +1,8 @@
 """A change of structure changes no number: losses of twenty steps, stored before the first move.
 
-Bit for bit with the vector instructions and the torch that stored them. Elsewhere kernels add in
-another order: from AVX-512 to AVX2 losses differ by .0016 at most, and gradient norms by .0005 in
-the first three steps and by .13 in all twenty.
+Bit for bit with the processor and the torch that stored them. Elsewhere kernels add in another
+order: from AVX-512 to AVX2 losses differ by .0016 at most, and gradient norms by .0005 in the first
+three steps and by .13 in all twenty; from one processor with AVX-512 to another losses by .0031.
 """
 
 import json

@@ -351,7 +351,7 @@ def test_a_difference_of_other_grids_says_which_it_is_on(open_page, tmp_path, mi
 def test_a_view_of_the_coarser_model_ranks_words_by_its_own_region(open_page, tmp_path, mixed):
     view = ImportanceView(mixed, model=0, region=100)
     page = open_page(view.to_html(tmp_path / "page.html"))
-    own = view._own_region()
+    own = view.own_region()
     attention = view.explanation.attention.reshape(9, 49)[:, own]
     texts = page.get_by_test_id("ranking").locator(".reclf-bar-value").all_inner_texts()
     assert texts == [shown(v) for v in sorted(attention, reverse=True)]

@@ -2,6 +2,7 @@
 
 import json
 import statistics
+import time
 
 import cv2
 import nbformat
@@ -192,6 +193,31 @@ def test_the_picture_and_the_state_are_copied(page):
     assert ask(page, f"{state} == explorer.state()") == "True"
 
 
+def test_a_figure_for_print_comes_from_python(page):
+    for panel, ending, start in (("matching", "svg", b"<?xml"), ("relations", "pdf", b"%PDF")):
+        with page.expect_download() as waiting:
+            explorer(page).locator(f"[data-act={ending}][data-panel={panel}]").click()
+        download = waiting.value
+        assert download.suggested_filename.startswith(f"study-1-{panel}-")
+        assert download.suggested_filename.endswith(f".{ending}")
+        with open(download.path(), "rb") as file:
+            assert file.read(5).startswith(start)
+        explorer(page).get_by_test_id("message").get_by_text("saved", exact=True).wait_for()
+
+
+def test_chosen_cases_are_exported_beside_the_notebook(page):
+    explorer(page).locator("[data-act=table]").click()
+    explorer(page).locator("[data-choose=all]").click()
+    explorer(page).get_by_test_id("export-folder").fill("taken")
+    explorer(page).get_by_test_id("export").click()
+    said = explorer(page).get_by_test_id("message").get_by_text("3 cases in")
+    said.wait_for()
+    assert said.inner_text() == f"3 cases in {page.folder / 'taken'}"
+    assert (page.folder / "taken" / "session.json").exists()
+    explorer(page).locator("[data-choose=none]").click()
+    explorer(page).locator("[data-act=table]").click()
+
+
 def test_it_follows_the_theme_of_lab(page):
     run(page, "apputils:change-theme", theme="JupyterLab Dark")
     explorer(page, theme="dark").wait_for()
@@ -204,12 +230,44 @@ def test_it_follows_the_theme_of_lab(page):
     explorer(page, theme="light").wait_for()
 
 
-def test_the_stored_notebook_holds_a_picture_and_no_widget_state(page):
+def saved(page):
+    """The first cell's outputs of the saved notebook: data of the image, and of the live view."""
     run(page, "docmanager:save")
     notebook = json.loads((page.folder / "test.ipynb").read_text())
     assert "widgets" not in notebook["metadata"]
-    data = notebook["cells"][0]["outputs"][0]["data"]
-    assert {"image/png", "text/plain"} <= set(data)
+    return [output["data"] for output in notebook["cells"][0]["outputs"]]
+
+
+def test_the_stored_picture_is_of_the_view_as_it_was_left(page):
+    word(page, 2).click()
+    explorer(page, word=2).wait_for()
+    explorer(page).evaluate("(root) => { root.mark = 'the same element'; }")
+    page.locator(".jp-Notebook .cm-content").first.click()
+    page.wait_for_timeout(50)
+    until = time.monotonic() + 20
+    while "“effusion”" not in "".join(saved(page)[0]["text/plain"]):
+        assert time.monotonic() < until
+        page.wait_for_timeout(100)
+    picture, live = saved(page)
+    assert set(picture) == {"image/png", "text/html", "text/plain"}
+    assert set(live) == {"application/vnd.jupyter.widget-view+json", "text/plain"}
+    assert explorer(page).evaluate("(root) => root.mark") == "the same element"
+    assert page.evaluate("document.activeElement.className").startswith("cm-content")
+    assert page.locator(".jp-OutputArea-output img").first.is_hidden()
+
+
+def test_a_stored_notebook_without_its_kernel_shows_the_picture(page):
+    alt = "".join(saved(page)[0]["text/plain"])
+    stored = (page.folder / "test.ipynb").read_text()
+    hides = ask(page, "explorer.hides").strip("'")  # the live view hides it in its own notebook
+    assert stored.count(hides) == 1
+    (page.folder / "stored.ipynb").write_text(stored.replace(hides, "of-another-day"))
+    run(page, "docmanager:open", path="stored.ipynb")
+    shown = page.get_by_role("img", name=alt, exact=True)
+    shown.wait_for()
+    assert shown.evaluate("(image) => image.naturalWidth") > 300
+    run(page, "docmanager:open", path="test.ipynb")
+    explorer(page).wait_for()
 
 
 def shown_below(page, kind):
@@ -305,9 +363,9 @@ def test_a_training_is_watched_while_its_cell_runs(page):
     run(page, "docmanager:save")
     notebook = json.loads((page.folder / "test.ipynb").read_text())
     assert "widgets" not in notebook["metadata"]
-    (output,) = notebook["cells"][-1]["outputs"]
-    assert "step 40 of 40" in "".join(output["data"]["text/plain"])  # the end, not the start
-    assert "image/png" in output["data"]
+    picture, _ = notebook["cells"][-1]["outputs"]
+    assert "step 40 of 40" in "".join(picture["data"]["text/plain"])  # the end, not the start
+    assert "image/png" in picture["data"]
 
 
 def test_nothing_went_wrong_and_nothing_left_the_machine(page):

@@ -262,25 +262,9 @@ def test_without_a_model_the_reason_is_told(explorer):
     assert "Pass on_edit" in explorer.status
 
 
-def test_a_notebook_stores_a_picture_and_its_description(explorer, monkeypatch):
-    import json
-
-    explorer.word = 2
-    data, metadata = explorer._repr_mimebundle_()
-    assert metadata == {"image/png": {"alt": explorer.alt_text()}}  # what nbconvert reads
-    assert set(data) == {"text/plain", "image/png"}  # nobody to click: no view to be missed
-    assert "the attention map of “effusion”, 6 by 5 regions" in data["text/plain"]
-    monkeypatch.setenv("RECLF_STATIC", "0")
-    live = MatchingExplorer([sample()])
-    data, _ = live._repr_mimebundle_()
-    assert set(data) == {"text/plain", "image/png", "application/vnd.jupyter.widget-view+json"}
-    assert len(json.dumps(data)) < 300_000
-    live.close()
-
-
 @pytest.mark.parametrize("view", [MatchingExplorer, RelationGraphView, ImportanceView])
 def test_every_view_has_a_picture_even_without_graph_and_importance(view):
-    data, _ = view([sample(graph=None, importance=None)])._repr_mimebundle_()
+    data, _ = view([sample(graph=None, importance=None)]).still()
     assert len(data["image/png"]) > 1000
 
 

@@ -103,7 +103,7 @@ def test_models_of_other_grids_and_sizes_are_shown_together(mixed):
     cases = CaseSet({name: [one] for name, one in mixed.items()})
     readable, arrays = cases.describe(0)
     assert [grid["shape"] for grid in readable["grids"]] == [[7, 7], [14, 14]]
-    assert readable["image"]["shape"] == [96, 96]  # the larger one
+    assert [image["shape"] for image in readable["images"]] == [[96, 96]]  # the larger one
     sent = np.frombuffer(arrays["attention"], "<f4")
     expected = np.concatenate([one.attention.ravel() for one in mixed.values()])
     np.testing.assert_array_equal(sent, expected)

@@ -16,9 +16,10 @@ STATIC = Path(__file__).parent / "static"
 EXPLORER = (
     "rules", "elements", "case", "film", "scales", "spring", "picture", "zoom", "labels",
     "contours", "readout", "image", "report",
-    "relations", "ranking", "editor", "order", "table", "keys", "header", "kernel", "explorer",
+    "relations", "ranking", "editor", "order", "table", "keys", "header", "kernel", "still",
+    "explorer",
 )  # fmt: skip
-MONITOR = ("elements", "monitor")
+MONITOR = ("elements", "still", "monitor")
 
 
 def module(parts: tuple[str, ...]) -> str:

@@ -91,36 +91,6 @@ class CaseTable(StillWidget):
             )
         return [*cases]
 
-    def export(
-        self,
-        folder: str | Path,
-        cases: Sequence[int] | str = "chosen",
-        *,
-        formats: Sequence[str] = ("pdf",),
-        kinds: Sequence[str] = ("matchings",),
-        **options: Any,
-    ) -> Path:
-        """Write cases into a folder: figures, `figures.tex` with captions and alt texts, one page
-        for all, and the session, which `open_session` opens again without a model.
-
-        The selected case is drawn as it is shown. Others show the same words where their report has
-        them, else those that say most.
-
-        Args:
-            folder: new, empty, or an export, which is written anew: what it wrote of other cases
-                goes, what somebody has put into it stays.
-            cases: see `numbers`.
-            formats: of figures, of "pdf", "svg" and "png".
-            kinds: of "matchings", "relations" and "importance", where a model has them.
-            options: of `plot_matchings`, such as width.
-
-        Raises:
-            ValueError: there is something else in the folder, or an argument is none of these.
-        """
-        from .take_away import export_cases
-
-        return export_cases(self, folder, self.numbers(cases), formats, kinds, **options)
-
     def _write_marks(self, change: Any) -> None:
         path, old, new = self._marks_file, change["old"], change["new"]
         if path is None:

@@ -13,6 +13,7 @@ from reclf.explain import Explanation
 from reclf.stats.tables import plain
 
 from . import reading
+from .as_given import beside
 from .case_rows import row, thumbnail
 from .films import Film, film_of
 from .plane import Place, Plane
@@ -58,6 +59,12 @@ class CaseSet:
     def shown(self, index: int) -> dict[str, Explanation]:
         """Model name -> explanation of one study, of the version that is shown."""
         return self.versions(index)[self.version(index)].explained
+
+    def together(self, index: int) -> dict[str, Explanation]:
+        """What can be shown together of one study: `shown`, and of an edited version each model on
+        the study as given, see `as_given.py`."""
+        shown, given = self.shown(index), self.original(index)
+        return beside(shown, given) if self.version(index) else shown
 
     def version(self, index: int) -> int:
         """The number of the version of a study that is shown; 0 is the study as given."""
@@ -113,24 +120,31 @@ class CaseSet:
     def describe(self, index: int, live: bool = True) -> tuple[dict[str, Any], dict[str, bytes]]:
         """One case for the browser: JSON metadata, and arrays as float32 or uint8 bytes.
 
-        Shape letters: M = models, W = words, R = regions, K = SRM steps of a model.
+        Shape letters: M = models, W = words, R = regions, K = SRM steps of a model. Of an edited
+        version the models are those of `together`.
 
         Args:
             index: of the study.
             live: whether a kernel can be asked for the film's own pixels.
 
         Returns:
-            The metadata, and the arrays: image uint8 (H, W_px) of the model with the largest one,
-            preview the film as JPEG, attention (W, R) of each model, graph (K, 1 + W, 1 + W) of
-            each model that has one, importance (M, W) with zeros for models without, coverage
-            (1 + 2 * masks, R) of each model: number of pixels of each region, then for each mask
-            the number of its pixels and 1 if it contains the center of the region.
+            The metadata, and the arrays: image uint8 (H, W_px) of each film (see `reading.films`),
+            the largest that a model saw, preview the film as JPEG, attention (W, R) of each model,
+            graph (K, 1 + W, 1 + W) of each model that has one, importance (M, W) with zeros for
+            models without, coverage (1 + 2 * masks, R) of each model: number of pixels of each
+            region, then for each mask the number of its pixels and 1 if it contains the center of
+            the region.
         """
-        filled = [reading.without_gaps(one) for one in self.shown(index).values()]
+        together = self.together(index)
+        filled = [reading.without_gaps(one) for one in together.values()]
         models = [one for one, _ in filled]
-        first, plane = models[0], Plane.of(self.shown(index))
-        largest = max(range(len(models)), key=lambda k: models[k].image.size)
-        image, film = models[largest].image, self.film(index)
+        first, plane, film = models[0], Plane.of(together), self.film(index)
+        films = reading.films(models)
+        sizes = [one.image.size for one in models]
+        largest = [  # of each film the model with the largest image
+            max((k for k, of in enumerate(films) if of == number), key=sizes.__getitem__)
+            for number in sorted({*films})
+        ]
         pieces, rest = reading.report_pieces(first.report, first.words)
         names = list(first.masks)
         count = range(len(first.words))
@@ -139,7 +153,13 @@ class CaseSet:
             "study_id": first.study_id,
             "report": first.report,
             "shape": list(plane.shape),
-            "image": {"shape": list(image.shape), "place": list(plane.images[largest])},
+            "models": list(together),
+            "films": films,
+            "images": [
+                {"shape": list(models[k].image.shape), "place": list(plane.images[k])}
+                for k in largest
+            ],
+            "absent": [reading.absent(one) for one in models],
             "film": film and film.describe(live) | {"place": list(plane.film)},
             "grids": [
                 {"shape": list(one.attention.shape[1:]), "center": one.center, "place": list(place)}
@@ -155,7 +175,7 @@ class CaseSet:
                 {"name": name, "outlines": plane.images[0].lines(reading.outlines(mask))}
                 for name, mask in first.masks.items()
             ],
-            "scores": [plain(one.scores) for one in models],
+            "scores": [plain(one.scores) for one in self.shown(index).values()],
             "gaps": [said for _, said in filled],
             "original_scores": [plain(one.scores) for one in self.original(index).values()],
             "version": self.version(index),
@@ -176,7 +196,7 @@ class CaseSet:
         }
         nothing = np.zeros(len(first.words))
         arrays = {
-            "image": (np.clip(image, 0, 1) * 255).round().astype(np.uint8).tobytes(),
+            "image": b"".join(_gray(models[k].image) for k in largest),
             "preview": film.jpeg() if film else b"",
             "attention": b"".join(_floats(one.attention) for one in models),
             "graph": b"".join(_floats(one.graph) for one in models if one.graph is not None),
@@ -249,6 +269,10 @@ def _coverage(
         own = place.sampled(mask, known, one.image.shape)
         covered += [sum_in_regions(own, grid, center), reading.mask_at_centers(own, grid, center)]
     return covered
+
+
+def _gray(image: np.ndarray) -> bytes:
+    return (np.clip(image, 0, 1) * 255).round().astype(np.uint8).tobytes()
 
 
 def _floats(arrays: Any) -> bytes:

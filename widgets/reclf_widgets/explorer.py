@@ -18,8 +18,10 @@ from reclf.explain import Explanation
 from reclf.stats.tables import json_text
 
 from . import browser, figure, reading
-from .case_edits import CaseEdits, Edit
+from .case_downloads import CaseDownloads
+from .case_edits import Edit
 from .cases import CaseSet, Explanations
+from .export import fitting, write_page
 from .films import FilmReader
 from .grids import Grid, finest, region_of
 from .palette import COLORMAPS, DIFFERENCE, WORD_TYPES, lookup_table
@@ -27,7 +29,7 @@ from .plane import Plane
 from .still import data_trait, view_trait
 
 
-class MatchingExplorer(CaseEdits):
+class MatchingExplorer(CaseDownloads):
     """Local-matchings, semantic relations and importance of image-report pairs.
 
     Args:
@@ -134,6 +136,7 @@ class MatchingExplorer(CaseEdits):
         self.explain_edits(on_edit)
         self._load()
         self.keep_marks(marks_file)
+        self.answer_downloads()
         self.observe(self._change_case, names=["case_index"])
         self.observe(lambda change: self._load(), names=["edits"])
         self.observe(self._answer, names=["asked"])
@@ -147,7 +150,18 @@ class MatchingExplorer(CaseEdits):
     @property
     def explanation(self) -> Explanation:
         """The explanation of the selected model."""
-        return self.explanations[self.models[self.model]]
+        return self.together[self.names[self.model]]
+
+    @property
+    def together(self) -> dict[str, Explanation]:
+        """Like `explanations`; of an edited case each model as it explains the study as given, too.
+        `model` and `other` count these."""
+        return self.cases.together(self.case_index)
+
+    @property
+    def names(self) -> list[str]:
+        """The names of `together`."""
+        return list(self.together)
 
     def state(self) -> dict[str, Any]:
         """State of the view; restore it with `MatchingExplorer(explanations, **state)`."""
@@ -155,7 +169,9 @@ class MatchingExplorer(CaseEdits):
 
     def unseen(self, **state: Any) -> "MatchingExplorer":
         """A copy with this state where another is not given, of which no front end hears."""
-        return _Unseen(self.cases, **(self.state() | state))
+        wanted = self.state() | state
+        models = len(self.cases.together(wanted["case_index"]))
+        return _Unseen(self.cases, **fitting(wanted, models))
 
     @property
     def selection(self) -> reading.Selection:
@@ -187,18 +203,19 @@ class MatchingExplorer(CaseEdits):
         """Print figure of the view, `plot_matchings` with the state of the explorer and options:
         the same words, models, scales and outlines as on the screen."""
         words, region = [self.selection], self.region
-        compared = self.view == "compare" and self.model != self.other < len(self.models)
+        together, names = self.together, self.names
+        compared = self.view == "compare" and self.model != self.other < len(names)
         shown: Explanation | dict[str, Explanation] = self.explanation
         if compared:
-            names = [self.models[i] for i in (self.model, self.other)]
-            shown = {name: self.explanations[name] for name in names}
+            names = [names[i] for i in (self.model, self.other)]
+            shown = {name: together[name] for name in names}
             region = self._region_of(names[finest(list(shown.values()))])
         elif self.view == "multiples":
-            shown = self.explanations
+            shown = together
             beside = reading.words_together(next(iter(shown.values())), self.word)
             words = [self.selection if word == self.word else word for word in beside]
         else:
-            region = self._region_of(self.models[self.model])
+            region = self.own_region()
         given = {
             "words": words,
             "masks": self.masks,
@@ -222,6 +239,10 @@ class MatchingExplorer(CaseEdits):
         names = ("edges", "threshold", "beyond_prior", "order", "fillers")
         return {"step": self._step()} | {name: getattr(self, name) for name in names}
 
+    def own_region(self) -> int:
+        """The selected region in the grid of the selected model, -1: none."""
+        return self._region_of(self.names[self.model])
+
     def save_figure(self, path: str | Path, **options: Any) -> Path:
         """Write `figure(**options)` as .pdf, .svg or .png; reproducible byte for byte."""
         drawn = self.figure(**options)
@@ -232,8 +253,6 @@ class MatchingExplorer(CaseEdits):
 
     def to_html(self, path: str | Path, cases: list[int] | str = "shown") -> Path:
         """Write an HTML page that needs neither kernel nor network, of `numbers(cases)`."""
-        from .export import write_page
-
         return write_page(self, Path(path), cases)
 
     def _load(self) -> None:
@@ -242,6 +261,9 @@ class MatchingExplorer(CaseEdits):
         if self.word >= len(readable["pieces"]):
             self.word = reading.PAIR
         with self.hold_sync():
+            chosen = {"model": self.model, "other": self.other}
+            for name, number in fitting(chosen, len(self.names)).items():
+                setattr(self, name, number)
             self.case = readable | {"index": self.case_index, "swaps": self.suggestions()}
             for name, buffer in arrays.items():
                 setattr(self, name, buffer)
@@ -277,7 +299,7 @@ class MatchingExplorer(CaseEdits):
 
     def _region_of(self, name: str) -> int:
         """The selected region in the grid of a model."""
-        models = self.explanations
+        models = self.together
         places = Plane.of(models).images
         grids = [Grid.of(one, place) for one, place in zip(models.values(), places, strict=True)]
         wanted = list(models).index(name)
@@ -290,7 +312,7 @@ class MatchingExplorer(CaseEdits):
     @traitlets.validate("case_index", "model", "other")
     def _check_index(self, proposal: Any) -> int:
         name, value = proposal["trait"].name, proposal["value"]
-        size = len(self.cases) if name == "case_index" else len(self.cases.models)
+        size = len(self.cases) if name == "case_index" else len(self.names)
         if name == "other" and size == 1:
             return value
         if not 0 <= value < size:
@@ -300,7 +322,7 @@ class MatchingExplorer(CaseEdits):
     @traitlets.validate("word", "region")
     def _check_selection(self, proposal: Any) -> int:
         name, value = proposal["trait"].name, proposal["value"]
-        models = list(self.explanations.values())
+        models = list(self.together.values())
         cells = models[finest(models)].attention
         size = cells.shape[0] if name == "word" else cells[0].size if len(cells) else 0
         if not -1 <= value < size:

@@ -41,6 +41,10 @@ def write_page(explorer: Any, path: Path, cases: list[int] | str) -> Path:
         "asked": 0,
         "answered": 0,
         "can_edit": False,
+        "can_take": False,
+        "taken_info": {},
+        "hides": "",
+        "left": 0,
         "status": "This page has no model. Open the notebook to explain your own text.",
     }
     values = {
@@ -75,6 +79,12 @@ def state_among(explorer: Any, cases: Sequence[int]) -> dict[str, Any]:
     if explorer.case_index in cases:
         return state | {"case_index": [*cases].index(explorer.case_index)}
     return state | NOTHING | {"case_index": 0}
+
+
+def fitting(state: dict[str, Any], models: int) -> dict[str, Any]:
+    """The state with models among so many: the first where others were of an edited version."""
+    first = {"model": 0, "other": 1} if max(state["model"], state["other"]) >= models else {}
+    return state | first
 
 
 def _title(explorer: Any, cases: Sequence[int]) -> str:

@@ -5,6 +5,7 @@
 Journal widths: 3.3 inches for a column, 6.9 for a page; text of 6 to 8 points.
 """
 
+import io
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -50,13 +51,25 @@ def save_figure(figure: Figure, path: str | Path) -> Path:
         ValueError: another file extension.
     """
     path = Path(path)
-    if path.suffix not in _NO_DATE:
-        raise ValueError(f"a figure is saved as .pdf, .svg or .png, not {path.name!r}")
-    write = partial(figure.savefig, format=path.suffix[1:], metadata=_NO_DATE[path.suffix])
+    content = figure_bytes(figure, path.name)
+    write_atomically(path, lambda temporary: temporary.write_bytes(content))
+    return path
+
+
+def figure_bytes(figure: Figure, name: str) -> bytes:
+    """What `save_figure` writes into a file of this name.
+
+    Raises:
+        ValueError: another file extension.
+    """
+    ending = Path(name).suffix
+    if ending not in _NO_DATE:
+        raise ValueError(f"a figure is saved as .pdf, .svg or .png, not {name!r}")
+    buffer = io.BytesIO()
     # Font types apply when the file is written, not when the figure is created.
     with plt.rc_context(STYLE):
-        write_atomically(path, write)
-    return path
+        figure.savefig(buffer, format=ending[1:], metadata=_NO_DATE[ending])
+    return buffer.getvalue()
 
 
 def by_model(explanations: Explanation | Mapping[str, Explanation]) -> dict[str, Explanation]:
@@ -132,7 +145,9 @@ def plot_matchings(
         raise ValueError(f"a difference needs two models, got {len(models)}")
     colormap(colors)  # refuses an unknown name before anything is drawn
     plane = Plane.of(models)
+    films = reading.films(shown)
     place_of = dict(zip(map(id, shown), plane.images, strict=True))
+    film_of = dict(zip(map(id, shown), films, strict=True))
     grids = [Grid.of(one, place) for one, place in zip(shown, plane.images, strict=True)]
     part, unlike = ALL.part(zoom, across, down), scales.unlike(shown)
 
@@ -150,16 +165,18 @@ def plot_matchings(
         panels.show_part(axis, part)
 
     def film(one: Explanation) -> Cell:
-        return Cell(one.study_id, draw=lambda axis, size: draw(axis, one, None, size))
+        number = film_of[id(one)]
+        return Cell(one.study_id, draw=lambda axis, size: draw(axis, one, None, size), film=number)
 
     def attention(one: Explanation, word: reading.Selection) -> Cell:
         end = scales.color_end(shown, scale, word)
         values = scales.shares(scales.shown_cells(one, scale, word, shown), end)
         return Cell(
             reading.word_name(one, word),
-            below=_inside(one, word) if masks else "",
+            below=RULES["absent"] if not reading.says(one, word) else _inside(one, word) * masks,
             bar=(colors, tuple(scales.bar_labels(scale, end, unlike))),
             draw=partial(overlaid, one, word, values, colors),
+            film=film_of[id(one)],
         )
 
     def subtracted(word: reading.Selection) -> Cell:
@@ -171,6 +188,7 @@ def plot_matchings(
             below="" if grids[0] == grids[1] else RULES["resampled"].format(*values.shape),
             bar=(DIFFERENCE, tuple(scales.difference_labels(end))),
             draw=partial(overlaid, scales.finer(a, b), word, values, DIFFERENCE),
+            film=films[0],
         )
 
     def overlaid(one, word, values, table, axis, size) -> None:
@@ -190,11 +208,17 @@ def plot_matchings(
             cell.title = f"{cell.title}\n{name}"
             beside.append(cell)
         rows, names = [beside], [""]
-    picture = plane.picture(shown)
-    background = partial(panels.radiograph, image=picture, window=window, level=level)
+    seen = [
+        [one for one, of in zip(shown, films, strict=True) if of == number]
+        for number in sorted({*films})
+    ]
+    shades: Any = {"window": window, "level": level}
+    backgrounds = [
+        partial(panels.radiograph, image=plane.picture(models), **shades) for models in seen
+    ]
     with plt.rc_context(STYLE):
         figure = plt.figure()
-        draw_cells(figure, rows, names, width, background)
+        draw_cells(figure, rows, names, width, backgrounds)
     return figure
 
 
@@ -258,7 +282,7 @@ def plot_attributions(
     ]
     with plt.rc_context(STYLE):
         figure = plt.figure()
-        draw_cells(figure, rows, list(maps), width, partial(panels.radiograph, image=image))
+        draw_cells(figure, rows, list(maps), width, [partial(panels.radiograph, image=image)])
     return figure
 
 

@@ -32,6 +32,7 @@ class Cell:
     below: str = ""
     bar: Bar | None = None
     draw: Callable[[Axes, tuple[float, float]], Any] = lambda axis, size: None
+    film: int = 0  # the number of its background
 
 
 @dataclass
@@ -72,7 +73,7 @@ def draw_cells(
     rows: Sequence[Sequence[Cell]],
     names: Sequence[str],
     width: float,
-    background: Callable[[Axes], None],
+    backgrounds: Sequence[Callable[[Axes], None]],
 ) -> None:
     """Draw cells; those that do not fit beside each other follow in further bands.
 
@@ -81,11 +82,11 @@ def draw_cells(
         rows: cells, the same number in each row; titles are shown above the first row of a band.
         names: of the rows, on their left; "" for none.
         width: of the figure.
-        background: draws the radiograph on an axis.
+        backgrounds: draw a radiograph each on an axis, all of the proportions of the first.
     """
     figure.set_size_inches(width, 1)
     probe = figure.add_axes((0, 0, 1, 1))
-    background(probe)
+    backgrounds[0](probe)
     image = probe.get_images()[0].get_array()
     assert image is not None
     aspect = image.shape[0] / image.shape[1]
@@ -106,7 +107,7 @@ def draw_cells(
         for i, cell in enumerate(row.cells):
             axis = place(plan.left + i * step, top, across, down)
             axis.set_label("panel")
-            background(axis)
+            backgrounds[cell.film](axis)
             cell.draw(axis, plan.panel)
             axis.set_title(row.titles[i], fontsize=plan.title_size, pad=2)
             axis.set_xlabel(row.below[i], fontsize=plan.below_size, labelpad=1.5)

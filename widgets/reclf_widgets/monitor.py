@@ -65,7 +65,7 @@ class TrainingMonitor(StillWidget):
     def __init__(self, folder: str | Path, theme: str = "auto"):
         self.folder = Path(folder)
         self._history = MetricsLog(self.folder / "metrics.jsonl")
-        self._shown: Any = None
+        self._shown = False
         self._sent = 0.0
         super().__init__(theme=theme)
         self.update()
@@ -80,7 +80,7 @@ class TrainingMonitor(StillWidget):
 
     def log(self, record: dict[str, Any]) -> None:
         """Give this to `pretrain(run, on_log=monitor.log)`."""
-        if self._shown is None:
+        if not self._shown:
             if "loss" in record and record["step"] % LINE_EVERY == 0:
                 print(sentence(progress_of([record])), flush=True)
         elif time.monotonic() - self._sent > PAUSE:
@@ -88,13 +88,13 @@ class TrainingMonitor(StillWidget):
 
     def __enter__(self) -> "TrainingMonitor":
         if is_live():
-            self._shown = display(self, display_id=True)
+            display(self)
+            self._shown = True
         return self
 
     def __exit__(self, *error: Any) -> None:
         self.update()
-        if self._shown is not None:
-            self._shown.update(self)  # the stored picture is the last one, not the first
+        self.store()  # the last picture, not the first
 
     def alt_text(self) -> str:
         """Where the training stands, and the last value of every curve."""

@@ -1,12 +1,15 @@
 """A widget that is interactive in a live notebook and an image with an alt text elsewhere."""
 
 import base64
+import html
 import io
+import uuid
 from typing import Any
 
 import anywidget
 import matplotlib.pyplot as plt
 import traitlets
+from IPython.display import publish_display_data
 from matplotlib.figure import Figure
 
 from reclf.runs.notebook import is_live
@@ -25,7 +28,15 @@ def view_trait(trait: traitlets.TraitType) -> Any:
 
 
 class StillWidget(anywidget.AnyWidget):
-    """Base of all widgets: adds a static image for stored notebooks, GitHub and papermill."""
+    """Base of all widgets: adds a static image for stored notebooks, GitHub and papermill.
+
+    Image and live view are two outputs: JupyterLab opens a stored notebook with an error where a
+    view was, whatever else that output holds, and draws a view anew, without the focus, when its
+    output is updated. While a live view is there it hides the image, see `hides`.
+    """
+
+    hides = data_trait(traitlets.Unicode)  # class of the image, which the browser hides
+    left = data_trait(traitlets.Int, 0)  # the browser counts how often a changed view was left
 
     def alt_text(self) -> str:
         """Text description of the view."""
@@ -45,20 +56,36 @@ class StillWidget(anywidget.AnyWidget):
         super().close()
         self.layout.close()
 
-    def _repr_mimebundle_(self, **keywords: Any) -> Any:
-        """The image and its description, with the live view where there is a front end."""
+    def still(self) -> tuple[dict[str, str], dict[str, Any]]:
+        """The image with its description, as data and metadata of an output."""
         drawn = self._still()
         buffer = io.BytesIO()
         with plt.rc_context(figure.STYLE):
             drawn.savefig(buffer, format="png", dpi=110)
         plt.close(drawn)
-        still = {
-            "text/plain": self.alt_text(),
-            "image/png": base64.b64encode(buffer.getvalue()).decode(),
-        }
-        described = {"image/png": {"alt": still["text/plain"]}}  # nbconvert's <img alt>
-        if self.comm is None:
-            return still, described
-        bundle: Any = super()._repr_mimebundle_(**keywords) or {}
-        data, metadata = bundle if isinstance(bundle, tuple) else (bundle, {})
-        return {**data, **still}, {**metadata, **described}
+        alt, content = self.alt_text(), base64.b64encode(buffer.getvalue()).decode()
+        # JupyterLab shows a PNG with alt=""; as HTML, which it prefers, the image has its text.
+        # LaTeX and PDF are made of the PNG.
+        named = f'class="{self.hides}" alt="{html.escape(alt)}"'
+        picture = f'<img {named} src="data:image/png;base64,{content}">'
+        data = {"text/plain": alt, "text/html": picture, "image/png": content}
+        return data, {"image/png": {"alt": alt}}  # nbconvert's <img alt>
+
+    def store(self) -> None:
+        """Replace the images in the notebook by one of what is shown now."""
+        if self.hides:
+            self._publish(update=True)
+
+    def _ipython_display_(self) -> None:
+        if not self.hides:
+            self.hides = f"reclf-still-{uuid.uuid4().hex}"
+            self.observe(lambda change: self.store(), names=["left"])
+        self._publish()
+        if self.comm is not None:
+            bundle: Any = self._repr_mimebundle_()
+            data, metadata = bundle if isinstance(bundle, tuple) else (bundle, {})
+            note = f"{type(self).__name__}: live where a kernel runs; else the picture above."
+            publish_display_data({**data, "text/plain": note}, metadata)
+
+    def _publish(self, update: bool = False) -> None:
+        publish_display_data(*self.still(), transient={"display_id": self.hides}, update=update)

@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib.pyplot as plt
+from matplotlib.figure import Figure
 
 from reclf.config.foreign_files import read_json
 from reclf.runs.files import write_atomically, write_json
 from reclf.runs.progress import track
 
 from . import figure, reading, word_figures
-from .export import marks_among, state_among
+from .export import fitting, marks_among, state_among
 
 SESSION = "session.json"
 FORMATS = ("pdf", "svg", "png")
@@ -36,7 +37,7 @@ def export_cases(
     kinds: Sequence[str] = ("matchings",),
     **options: Any,
 ) -> Path:
-    """Write cases into a folder; see `CaseTable.export`."""
+    """Write cases into a folder; see `CaseDownloads.export`."""
     folder = Path(folder)
     kinds, formats = _listed("kinds", kinds, KINDS), _listed("formats", formats, FORMATS)
     if folder.exists() and not folder.is_dir():
@@ -73,7 +74,7 @@ def export_cases(
     session = {
         "models": folders,
         "files": [explorer.cases.shown(index)[explorer.models[0]].file_name for index in cases],
-        "state": state_among(explorer, cases),
+        "state": fitting(state_among(explorer, cases), len(explorer.models)),
         "marks": marks_among(explorer, cases),
         "written": sorted(path.relative_to(folder).as_posix() for path in written),
     }
@@ -108,37 +109,57 @@ def _at(explorer: Any, index: int) -> Any:
         return explorer.unseen()
     shown = explorer.explanation
     chosen = [shown.words[w] for w in (explorer.word, *explorer.phrase) if w >= 0]
-    there = explorer.cases.shown(index)[explorer.models[explorer.model]].words
+    there = next(iter(explorer.cases.shown(index).values())).words  # the same of all models
     same = all(word in there for word in chosen)
     words = [there.index(word) for word in chosen] if chosen and same else [reading.PAIR]
     state = {"case_index": index, "region": -1, "zoom": 1.0, "across": 0.5, "down": 0.5}
     return explorer.unseen(**state, word=words[0], phrase=words[1:])
 
 
-def _figure(one: Any, kind: str, options: dict[str, Any]) -> Any:
+def panel_figure(explorer: Any, panel: str) -> Figure:
+    """A panel of the selected case as it is shown, of model A where two are compared.
+
+    Args:
+        panel: "matching", "relations" or "importance".
+
+    Raises:
+        ValueError: the model has no such thing.
+    """
+    shown, name = explorer.explanation, explorer.names[explorer.model]
+    if panel == "matching":
+        return explorer.figure()
+    if panel == "relations":
+        if shown.graph is None:
+            raise ValueError(f"{name} has no relation graph")
+        return word_figures.plot_relations(shown, **explorer.relation_options())
+    region = explorer.own_region()
+    if region < 0 and shown.importance is None:
+        raise ValueError(f"{name} has no importance weights; select a region")
+    return word_figures.plot_importance(shown, region=region)
+
+
+def _figure(one: Any, kind: str, options: dict[str, Any]) -> Figure | None:
     """A figure of the selected case; None where the model has nothing to show in it."""
-    explained = one.explanation
     if kind == "matchings":
         fewest = {} if one.word != reading.PAIR else {"words": None}
         return one.figure(**(fewest | options))
-    if kind == "relations":
-        if explained.graph is None:
-            return None
-        given = one.relation_options()
-        known = explained.prior(given["step"]) is not None
-        return word_figures.plot_relations(
-            explained, **given | {"beyond_prior": known and one.beyond_prior}
-        )
-    return None if explained.importance is None else word_figures.plot_importance(explained)
+    explained = one.explanation
+    if kind == "relations" and explained.graph is not None:
+        known = explained.prior(one.relation_options()["step"]) is not None
+        return panel_figure(one.unseen(beyond_prior=known and one.beyond_prior), kind)
+    if kind == "importance" and explained.importance is not None:
+        return panel_figure(one.unseen(region=-1), kind)
+    return None
 
 
 def _latex(one: Any, path: str, kind: str) -> str:
     numbers = {"single": [one.model], "compare": sorted({one.model, one.other})}
-    count = range(len(one.models))
-    shown = [one.models[k] for k in numbers.get(one.view, count) if k in count]
-    several = len(one.models) > 1  # a single one has no name of its own
+    names = one.names
+    count = range(len(names))
+    shown = [names[k] for k in numbers.get(one.view, count) if k in count]
+    several = len(names) > 1  # a single one has no name of its own
     study, models = one.explanation.study_id, f", {', '.join(shown)}" * several
-    own = f", {one.models[one.model]}" * several
+    own = f", {names[one.model]}" * several
     captions = {
         "matchings": f"Attention of words of the report over the radiograph of {study}{models}. "
         "Solid outline: the finding that the word states; dashed: other findings.",

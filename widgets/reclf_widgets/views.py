@@ -70,7 +70,7 @@ class _View(MatchingExplorer):
     def _message(self) -> str:
         """What the selected model lacks for this view; empty if nothing."""
         missing = self._missing()
-        return f"{self.models[self.model]} has no {missing}" if missing else ""
+        return f"{self.names[self.model]} has no {missing}" if missing else ""
 
     def _missing(self) -> str | None:
         return None
@@ -119,11 +119,8 @@ class ImportanceView(_View):
 
     def figure(self, **options: Any) -> Figure:
         """`plot_importance` of the selected model, or of the attention to the selected region."""
-        given = {"region": self._own_region()}
+        given = {"region": self.own_region()}
         return word_figures.plot_importance(self.explanation, **(given | options))
-
-    def _own_region(self) -> int:
-        return self._region_of(self.models[self.model])
 
     def _missing(self) -> str | None:
         lacks = self.explanation.importance is None and self.region < 0
@@ -131,10 +128,10 @@ class ImportanceView(_View):
 
     def _description(self) -> str:
         one = self.explanation
-        weights = reading.word_values(one, self._own_region())
+        weights = reading.word_values(one, self.own_region())
         assert weights is not None
         first = np.argsort(-weights, kind="stable")[:3]
         words = ", ".join(f"“{one.words[i]}” ({weights[i]:.3f})" for i in first)
-        region = f"Attention to {reading.place(one, self._own_region())} of the words"
+        region = f"Attention to {reading.place(one, self.own_region())} of the words"
         what = "Importance weights of the words" if self.region < 0 else region
         return f"{what} of {one.study_id}; highest: {words}"

@@ -22,8 +22,12 @@ class Case {
     // The model with most regions, the first of several: regions are selected in its grid.
     this.finest = argsort(this.grids.map(({ regions }) => regions))[0];
     this.regions = this.grids[this.finest].regions;
-    const [height, width] = info.image.shape;
-    this.picture = { source: "model", pixels: bytes(get("image")), height, width, place: info.image.place };
+    let pixel = 0;
+    // The pixels of each film, of which an edit may have another one; see also film.js.
+    this.pictures = info.images.map(({ shape: [height, width], place }) => {
+      const pixels = bytes(get("image")).subarray(pixel, (pixel += height * width));
+      return { source: "model", pixels, height, width, place };
+    });
     this.attention = floats(get("attention"));
     this.weights = floats(get("importance"));
     this.coverage = floats(get("coverage"));
@@ -47,7 +51,7 @@ class Case {
     this.means = new Map();
     this.tops = new Map();
     this.beyond = new Map();
-    this.painted = null;
+    this.painted = new Map();
   }
 
   // The nodes of the matrix in their order, the global node first.
@@ -87,7 +91,7 @@ class Case {
     if (word !== PAIR) return this.wordMap(model, word);
     if (!this.means.has(model)) {
       const mean = new Float64Array(regions);
-      const weights = this.importance(model) ?? new Float32Array(this.count).fill(1);
+      const weights = this.importance(model) ?? Float32Array.from(this.words, (_, w) => (this.lacks(model, w) ? 0 : 1));
       const total = weights.reduce((a, b) => a + b, 0) || 1;
       for (let w = 0; w < this.count; w++) {
         const share = weights[w] / total, start = attention + w * regions;
@@ -97,6 +101,9 @@ class Case {
     }
     return this.means.get(model);
   }
+
+  // Whether a model has explained a text without this word, as given: see as_given.py.
+  lacks(model, word) { return word !== PAIR && this.spoken(word).every((w) => this.info.absent[model].includes(w)); }
 
   // The mask of the finding that a word, or the first such word of a phrase, states; -1 for none.
   ownMask(word) {
@@ -238,10 +245,13 @@ class Case {
   // The gray of a value in [0, 1] with window and level, 0 to 255.
   gray(value, window_, level) { return Math.round(255 * clamp((value - level) / window_ + 0.5, 0, 1)); }
 
-  // The film with window and level, cached for one setting.
-  radiograph(window_, level) {
-    const key = `${window_}/${level}`, { pixels, width, height } = this.picture;
-    if (this.painted?.key !== key || this.painted.picture !== this.picture) {
+  // The film that a model saw.
+  picture(model) { return this.pictures[this.info.films[model]]; }
+
+  // A film with window and level, cached for one setting.
+  radiograph(picture, window_, level) {
+    const key = `${window_}/${level}`, { pixels, width, height } = picture;
+    if (this.painted.get(picture)?.key !== key) {
       const table = new Uint32Array(256);
       for (let i = 0; i < 256; i++) {
         const value = this.gray(i / 255, window_, level);
@@ -250,9 +260,11 @@ class Case {
       const canvas = painting(width, height, (target) => {
         for (let i = 0; i < target.length; i++) target[i] = table[pixels[i]];
       });
-      this.painted = { key, canvas, picture: this.picture };
+      if (!this.pictures.includes(picture)) return canvas;
+      for (const old of this.painted.keys()) if (!this.pictures.includes(old)) this.painted.delete(old);
+      this.painted.set(picture, { key, canvas });
     }
-    return this.painted.canvas;
+    return this.painted.get(picture).canvas;
   }
 }
 

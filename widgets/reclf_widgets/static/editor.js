@@ -4,13 +4,14 @@ function editorPanel(app) {
   const { get, put, on, model } = app;
   const text = element("textarea", { rows: "3", "aria-label": "Report text", "data-testid": "edit-text" });
   const explain = element("button", { type: "button", "data-testid": "edit-explain" }, "Explain this text");
+  const both = element("button", { type: "button", "data-testid": "edit-compare", title: "The maps of this text beside those of the study as given" }, "before | after");
   const restore = element("button", { type: "button", "data-testid": "edit-restore" }, "Restore");
   const swaps = element("div", { class: "reclf-controls", role: "group", "aria-label": "The report with one fact changed", "data-testid": "swaps" });
   const versions = element("table", { class: "reclf-versions", "data-testid": "versions" });
   const file = element("input", { type: "file", accept: ".png,.jpg,.jpeg,.dcm", "aria-label": "Your own image" });
   const status = element("p", { class: "reclf-note", role: "status", "data-testid": "status" });
   const root = element("details", { class: "reclf-panel reclf-editor" }, element("summary", {}, "Your own text or image"), text, swaps,
-    element("div", { class: "reclf-controls" }, explain, restore, element("label", {}, "Image ", file)), status, versions);
+    element("div", { class: "reclf-controls" }, explain, restore, both, element("label", {}, "Image ", file)), status, versions);
   const ask = (request) => {
     status.textContent = "Running the model …";
     put({ edit: { serial: (get("edit")?.serial ?? 0) + 1, ...request } });
@@ -44,6 +45,7 @@ function editorPanel(app) {
     const possible = get("can_edit");
     for (const control of [text, explain, file]) control.disabled = !possible;
     restore.disabled = !possible || !app.data.info.version;
+    both.hidden = !app.data.info.version;
     for (const button of versions.querySelectorAll("button")) button.disabled = !possible;
     status.textContent = get("status");
   }
@@ -59,6 +61,7 @@ function editorPanel(app) {
   on(explain, "click", () => ask({ text: text.value }));
   on(text, "keydown", (event) => { if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) { ask({ text: text.value }); event.stopPropagation(); } });
   on(restore, "click", () => ask({ version: 0 }));
+  on(both, "click", () => put({ view: "compare", model: app.modelOfRows() + get("models").length, other: app.modelOfRows() }));
   on(root, "click", (event) => {
     const { swap, version } = event.target.closest("button")?.dataset ?? {};
     if (swap) ask({ text: app.data.info.swaps.find(({ title }) => title === swap).text, title: swap });

@@ -13,7 +13,7 @@ function render({ model, el }) {
   const abort = new AbortController();
   const panels = model.get("panels"), has = (name) => panels.includes(name);
   const root = element("div", { class: "reclf", "data-testid": "explorer", "data-lm-suppress-shortcuts": "true", tabindex: "-1" });
-  const bound = []; // controls bound to a trait
+  const bound = [], choices = []; // controls bound to a trait, and those of models
   const app = {
     id: `reclf-${instances++}`, model, data: null, tables: bytes(model.get("lookup_tables")), stateNames: STATE,
     get: (name) => model.get(name),
@@ -26,6 +26,7 @@ function render({ model, el }) {
       kernel.check();
     },
     on: (target, type, listen) => target.addEventListener(type, listen, { signal: abort.signal }),
+    lost: () => root.dataset.kernel === "lost",
     dark: () => root.dataset.theme === "dark",
     ink: () => (root.dataset.theme === "dark" ? "#e8eaed" : "#1f2328"),
     paper: () => (root.dataset.theme === "dark" ? "#15181c" : "#ffffff"),
@@ -41,8 +42,8 @@ function render({ model, el }) {
       return app.labeled(text, control, name);
     },
     modelSelect(name, text) {
-      const made = app.select(name, model.get("models").map((title, i) => [i, title]), text);
-      made.hidden = model.get("models").length < 2;
+      const made = app.select(name, [], text);
+      choices.push(made);
       return made;
     },
     slider(name, min, max, step, text, written = String) {
@@ -59,7 +60,9 @@ function render({ model, el }) {
       app.on(control, "change", () => app.put({ [name]: control.checked }));
       return app.labeled(text, control, name);
     },
-    compared: () => app.get("view") === "compare" && app.get("models").length > 1, // A with B
+    names: () => app.data.info.models, // of an edited case each model on the study as given, too
+    modelOfRows: () => app.get("model") % app.get("models").length, // whose numbers the table shows
+    compared: () => app.get("view") === "compare" && app.names().length > 1, // A with B
     shownModels: () => (app.compared() ? ["model", "other"] : ["model"]).map((name) => app.get(name)),
     edgeColors: () => RULES.edges[root.dataset.theme === "dark" ? "dark" : "light"],
     // The end of the scale of edges, which compared models share.
@@ -80,6 +83,7 @@ function render({ model, el }) {
   const report = reportPanel(app);
   const relations = has("relations") ? relationPanel(app) : null;
   const ranking = has("importance") ? rankingPanel(app) : null;
+  root.dataset.live = model.get("can_take");
   app.panels = { matching: image, relations, importance: ranking };
   const editor = has("edit") ? editorPanel(app) : null;
   const reading = element("div", { class: "reclf-reading" }, report.root, ...[editor].filter(Boolean).map((part) => part.root));
@@ -100,11 +104,17 @@ function render({ model, el }) {
       control.setAttribute("aria-valuetext", control.readout.textContent);
     }
     root.dataset.theme = themeOf(app.get("theme"));
-    root.dataset.view = app.get("models").length > 1 || app.get("view") === "multiples" ? app.get("view") : "single";
+    root.dataset.view = app.names().length > 1 || app.get("view") === "multiples" ? app.get("view") : "single";
   }
 
   function build() {
     app.data = new Case(app.get);
+    const names = app.names();
+    if (Math.max(app.get("model"), app.get("other")) >= names.length) { model.set("model", 0); model.set("other", 1); } // of an edited case
+    for (const choice of choices) {
+      choice.hidden = names.length < 2;
+      choice.control.replaceChildren(...names.map((title, i) => element("option", { value: i }, title)));
+    }
     root.dataset.words = app.data.count > 50 ? "many" : "few"; // the matrix of many needs the width
     report.build();
     editor?.build();
@@ -160,6 +170,7 @@ function render({ model, el }) {
   const hold = () => { if (!focused()) root.focus({ preventScroll: true }); };
   // Notebook 7 looks at keys before they come here, and lets alone those of an element with this mark.
   app.on(root, "focusin", (event) => event.target.setAttribute("data-lm-suppress-shortcuts", "true"));
+  const still = stillKeeper(model, root, () => JSON.stringify([app.data.info.version, ...STATE.map(app.get)]), app.on);
   app.on(root, "pointerdown", hold);
   app.on(root, "click", hold);
 
@@ -191,7 +202,7 @@ function render({ model, el }) {
     else if (event.key === "c") top.act("table");
     else if (event.key === "?") top.keys.toggle();
     else if (event.key === "t") app.put({ masks: !app.get("masks") });
-    else if (event.key === "v") app.put({ view: { single: app.get("models").length > 1 ? "compare" : "multiples", compare: "multiples", multiples: "single" }[app.get("view")] });
+    else if (event.key === "v") app.put({ view: { single: app.names().length > 1 ? "compare" : "multiples", compare: "multiples", multiples: "single" }[app.get("view")] });
     else if (image?.key(event)) return;
     else if (event.key === "/") { top.search.focus(); event.preventDefault(); }
   });
@@ -219,6 +230,8 @@ function render({ model, el }) {
     kernel.close();
     app.film.close();
     table?.close();
+    app.take.close();
+    still.close();
     cancelAnimationFrame(pending);
     for (const [name, listen] of heard) model.off(`change:${name}`, listen);
   };

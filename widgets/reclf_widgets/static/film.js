@@ -28,7 +28,7 @@ function filmKeeper(app, redraw) {
     const { film } = app.data.info, info = arrived();
     if (!film || !info?.shape.length) return false;
     const [height, width] = info.shape;
-    app.data.picture = { source: "original", pixels: bytes(get("film")), height, width, place: film.place };
+    app.data.pictures[0] = { source: "original", pixels: bytes(get("film")), height, width, place: film.place };
     return true;
   }
 
@@ -46,8 +46,8 @@ function filmKeeper(app, redraw) {
     }, ASK_MS);
     if (!film.preview) return;
     const preview = await decoded(bytes(get("preview")));
-    if (app.data !== data || data.picture.source !== "model") return; // another case, or better pixels
-    data.picture = { source: "preview", ...preview, place: film.place };
+    if (app.data !== data || data.pictures[0].source !== "model") return; // another case, or better pixels
+    data.pictures[0] = { source: "preview", ...preview, place: film.place };
     redraw();
   }
 

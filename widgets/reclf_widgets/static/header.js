@@ -63,11 +63,8 @@ function header(app) {
       const text = app.stateNames.map((key) => `"${key}": ${spell(get(key))}`).join(", ");
       await write(() => navigator.clipboard.writeText(`{${text}}`), "state copied");
     }
-    if (name === "png") {
-      const address = URL.createObjectURL(await pictureOf(app, app.panels[panel]));
-      element("a", { href: address, download: pictureName(app, panel) }).click();
-      setTimeout(() => URL.revokeObjectURL(address), 1000);
-    }
+    if (name === "png") download(await pictureOf(app, app.panels[panel]), pictureName(app, panel, name));
+    if (name === "svg" || name === "pdf") app.take.ask({ panel, ending: name }, pictureName(app, panel, name));
   }
   on(search, "input", () => { message.textContent = ""; put({ query: search.value }); });
   on(label.control, "change", () => { const all = app.order.all(); if (all.length && !all.includes(get("case_index"))) app.go(all[0]); });
@@ -80,5 +77,6 @@ function header(app) {
     message.textContent = hit === undefined ? "no match in other cases" : "";
     if (hit !== undefined) app.go(hit);
   });
+  app.take = taker(app, (text) => { message.textContent = text; });
   return { root, draw, act, search, keys };
 }

@@ -28,9 +28,7 @@ function imagePanel(app) {
     zoom.controls,
     app.check("smooth", "Smooth"), app.check("contours", "Contours"), app.check("masks", "Masks"), pictureButtons("matching", "attention maps"));
   const root = element("section", { class: "reclf-panel reclf-image-panel", "aria-label": "Attention maps" }, canvas, readout, note, controls);
-  const comparison = root.querySelector("[data-trait=view] [value=compare]");
-  comparison.disabled = get("models").length < 2;
-  if (comparison.disabled) comparison.textContent += " (needs two models)";
+  const comparison = root.querySelector("[data-trait=view] [value=compare]"), masksControl = controls.querySelector("[data-trait=masks]");
   let pointer = null, hover = null; // where the pointer is; the tile, the point of the plane and the region there
 
   // The colors of a colormap as 256 opaque pixels.
@@ -40,23 +38,24 @@ function imagePanel(app) {
       return packed(app.tables[start], app.tables[start + 1], app.tables[start + 2]);
     }));
   const reading = readings(app, () => models(), () => hover);
-  const models = () => ({ a: get("model"), b: clamp(get("other"), 0, get("models").length - 1) });
+  const models = () => ({ a: get("model"), b: clamp(get("other"), 0, app.names().length - 1) });
 
+  const lacking = (model, word) => (app.data.lacks(model, word) ? `: ${RULES.absent}` : "");
   function tiles() {
-    const data = app.data, word = get("word"), { a, b } = models(), names = get("models");
+    const data = app.data, word = get("word"), { a, b } = models(), names = app.names();
     const view = names.length > 1 || get("view") === "multiples" ? get("view") : "single";
     if (view === "compare") {
       return { view, columns: 3, list: [
-        { model: a, word, title: `A  ${names[a]}` }, { model: b, word, title: `B  ${names[b]}` },
+        { model: a, word, title: `A  ${names[a]}${lacking(a, word)}` }, { model: b, word, title: `B  ${names[b]}${lacking(b, word)}` },
         { difference: true, model: finer(data, [a, b]), word, title: `A − B${resampledOn(data, [a, b])}` }] };
     }
     if (view === "multiples") {
       const best = data.info.ranked.slice(0, RULES.multiples);
       const words = (word === PAIR || best.includes(word) ? best : [word, ...best.slice(0, RULES.multiples - 1)]).sort((i, j) => i - j);
-      const list = names.flatMap((name, model) => words.map((w) => ({ model, word: w, title: `${data.name(w)}${names.length > 1 ? " · " + name : ""}` })));
+      const list = names.flatMap((name, model) => words.map((w) => ({ model, word: w, title: `${data.name(w)}${names.length > 1 ? " · " + name : ""}${lacking(model, w)}` })));
       return { view, columns: Math.max(1, words.length), list };
     }
-    return { view: "single", columns: 1, list: [{ model: a, word, title: "" }] };
+    return { view: "single", columns: 1, list: [{ model: a, word, title: data.lacks(a, word) ? `${names[a]}${lacking(a, word)}` : "" }] };
   }
 
   // Positions of the tiles. Reads the width of the page, which needs a layout; `draw` reuses the plan.
@@ -91,25 +90,25 @@ function imagePanel(app) {
   let part = null;
   const placing = (tile, width, height) => [(x) => tile.x + ((x - part.left) / part.side) * width, (y) => tile.y + ((y - part.top) / part.side) * height];
 
-  // The film as the tiles show it; kept, for most redraws change only what lies on it.
-  let behind = null;
-  function background(width, height, scale) {
-    const data = app.data, { picture } = data, [wide, high] = [Math.round(width * scale), Math.round(height * scale)];
+  // The films as the tiles show them; kept, for most redraws change only what lies on them.
+  let behind = new Map();
+  function background(picture, width, height, scale) {
+    const data = app.data, [wide, high] = [Math.round(width * scale), Math.round(height * scale)];
     const key = [wide, high, get("window"), get("level"), part.left, part.top, part.side].join(" ");
-    if (behind?.key === key && behind.picture === picture) return behind.made;
+    if (behind.get(picture)?.key === key) return behind.get(picture).made;
     const made = element("canvas", { width: wide, height: high }), context = made.getContext("2d"), black = data.gray(0, get("window"), get("level"));
     const [x, y] = placing({ x: 0, y: 0 }, wide, high), [left, top, across, down] = picture.place;
     context.fillStyle = `rgb(${black},${black},${black})`; context.fillRect(0, 0, wide, high);
     context.imageSmoothingEnabled = true; context.imageSmoothingQuality = "high";
-    context.drawImage(data.radiograph(get("window"), get("level")), x(left), y(top), x(left + across) - x(left), y(top + down) - y(top));
-    if (scale === density()) behind = { key, picture, made };
+    context.drawImage(data.radiograph(picture, get("window"), get("level")), x(left), y(top), x(left + across) - x(left), y(top + down) - y(top));
+    if (scale === density()) behind = new Map([...behind].filter(([old]) => data.pictures.includes(old))).set(picture, { key, made });
     return made;
   }
 
   function paintTile(context, tile, width, height, scale) {
     const data = app.data, { cells, end } = cellsOf(tile), grid = data.grids[tile.model], [x, y] = placing(tile, width, height);
     context.imageSmoothingEnabled = true;
-    context.drawImage(background(width, height, scale), tile.x, tile.y, width, height);
+    context.drawImage(background(data.picture(tile.difference ? models().a : tile.model), width, height, scale), tile.x, tile.y, width, height);
     const colors = tables[tile.difference ? COLORS.length : COLORS.indexOf(get("colors"))], opacity = get("opacity");
     // The outermost regions are repeated, so that the map shifted to its centers still fills the tile.
     const columns = grid.columns + 2, rows = grid.rows + 2;
@@ -223,11 +222,15 @@ function imagePanel(app) {
     canvas.dataset.tile = `${plan.width} ${plan.height}`;
     canvas.dataset.bars = JSON.stringify(bars().map(({ labels }) => labels));
     canvas.dataset.tiles = JSON.stringify(plan.list.map(({ word, model, x, y }) => ({ word, model, x, y })));
-    canvas.dataset.film = `${app.data.picture.source} ${app.data.picture.height} ${app.data.picture.width}`;
+    canvas.dataset.film = [app.data.picture(get("model"))].map(({ source, height, width }) => `${source} ${height} ${width}`)[0];
     canvas.classList.toggle("reclf-zoomed", get("zoom") > 1);
     canvas.style.touchAction = zoom.full() && get("zoom") > 1 ? "none" : ""; // else touch scrolls the page
     note.textContent = app.film.said();
     note.hidden = !note.textContent;
+    comparison.disabled = app.names().length < 2;
+    comparison.textContent = `A | B | A−B${comparison.disabled ? " (needs two models)" : ""}`;
+    masksControl.disabled = !app.data.info.masks.length;
+    masksControl.parentNode.title = masksControl.disabled ? "This case has no masks." : "";
     zoom.draw(); preset.draw();
     repaint();
   }

@@ -48,7 +48,7 @@ function kernelWatch(app, root) {
   // without a kernel no other study comes.
   function possible(values) {
     const kept = { ...values };
-    if (lost) for (const needs of ["case_index", "edit"]) delete kept[needs];
+    if (lost) for (const needs of ["case_index", "edit", "take_asked"]) delete kept[needs];
     if (otherCase() && !("case_index" in kept)) for (const selected of ["word", "region"]) delete kept[selected];
     return kept;
   }

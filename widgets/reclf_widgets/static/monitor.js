@@ -93,7 +93,9 @@ function render({ model, el }) {
   for (const name of ["charts", "progress", "theme"]) model.on(`change:${name}`, draw);
   el.append(root);
   draw();
+  const still = stillKeeper(model, root, () => "", on); // Python draws the image when the training ends
   return () => {
+    still.close();
     abort.abort();
     unfollow();
     for (const name of ["charts", "progress", "theme"]) model.off(`change:${name}`, draw);

@@ -22,7 +22,7 @@ function caseOrder(app) {
   function wanted(entry, i) {
     if (get("label") && !entry.labels.includes(get("label"))) return false;
     const only = get("only");
-    if (only === "misses") return missesOf(entry, get("model")).length > 0;
+    if (only === "misses") return missesOf(entry, app.modelOfRows()).length > 0;
     if (only === "starred") return !!get("marks")[entry.study_id]?.star;
     return only !== "chosen" || get("chosen").includes(i);
   }
@@ -32,7 +32,7 @@ function caseOrder(app) {
     const now = names.map(get);
     if (now.every((value, k) => value === last[k])) return kept;
     last = now;
-    const index = get("index"), model = get("model"), by = get("sort"), sign = get("reverse") ? -1 : 1;
+    const index = get("index"), model = app.modelOfRows(), by = get("sort"), sign = get("reverse") ? -1 : 1;
     kept = [...index.keys()].filter((i) => wanted(index[i], i));
     const value = SORTS[by][1];
     if (by === "study") kept.sort((i, j) => sign * inTurn.compare(index[i].study_id, index[j].study_id) || i - j);

@@ -3,16 +3,45 @@
 
 const PICTURE_SCALE = 3;
 
-// The buttons of a panel; `explorer.js` listens.
+// The buttons of a panel; `explorer.js` listens. SVG and PDF are print figures, which a kernel draws.
 function pictureButtons(panel, what) {
   const button = (act, text, title) => element("button", { type: "button", "data-act": act, "data-panel": panel, title, "aria-label": title }, text);
-  return element("span", { class: "reclf-take" }, button("copy", "copy", `Copy the ${what} as a picture`), button("png", "PNG", `Download the ${what} as PNG`));
+  return element("span", { class: "reclf-take" }, button("copy", "copy", `Copy the ${what} as a picture`), button("png", "PNG", `Download the ${what} as PNG`),
+    ...["svg", "pdf"].map((ending) => button(ending, ending.toUpperCase(), `Download the ${what} as a figure for print, ${ending.toUpperCase()}`)));
 }
 
 function captionOf(app, panel) {
   const { info } = app.data, word = app.data.name(app.get("word"));
-  const names = app.shownModels().map((model, k) => (app.compared() ? `${"AB"[k]} ` : "") + app.get("models")[model]);
+  const names = app.shownModels().map((model, k) => (app.compared() ? `${"AB"[k]} ` : "") + app.names()[model]);
   return [`${info.study_id}${info.version ? " (edited)" : ""}`, `“${word}”`, names.join(", "), panel.title()].join(" · ");
+}
+
+// Hands a blob to the user as a file.
+function download(blob, name) {
+  const address = URL.createObjectURL(blob);
+  element("a", { href: address, download: name }).click();
+  setTimeout(() => URL.revokeObjectURL(address), 1000);
+}
+
+// Asks Python for figures and exports, and hands over what comes; other views may ask the same model.
+function taker(app, say) {
+  const { get, put, model } = app, wanted = new Map();
+  function ask(request, name = "") {
+    if (app.lost()) { say("The kernel has stopped: PNG needs none, run the notebook's cells again for the rest."); return; }
+    const serial = Math.random();
+    wanted.set(serial, name);
+    say("folder" in request ? "writing the export …" : "drawing the figure …");
+    put({ take_asked: { serial, ...request } });
+  }
+  function arrived() {
+    const { serial, said } = get("taken_info"), content = get("taken"), name = wanted.get(serial);
+    if (name === undefined) return;
+    wanted.delete(serial);
+    say(said);
+    if (content.byteLength) download(new Blob([content]), name);
+  }
+  model.on("change:taken_info", arrived);
+  return { ask, close: () => model.off("change:taken_info", arrived) };
 }
 
 // The picture as a PNG blob.
@@ -34,9 +63,9 @@ async function pictureOf(app, panel) {
   return new Promise((done) => made.toBlob(done, "image/png"));
 }
 
-function pictureName(app, name) {
-  const parts = [app.data.info.study_id, name, app.data.name(app.get("word")), ...app.shownModels().map((model) => app.get("models")[model])];
-  return `${parts.map((part) => part.replace(/[^\p{L}\p{N}.-]+/gu, "_")).join("-")}.png`;
+function pictureName(app, name, ending) {
+  const parts = [app.data.info.study_id, name, app.data.name(app.get("word")), ...app.shownModels().map((model) => app.names()[model])];
+  return `${parts.map((part) => part.replace(/[^\p{L}\p{N}.-]+/gu, "_")).join("-")}.${ending}`;
 }
 
 // An SVG of the page as a canvas, with the styles that the page gives it.

@@ -10,7 +10,7 @@ function rankingPanel(app) {
   const root = element("section", { class: "reclf-panel", "aria-label": "Importance" }, heading, pictureButtons("importance", "list of words"), missing, guide, list);
 
   function draw() {
-    const data = app.data, region = get("region"), palette = get("palette"), names = get("models");
+    const data = app.data, region = get("region"), palette = get("palette"), names = app.names();
     const models = app.shownModels();
     const series = models.map((model) => data.wordValues(model, region)), values = series[0] ?? series[1];
     heading.textContent = region >= 0 ? `Attention of words to ${data.place(data.own(models[0], region), models[0])}` : "Importance weights of words";

@@ -18,7 +18,7 @@ function readings(app, models, hovered) {
   // The text of a pointer on a tile: its word, its model, its numbers. Without a pointer, the
   // selected word in model A.
   function describe() {
-    const data = app.data, { a, b } = models(), names = get("models"), several = names.length > 1, hover = hovered();
+    const data = app.data, { a, b } = models(), names = app.names(), several = names.length > 1, hover = hovered();
     const tile = hover ? hover.tile : { model: a, word: get("word") };
     const region = hover ? hover.region : data.own(tile.model, get("region")), who = `“${data.name(tile.word)}”`;
     if (tile.difference) {

@@ -63,8 +63,8 @@ function relationFigure(app, which, suffix) {
   const model = () => get(which), step = () => get("step");
 
   function draw(top, least) {
-    const data = app.data, numbers = app.graph(model()), name = get("models")[model()];
-    heading.textContent = app.compared() ? `${which === "model" ? "A" : "B"}  ${name}` : get("models").length > 1 ? name : "";
+    const data = app.data, numbers = app.graph(model()), name = app.names()[model()];
+    heading.textContent = app.compared() ? `${which === "model" ? "A" : "B"}  ${name}` : app.names().length > 1 ? name : "";
     heading.hidden = !heading.textContent;
     missing.textContent = numbers ? "" : data.graph(model(), step()) ? `The distance prior of ${name} is not known: explain the study again with its model, or uncheck it.` : `${name} has no relation graph.`;
     missing.hidden = Boolean(numbers); drawing.hidden = !numbers;

@@ -63,7 +63,7 @@ function reportPanel(app) {
     const own = graph ? data.edges(graph, threshold * top, node) : [];
     drawn = own.slice(0, ARCS);
     if (!graph) { note.textContent = ""; return; }
-    const who = `${get("models").length > 1 ? `${get("models")[get("model")]}: ` : ""}“${data.nodeName(node)}”`;
+    const who = `${app.names().length > 1 ? `${app.names()[get("model")]}: ` : ""}“${data.nodeName(node)}”`;
     note.textContent = own.length ? `${who}: ${edgesOf(own.length)}${drawn.length < own.length ? `, ${drawn.length} shown` : ""}; solid: attends to, dashed: attended by`
       : `${who} has no edge of at least ${percent(threshold)} of the maximum edge weight; lower the threshold`;
   }

@@ -20,12 +20,15 @@ function casesPanel(app) {
   const only = app.select("only", ONLY, "Show");
   const every = element("button", { type: "button", "data-choose": "all" }, "choose all shown");
   const none = element("button", { type: "button", "data-choose": "none" }, "choose none");
+  const folder = element("input", { type: "text", value: "exported_cases", size: 16, "aria-label": "Folder of the export, beside the notebook", "data-testid": "export-folder" });
+  const format = element("select", { "aria-label": "Format of the figures" }, ...["pdf", "svg", "png"].map((ending) => element("option", {}, ending)));
+  const exporting = element("button", { type: "button", title: "Figures, LaTeX, one page and the session of the chosen cases, in a folder", "data-testid": "export" }, "export chosen");
   const count = element("span", { class: "reclf-note", role: "status", "data-testid": "case-count" });
   const own = element("button", { type: "button", "data-testid": "star" });
   const note = element("input", { type: "text", maxlength: 2000, placeholder: "note on this case", "data-testid": "note" });
   const said = element("span", { class: "reclf-note", role: "status", "data-testid": "marks-said" });
   const root = element("section", { class: "reclf-panel reclf-cases", "aria-label": "Table of cases" },
-    element("div", { class: "reclf-controls" }, only, every, none, count), grid, element("div", { class: "reclf-controls reclf-marking" }, own, note, said));
+    element("div", { class: "reclf-controls" }, only, every, none, element("span", { class: "reclf-take-cases", role: "group", "aria-label": "Export" }, exporting, " as ", format, " into ", folder), count), grid, element("div", { class: "reclf-controls reclf-marking" }, own, note, said));
   const thumbnails = new Map();
   const asked = new Set();
   let drawn = [], typed = false, top = 0, height = ROW * ROWS, seen = null, anchor = null, frame = 0;
@@ -36,7 +39,7 @@ function casesPanel(app) {
 
   // Text of the cells of a case by column.
   function texts(entry) {
-    const m = get("model"), rank = entry.rank[m], hits = entry.hits[m];
+    const m = app.modelOfRows(), rank = entry.rank[m], hits = entry.hits[m];
     return {
       study: entry.study_id, labels: entry.labels.map(spaced).join(", ") || entry.text.slice(entry.study_id.length + 1),
       rank: rank ? `${Math.round(10 * rank[0]) / 10} of ${rank[1]}` : "",
@@ -52,7 +55,7 @@ function casesPanel(app) {
   }
 
   function line(i, place) {
-    const entry = get("index")[i], words = texts(entry), marked = markOf(entry.study_id), missed = missesOf(entry, get("model"));
+    const entry = get("index")[i], words = texts(entry), marked = markOf(entry.study_id), missed = missesOf(entry, app.modelOfRows());
     const cells = COLUMNS.map(([, name]) => {
       const made = element("div", { role: "gridcell", class: `reclf-cell-${name}`, title: words[name] || false }, name === "picture" ? picture(i) : words[name]);
       if (name === "hits" && missed.length) made.title = `misses ${missed.map(spaced).join(", ")}`;
@@ -94,7 +97,7 @@ function casesPanel(app) {
     }
     head.querySelector("[data-sort=disagreement]").disabled = get("models").length < 2;
     every.disabled = !rows.length;
-    none.disabled = !get("chosen").length;
+    none.disabled = exporting.disabled = !get("chosen").length;
     count.textContent = rows.length ? `${rows.length} of ${index.length} ${index.length === 1 ? "case" : "cases"}${get("chosen").length ? `, ${get("chosen").length} chosen` : ""}` : "no case is left: change the search, the label or what is shown";
     own.textContent = marked.star ? "★" : "☆";
     own.setAttribute("aria-pressed", String(marked.star));
@@ -170,6 +173,7 @@ function casesPanel(app) {
   });
   on(every, "click", () => choose([...get("chosen"), ...app.order.rows()]));
   on(none, "click", () => choose([]));
+  on(exporting, "click", () => app.take.ask({ folder: folder.value, ending: format.value }));
   on(own, "click", () => mark(studyOf(get("case_index")), { star: !markOf(studyOf(get("case_index"))).star }));
   on(note, "input", () => { typed = true; });
   on(note, "change", write);

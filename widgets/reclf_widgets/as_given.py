@@ -1,0 +1,68 @@
+"""A study as given, in the words of an edited version of it, so that both stand side by side.
+
+explanation as given, edited explanation -> explanation of the words that both texts have
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from difflib import SequenceMatcher
+
+import numpy as np
+
+from reclf.explain import Explanation
+
+from .reading import ABSENT, OTHER_FILM
+
+AS_GIVEN = "as given"
+
+
+def beside(
+    shown: Mapping[str, Explanation], given: Mapping[str, Explanation]
+) -> dict[str, Explanation]:
+    """Models as they explain an edited version, then each as it explains the study as given, named
+    "NAME, as given"; "as given" alone where there is one model."""
+    names = {name: AS_GIVEN if len(shown) == 1 else f"{name}, {AS_GIVEN}" for name in shown}
+    return {**shown, **{names[name]: in_words_of(given[name], one) for name, one in shown.items()}}
+
+
+def in_words_of(given: Explanation, edited: Explanation) -> Explanation:
+    """The explanation as given, with an entry for each word of the edited text.
+
+    Words are paired in their order, the longest common runs first. Words that the text as given
+    does not have get zeros, and their numbers stand in `provenance[ABSENT]`; words that the edited
+    text does not have are left out. The distance prior is not known for such a pairing.
+    """
+    pairs = SequenceMatcher(None, given.words, edited.words, autojunk=False).get_matching_blocks()
+    old = [i for block in pairs for i in range(block.a, block.a + block.size)]
+    new = [j for block in pairs for j in range(block.b, block.b + block.size)]
+    count = len(edited.words)
+
+    def of_words(values: np.ndarray) -> np.ndarray:
+        made = np.zeros((count, *values.shape[1:]), values.dtype)
+        made[new] = values[old]
+        return made
+
+    graph = given.graph
+    if graph is not None:
+        nodes = [np.array([0, *(i + 1 for i in places)]) for places in (old, new)]
+        paired = np.zeros((len(graph), count + 1, count + 1), graph.dtype)
+        paired[:, nodes[1][:, None], nodes[1]] = graph[:, nodes[0][:, None], nodes[0]]
+        graph = paired
+    return replace(
+        given,
+        report=edited.report,
+        words=edited.words,
+        word_types=edited.word_types,
+        word_findings=edited.word_findings,
+        attention=of_words(given.attention),
+        cosines=of_words(given.cosines),
+        importance=None if given.importance is None else of_words(given.importance),
+        graph=graph,
+        sentences=None,
+        distance_weights=None,
+        provenance=given.provenance
+        | {
+            ABSENT: sorted({*range(count)} - {*new}),
+            OTHER_FILM: not np.array_equal(given.image, edited.image, equal_nan=True),
+        },
+    )
