@@ -2,8 +2,8 @@
 
 import os
 import warnings
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple, overload
 
 import numpy as np
 from torch.utils.data import Subset
@@ -109,3 +109,54 @@ def first_reports(data: Any, most: int) -> list[str]:
         return data.reports[:most]
     report = getattr(data, "report", lambda index: data[index].report)
     return [report(index) for index in range(min(len(data), most))]
+
+
+class Caption(NamedTuple):
+    """What is written of a study."""
+
+    study_id: str
+    report: str
+    labels: Mapping[str, float]
+
+
+def captions(data: Any) -> list[Caption]:
+    """What is written of all studies, without reading an image where the data set can do so."""
+    if isinstance(data, Picked):
+        every = captions(data.data)
+        return [every[index] for index in data.indices]
+    if hasattr(data, "rows"):
+        return [Caption(row.study_id, row.report, row.labels) for row in data.rows]
+    if hasattr(data, "all_labels"):
+        columns = data.patient_of, data.reports, data.all_labels
+        return [Caption(*each) for each in zip(*columns, strict=True)]
+    return [Caption(study.study_id, study.report, study.labels) for study in data]
+
+
+class Picked(Sequence[Study]):
+    """Some studies of a data set, read when they are asked for.
+
+    Args:
+        data: map-style data set of studies.
+        indices: of the studies.
+    """
+
+    def __init__(self, data: Any, indices: Sequence[int]):
+        self.data, self.indices = data, list(indices)
+
+    @classmethod
+    def evenly(cls, data: Any, n: int) -> "Picked":
+        """Up to n studies, evenly spaced; all for 0."""
+        count = min(n or len(data), len(data))
+        return cls(data, [i * len(data) // count for i in range(count)])
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+    @overload
+    def __getitem__(self, index: int) -> Study: ...
+    @overload
+    def __getitem__(self, index: slice) -> "Picked": ...
+    def __getitem__(self, index: Any) -> Any:
+        if isinstance(index, slice):
+            return Picked(self.data, self.indices[index])
+        return self.data[self.indices[index]]

@@ -131,3 +131,12 @@ def run(page, command: str, **arguments):
 def ask(page, expression: str) -> str:
     """`repr` of an expression in the notebook's kernel."""
     return page.evaluate(ASK, expression)
+
+
+def ask_until(page, expression: str, wanted: str, seconds: float = 20) -> None:
+    """Wait until the `repr` of an expression is this: a widget's changes may follow later."""
+    end = time.monotonic() + seconds
+    while (found := ask(page, expression)) != wanted:
+        if time.monotonic() > end:
+            raise AssertionError(f"{expression} is {found} after {seconds} s, not {wanted}")
+        page.wait_for_timeout(50)

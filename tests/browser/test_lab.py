@@ -9,7 +9,7 @@ import nbformat
 import numpy as np
 import pytest
 from chromium import watch
-from lab import ask, open_notebook, run, serve
+from lab import ask, ask_until, open_notebook, run, serve
 from sample_explanations import filmed, large, sample
 from steering import drawn_with, until_quick
 
@@ -116,7 +116,8 @@ def test_the_table_of_cases(page):
     rows = explorer(page).get_by_test_id("cases")
     rows.locator("[data-case='1'] [data-star]").click()
     rows.get_by_role("button", name="Star study-1", pressed=True).wait_for()
-    assert ask(page, "Path('marks.json').read_text()").count("study-1") == 1
+    kept = "Path('marks.json').exists() and Path('marks.json').read_text().count('study-1')"
+    ask_until(page, kept, "1")
     page.wait_for_function("""() => {
       const canvas = document.querySelector("[data-testid=cases] [data-case='2'] canvas");
       return canvas?.getContext("2d").getImageData(20, 20, 1, 1).data[0] > 0;
@@ -326,6 +327,90 @@ def test_a_films_own_pixels_follow_its_case(page, record_property):
     assert ask(page, "(len(explorer.film), explorer.film_info['shape'])") == (
         "(3436544, [2048, 1678])"
     )
+
+
+def shown_last(page, source):
+    """Run this in the last cell, which shows what it ends with."""
+    page.evaluate("""async (source) => {
+      const { content } = window.jupyterapp.shell.currentWidget;
+      content.activeCellIndex = content.widgets.length - 1;
+      content.widgets[content.activeCellIndex].model.sharedModel.setSource(source);
+    }""", source)  # fmt: skip
+    run(page, "notebook:run-cell")
+
+
+MAPPED = """
+import numpy as np
+from reclf_widgets import EmbeddingMap
+mapped = MatchingExplorer(load("small"))
+embeddings = EmbeddingMap(mapped, np.array([[0, 0], [0, 9], [9, 9]]), color="score")
+embeddings
+"""
+
+
+def test_a_lasso_on_the_map_of_embeddings_chooses_cases(page):
+    shown_last(page, MAPPED)
+    page.locator(".js-plotly-plot .scatterlayer path.point").nth(3).wait_for()
+    area = page.locator(".js-plotly-plot .nsewdrag").first
+    area.scroll_into_view_if_needed()
+    box = area.bounding_box()
+    corners = [(0.02, 0.02), (0.98, 0.02), (0.98, 0.4), (0.02, 0.4), (0.02, 0.02)]
+    points = [(box["x"] + x * box["width"], box["y"] + y * box["height"]) for x, y in corners]
+    heights = page.locator(".js-plotly-plot .scatterlayer path.point").evaluate_all(
+        "(dots) => dots.map((dot) => dot.getBoundingClientRect().y)"
+    )  # of three cases, and of the ring
+    inside = [k for k, y in enumerate(heights[:3]) if y < points[2][1] - 5]
+    assert 0 < len(inside) < 3
+    page.mouse.move(*points[0])
+    page.mouse.down()
+    for point in points[1:]:
+        page.mouse.move(*point, steps=5)
+    page.mouse.up()
+    ask_until(page, "mapped.chosen", str(inside))
+    assert ask(page, "(mapped.only, mapped.table)") == "('chosen', True)"
+    assert page.locator(f".{ask(page, 'embeddings._hides')[1:-1]}").is_hidden()
+
+
+WHOLE = """
+import dataclasses
+from reclf.data.study import Study
+from reclf.datasets.selection import Caption
+from reclf.explain import OnDemand
+
+class Films:
+    rows = [Caption(f"film-{k}", f"Large left effusion {k}.", {}) for k in range(20_000)]
+    def __len__(self): return len(self.rows)
+    def __getitem__(self, k): return Study(*self.rows[k][:1], "", load("small")[k % 3].image, "")
+
+def explained(study):
+    return dataclasses.replace(load("small")[0], study_id=study.study_id, image=study.image)
+whole = MatchingExplorer(OnDemand(explained, Films()), table=True)
+whole
+"""
+
+
+def test_twenty_thousand_cases_are_paged_through_the_kernel(page, record_property):
+    start = time.monotonic()
+    shown_last(page, WHOLE)
+    whole = page.locator(drawn_with(case="film-0"))
+    whole.wait_for()
+    record_property("seconds until the first case of 20,000", time.monotonic() - start)
+    rows = whole.get_by_test_id("cases")
+    assert rows.get_attribute("aria-rowcount") == "20001"
+    assert rows.locator("[data-case]").count() < 40
+    rows.focus()
+    page.keyboard.press("End")
+    page.locator(drawn_with(case="film-19999")).wait_for()
+    assert ask(page, "len(whole.cases.by_model['model']._made)") == "2"
+    page.wait_for_function("""() => {
+      const canvas = document.querySelector("[data-testid=cases] [data-case='19999'] canvas");
+      return canvas?.getContext("2d").getImageData(20, 20, 1, 1).data[0] > 0;
+    }""")
+    opened = page.locator(drawn_with(case="film-19999"))
+    assert opened.locator("[data-case='19999'] .reclf-cell-score").inner_text() == "4.00"
+    opened.get_by_test_id("search").fill("effusion 123")
+    opened.locator("[data-case='1234']").wait_for()
+    assert opened.get_by_test_id("case-count").inner_text().startswith("111 of 20000 cases")
 
 
 MONITORED = """

@@ -78,7 +78,23 @@ def test_films_and_reports_are_found(folder):
         index = json.loads(text.split('id="values">')[1].split("</script>")[0])["traits"]["index"]
         assert [entry["rank"] for entry in index] == [[[place, 8]] for place in (1, 2, 3)]
     assert all("its report on mine.png" in entry["study_id"] for entry in index)
-    assert len(pictures(folder / "find.ipynb")) == 2
+    assert len(pictures(folder / "find.ipynb")) == 4
+    said = ["".join(output["data"]["text/plain"]) for output in pictures(folder / "find.ipynb")]
+    assert sum("Map of 8 embeddings by PCA" in text for text in said) == 1
+
+
+def test_a_whole_split_is_explained_on_demand(explored):
+    before = sorted((explored / "runs" / "plain" / "explanations").iterdir())
+    done = papermill(
+        "explore.ipynb", explored, executed="all.ipynb", run="runs/plain", n_cases=0,
+        on_demand="true",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert sorted((explored / "runs" / "plain" / "explanations").iterdir()) == before
+    assert pictures(explored / "all.ipynb")
+    text = (explored / "runs" / "plain" / "explorer.html").read_text()
+    index = json.loads(text.split('id="values">')[1].split("</script>")[0])["traits"]["index"]
+    assert len(index) == 1
 
 
 def test_figures_are_made_twice_with_the_same_bytes(explored):

@@ -6,6 +6,7 @@
 Nothing here imports torch.
 """
 
+from .embedding_map import EmbeddingMap
 from .explorer import MatchingExplorer, state_json
 from .figure import plot_attributions, plot_matchings, save_figure
 from .monitor import TrainingMonitor
@@ -14,6 +15,7 @@ from .views import ImportanceView, MatchingView, RelationGraphView
 from .word_figures import plot_importance, plot_relations
 
 __all__ = [
+    "EmbeddingMap",
     "ImportanceView",
     "MatchingExplorer",
     "MatchingView",

@@ -20,6 +20,7 @@ EXPLORER = (
     "explorer",
 )  # fmt: skip
 MONITOR = ("elements", "still", "monitor")
+HIDER = ("elements", "still", "hider")
 
 
 def module(parts: tuple[str, ...]) -> str:

@@ -42,6 +42,24 @@ def row(explained: Mapping[str, Explanation]) -> dict[str, Any]:
     return plain(values)
 
 
+def unopened(caption: Any, models: int) -> dict[str, Any]:
+    """The line of a case that is not explained yet: what is written of it.
+
+    Args:
+        caption: see `reclf.datasets.selection.Caption`.
+        models: how many there are.
+    """
+    return {
+        "study_id": caption.study_id,
+        "text": f"{caption.study_id} {caption.report}".lower(),
+        "labels": sorted(name for name, value in caption.labels.items() if value == 1),
+        "score": [None] * models,
+        "rank": [None] * models,
+        "hits": [[]] * models,
+        "disagreement": None,
+    }
+
+
 def finding_hits(explanation: Explanation) -> dict[str, bool]:
     """Finding -> whether the strongest region of its words' map lies inside its mask, as the
     pointing game asks; of findings that have a mask and are stated by words."""
@@ -59,15 +77,24 @@ def thumbnail(models: Sequence[Explanation]) -> np.ndarray:
     """The film, or else the largest image that a model saw, uint8 (SIDE, SIDE), black around it."""
     preview = next((one.preview for one in models if one.preview is not None), None)
     if preview is None:
-        image = max((one.image for one in models), key=lambda image: image.size)
-        preview = (np.clip(np.nan_to_num(image), 0, 1) * 255).round().astype(np.uint8)
+        preview = gray(max((one.image for one in models), key=lambda image: image.size))
+    return small(preview)
+
+
+def gray(image: np.ndarray) -> np.ndarray:
+    """Values in [0, 1] as uint8; what is not finite is 0."""
+    return (np.clip(np.nan_to_num(image), 0, 1) * 255).round().astype(np.uint8)
+
+
+def small(preview: np.ndarray) -> np.ndarray:
+    """Gray pixels uint8 (H, W) as a thumbnail."""
     scale = SIDE / max(preview.shape)
     height, width = (max(1, round(length * scale)) for length in preview.shape)
-    small = np.zeros((SIDE, SIDE), np.uint8)
+    made = np.zeros((SIDE, SIDE), np.uint8)
     top, left = (SIDE - height) // 2, (SIDE - width) // 2
     resized = cv2.resize(preview, (width, height), interpolation=cv2.INTER_AREA)
-    small[top : top + height, left : left + width] = resized
-    return small
+    made[top : top + height, left : left + width] = resized
+    return made
 
 
 def disagreement(a: Explanation, b: Explanation) -> float:

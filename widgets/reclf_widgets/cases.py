@@ -14,7 +14,7 @@ from reclf.stats.tables import plain
 
 from . import reading
 from .as_given import beside
-from .case_rows import row, thumbnail
+from .case_rows import gray, row, small, thumbnail, unopened
 from .films import Film, film_of
 from .plane import Place, Plane
 
@@ -32,7 +32,8 @@ class CaseSet:
     """Validated explanations, and those of edited versions of their studies.
 
     Args:
-        explanations: of one model, or model name -> explanations of the same studies, in order.
+        explanations: of one model, or model name -> explanations of the same studies, in order. Of
+            `reclf.explain.OnDemand` ones each is made, and checked, when it is shown.
 
     Raises:
         TypeError, ValueError: no explanation, or the models do not explain the same pairs on the
@@ -43,7 +44,10 @@ class CaseSet:
         if isinstance(explanations, Explanation):
             raise TypeError("pass a list of explanations, e.g. [explanation], not a single one")
         named = explanations if isinstance(explanations, Mapping) else {"model": explanations}
-        self.by_model = {str(name): list(cases) for name, cases in named.items()}
+        self.by_model = {
+            str(name): cases if _on_demand(cases) else list(cases) for name, cases in named.items()
+        }
+        self.on_demand = any(map(_on_demand, self.by_model.values()))
         self.models = list(self.by_model)
         self._versions: dict[int, list[Version]] = {}  # of a study, without the one as given
         self._shown: dict[int, int] = {}  # of a study, the number of the version shown
@@ -54,7 +58,10 @@ class CaseSet:
 
     def original(self, index: int) -> dict[str, Explanation]:
         """Model name -> explanation of one study, as given."""
-        return {name: cases[index] for name, cases in self.by_model.items()}
+        explained = {name: cases[index] for name, cases in self.by_model.items()}
+        if self.on_demand:
+            _check_pair(explained)
+        return explained
 
     def shown(self, index: int) -> dict[str, Explanation]:
         """Model name -> explanation of one study, of the version that is shown."""
@@ -106,12 +113,26 @@ class CaseSet:
         self._shown[index] = len(self._versions[index])
 
     def index(self) -> list[dict[str, Any]]:
-        """For every case what search, filter and the table need, see `case_rows.row`."""
-        return [row(self.original(i)) for i in range(len(self))]
+        """For every case what search, filter and the table need, see `case_rows.row`; before it is
+        explained, what is written of it."""
+        if self.on_demand:
+            return [unopened(caption, len(self.models)) for caption in self._listed.captions]
+        return [self.row(i) for i in range(len(self))]
+
+    def row(self, index: int) -> dict[str, Any]:
+        """The line of one case, see `case_rows.row`."""
+        return row(self.original(index))
 
     def picture(self, index: int) -> bytes:
         """The thumbnail of one study, see `case_rows.thumbnail`."""
+        if self.on_demand:
+            return small(gray(self._listed.image(index))).tobytes()
         return thumbnail(list(self.original(index).values())).tobytes()
+
+    @property
+    def _listed(self) -> Any:
+        """The explanations on demand of the first model that has such."""
+        return next(filter(_on_demand, self.by_model.values()))
 
     def film(self, index: int) -> Film | None:
         """The film of one study, where an explanation knows it."""
@@ -194,9 +215,11 @@ class CaseSet:
             "distance_weights": [one.distance_weights for one in models],
             "weighs": [one.importance is not None for one in models],
         }
+        if self.on_demand:
+            readable["row"] = self.row(index)  # now it is known
         nothing = np.zeros(len(first.words))
         arrays = {
-            "image": b"".join(_gray(models[k].image) for k in largest),
+            "image": b"".join(gray(models[k].image).tobytes() for k in largest),
             "preview": film.jpeg() if film else b"",
             "attention": b"".join(_floats(one.attention) for one in models),
             "graph": b"".join(_floats(one.graph) for one in models if one.graph is not None),
@@ -218,13 +241,13 @@ class CaseSet:
             given = ", ".join(f"{name} explains {n}" for name, n in counts.items())
             raise ValueError(f"every model must explain the same studies, but {given}")
         for name, cases in self.by_model.items():
-            for item in cases:
+            for item in [] if _on_demand(cases) else cases:
                 if not isinstance(item, Explanation):
                     raise TypeError(
                         f"{name}: expected Explanation, got {type(item).__name__}; "
                         "make one with reclf.explain.explain(model, study)"
                     )
-        for index in range(len(self)):
+        for index in range(0 if self.on_demand else len(self)):
             _check_pair(self.original(index))
 
 
@@ -271,8 +294,8 @@ def _coverage(
     return covered
 
 
-def _gray(image: np.ndarray) -> bytes:
-    return (np.clip(image, 0, 1) * 255).round().astype(np.uint8).tobytes()
+def _on_demand(cases: Any) -> bool:
+    return hasattr(cases, "captions")  # OnDemand's module imports torch
 
 
 def _floats(arrays: Any) -> bytes:

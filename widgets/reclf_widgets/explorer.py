@@ -264,6 +264,8 @@ class MatchingExplorer(CaseDownloads):
             chosen = {"model": self.model, "other": self.other}
             for name, number in fitting(chosen, len(self.names)).items():
                 setattr(self, name, number)
+            if "row" in readable:
+                self.index[self.case_index] = readable["row"]  # in place: the browser does the same
             self.case = readable | {"index": self.case_index, "swaps": self.suggestions()}
             for name, buffer in arrays.items():
                 setattr(self, name, buffer)

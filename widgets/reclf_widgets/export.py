@@ -30,7 +30,10 @@ def write_page(explorer: Any, path: Path, cases: list[int] | str) -> Path:
     chosen = explorer.numbers(cases)
     described = [explorer.cases.describe(index, live=False) for index in chosen]
     traits = state_among(explorer, chosen) | {
-        "index": [explorer.index[index] for index in chosen],
+        "index": [
+            readable.get("row", explorer.index[index])
+            for index, (readable, _) in zip(chosen, described, strict=True)
+        ],
         "marks": marks_among(explorer, chosen),
         "marks_said": "Stars and notes on this page are gone when it is closed.",
         "pictures_asked": {},

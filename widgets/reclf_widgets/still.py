@@ -27,6 +27,26 @@ def view_trait(trait: traitlets.TraitType) -> Any:
     return trait.tag(sync=True, state=True)
 
 
+def described(drawn: Figure, alt: str, name: str) -> tuple[dict[str, str], dict[str, Any]]:
+    """A figure, which is closed, as data and metadata of an output; `name` is its class in HTML."""
+    buffer = io.BytesIO()
+    with plt.rc_context(figure.STYLE):
+        drawn.savefig(buffer, format="png", dpi=110)
+    plt.close(drawn)
+    content = base64.b64encode(buffer.getvalue()).decode()
+    # JupyterLab shows a PNG with alt=""; as HTML, which it prefers, the image has its text. LaTeX
+    # and PDF are made of the PNG.
+    picture = f'<img class="{name}" alt="{html.escape(alt)}" src="data:image/png;base64,{content}">'
+    data = {"text/plain": alt, "text/html": picture, "image/png": content}
+    return data, {"image/png": {"alt": alt}}  # nbconvert's <img alt>
+
+
+def publish_still(drawn: Figure, alt: str, name: str, update: bool = False) -> None:
+    """Show an image, or replace it wherever one of this name is shown."""
+    data, metadata = described(drawn, alt, name)
+    publish_display_data(data, metadata, transient={"display_id": name}, update=update)
+
+
 class StillWidget(anywidget.AnyWidget):
     """Base of all widgets: adds a static image for stored notebooks, GitHub and papermill.
 
@@ -58,18 +78,7 @@ class StillWidget(anywidget.AnyWidget):
 
     def still(self) -> tuple[dict[str, str], dict[str, Any]]:
         """The image with its description, as data and metadata of an output."""
-        drawn = self._still()
-        buffer = io.BytesIO()
-        with plt.rc_context(figure.STYLE):
-            drawn.savefig(buffer, format="png", dpi=110)
-        plt.close(drawn)
-        alt, content = self.alt_text(), base64.b64encode(buffer.getvalue()).decode()
-        # JupyterLab shows a PNG with alt=""; as HTML, which it prefers, the image has its text.
-        # LaTeX and PDF are made of the PNG.
-        named = f'class="{self.hides}" alt="{html.escape(alt)}"'
-        picture = f'<img {named} src="data:image/png;base64,{content}">'
-        data = {"text/plain": alt, "text/html": picture, "image/png": content}
-        return data, {"image/png": {"alt": alt}}  # nbconvert's <img alt>
+        return described(self._still(), self.alt_text(), self.hides)
 
     def store(self) -> None:
         """Replace the images in the notebook by one of what is shown now."""
@@ -88,4 +97,4 @@ class StillWidget(anywidget.AnyWidget):
             publish_display_data({**data, "text/plain": note}, metadata)
 
     def _publish(self, update: bool = False) -> None:
-        publish_display_data(*self.still(), transient={"display_id": self.hides}, update=update)
+        publish_still(self._still(), self.alt_text(), self.hides, update)

@@ -109,7 +109,8 @@ function render({ model, el }) {
 
   function build() {
     app.data = new Case(app.get);
-    const names = app.names();
+    const names = app.names(), { index, row } = app.data.info;
+    if (row) app.get("index")[index] = row; // explained only now, see OnDemand
     if (Math.max(app.get("model"), app.get("other")) >= names.length) { model.set("model", 0); model.set("other", 1); } // of an edited case
     for (const choice of choices) {
       choice.hidden = names.length < 2;

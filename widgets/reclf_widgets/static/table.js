@@ -31,7 +31,7 @@ function casesPanel(app) {
     element("div", { class: "reclf-controls" }, only, every, none, element("span", { class: "reclf-take-cases", role: "group", "aria-label": "Export" }, exporting, " as ", format, " into ", folder), count), grid, element("div", { class: "reclf-controls reclf-marking" }, own, note, said));
   const thumbnails = new Map();
   const asked = new Set();
-  let drawn = [], typed = false, top = 0, height = ROW * ROWS, seen = null, anchor = null, frame = 0;
+  let drawn = [], typed = false, top = 0, height = ROW * ROWS, seen = null, listed = null, anchor = null, frame = 0;
 
   const markOf = (study) => get("marks")[study] ?? { star: false, note: "" };
   function mark(study, change) { put({ marks: { ...get("marks"), [study]: { ...markOf(study), ...change } } }); }
@@ -69,7 +69,7 @@ function casesPanel(app) {
   // The lines in view, and a request for the thumbnails that they lack.
   function lines() {
     const rows = app.order.rows(), first = Math.max(0, Math.floor(top / ROW) - BEYOND), end = Math.min(rows.length, Math.ceil((top + height) / ROW) + BEYOND);
-    const now = [rows, first, end, get("case_index"), get("marks"), get("chosen"), get("model"), get("index"), thumbnails.size];
+    const now = [rows, first, end, get("case_index"), get("marks"), get("chosen"), get("model"), get("index"), app.data.info.row, thumbnails.size];
     if (now.every((value, k) => value === drawn[k])) return;
     drawn = now;
     const shown = rows.slice(first, end);
@@ -108,7 +108,8 @@ function casesPanel(app) {
     note.setAttribute("aria-label", `Note on ${study}`);
     said.textContent = get("marks_said");
     if (seen !== now) reveal(rows.indexOf(now));
-    seen = now;
+    else if (listed !== rows && !rows.includes(now)) grid.scrollTop = top = 0; // others are searched for
+    [seen, listed] = [now, rows];
     lines();
   }
 
