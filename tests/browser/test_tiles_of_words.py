@@ -76,3 +76,26 @@ def test_compared_tiles_are_read_as_a_and_b_and_their_difference(page, explorer)
     for tile, text in zip(tiles(page), expected, strict=True):
         page.get_by_test_id("image").hover(position=inside(page, tile, 7))
         assert text in page.get_by_test_id("readout").inner_text()
+
+
+def test_in_a_narrow_page_tiles_go_on_below_with_their_bars(open_page, tmp_path):
+    models = {"A": [sample()], "B": [sample(model=1)]}
+    explorer = MatchingExplorer(models, view="multiples", word=2)
+    page = open_page(explorer.to_html(tmp_path / "page.html"), width=420)
+    image = page.get_by_test_id("image")
+    width, height = map(float, image.get_attribute("data-tile").split())
+    assert width >= 110
+    tiles = json.loads(image.get_attribute("data-tiles"))
+    columns = sorted({tile["x"] for tile in tiles})
+    assert 1 < len(columns) < 6
+    assert columns[-1] + width <= image.bounding_box()["width"] + 1
+    for one in tiles:  # none on another, and both models of a word in one column
+        others = [t for t in tiles if t is not one and t["word"] == one["word"]]
+        assert {t["x"] for t in others} == {one["x"]}
+        assert all(abs(t["y"] - one["y"]) >= height for t in others)
+    assert len({(tile["x"], tile["y"]) for tile in tiles}) == len(tiles) == 12
+    assert len(json.loads(image.get_attribute("data-bars"))) == 6  # each word has its own scale
+    last = tiles[-1]
+    image.click(position={"x": last["x"] + width / 2, "y": last["y"] + height / 2})
+    wait_for(page, word=last["word"])
+    assert page.locator("select[data-trait=model]").first.input_value() == "1"

@@ -4,6 +4,7 @@ vectors (n, D) --PCA or UMAP--> points (n, 2), and what their axes are
 """
 
 from dataclasses import dataclass
+from importlib import import_module
 
 import numpy as np
 
@@ -45,12 +46,12 @@ def project(vectors: np.ndarray, method: str = "pca", seed: int = 0) -> Position
         raise ValueError(f"vectors {wrong[:5]} of {len(vectors)} are not finite")
     if method == "umap":
         try:
-            from umap import UMAP
+            umap = import_module("umap")  # optional
         except ImportError as error:
             raise ImportError(
                 'umap-learn is not installed: pip install umap-learn, or take method="pca"'
             ) from error
-        points = UMAP(metric="cosine", random_state=seed).fit_transform(vectors)
+        points = umap.UMAP(metric="cosine", random_state=seed).fit_transform(vectors)
         return Positions(np.asarray(points), ("UMAP 1", "UMAP 2"), "UMAP (cosine)")
     centered = vectors - vectors.mean(0)
     _, sizes, directions = np.linalg.svd(centered, full_matrices=False)

@@ -4,6 +4,7 @@
 
 const COLORS = RULES.colormaps;
 const BAR_HEIGHT = 34, BAR_WIDEST = 826; // of the color bars below the tiles
+const GAP = 6, NARROWEST = 110; // pixels between tiles, and of a tile beside others
 // Widths that tiles have wherever there is room, and the share of the window's height up to which they grow.
 const TILE = { single: { least: 460, tall: 0.75 }, compare: { least: 410, tall: 0.75 }, multiples: { least: 330, tall: 0.45 } };
 const WHOLE = 0.98; // of the plane, which an image has to cover so that its edge is not drawn
@@ -61,18 +62,21 @@ function imagePanel(app) {
   // Positions of the tiles. Reads the width of the page, which needs a layout; `draw` reuses the plan.
   let plan = null;
   function arrange() {
-    const { view, columns, list } = tiles(), gap = 6, data = app.data;
-    const { least, tall } = TILE[view], most = Math.max(least, (tall * innerHeight * data.width) / data.height);
+    const { view, columns, list } = tiles(), gap = GAP, data = app.data;
+    const { least, tall: share } = TILE[view], most = Math.max(least, (share * innerHeight * data.width) / data.height);
     root.style.setProperty("--most", `${Math.floor(most)}px`);
     const available = Math.max(200, root.clientWidth);
-    const width = Math.floor(Math.min(most, (available - gap * (columns - 1)) / columns));
-    const height = Math.round((width * data.height) / data.width);
-    const rows = Math.ceil(list.length / columns);
+    // Columns that have no room continue below, in bands with color bars of their own.
+    const bands = view === "multiples" ? Math.ceil(columns / Math.max(1, Math.floor((available + gap) / (NARROWEST + gap)))) : 1, across = Math.ceil(columns / bands);
+    const width = Math.floor(Math.min(most, (available - gap * (across - 1)) / across));
+    const height = Math.round((width * data.height) / data.width), rows = Math.ceil(list.length / columns);
+    const tall = rows * (height + gap) - gap + BAR_HEIGHT;
     list.forEach((tile, i) => {
-      tile.x = (i % columns) * (width + gap);
-      tile.y = Math.floor(i / columns) * (height + gap);
+      tile.band = Math.floor((i % columns) / across);
+      tile.x = ((i % columns) % across) * (width + gap);
+      tile.y = tile.band * (tall + gap) + Math.floor(i / columns) * (height + gap);
     });
-    plan = { view, list, width, height, right: columns * (width + gap) - gap, bottom: rows * (height + gap) - gap + BAR_HEIGHT };
+    plan = { view, list, width, height, right: across * (width + gap) - gap, bottom: bands * (tall + gap) - gap, tall };
   }
 
   // The map of a tile, and the value at the end of its color scale.
@@ -189,20 +193,20 @@ function imagePanel(app) {
     context.textAlign = "left";
   }
 
-  // A color bar below each column; neighbors with the same scale share it.
+  // A color bar below each column of a band; neighbors with the same scale share it.
   function bars() {
-    const found = [], width = Math.floor(plan.width);
-    for (const tile of plan.list.filter(({ y }) => y === plan.list[0].y)) {
+    const found = [], width = Math.floor(plan.width), tops = plan.list.filter(({ y, band }) => y === band * (plan.tall + GAP));
+    for (const tile of tops) {
       const colors = tables[tile.difference ? COLORS.length : COLORS.indexOf(get("colors"))], { end, others } = cellsOf(tile);
       const labels = tile.difference ? differenceLabels(end) : barLabels(get("scale"), end, others), last = found.at(-1), x = Math.floor(tile.x);
-      if (last?.colors === colors && String(last.labels) === String(labels)) last.width = Math.min(x + width - last.x, BAR_WIDEST);
-      else found.push({ x, width, colors, labels });
+      if (last?.colors === colors && last.band === tile.band && String(last.labels) === String(labels)) last.width = Math.min(x + width - last.x, BAR_WIDEST);
+      else found.push({ x, width, colors, labels, band: tile.band });
     }
     return found;
   }
 
   function paintBars(context) {
-    for (const { x, width, colors, labels } of bars()) paintBar(context, x, plan.bottom - BAR_HEIGHT, width, colors, labels);
+    for (const { x, width, colors, labels, band } of bars()) paintBar(context, x, (band + 1) * (plan.tall + GAP) - GAP - BAR_HEIGHT, width, colors, labels);
   }
 
   function paint(context, scale, background) {
