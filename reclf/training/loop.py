@@ -10,6 +10,7 @@ those of all processes (`reclf.training.processes`).
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from threading import Event
 from typing import Any
 
 import numpy as np
@@ -30,7 +31,7 @@ from reclf.runs.run import Run
 
 from .checkpoints import load_state, save_state, standing, way_on
 from .pair_memory import warn_of_memory
-from .processes import JointModel, agree, broadcast
+from .processes import JointModel, Said, agree, broadcast, host_group
 from .reader import Reader, left_out, study_ids
 from .runtime import (
     cpu_threads,
@@ -120,6 +121,7 @@ class _Loop:
         self.run, self.accelerator, self.on_log = run, accelerator, on_log
         self.config = run.config.train
         self.train_set, self.val_studies = train_set, list(val_studies)
+        self.hosts = host_group(accelerator)
         self.is_main = accelerator.is_main_process
         self.show = progress_bar and self.is_main
         # With a number of steps, time only ends a run; it does not shape it.
@@ -165,39 +167,48 @@ class _Loop:
             dynamic_ncols=True,
         )
         with interrupts() as interrupted, bar:
+            batches, said = self._next(reader, interrupted)
             while not self.progress.finished:
-                try:
-                    batches = reader.read(self.config.accumulate)
-                except RuntimeError:  # Jupyter, at its end, ends the processes that read, too
-                    if not interrupted.is_set():
-                        raise
-                    batches = []
-                damaged, over = agree(self.accelerator, bool(reader.damage), not batches)
-                if damaged:
+                if said.damaged:
                     self._end_at_damage(reader.damage, bar)
-                if over:
+                if said.over:
                     self._stop(bar)
                 self.window.add(self._step(batches))
                 bar.update()
                 self._plan(bar)
+                batches, said = self._next(reader, interrupted)
+                stop, self.progress.out_of_time = said.stop, said.late
                 step, total = self.progress.step, self.progress.total_steps
-                late = self.progress.seconds >= self.config.max_minutes * 60
-                overdue = time.monotonic() - self.saved > self.config.checkpoint_minutes * 60
-                stop, self.progress.out_of_time, overdue = agree(
-                    self.accelerator, interrupted.is_set(), late, overdue
-                )
-                if step % LOG_EVERY == 0 or step == total or stop or overdue:
+                if step % LOG_EVERY == 0 or step == total or stop or said.overdue:
                     self._log(bar)
                 if self.progress.validates(self.config.evaluate_every) or self.progress.finished:
                     self._validate()
-                    (stop,) = agree(self.accelerator, interrupted.is_set())  # meanwhile, too
+                    (stop,) = agree(self.hosts, interrupted.is_set())  # meanwhile, too
                 if stop:
                     self._stop(bar)
-                if overdue:
+                if said.overdue:
                     self._save()
         self._save()
         if self.is_main:
             self._end()
+
+    def _next(self, reader: Reader, interrupted: Event) -> tuple[list[Batch], Said]:
+        """The batches of the next step, and what all processes say before it, in one exchange.
+
+        Read ahead of it, since a process that has none must say so before the others begin.
+        """
+        batches: list[Batch] = []
+        if not self.progress.finished:
+            try:
+                batches = reader.read(self.config.accumulate)
+            except RuntimeError:  # Jupyter, at its end, ends the processes that read, too
+                if not interrupted.is_set():
+                    raise
+        over = not (batches or self.progress.finished)
+        late = self.progress.seconds >= self.config.max_minutes * 60
+        overdue = time.monotonic() - self.saved > self.config.checkpoint_minutes * 60
+        flags = bool(reader.damage), over, interrupted.is_set(), late, overdue
+        return batches, Said(*agree(self.hosts, *flags))
 
     def _end(self) -> None:
         gone = len(left_out(self.run.folder))
@@ -250,9 +261,7 @@ class _Loop:
         since_step, since_seconds = self.planned_at
         if progress.step > since_step:
             pace = (progress.seconds - since_seconds) / (progress.step - since_step)
-            progress.total_steps = broadcast(
-                self.accelerator, plan_steps(self.config, progress, pace)
-            )
+            progress.total_steps = broadcast(self.hosts, plan_steps(self.config, progress, pace))
             bar.total = progress.total_steps
         self.planned_at = (progress.step, progress.seconds)
 
@@ -263,6 +272,7 @@ class _Loop:
         for tracker in self.accelerator.trackers:  # `end_training` would leave the group too
             tracker.finish()
         self.wrapped, self.optimizer = self.accelerator.free_memory(self.wrapped, self.optimizer)
+        self.hosts = None
 
     # -- what is written -----------------------------------------------------------------------
 

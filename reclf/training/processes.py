@@ -13,7 +13,7 @@ import sys
 import traceback
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 import torch.distributed as distributed
@@ -137,21 +137,41 @@ class _Gather(torch.autograd.Function):
         return own, None
 
 
-def agree(accelerator: Accelerator, *flags: bool) -> list[bool]:
+def host_group(accelerator: Accelerator) -> distributed.ProcessGroup | None:
+    """Where the hosts of a training agree, beside what their devices compute; None for one process.
+
+    A number that is agreed on over the devices is there when all that they were given before is
+    done, and the next step would be given to them only then.
+    """
+    return distributed.new_group(backend="gloo") if accelerator.num_processes > 1 else None
+
+
+class Said(NamedTuple):
+    """What processes tell each other before a step; each is true where one says it."""
+
+    damaged: bool  # a study cannot be read
+    over: bool  # there is no batch
+    stop: bool  # a signal came
+    late: bool  # the time is over
+    overdue: bool  # the last checkpoint is old
+
+
+def agree(hosts: distributed.ProcessGroup | None, *flags: bool) -> list[bool]:
     """Each is true on all processes if it is on one, so that they stop at the same step."""
-    if accelerator.num_processes == 1:
+    if hosts is None:
         return list(flags)
-    own = torch.tensor([float(flag) for flag in flags], device=accelerator.device)
-    return (accelerator.reduce(own, "sum") > 0).tolist()
+    said = torch.tensor([int(flag) for flag in flags])
+    distributed.all_reduce(said, distributed.ReduceOp.MAX, group=hosts)
+    return [flag > 0 for flag in said.tolist()]
 
 
-def broadcast(accelerator: Accelerator, number: int) -> int:
+def broadcast(hosts: distributed.ProcessGroup | None, number: int) -> int:
     """The number that the first process has."""
-    if accelerator.num_processes == 1:
+    if hosts is None:
         return number
-    tensor = torch.tensor(number, device=accelerator.device)
-    distributed.broadcast(tensor, src=0)
-    return int(tensor)
+    said = torch.tensor(number)
+    distributed.broadcast(said, src=0, group=hosts)
+    return int(said)
 
 
 @contextmanager

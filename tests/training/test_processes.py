@@ -1,5 +1,6 @@
 """Several processes: their joint batch, and that they end, whole or not."""
 
+import json
 import os
 import sys
 from pathlib import Path
@@ -42,6 +43,73 @@ def test_joint_columns_are_those_of_one_process_with_all(tiny, make_batch, monke
         columns.append(JointModel(model)(part, shortlist=shortlist))
     for name in ("logits_local", "logits_auxiliary"):
         torch.testing.assert_close(torch.cat([c[name] for c in columns], 1), expected[name])
+
+
+def count_training(folder, end):
+    """What `counted_training.py` saw of two processes: how they ended, the run, and of each process
+    step -> what it did."""
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
+    script = SCRIPT.with_name("counted_training.py")
+    done = run_command([sys.executable, script, folder, end], 240, env=environment)
+    assert done.returncode == 0, done.stderr[-3000:]
+    of_processes = []
+    for rank in (0, 1):
+        steps = {}
+        for step, what in json.loads((folder / f"{rank}.json").read_text()):
+            steps.setdefault(step, []).append(what)
+        of_processes.append(steps)
+    return done.stdout.splitlines()[-1].split(), Run(folder / "run"), of_processes
+
+
+@pytest.fixture(scope="module")
+def counted(tmp_path_factory):
+    return count_training(tmp_path_factory.mktemp("counted"), "signal")
+
+
+def test_processes_agree_once_a_step_and_wait_for_no_device(counted):
+    """Beside what the joint batch needs: features are gathered, their gradients scattered."""
+    for steps in counted[2]:
+        for number in (*range(2, 10), *range(12, 17)):  # not logged, validated or stopped at
+            within, after = split(steps[number], "end")
+            assert set(within) == {
+                "all_gather of the devices",
+                "reduce_scatter of the devices",
+                # transformers; on a CPU alone (`masked_without_waiting`)
+                "__bool__ in masking_utils._ignore_bidirectional_mask_sdpa",
+            }
+            assert after == [
+                "tolist in collate.texts",  # of the batch that is read, which is on no device yet
+                "all_reduce of the hosts",
+                "tolist in processes.agree",
+            ]
+        assert "__bool__ in window.look" in steps[10]  # what waits is seen: every tenth is logged
+
+
+def split(items, at):
+    place = items.index(at)
+    return items[:place], items[place + 1 :]
+
+
+def test_a_signal_to_one_process_stops_all_at_its_step(counted):
+    ends, run, of_processes = counted
+    assert ends == ["-2", "-2"]
+    assert [max(steps) for steps in of_processes] == [17, 17]
+    assert (run.status["state"], run.status["step"]) == ("interrupted", 17)
+    assert run.history()[-1]["step"] == 17
+    assert (run.checkpoint("last") / "trainer.pt").is_file()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("end", "code", "state"), [("late", "0", "trained"), ("damaged", "2", "failed")]
+)
+def test_what_one_process_says_ends_all_at_its_step(tmp_path, end, code, state):
+    ends, run, of_processes = count_training(tmp_path, end)
+    assert ends == [code, code]
+    assert [max(steps) for steps in of_processes] == [17, 17]
+    assert (run.status["state"], run.status["step"]) == (state, 17)
+    validated = [record["step"] for record in run.history() if "val_recall_at_5" in record]
+    assert validated == ([11, 17] if end == "late" else [11])
 
 
 @pytest.mark.slow
