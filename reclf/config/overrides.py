@@ -4,6 +4,7 @@ import dataclasses
 import difflib
 import json
 import math
+import types
 import typing
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -68,6 +69,9 @@ def read_as(value: Any, kind: Any, name: str) -> Any:
             return value
         if isinstance(value, dict):
             return from_dict(kind, value, f"{name}.")
+    for one in typing.get_args(kind) if isinstance(kind, types.UnionType) else ():
+        with suppress(TypeError):
+            return read_as(value, one, name)
     origin = typing.get_origin(kind)
     if kind is Any or (origin in (dict, list) and isinstance(value, origin)):
         return value

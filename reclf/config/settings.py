@@ -187,8 +187,9 @@ class TrainConfig:
     """Micro-batches per optimizer step."""
     pair_chunk: int = 0
     """Image-report pairs related at a time; 0 chooses what suits the device. Bounds memory."""
-    checkpoint_pairs: bool = False
-    """Recompute a chunk of pairs in the backward pass instead of keeping its activations."""
+    checkpoint_pairs: bool | str = "auto"
+    """Recompute a chunk of pairs in the backward pass instead of keeping its activations: true,
+    false, or "auto": on a GPU where all of them may not fit. The result is the same."""
     encoder_chunk: int = 0
     """Studies encoded at a time, and again in the backward pass (a gradient cache): memory holds
     the activations of one chunk. 0 encodes a batch at once. Batch norms see a chunk as a batch."""
@@ -225,6 +226,9 @@ class TrainConfig:
     """Seed of weights, data order, augmentation and dropout."""
     device: str = "auto"
     """"auto", "cpu" or "cuda"."""
+    fast_math: bool = False
+    """On a GPU, float32 products in TF32, and the kernels of cuDNN that are found to be fastest.
+    Results then differ by rounding from run to run, and from a run that goes on."""
     evaluate_every: int = 0
     """Steps between validations; 0 validates four times in a run."""
     val_studies: int = 200
@@ -249,6 +253,9 @@ class TrainConfig:
         check(self.batch_size > 1, "train.batch_size", self.batch_size, "be at least 2")
         check_choice("train.precision", self.precision, ("auto", "no", "bf16", "fp16"))
         check_choice("train.device", self.device, DEVICES)
+        again, rule = self.checkpoint_pairs, 'be true, false or "auto"'
+        known = isinstance(again, bool) or again == "auto"
+        check(known, "train.checkpoint_pairs", again, rule)
         for kind in self.soft_targets:
             check_choice("a kind of train.soft_targets", kind, SOFT_TARGETS)
         check_shares("train.soft_targets", self.soft_targets)

@@ -260,11 +260,16 @@ class Run:
     def write_environment(self, **details: Any) -> None:
         """Record what the run runs on from now on: one more sitting, whose entries also stand at
         the top of environment.json."""
-        sitting = {"time": _now(), **environment(), **details}
-        write_json(
-            self.folder / "environment.json",
-            {**sitting, "sittings": [*self.sittings, sitting]},
-        )
+        self._write_sittings(*self.sittings, {"time": _now(), **environment(), **details})
+
+    def add_to_sitting(self, **details: Any) -> None:
+        """Record more of the last sitting, if one is recorded."""
+        if there := self.sittings:
+            self._write_sittings(*there[:-1], there[-1] | details)
+
+    def _write_sittings(self, *sittings: dict[str, Any]) -> None:
+        entries = {**sittings[-1], "sittings": list(sittings)}
+        write_json(self.folder / "environment.json", entries)
 
     def write_card(self, verdict: str, results: dict[str, Any]) -> None:
         """README.md of the run: what it is, how it was made, how good it is, what it is not for.

@@ -14,7 +14,6 @@ from threading import Event
 from typing import Any
 
 import numpy as np
-import torch
 from accelerate import Accelerator
 from accelerate.utils import broadcast_object_list, gather_object
 from torch import Tensor, nn
@@ -30,11 +29,12 @@ from reclf.runs.lock import RunInUse
 from reclf.runs.run import Run
 
 from .checkpoints import load_state, save_state, standing, way_on
-from .pair_memory import warn_of_memory
+from .choices import aside, choose
 from .processes import JointModel, Said, agree, broadcast, host_group
 from .reader import Reader, left_out, study_ids
 from .runtime import (
     cpu_threads,
+    fast_math,
     forget,
     keep_freed_memory,
     make_accelerator,
@@ -83,13 +83,10 @@ def train(
     accelerator = make_accelerator(config, run.folder)
     if accelerator.device.type == "cpu":
         keep_freed_memory()
-    elif accelerator.is_main_process:
-        free, _ = torch.cuda.mem_get_info(accelerator.device)
-        warn_of_memory(model, config, accelerator.num_processes, free)
     loop = _Loop(model, run, accelerator, train_set, val_studies, progress_bar, on_log)
     threads = cpu_threads(run.config.data.workers if accelerator.device.type == "cpu" else 0)
     try:
-        with threads:
+        with threads, fast_math(config.fast_math, accelerator.device):
             loop.run_steps()
     except FloatingPointError as error:
         said = f"{error}. {way_on(run)}"
@@ -119,9 +116,12 @@ class _Loop:
         on_log: Callable[[dict[str, Any]], None] | None,
     ):
         self.run, self.accelerator, self.on_log = run, accelerator, on_log
-        self.config = run.config.train
         self.train_set, self.val_studies = train_set, list(val_studies)
         self.hosts = host_group(accelerator)
+        model.to(accelerator.device)  # before the memory that is free is looked at
+        self.config, chosen = choose(model, run.config.train, accelerator, self.hosts)
+        if chosen and accelerator.is_main_process:
+            run.add_to_sitting(**chosen)
         self.is_main = accelerator.is_main_process
         self.show = progress_bar and self.is_main
         # With a number of steps, time only ends a run; it does not shape it.
@@ -131,7 +131,8 @@ class _Loop:
             model = nn.SyncBatchNorm.convert_sync_batchnorm(model)
         optimizer = make_optimizer(model, self.config)
         trained = JointModel(model) if accelerator.num_processes > 1 else model
-        self.wrapped, self.optimizer = accelerator.prepare(trained, optimizer)
+        with aside(model, chosen.get("set_aside", ())):
+            self.wrapped, self.optimizer = accelerator.prepare(trained, optimizer)
         self.window = Window(model, self.optimizer, accelerator, self._studies_of)
         peaks = [group["peak"] for group in self.optimizer.param_groups]
         resumed = load_state(run, model, self.optimizer, accelerator)

@@ -82,37 +82,42 @@ def kept_bytes(
     return sum(storage.nbytes() for storage in kept.values())
 
 
-def warn_of_memory(model: RECLF, config: TrainConfig, processes: int, free: int) -> None:
-    """Say before the first step where all pairs may not fit, and what does.
+def judge_memory(model: RECLF, config: TrainConfig, processes: int, free: int) -> bool:
+    """Whether all pairs take more memory than there may be; where nothing is done about it, or not
+    enough, a warning says so before the first step, and what does.
 
     Args:
+        config: `checkpoint_pairs` "auto" computes pairs again where they do not fit.
         processes: of the training.
         free: bytes of the device.
     """
-    if config.checkpoint_pairs or config.shortlist or not model.aggregator.uses_matchings:
-        return
+    if config.shortlist or not model.aggregator.uses_matchings:
+        return False
     own, joint, words = config.batch_size, config.batch_size * processes, model.config.max_words
-    kind = type(model.aggregator)
+    kind, how = type(model.aggregator), config.checkpoint_pairs
     count = partial(kept_bytes, model.config, joint, own, words, _regions(model), aggregator=kind)
     try:
-        needed = count()
+        needed, again = count(), count(recompute=True)
     except RuntimeError as error:  # as where an aggregator of your own reads values
         said = (
             f"what pairs keep in memory is not known: {kind.__name__} does not run on torch's meta "
             f"device ({str(error).splitlines()[0]}). If the first step runs out of memory, set "
             "train.checkpoint_pairs=true or a smaller train.batch_size"
         )
-    else:
-        if needed <= SHARE * free:
-            return
-        said = (
+        if how is not True:
+            warnings.warn(said, stacklevel=2)
+        return False
+    limit = SHARE * free
+    if (again if how else needed) > limit:
+        warnings.warn(
             f"relating {joint} images with {own} reports of up to {words} words keeps "
             f"{needed / 2**30:.2f} GiB for the backward pass, more than {SHARE:.0%} of the "
             f"{free / 2**30:.2f} GiB that are free: train.checkpoint_pairs=true keeps "
-            f"{count(recompute=True) / 2**30:.2f} GiB and relates each pair twice; "
-            "train.shortlist=8 relates the hardest pairs alone; or take a smaller train.batch_size"
+            f"{again / 2**30:.2f} GiB and relates each pair twice; train.shortlist=8 relates the "
+            "hardest pairs alone, which is another loss; or take a smaller train.batch_size",
+            stacklevel=2,
         )
-    warnings.warn(said, stacklevel=2)
+    return needed > limit
 
 
 def _regions(model: RECLF) -> int:

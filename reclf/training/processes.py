@@ -31,6 +31,8 @@ from reclf.models.tiles import hardest_pairs
 from reclf.runs.lock import RunInUse
 from reclf.runs.run import Run
 
+Hosts = distributed.ProcessGroup | None  # see `host_group`
+
 
 class JointModel(nn.Module):
     """A model that takes the studies of one process and gives the logits of the joint batch.
@@ -99,7 +101,7 @@ def batch_losses(
         outputs = model(
             batch,
             pair_chunk=config.pair_chunk,
-            checkpoint_pairs=config.checkpoint_pairs,
+            checkpoint_pairs=config.checkpoint_pairs is True,  # "auto" was chosen by now
             encoder_chunk=config.encoder_chunk,
             shortlist=config.shortlist,
             positives=positives,
@@ -137,7 +139,7 @@ class _Gather(torch.autograd.Function):
         return own, None
 
 
-def host_group(accelerator: Accelerator) -> distributed.ProcessGroup | None:
+def host_group(accelerator: Accelerator) -> Hosts:
     """Where the hosts of a training agree, beside what their devices compute; None for one process.
 
     A number that is agreed on over the devices is there when all that they were given before is
@@ -156,7 +158,7 @@ class Said(NamedTuple):
     overdue: bool  # the last checkpoint is old
 
 
-def agree(hosts: distributed.ProcessGroup | None, *flags: bool) -> list[bool]:
+def agree(hosts: Hosts, *flags: bool) -> list[bool]:
     """Each is true on all processes if it is on one, so that they stop at the same step."""
     if hosts is None:
         return list(flags)
@@ -165,7 +167,7 @@ def agree(hosts: distributed.ProcessGroup | None, *flags: bool) -> list[bool]:
     return [flag > 0 for flag in said.tolist()]
 
 
-def broadcast(hosts: distributed.ProcessGroup | None, number: int) -> int:
+def broadcast(hosts: Hosts, number: int) -> int:
     """The number that the first process has."""
     if hosts is None:
         return number

@@ -46,7 +46,7 @@ def make_accelerator(config: TrainConfig, folder: Path) -> Accelerator:
         mixed_precision=choose_precision(config.precision, on_cpu),
         log_with=list(config.trackers) or None,  # an empty list warns
         project_dir=folder,
-        # An aggregator may leave parts of the frame unused ("global" has no matchings).
+        # Until it is known that all have gradients (`choices`).
         kwargs_handlers=[DistributedDataParallelKwargs(find_unused_parameters=True)],
     )
     for name in STARTED:
@@ -162,6 +162,24 @@ def cpu_threads(workers: int):
     parallel on all cores."""
     with cores_left_by(workers) as before, parallel_threads(before):
         yield
+
+
+@contextmanager
+def fast_math(on: bool, device: torch.device):
+    """Within, a GPU rounds float32 products to TF32 and times cuDNN's kernels to take the fastest.
+
+    Results then differ by rounding from run to run.
+    """
+    cudnn, before = torch.backends.cudnn, torch.get_float32_matmul_precision()
+    benchmark = cudnn.benchmark
+    if on and device.type == "cuda":
+        torch.set_float32_matmul_precision("high")
+        cudnn.benchmark = True
+    try:
+        yield
+    finally:
+        torch.set_float32_matmul_precision(before)
+        cudnn.benchmark = benchmark
 
 
 def peak_memory_mb(device: torch.device) -> float:

@@ -58,7 +58,8 @@ def _rows(cls: type, path: str) -> Iterator[tuple[str, str, str, str]]:
         elif field.default_factory is not dataclasses.MISSING:
             default = _code(field.default_factory())
         shown = getattr(kind, "__name__", str(kind)) if not typing.get_args(kind) else str(kind)
-        yield f"`{name}`", shown.replace("typing.", ""), default, _cell(meanings[field.name])
+        shown = shown.replace("typing.", "").replace(" | ", " or ")  # in a cell of a table
+        yield f"`{name}`", shown, default, _cell(meanings[field.name])
 
 
 def _field_docstrings(cls: type) -> dict[str, str]:

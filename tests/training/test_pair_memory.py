@@ -14,7 +14,7 @@ from reclf.models.reclf import RECLF
 from reclf.models.relations import AGGREGATORS
 from reclf.models.relations.pooling import MeanPooling
 from reclf.models.scoring import PairScorer
-from reclf.training.pair_memory import kept_bytes, warn_of_memory
+from reclf.training.pair_memory import judge_memory, kept_bytes
 from reclf.training.presets import find_preset
 from reclf_benchmarks.pair_memory import table
 
@@ -88,24 +88,34 @@ def test_it_grows_with_the_processes_and_hardly_where_pairs_are_computed_again()
     assert kept_bytes(find_preset("mimic_vit").model, 2, 2, 97, 196) > 0
 
 
-def said(model, free, processes=4, **settings):
+def judged(model, free, processes=4, **settings):
+    """What it says, and whether pairs take more than there may be."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        warn_of_memory(model, TrainConfig(batch_size=4, **settings), processes, free)
-    return [str(warning.message) for warning in caught]
+        short = judge_memory(model, TrainConfig(batch_size=4, **settings), processes, free)
+    return [str(warning.message) for warning in caught], short
 
 
 def test_what_may_not_fit_is_said_with_what_does(tiny):
     model = RECLF(tiny())
     needed = kept_bytes(model.config, 16, 4, 5, 16)
-    (text,) = said(model, needed)
+    again = kept_bytes(model.config, 16, 4, 5, 16, recompute=True)
+    assert 3 * again < needed
+    (text,), short = judged(model, needed, checkpoint_pairs=False)
     assert text.startswith("relating 16 images with 4 reports of up to 5 words keeps 0.00 GiB")
     assert "train.checkpoint_pairs=true keeps" in text
+    assert "train.shortlist=8 relates the hardest pairs alone, which is another loss" in text
+    assert short
     assert model.training
-    assert said(model, 3 * needed) == []
-    assert said(model, needed, checkpoint_pairs=True) == []
-    assert said(model, needed, shortlist=2) == []
-    assert said(RECLF(tiny(aggregator="global")), 1) == []
+    for how in (False, "auto", True):
+        assert judged(model, 3 * needed, checkpoint_pairs=how) == ([], False)
+    for how in ("auto", True):
+        assert judged(model, needed, checkpoint_pairs=how) == ([], True)  # and is mended
+        (text,), short = judged(model, again, checkpoint_pairs=how)  # that is not enough
+        assert "or take a smaller train.batch_size" in text
+        assert short
+    assert judged(model, needed, shortlist=2) == ([], False)
+    assert judged(RECLF(tiny(aggregator="global")), 1) == ([], False)
 
 
 class ReadsValues(MeanPooling):
@@ -115,7 +125,9 @@ class ReadsValues(MeanPooling):
 
 
 def test_an_aggregator_that_reads_values_is_named_as_not_counted(tiny):
-    (text,) = said(RECLF(tiny(aggregator="own:ReadsValues"), aggregator=ReadsValues), 2**60)
+    model = RECLF(tiny(aggregator="own:ReadsValues"), aggregator=ReadsValues)
+    (text,), short = judged(model, 2**60)
+    assert not short
     assert text.startswith("what pairs keep in memory is not known: ReadsValues does not run")
     assert "item() cannot be called on meta tensors" in text
     assert "\n" not in text

@@ -23,7 +23,9 @@ from reclf.config import ModelConfig, TrainConfig, from_dict
 from reclf.data.batch import Batch
 from reclf.data.terms import term_hashes
 from reclf.models.reclf import RECLF
-from reclf.training.processes import JointModel, batch_losses, leave_processes
+from reclf.models.relations.pooling import MeanPooling
+from reclf.training.choices import aside, choose
+from reclf.training.processes import JointModel, batch_losses, host_group, leave_processes
 
 STUDIES = 6
 TERMS = ("ab", "bc", "", "", "abc", None)
@@ -64,7 +66,15 @@ def part_of(batch: Batch, first: int, share: int) -> Batch:
     return replace(batch, **texts, **of_studies, negatives=negatives)
 
 
-def model() -> RECLF:
+class ReadsValues(MeanPooling):
+    """What cannot be known without values."""
+
+    def forward(self, pairs):
+        assert pairs.cosines.sum().item() < 1e9
+        return super().forward(pairs)
+
+
+def model(name: str) -> RECLF:
     torch.manual_seed(0)
     bert = {"model_type": "bert", "vocab_size": 40, "hidden_size": 8, "num_hidden_layers": 2}
     bert |= {"num_attention_heads": 2, "intermediate_size": 14, "max_position_embeddings": 24}
@@ -79,9 +89,14 @@ def model() -> RECLF:
         "image_size": 64,
         "embed_dim": 6,
         "matching_dim": 7,
-        "aggregator_options": {"importance_loss": 0.5},
     }
-    return RECLF(from_dict(ModelConfig, settings)).double()
+    own = {"aggregator": "own:ReadsValues"}
+    settings |= own if name == "own" else {"aggregator_options": {"importance_loss": 0.5}}
+    given = ReadsValues if name == "own" else None
+    made = RECLF(from_dict(ModelConfig, settings), aggregator=given).double()
+    if name == "all":
+        made.image_encoder.tower.pooler = None  # what it makes is used by nobody
+    return made
 
 
 LABELS = {"labels": 0.2, "text": 0.0}
@@ -92,31 +107,33 @@ CONFIGS = {
     "shortlist": TrainConfig(
         shortlist=2, encoder_chunk=2, checkpoint_pairs=True, precision="no", soft_targets=LABELS
     ),
+    "own": TrainConfig(precision="no"),  # nobody knows which have no gradient
 }
 
 
 def measure(path: Path) -> None:
-    accelerator = Accelerator(
-        cpu=True, kwargs_handlers=[DistributedDataParallelKwargs(find_unused_parameters=True)]
-    )
+    accelerator = Accelerator(cpu=True, kwargs_handlers=[DistributedDataParallelKwargs()])
     share = STUDIES // accelerator.num_processes
     first = accelerator.process_index * share
     batch = joint_batch()
     own = part_of(batch, first, share)
-    found = {}
+    found, unused = {}, {}
     for name, config in CONFIGS.items():
-        own_model = model()
+        own_model = model(name)
         several = accelerator.num_processes > 1
-        wrapped = accelerator.prepare(JointModel(own_model) if several else own_model)
+        config, chosen = choose(own_model, config, accelerator, host_group(accelerator))
+        with aside(own_model, chosen.get("set_aside", ())):
+            wrapped = accelerator.prepare(JointModel(own_model) if several else own_model)
         losses = batch_losses(wrapped, own, config, accelerator)
         accelerator.backward(sum(losses.values()))
         gradients = {n: p.grad for n, p in own_model.named_parameters() if p.grad is not None}
         values = {**{k: v.detach() for k, v in losses.items()}, **gradients}
         found |= {f"{name} {key}": value for key, value in values.items()}
+        unused[name] = chosen.get("find_unused_parameters")
         del wrapped  # refers to the group of processes, which is left below
         accelerator.free_memory()
     if accelerator.is_main_process:
-        torch.save((accelerator.num_processes, found), path)
+        torch.save((accelerator.num_processes, unused, found), path)
     accelerator.wait_for_everyone()
     leave_processes()
 
