@@ -12,11 +12,11 @@ S = matching dimension.
 """
 
 from collections.abc import Sequence
-from typing import cast
+from typing import Any, cast
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from reclf.models.matchings import LocalMatchings
 from reclf.models.relations.combined import RelationEnhanced
@@ -24,33 +24,61 @@ from reclf.models.relations.importance import ImportanceReasoning
 from reclf.models.relations.semantic import SemanticReasoning, SemanticStep
 
 
-def sgraf_logits(
-    matchings: LocalMatchings,
-    aggregator: RelationEnhanced,
-    regions: Tensor,
-    image_global: Tensor,
-    words: Sequence[Tensor],
-    report_whole: Tensor,
-) -> Tensor:
+def sgraf_logits(matchings: LocalMatchings, aggregator: RelationEnhanced, *given: Any) -> Tensor:
     """Relation-enhanced logits of all pairs, (A, B), by two separate models.
 
     Args:
         aggregator: parallel, reading out from the global matching, its other options as they are by
             default, but for `include_global=True`.
+        given: as in `sgr_logits`.
+    """
+    if aggregator.semantic_score is None:
+        raise ValueError('the loop has two heads: composition must be "parallel"')
+    for_graph = sgr_logits(matchings, aggregator.semantic, aggregator.semantic_score, *given)
+    return (
+        for_graph
+        + saf_logits(matchings, aggregator.importance, aggregator.importance_score, *given)
+    ) / 2
+
+
+def sgr_logits(
+    matchings: LocalMatchings,
+    semantic: SemanticReasoning,
+    score: nn.Module,
+    regions: Tensor,
+    image_global: Tensor,
+    words: Sequence[Tensor],
+    report_whole: Tensor,
+) -> Tensor:
+    """Logits of SGR, graph reasoning, of all pairs: (A, B).
+
+    Args:
         regions: (A, R, D).
         image_global: (A, D).
         words: B times (W, D), without padding.
         report_whole: (B, D).
     """
-    if aggregator.semantic_score is None:
-        raise ValueError('the loop has two heads: composition must be "parallel"')
     columns = []
     for caption, whole in zip(words, report_whole, strict=True):
         nodes = caption_matchings(matchings, regions, image_global, caption, whole)
-        for_graph = aggregator.semantic_score(graph_reasoning(aggregator.semantic, nodes))
+        columns.append(score(graph_reasoning(semantic, nodes)))
+    return torch.stack(columns, 1)
+
+
+def saf_logits(
+    matchings: LocalMatchings,
+    importance: ImportanceReasoning,
+    score: nn.Module,
+    regions: Tensor,
+    image_global: Tensor,
+    words: Sequence[Tensor],
+    report_whole: Tensor,
+) -> Tensor:
+    """Logits of SAF, attention filtration, of all pairs: see `sgr_logits`."""
+    columns = []
+    for caption, whole in zip(words, report_whole, strict=True):
         nodes = caption_matchings(matchings, regions, image_global, caption, whole)
-        pair = attention_filtration(aggregator.importance, nodes)
-        columns.append((for_graph + aggregator.importance_score(pair)) / 2)
+        columns.append(score(attention_filtration(importance, nodes)))
     return torch.stack(columns, 1)
 
 

@@ -1,6 +1,7 @@
 """Relation-enhanced scores of all pairs, ours against loops over captions, in one run.
 
     random features -> loop | ours, float32 and bfloat16, forward and backward -> ratios
+                       ours | matrix products of one size                     -> share of the peak
 
 The loops (`reclf_benchmarks.loops`) are checked to give the same scores before anything is timed.
 
@@ -21,12 +22,14 @@ from reclf.models.losses import info_nce
 from reclf.models.matchings import LocalMatchings
 from reclf.models.relations import Aggregator
 from reclf.models.relations.combined import RelationEnhanced
+from reclf.models.relations.importance import IRM
 from reclf.models.relations.pooling import Gloria
+from reclf.models.relations.semantic import SRM
 from reclf.models.scoring import PairScorer
 from reclf.models.tiles import hardest_pairs
 
-from .loops import gloria_logits, sgraf_logits
-from .timing import Job, in_turns, peak_memory, ratio
+from .loops import gloria_logits, saf_logits, sgr_logits, sgraf_logits
+from .timing import Job, in_turns, large_product, operations, peak_memory, ratio
 
 Ratios = dict[str, float]
 
@@ -48,39 +51,47 @@ class Case:
 
     Args:
         sizes: of the features and modules.
-        gloria: word cosines and their log-sum-exp, instead of SRM and IRM.
+        peer: "sgraf" (both models; ours SRM and IRM), "sgr" (SRM), "saf" (IRM) or "gloria" (word
+            cosines and their log-sum-exp).
     """
 
-    def __init__(self, sizes: Sizes, device: str = "cpu", gloria: bool = False, seed: int = 0):
+    def __init__(self, sizes: Sizes, device: str = "cpu", peer: str = "sgraf", seed: int = 0):
         torch.manual_seed(seed)
         B, L, R, D = sizes.studies, sizes.words, sizes.regions, sizes.embed_dim
-        self.sizes, self.device, self.gloria = sizes, device, gloria
+        self.sizes, self.device, self.peer = sizes, device, peer
         draw = partial(torch.randn, device=device, requires_grad=True)
         self.images = ImageFeatures(draw(B, D), draw(B, R, D), torch.empty(B, 0), (1, R))
         mask = torch.ones(B, L, dtype=torch.bool, device=device)
         self.texts = TextFeatures(draw(B, D), draw(B, L, D), mask, mask.long())
-        kind = "words_then_regions" if gloria else "cosine"
+        kind = "words_then_regions" if peer == "gloria" else "cosine"
         self.matchings = LocalMatchings(D, sizes.matching_dim, kind, 4.0).to(device)
         S = sizes.matching_dim
-        self.aggregator: Aggregator = (
-            Gloria(S) if gloria else RelationEnhanced(S, steps=sizes.steps, include_global=True)
-        ).to(device)
+        ours: dict[str, Callable[[], Aggregator]] = {
+            "sgraf": lambda: RelationEnhanced(S, steps=sizes.steps, include_global=True),
+            "sgr": lambda: SRM(S, steps=sizes.steps),
+            "saf": lambda: IRM(S, include_global=True),
+            "gloria": lambda: Gloria(S),
+        }
+        self.aggregator = ours[peer]().to(device)
         self.counts = [L] * B
 
-    def loop(self) -> Tensor:
-        """One caption at a time; SRM and IRM as two models."""
-        words = list(self.texts.words)
-        if self.gloria:
-            return gloria_logits(self.matchings, self.images.regions, words)
-        return self.two_models(self.images, words)
+    def loop(self, half: bool = False) -> Tensor:
+        """One caption at a time, as the peer does; SRM and IRM as two models."""
+        images, texts = self._features(half)
+        with torch.autocast(self.device, torch.bfloat16, enabled=half):
+            return self.by_captions(images, texts)
 
-    def two_models(self, images: ImageFeatures, words: list[Tensor]) -> Tensor:
-        """SGRAF's loop of these images and all reports."""
-        assert isinstance(self.aggregator, RelationEnhanced)
-        whole = self.texts.global_embedding
-        return sgraf_logits(
-            self.matchings, self.aggregator, images.regions, images.global_embedding, words, whole
-        )
+    def by_captions(self, images: ImageFeatures, texts: TextFeatures) -> Tensor:
+        """The peer's loop of these images and reports."""
+        matchings, ours, words = self.matchings, self.aggregator, list(texts.words)
+        given = images.regions, images.global_embedding, words, texts.global_embedding
+        if isinstance(ours, RelationEnhanced):
+            return sgraf_logits(matchings, ours, *given)
+        if isinstance(ours, SRM):
+            return sgr_logits(matchings, ours.semantic, ours.score, *given)
+        if isinstance(ours, IRM):
+            return saf_logits(matchings, ours.importance, ours.score, *given)
+        return gloria_logits(matchings, images.regions, words)
 
     def ours(self, half: bool = False, chunk: int = 0, recompute: bool = False) -> Tensor:
         """All pairs as training scores them."""
@@ -131,31 +142,35 @@ class Case:
             torch.testing.assert_close(self.ours(), self.loop(), rtol=1e-4, atol=1e-4)
 
 
-def srm_and_irm(sizes: Sizes, rounds: int, device: str, name: str = "srm_irm") -> Ratios:
-    """`NAME_float32` and `NAME_bfloat16`: loop in float32 by ours, forward and backward."""
-    case = Case(sizes, device)
+def against_loop(
+    sizes: Sizes, rounds: int, device: str, name: str = "srm_irm", peer: str = "sgraf"
+) -> Ratios:
+    """Forward and backward, ours against the loop of a peer.
+
+    `NAME_float32` and `NAME_bfloat16` are the loop in float32 by ours, `NAME_both_bfloat16` is the
+    loop in bfloat16 by ours in it; `NAME_peak_float32` and `NAME_peak_bfloat16` the share of the
+    speed of large matrix products, measured between them, at which ours computes its own.
+    """
+    case = Case(sizes, device, peer)
     case.check()
+    ours = {"float32": case.training(case.ours)}
+    ours["bfloat16"] = case.training(partial(case.ours, half=True))
+    peaks = {kind: large_product(kind, device, sizes.studies) for kind in ours}
     jobs = {
         "loop": case.training(case.loop),
-        "float32": case.training(case.ours),
-        "bfloat16": case.training(partial(case.ours, half=True)),
+        "loop_bfloat16": case.training(partial(case.loop, half=True)),
+        **ours,
+        **{f"peak_{kind}": product for kind, (product, _) in peaks.items()},
     }
-    return _ratios(in_turns(jobs, rounds, device), name)
-
-
-def gloria(sizes: Sizes, rounds: int, device: str) -> Ratios:
-    """`gloria_float32`: GLoRIA's local loss, its loop by ours."""
-    case = Case(sizes, device, gloria=True)
-    case.check()
-    jobs = {"loop": case.training(case.loop), "float32": case.training(case.ours)}
-    return _ratios(in_turns(jobs, rounds, device), "gloria")
-
-
-def _ratios(seconds: dict[str, list[float]], name: str) -> Ratios:
-    found: Ratios = {}
-    for kind in seconds:
-        if kind != "loop":
-            found[f"{name}_{kind}"], found[f"{name}_{kind}_spread"] = ratio(seconds, "loop", kind)
+    seconds = in_turns(jobs, rounds, device)
+    found = _ratios({kind: seconds[kind] for kind in ("loop", *ours)}, name)
+    both = ratio(seconds, "loop_bfloat16", "bfloat16")
+    found[f"{name}_both_bfloat16"], found[f"{name}_both_bfloat16_spread"] = both
+    for kind, (_, of_product) in peaks.items():
+        share = operations(ours[kind]) / of_product
+        middle, spread = ratio(seconds, f"peak_{kind}", kind)
+        found[f"{name}_peak_{kind}"] = share * middle
+        found[f"{name}_peak_{kind}_spread"] = share * spread
     return found
 
 
@@ -176,12 +191,14 @@ def memory(sizes: Sizes, rounds: int, device: str) -> Ratios:
     seconds = in_turns(jobs, rounds, device)
     peaks = {name: peak_memory(job, device) for name, job in jobs.items()}
     peaks["loop"] = peak_memory(case.training(case.loop), device)
+    cost, spread = ratio(seconds, "all_pairs", "fastest")
     return {
         **{f"memory_{name}_mb": peak for name, peak in peaks.items()},
         "memory_all_pairs": peaks["loop"] / peaks["all_pairs"],
-        "memory_time_cost": 1 / ratio(seconds, "fastest", "all_pairs")[0],
+        "memory_time_cost": cost,
+        "memory_time_cost_spread": spread,
         "memory_smallest": peaks["loop"] / peaks["smallest"],
-        "memory_smallest_cost": 1 / ratio(seconds, "fastest", "smallest")[0],
+        "memory_smallest_cost": ratio(seconds, "smallest", "fastest")[0],
     }
 
 
@@ -210,8 +227,10 @@ def shortlist(
     cases = {str(b): Case(replace(sizes, studies=b), device) for b in batches}
     growing = {b: one.training(partial(one.shortlist, 8)) for b, one in cases.items()}
     seconds = in_turns(growing, rounds + 1, device)
-    times, _ = ratio(seconds, str(batches[-1]), str(batches[0]))
-    found["growth_exponent"] = float(np.log(times) / np.log(batches[-1] / batches[0]))
+    times, spread = ratio(seconds, str(batches[-1]), str(batches[0]))
+    growth = np.log(batches[-1] / batches[0])
+    found["growth_exponent"] = float(np.log(times) / growth)
+    found["growth_exponent_spread"] = float(spread / times / growth)
     return found
 
 
@@ -234,7 +253,7 @@ def rerank(sizes: Sizes, rounds: int, device: str, candidates: int = 200) -> Rat
 
     def loop() -> Tensor:
         with torch.no_grad():
-            return case.two_models(one, list(case.texts.words))
+            return case.by_captions(one, case.texts)
 
     torch.testing.assert_close(ours(False), loop()[0], rtol=1e-4, atol=1e-4)
     jobs: dict[str, Job] = {
@@ -243,3 +262,11 @@ def rerank(sizes: Sizes, rounds: int, device: str, candidates: int = 200) -> Rat
         "bfloat16": partial(ours, True),
     }
     return _ratios(in_turns(jobs, rounds, device), "rerank")
+
+
+def _ratios(seconds: dict[str, list[float]], name: str) -> Ratios:
+    found: Ratios = {}
+    for kind in seconds:
+        if kind != "loop":
+            found[f"{name}_{kind}"], found[f"{name}_{kind}_spread"] = ratio(seconds, "loop", kind)
+    return found

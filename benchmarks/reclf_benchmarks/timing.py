@@ -16,6 +16,9 @@ from pathlib import Path
 from statistics import median, quantiles
 
 import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from reclf.models.parallel import parallel_threads
 
 Job = Callable[[], object]
 Seconds = dict[str, list[float]]
@@ -46,6 +49,24 @@ def ratio(seconds: Seconds, slow: str, fast: str) -> tuple[float, float]:
         return ratios[0], 0.0
     low, _, high = quantiles(ratios, n=4)
     return median(ratios), high - low
+
+
+def operations(job: Job) -> int:
+    """Floating-point operations of a job's matrix products, convolutions and attention."""
+    with parallel_threads(1), FlopCounterMode(display=False) as counter:
+        job()  # in other threads they would not be seen
+    return counter.get_total_flops()
+
+
+def large_product(dtype: str, device: str, studies: int = 32) -> tuple[Job, int]:
+    """A job of large square matrix products, as fast as the device multiplies, and its operations.
+
+    Args:
+        studies: few ones take a small product, for tests.
+    """
+    side = 64 if studies < 16 else 8192 if device == "cuda" else 2048
+    factors = [torch.randn(side, side, device=device).to(getattr(torch, dtype)) for _ in range(2)]
+    return lambda: factors[0] @ factors[1], 2 * side**3
 
 
 def _now(device: str) -> float:

@@ -135,8 +135,8 @@ def training_step(sizes: StepSizes, rounds: int, device: str) -> dict[str, float
     jobs = {"loop": step.loop, "ours": step.ours, "relations": step.relation_part()}
     seconds = in_turns(jobs, rounds, device)
     found = dict(zip(("step", "step_spread"), ratio(seconds, "loop", "ours"), strict=True))
-    found["relation_share"] = ratio(seconds, "relations", "ours")[0]
-    return found
+    share = ratio(seconds, "relations", "ours")
+    return found | dict(zip(("relation_share", "relation_share_spread"), share, strict=True))
 
 
 def _total(losses: dict[str, Tensor]) -> Tensor:

@@ -240,4 +240,8 @@ class PairScorer:
         kind = images.global_embedding  # of which type and device all is computed
         # Without matchings there are few tensors, so that a larger tile stays in the cache.
         width = regions / 4 if self.aggregator.cosines_only else max(dim, self.aggregator.dim)
+        # Attention has R numbers a word. On a CPU the larger tile is faster all the same (LOG.md,
+        # 2026-11-30); elsewhere, and where pairs are computed again, memory is what counts.
+        if not self.aggregator.cosines_only and (self.recompute or kind.device.type != "cpu"):
+            width = max(width, regions)
         return pairs_at_a_time(words, width, kind.dtype, kind.device)

@@ -35,7 +35,7 @@ def pairs_at_a_time(words: int, width: float, dtype: torch.dtype, device: torch.
 
     Args:
         words: of the longest report.
-        width: numbers per word: D or S, or R where only cosines are formed.
+        width: numbers per word: of D, S and R what is largest, or a share of R.
         dtype: of the numbers.
     """
     largest = TILE_BYTES.get(device.type, TILE_BYTES["cuda"])

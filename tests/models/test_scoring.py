@@ -4,6 +4,8 @@ from functools import partial
 
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 from trained_step import losses_and_gradients
 
 from reclf.models.encoders import ImageFeatures, TextFeatures
@@ -17,6 +19,7 @@ from reclf.models.relations.options import SRMOptions
 from reclf.models.relations.pooling import Gloria
 from reclf.models.relations.semantic import SemanticStep
 from reclf.models.scoring import PairScorer
+from reclf.models.tiles import TILE_BYTES
 from reclf_benchmarks.loops import gloria_logits, sgraf_logits
 
 A, R, D, S = 3, 7, 6, 5
@@ -210,3 +213,45 @@ def test_bfloat16_keeps_the_order_of_scores(steps, least):
         exact = scorer.all_pairs(*in_type(torch.float64, images, texts), [30] * 12)
     assert low.dtype == torch.float32
     assert spearmanr(low.flatten(), exact.flatten()).statistic >= least
+
+
+class _Largest(TorchDispatchMode):
+    """Bytes of the largest tensor that is made within."""
+
+    bytes = 0
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        result = function(*args, **kwargs or {})
+        made = [leaf for leaf in tree_leaves(result) if isinstance(leaf, torch.Tensor)]
+        self.bytes = max(self.bytes, *(t.numel() * t.element_size() for t in made), 0)
+        return result
+
+
+@pytest.mark.parametrize("regions", [49, 784])
+@pytest.mark.parametrize(
+    ("device", "recompute", "limit"),
+    [("meta", False, TILE_BYTES["cuda"]), ("meta", True, TILE_BYTES["cuda"]),
+     ("cpu", True, TILE_BYTES["cpu"])],
+)  # fmt: skip
+def test_the_largest_tensor_of_a_tile_fits_with_many_regions(
+    device, recompute, limit, regions, monkeypatch
+):
+    """Attention has a number for each word and region: six times 128 of 784."""
+    monkeypatch.setattr("torch.get_num_threads", lambda: 1)  # threads keep it out of sight
+    images, reports, words, dim = (64, 64, 96, 128) if device == "meta" else (8, 8, 24, 128)
+    with torch.device(device):
+        sides = (
+            ImageFeatures(
+                torch.ones(images, dim), torch.ones(images, regions, dim), torch.ones(images, 1),
+                (1, regions),
+            ),
+            TextFeatures(
+                torch.ones(reports, dim), torch.ones(reports, words, dim),
+                torch.ones(reports, words).bool(), torch.zeros(reports, words).long(),
+            ),
+        )  # fmt: skip
+        scorer = PairScorer(LocalMatchings(dim, 64), RelationEnhanced(64), 0, recompute)
+    with torch.no_grad(), _Largest() as largest:
+        scorer.all_pairs(*sides, [words] * reports)
+    features = 4 * images * regions * dim
+    assert max(limit, features) / 8 < largest.bytes <= max(1.1 * limit, features)
