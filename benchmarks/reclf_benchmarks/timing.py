@@ -16,7 +16,8 @@ from pathlib import Path
 from statistics import median, quantiles
 
 import torch
-from torch.utils.flop_counter import FlopCounterMode
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils.flop_counter import flop_registry
 
 from reclf.models.parallel import parallel_threads
 
@@ -53,9 +54,22 @@ def ratio(seconds: Seconds, slow: str, fast: str) -> tuple[float, float]:
 
 def operations(job: Job) -> int:
     """Floating-point operations of a job's matrix products, convolutions and attention."""
-    with parallel_threads(1), FlopCounterMode(display=False) as counter:
+    with parallel_threads(1), _Operations() as counted:
         job()  # in other threads they would not be seen
-    return counter.get_total_flops()
+    return counted.total
+
+
+class _Operations(TorchDispatchMode):
+    """By torch's formulas; its own FlopCounterMode hooks modules, which checkpointing does not
+    bear."""
+
+    total = 0
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        result = function(*args, **kwargs or {})
+        if formula := flop_registry.get(function.overloadpacket):
+            self.total += formula(*args, **kwargs or {}, out_val=result)
+        return result
 
 
 def large_product(dtype: str, device: str, studies: int = 32) -> tuple[Job, int]:

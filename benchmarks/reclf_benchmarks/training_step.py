@@ -8,6 +8,7 @@ an optimizer that visits one parameter after the other. Ours is what `reclf.trai
 
 import copy
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 import torch
@@ -109,23 +110,29 @@ class Step:
 
     def relation_part(self) -> Callable[[], None]:
         """A job: the part of `ours` between the features and their gradients."""
-        with torch.no_grad(), self._autocast():
-            images = self.model.encode_images(self.batch.pixels)
-            texts = self.model.encode_reports(self.batch)
-        for leaf in (images.regions, images.global_embedding, texts.words, texts.global_embedding):
-            leaf.requires_grad_()
-
-        def job() -> None:
-            with self._autocast():
-                scores = self.model.score(images, texts, word_counts=self.batch.word_counts)
-            losses = contrastive_losses(scores.logits_global, scores.logits_local)
-            _total(losses).backward()
-            self.model.zero_grad(set_to_none=True)
-
-        return job
+        return relation_job(self.model, self.batch, self._autocast)
 
     def _autocast(self) -> torch.autocast:
         return torch.autocast(self.device, torch.bfloat16, enabled=self.precision == "bf16")
+
+
+def relation_job(
+    model: RECLF, batch: Batch, autocast: Callable[[], AbstractContextManager]
+) -> Callable[[], None]:
+    """A job: scores of all pairs, losses and backward, from features to their gradients."""
+    with torch.no_grad(), autocast():
+        images, texts = model.encode_images(batch.pixels), model.encode_reports(batch)
+    for leaf in (images.regions, images.global_embedding, texts.words, texts.global_embedding):
+        leaf.requires_grad_()
+
+    def job() -> None:
+        with autocast():
+            scores = model.score(images, texts, word_counts=batch.word_counts)
+        losses = contrastive_losses(scores.logits_global, scores.logits_local)
+        _total(losses).backward()
+        model.zero_grad(set_to_none=True)
+
+    return job
 
 
 def training_step(sizes: StepSizes, rounds: int, device: str) -> dict[str, float]:
