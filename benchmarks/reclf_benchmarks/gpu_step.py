@@ -19,7 +19,6 @@ from reclf.config import DEVICES
 from reclf.runs.files import write_json
 from reclf.stats.tables import markdown
 
-PRESET = "mimic_resnet50"
 BATCHES, REGIONS = (64, 256), (49, 196)
 SMALL_BATCHES, SMALL_REGIONS = (4,), (4, 16)
 GOALS = {"peak_share": 0.40, "relation_share": 0.15}  # at least, at most

@@ -21,10 +21,10 @@ from reclf.training.presets import find_preset
 from reclf.training.runtime import make_accelerator, make_optimizer
 from reclf.training.step import train_step
 
-from .gpu_step import PRESET
 from .timing import Job, in_turns, large_product, operations, peak_memory, ratio
 from .training_step import relation_job
 
+PRESET = "mimic_resnet50"
 TOKENS_OF_A_WORD = 1.4  # pieces of Bio_ClinicalBERT, as in reports of Open-I
 KERNELS = 12
 RESNET = {

@@ -13,7 +13,7 @@ import sys
 import traceback
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import torch
 import torch.distributed as distributed
@@ -31,7 +31,7 @@ from reclf.models.tiles import hardest_pairs
 from reclf.runs.lock import RunInUse
 from reclf.runs.run import Run
 
-Hosts = distributed.ProcessGroup | None  # see `host_group`
+Hosts: TypeAlias = distributed.ProcessGroup | None  # see `host_group`
 
 
 class JointModel(nn.Module):

@@ -60,7 +60,7 @@ WRONG = [
     ("study/attribution", {"fill": "black"}, "fill must be one of blur, mean, got 'black'"),
     ("study/attribution", {"curve_steps": 1}, "curve_steps must be at least 2"),
     ("study/benchmark", {"parts": ["score"]}, "parts must be some of ['scores', 'memory'"),
-    ("study/benchmark", {"parts": []}, "'step', 'data'], got []"),
+    ("study/benchmark", {"parts": []}, "'data', 'gpu'], got []"),
     ("study/figures", {"step": -2}, "step must be at least -1"),
     ("study/oracle", {"steps": 10}, "steps must be at least 20, got 10"),
     ("study/oracle", {"pairs": 8}, "pairs must be at least 16, got 8"),
