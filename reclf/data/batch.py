@@ -6,7 +6,7 @@ studies in all tensors of texts; T = tokens (padded), W = words (padded).
 
 from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -19,6 +19,14 @@ LENGTH_STEP = 4
 def rounded_up(length: int, multiple: int = LENGTH_STEP) -> int:
     """The next multiple, at least one of them."""
     return multiple * max(1, -(-length // multiple))
+
+
+class DistinctWords(NamedTuple):
+    """Which words of B reports have equal vectors; known where a batch is made, without asking a
+    GPU for its values."""
+
+    first: Tensor  # int64 (U,), where each distinct word stands first, of B * W places
+    numbers: Tensor  # int64 (B, W), the distinct word in each place; any in padding
 
 
 @dataclass
@@ -40,6 +48,7 @@ class Batch:
     terms: Tensor | None = None  # int64 (B, kinds of soft targets, terms), see `terms.term_hashes`
     # int64 (B, N), reports that are false of a study's image: rows of the texts, -1 for none.
     negatives: Tensor | None = None
+    distinct: DistinctWords | None = None  # of the B studies, where words repeat
 
     def to(self, device: torch.device | str) -> "Batch":
         """On a device, with pixels in float32."""
@@ -51,10 +60,12 @@ class Batch:
 
     def _map(self, change: Callable[[Tensor], Tensor]) -> "Batch":
         values = {f.name: getattr(self, f.name) for f in fields(self)}
-        tensors: dict[str, Any] = {
+        changed: dict[str, Any] = {
             name: change(v) for name, v in values.items() if isinstance(v, Tensor)
         }
-        return replace(self, **tensors)
+        if self.distinct is not None:
+            changed["distinct"] = DistinctWords(*map(change, self.distinct))
+        return replace(self, **changed)
 
     def __len__(self) -> int:
         return len(self.pixels)

@@ -14,10 +14,12 @@ from torch import Tensor
 from torch.utils.data import Dataset
 from transformers import PreTrainedTokenizerBase
 
-from .batch import LENGTH_STEP, Batch, unit_range
+from .batch import LENGTH_STEP, Batch, DistinctWords, rounded_up, unit_range
 from .study import ImageError, Pair, Study
 from .terms import term_hashes, text_hash
-from .tokenization import encode_reports
+from .tokenization import EncodedReports, encode_reports
+
+DISTINCT_STEP = 32
 
 
 class Pairs(Dataset):
@@ -78,11 +80,20 @@ class Collate:
     Args:
         tokenizer: any fast tokenizer.
         max_words, max_tokens: where reports are cut; `truncated` counts the cut ones.
+        context_free: words have one vector in all reports, at one place; a batch then says which
+            are distinct.
     """
 
-    def __init__(self, tokenizer: PreTrainedTokenizerBase, max_words: int, max_tokens: int):
+    def __init__(
+        self,
+        tokenizer: PreTrainedTokenizerBase,
+        max_words: int,
+        max_tokens: int,
+        context_free: bool = False,
+    ):
         self.tokenizer = tokenizer
         self.max_words, self.max_tokens = max_words, max_tokens
+        self.context_free = context_free
         self.truncated = 0
 
     def __call__(self, studies: Sequence[Study | Pair]) -> Batch:
@@ -123,6 +134,8 @@ class Collate:
             multiple=LENGTH_STEP,
         )
         self.truncated += encoded.truncated
+        own = len(reports) if pixels is None else len(pixels)  # the others have no image
+        distinct = distinct_words(encoded, own) if self.context_free else None
         return Batch(
             pixels=torch.empty(0, 1, 1, 1) if pixels is None else pixels,
             input_ids=encoded.input_ids,
@@ -133,12 +146,33 @@ class Collate:
             report_keys=torch.tensor([report_key(words) for words in encoded.words]),
             word_counts=tuple(map(len, encoded.words)),
             token_counts=tuple(encoded.attention_mask.sum(1).tolist()),
+            distinct=distinct,
         )
 
     def words(self, report: str) -> list[str]:
         """The words of a report that the model reads, in order."""
         limits = {"max_words": self.max_words, "max_tokens": self.max_tokens}
         return encode_reports(self.tokenizer, [report], **limits).words[0]
+
+
+def distinct_words(encoded: EncodedReports, reports: int) -> DistinctWords:
+    """Which words of the first reports are one word at one place, by its first token.
+
+    Their number is rounded up, since libraries prepare a kernel for every shape.
+    """
+    known: dict[tuple[str, int], int] = {}
+    first: list[int] = []
+    numbers = np.zeros((reports, encoded.word_mask.shape[1]), dtype=np.int64)
+    for row, words in enumerate(encoded.words[:reports]):
+        ids = encoded.word_ids[row].numpy()
+        places = np.flatnonzero((np.diff(ids, prepend=-1) != 0) & (ids >= 0))  # first tokens
+        for k, key in enumerate(zip(words, places.tolist(), strict=True)):
+            if key not in known:
+                known[key] = len(first)
+                first.append(row * numbers.shape[1] + k)
+            numbers[row, k] = known[key]
+    first += [0] * (rounded_up(len(first), DISTINCT_STEP) - len(first))
+    return DistinctWords(torch.tensor(first), torch.from_numpy(numbers))
 
 
 def report_key(words: list[str]) -> int:

@@ -258,6 +258,14 @@ class TextEncoder(nn.Module):
         words = self.project_words(words) * word_mask[..., None]
         return TextFeatures(self.project_whole(whole), words, word_mask, sentences)
 
+    @property
+    def words_repeat(self) -> bool:
+        """Whether a word at one place has one vector in all reports: it is context-free, and no
+        dropout draws anew."""
+        config = self.tower.config.to_dict()
+        drops = self.tower.training and any(config[name] for name in config if "drop" in name)
+        return self.config.word_source == "embedding" and not drops
+
     def read_tokens(
         self, input_ids: Tensor, attention_mask: Tensor, lengths: Tensor | None = None
     ) -> tuple[Tensor, Tensor]:

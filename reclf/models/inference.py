@@ -28,7 +28,9 @@ def collate_for(model: RECLF) -> Collate:
     """The collate function of a model; it needs the model's tokenizer."""
     if model.tokenizer is None:
         raise ValueError("this model has no tokenizer; give one to RECLF(config, tokenizer)")
-    return Collate(model.tokenizer, model.config.max_words, model.config.max_tokens)
+    config = model.config
+    context_free = config.word_source == "embedding"
+    return Collate(model.tokenizer, config.max_words, config.max_tokens, context_free)
 
 
 def encoder_precision(device: torch.device) -> str:

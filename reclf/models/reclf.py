@@ -23,7 +23,7 @@ from torch import Tensor, nn
 from transformers import PreTrainedTokenizerBase
 
 from reclf.config import ModelConfig
-from reclf.data.batch import Batch
+from reclf.data.batch import Batch, DistinctWords
 
 from .batch_logits import by_name, own_reports, score_negatives
 from .checkpointing import encoded_in_chunks
@@ -216,7 +216,7 @@ class RECLF(nn.Module):
         texts, counts = own_reports(texts, batch)
         logits_global = self.score_global(images, texts)
         chosen = hardest_pairs(logits_global, positives, shortlist) if shortlist else None
-        local = self.score_local(images, texts, counts, chosen, *how)
+        local = self.score_local(images, texts, counts, chosen, *how, batch.distinct)
         return by_name(self.aggregator, logits_global, local, *negatives)
 
     def encode(self, batch: Batch, chunk: int = 0) -> tuple[ImageFeatures, TextFeatures]:
@@ -246,6 +246,7 @@ class RECLF(nn.Module):
         chosen: Tensor | None = None,
         pair_chunk: int = 0,
         checkpoint_pairs: bool = False,
+        distinct: DistinctWords | None = None,
     ) -> Tensor | None:
         """Local logits of images with reports, (A, B), None where the aggregator has none.
 
@@ -254,6 +255,8 @@ class RECLF(nn.Module):
         Args:
             word_counts, pair_chunk, checkpoint_pairs: see `score`.
             chosen: bool (A, B), the pairs to relate; the others are -inf. None relates all.
+            distinct: of the words, where all pairs are related; not used where words of this model
+                do not repeat. The result does not depend on it.
         """
         if not self.aggregator.uses_matchings:
             return None
@@ -263,7 +266,8 @@ class RECLF(nn.Module):
         )
         counts = _counts(texts, word_counts)
         if chosen is None:
-            return scorer.all_pairs(images, texts, counts)
+            repeated = distinct if self.text_encoder.words_repeat else None
+            return scorer.all_pairs(images, texts, counts, repeated)
         rows = chosen.cpu().nonzero().T
         values = scorer.listed_pairs(images, texts, rows[0], rows[1], counts)
         empty = values.new_full((*chosen.shape, *values.shape[1:]), float("-inf"))

@@ -71,7 +71,7 @@ class JointModel(nn.Module):
             first = distributed.get_rank() * len(batch)
             chosen = hardest_pairs(logits_global, positives, shortlist)
             chosen = chosen[:, first : first + len(batch)]
-        local = model.score_local(joint, texts, counts, chosen, *how)
+        local = model.score_local(joint, texts, counts, chosen, *how, batch.distinct)
         local = None if local is None else gather(local, 1)
         return by_name(model.aggregator, logits_global, local, *negatives)
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from reclf.data.collate import Collate, Pairs
+from reclf.data.collate import DISTINCT_STEP, Collate, Pairs
 from reclf.data.study import Pair, Study
 from reclf.data.tokenization import train_tokenizer
 
@@ -88,3 +88,32 @@ def test_a_false_report_that_is_cut_before_it_differs_is_none(collate):
     long = "effusion " * 16
     pair = Pair(np.zeros((5, 7), np.float32), long + "left", negatives=(long + "right", "right"))
     assert collate([pair]).negatives.tolist() == [[-1, 2]]
+
+
+def test_distinct_words_against_a_loop():
+    """One word at one place is one; "pleural" has several tokens, and moves what is behind it."""
+    reports = ["small left effusion.", "small left pleural effusion. left", "effusion. left", ""]
+    tokenizer = train_tokenizer(["small left effusion", "small left effusion"], 40)
+    collate = Collate(tokenizer, 16, 64, context_free=True)
+    images = [np.zeros((5, 7), np.float32)] * 4
+    pairs = [Pair(i, r, negatives=("left small",)) for i, r in zip(images, reports, strict=True)]
+    batch = collate(pairs)
+    assert len(batch.input_ids) == 8  # with those that are false of a study
+    first, numbers = batch.distinct
+    width = batch.word_mask.shape[1]
+    seen, expected = {}, []
+    for row, report in enumerate(reports):
+        for k, word in enumerate(collate.words(report)):
+            place = batch.word_ids[row].tolist().index(k)
+            key = (word, place)
+            if key not in seen:
+                seen[key] = len(expected)
+                expected.append(row * width + k)
+            assert numbers[row, k] == seen[key]
+    assert numbers.shape == (4, width)
+    assert len(expected) == 8  # of nine words, "small" and "left" stand twice at one place
+    assert first.tolist() == expected + [0] * (DISTINCT_STEP - len(expected))
+    moved = batch.to("meta").distinct
+    assert moved.first.is_meta
+    assert moved.numbers.is_meta
+    assert Collate(tokenizer, 16, 64)(pairs).distinct is None

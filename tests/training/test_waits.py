@@ -8,6 +8,7 @@ from torch import nn
 from waits import waits
 
 from reclf.config import TrainConfig
+from reclf.data.batch import DistinctWords
 from reclf.models.reclf import RECLF
 from reclf.models.relations import AGGREGATORS
 from reclf.training.step import train_step
@@ -56,6 +57,16 @@ KINDS = [
 def test_a_step_waits_nowhere(tiny, batch, aggregator, options, settings):
     image = "vit" if settings else "resnet"
     model = RECLF(tiny(image, aggregator=aggregator, aggregator_options=options))
+    step = make_step(model, batch, **settings)
+    with waits() as found:
+        step()
+    assert found == []
+
+
+@pytest.mark.parametrize("settings", [{}, {"pair_chunk": 8}, {"checkpoint_pairs": True}])
+def test_words_that_repeat_are_not_waited_for(tiny, batch, settings):
+    batch.distinct = DistinctWords(torch.tensor([0, 1, 2]), torch.arange(20).view(4, 5) % 3)
+    model = RECLF(tiny(word_source="embedding", aggregator_options={"overlap": 0.5}))
     step = make_step(model, batch, **settings)
     with waits() as found:
         step()
