@@ -11,7 +11,7 @@ import math
 from dataclasses import dataclass, field
 from typing import Any
 
-WORD_SOURCES = ("embedding", "last", "last_four")
+WORD_SOURCES = ("token", "embedding", "last", "last_four")
 POOLINGS = ("mean", "attention", "grid")
 ATTENTIONS = ("cosine", "words_then_regions")
 SOFT_TARGETS = ("labels", "mesh", "text")
@@ -88,7 +88,9 @@ class ModelConfig:
     pooling_grid: int = 7
     """Regions on a side with `image_pooling` "grid"; others come from the map as it is."""
     word_source: str = "last_four"
-    """Vectors of the words in local-matchings: "embedding" (context-free), "last", "last_four"."""
+    """Vectors of the words in local-matchings: "token" (context-free, the same wherever a word
+    stands), "embedding" (context-free, with its place, where the tower adds one), "last",
+    "last_four"."""
     max_words: int = 97
     """Words kept of a report; the rest is cut, and counted."""
     max_tokens: int = 160

@@ -80,8 +80,7 @@ class Collate:
     Args:
         tokenizer: any fast tokenizer.
         max_words, max_tokens: where reports are cut; `truncated` counts the cut ones.
-        context_free: words have one vector in all reports, at one place; a batch then says which
-            are distinct.
+        word_source: of the model. Of words that are context-free, a batch says which are distinct.
     """
 
     def __init__(
@@ -89,11 +88,11 @@ class Collate:
         tokenizer: PreTrainedTokenizerBase,
         max_words: int,
         max_tokens: int,
-        context_free: bool = False,
+        word_source: str = "last",
     ):
         self.tokenizer = tokenizer
         self.max_words, self.max_tokens = max_words, max_tokens
-        self.context_free = context_free
+        self.word_source = word_source
         self.truncated = 0
 
     def __call__(self, studies: Sequence[Study | Pair]) -> Batch:
@@ -135,7 +134,10 @@ class Collate:
         )
         self.truncated += encoded.truncated
         own = len(reports) if pixels is None else len(pixels)  # the others have no image
-        distinct = distinct_words(encoded, own) if self.context_free else None
+        context_free = self.word_source in ("token", "embedding")
+        distinct = (
+            distinct_words(encoded, own, self.word_source == "embedding") if context_free else None
+        )
         return Batch(
             pixels=torch.empty(0, 1, 1, 1) if pixels is None else pixels,
             input_ids=encoded.input_ids,
@@ -155,10 +157,13 @@ class Collate:
         return encode_reports(self.tokenizer, [report], **limits).words[0]
 
 
-def distinct_words(encoded: EncodedReports, reports: int) -> DistinctWords:
-    """Which words of the first reports are one word at one place, by its first token.
+def distinct_words(encoded: EncodedReports, reports: int, by_place: bool) -> DistinctWords:
+    """Which words of the first reports have equal vectors, as context-free words have.
 
     Their number is rounded up, since libraries prepare a kernel for every shape.
+
+    Args:
+        by_place: the place of a word, that of its first token, is in its vector.
     """
     known: dict[tuple[str, int], int] = {}
     first: list[int] = []
@@ -166,7 +171,8 @@ def distinct_words(encoded: EncodedReports, reports: int) -> DistinctWords:
     for row, words in enumerate(encoded.words[:reports]):
         ids = encoded.word_ids[row].numpy()
         places = np.flatnonzero((np.diff(ids, prepend=-1) != 0) & (ids >= 0))  # first tokens
-        for k, key in enumerate(zip(words, places.tolist(), strict=True)):
+        for k, (word, place) in enumerate(zip(words, places.tolist(), strict=True)):
+            key = word, place * by_place
             if key not in known:
                 known[key] = len(first)
                 first.append(row * numbers.shape[1] + k)

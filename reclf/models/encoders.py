@@ -218,7 +218,8 @@ class TextEncoder(nn.Module):
 
     `word_source` says where the words of the local-matchings come from. A small encoder trained
     from scratch mixes the report into each of its contextual words, so that all attend to the same
-    place; context-free embeddings do not (LOG.md).
+    place; context-free embeddings do not (LOG.md). Those of BERT and its kind know where in the
+    report their tokens stand; with "token" words know their tokens alone.
     """
 
     def __init__(self, config: ModelConfig, tower: Any):
@@ -260,11 +261,11 @@ class TextEncoder(nn.Module):
 
     @property
     def words_repeat(self) -> bool:
-        """Whether a word at one place has one vector in all reports: it is context-free, and no
-        dropout draws anew."""
-        config = self.tower.config.to_dict()
+        """Whether a word (at one place, with "embedding") has one vector in all reports: it is
+        context-free, and no dropout draws anew."""
+        config, source = self.tower.config.to_dict(), self.config.word_source
         drops = self.tower.training and any(config[name] for name in config if "drop" in name)
-        return self.config.word_source == "embedding" and not drops
+        return source == "token" or (source == "embedding" and not drops)
 
     def read_tokens(
         self, input_ids: Tensor, attention_mask: Tensor, lengths: Tensor | None = None
@@ -302,6 +303,9 @@ class TextEncoder(nn.Module):
         # Special tokens take part in the mean, so that a report without words has a vector too.
         mask = attention_mask[..., None].to(hidden[-1].dtype)
         whole = (hidden[-1] * mask).sum(1) / mask.sum(1)
+        if self.config.word_source == "token":  # at a length at which a projection can start
+            tokens = self.tower.get_input_embeddings()(input_ids)
+            return F.layer_norm(tokens, tokens.shape[-1:]), whole
         if self.config.word_source == "embedding":
             return hidden[0], whole
         if self.config.word_source == "last":

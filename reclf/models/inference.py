@@ -29,8 +29,7 @@ def collate_for(model: RECLF) -> Collate:
     if model.tokenizer is None:
         raise ValueError("this model has no tokenizer; give one to RECLF(config, tokenizer)")
     config = model.config
-    context_free = config.word_source == "embedding"
-    return Collate(model.tokenizer, config.max_words, config.max_tokens, context_free)
+    return Collate(model.tokenizer, config.max_words, config.max_tokens, config.word_source)
 
 
 def encoder_precision(device: torch.device) -> str:

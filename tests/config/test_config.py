@@ -145,7 +145,12 @@ MODEL = ModelConfig(TOWER, TOWER)
         (MODEL, "region_stage", 0, r"model\.region_stage must be 1 to 4, got 0"),
         (MODEL, "region_stage", 5, r"model\.region_stage must be 1 to 4, got 5"),
         (MODEL, "image_pooling", "max", r"model\.image_pooling must be one of mean, attention, "),
-        (MODEL, "word_source", "first", r"model\.word_source must be one of embedding, last, last"),
+        (
+            MODEL,
+            "word_source",
+            "first",
+            r"model\.word_source must be one of token, embedding, last",
+        ),
         (MODEL, "attention", "dot", r"model\.attention must be one of cosine, words_then_regions"),
         (MODEL, "max_words", 0, r"model\.max_words must be positive"),
         (MODEL, "embed_dim", 0, r"model\.embed_dim must be positive"),

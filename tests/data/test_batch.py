@@ -90,11 +90,12 @@ def test_a_false_report_that_is_cut_before_it_differs_is_none(collate):
     assert collate([pair]).negatives.tolist() == [[-1, 2]]
 
 
-def test_distinct_words_against_a_loop():
-    """One word at one place is one; "pleural" has several tokens, and moves what is behind it."""
+@pytest.mark.parametrize(("source", "count"), [("embedding", 8), ("token", 4)])
+def test_distinct_words_against_a_loop(source, count):
+    """ "pleural" has several tokens, and moves what is behind it."""
     reports = ["small left effusion.", "small left pleural effusion. left", "effusion. left", ""]
     tokenizer = train_tokenizer(["small left effusion", "small left effusion"], 40)
-    collate = Collate(tokenizer, 16, 64, context_free=True)
+    collate = Collate(tokenizer, 16, 64, source)
     images = [np.zeros((5, 7), np.float32)] * 4
     pairs = [Pair(i, r, negatives=("left small",)) for i, r in zip(images, reports, strict=True)]
     batch = collate(pairs)
@@ -105,15 +106,16 @@ def test_distinct_words_against_a_loop():
     for row, report in enumerate(reports):
         for k, word in enumerate(collate.words(report)):
             place = batch.word_ids[row].tolist().index(k)
-            key = (word, place)
+            key = (word, place) if source == "embedding" else word
             if key not in seen:
                 seen[key] = len(expected)
                 expected.append(row * width + k)
             assert numbers[row, k] == seen[key]
     assert numbers.shape == (4, width)
-    assert len(expected) == 8  # of nine words, "small" and "left" stand twice at one place
+    assert len(expected) == count  # of ten words
     assert first.tolist() == expected + [0] * (DISTINCT_STEP - len(expected))
     moved = batch.to("meta").distinct
     assert moved.first.is_meta
     assert moved.numbers.is_meta
-    assert Collate(tokenizer, 16, 64)(pairs).distinct is None
+    assert collate.texts(reports).distinct.numbers.equal(numbers)
+    assert Collate(tokenizer, 16, 64, "last")(pairs).distinct is None

@@ -18,7 +18,7 @@ from transformers import (
 )
 from transformers.modeling_outputs import BackboneOutput
 
-from reclf.config import TowerConfig
+from reclf.config import WORD_SOURCES, TowerConfig
 from reclf.models.encoders import (
     AttentionPooling,
     ImageEncoder,
@@ -210,7 +210,7 @@ def test_pieces_are_averaged_by_hand():
     torch.testing.assert_close(words, torch.tensor([[[2.0, 4.0], [5.0, 7.0], [0.0, 0.0]]]))
 
 
-@pytest.mark.parametrize("source", ["embedding", "last", "last_four"])
+@pytest.mark.parametrize("source", WORD_SOURCES)
 @torch.no_grad()
 def test_words_against_bare_bert(tiny, batch, source):
     encoder = text_encoder(tiny(word_source=source))
@@ -222,8 +222,12 @@ def test_words_against_bare_bert(tiny, batch, source):
         hidden = plain(batch.input_ids[b : b + 1, :length], output_hidden_states=True).hidden_states
         whole = encoder.project_whole(hidden[-1][0].mean(0))
         torch.testing.assert_close(features.global_embedding[b], whole)
-        states = {"embedding": [0], "last": [5], "last_four": [2, 3, 4, 5]}[source]
+        states = {"token": [], "embedding": [0], "last": [5], "last_four": [2, 3, 4, 5]}[source]
         tokens = sum(hidden[k][0] for k in states)
+        if source == "token":
+            own = plain.embeddings.word_embeddings.weight[batch.input_ids[b, :length]]
+            centered = own - own.mean(-1, keepdim=True)
+            tokens = centered / (centered.square().mean(-1, keepdim=True) + 1e-5).sqrt()
         for w in range(5):
             own = [tokens[t] for t in range(length) if batch.word_ids[b, t] == w]
             assert len(own) == (0 if w >= count else 1 + w % 2)

@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from reclf.config import WORD_SOURCES
 from reclf.models.memo import Memo, memo_of, shared_memos
 from reclf.models.reclf import RECLF
 
@@ -42,7 +43,7 @@ def test_what_does_not_fit_is_computed_again_to_the_same():
     assert torch.equal(kept[0], (2 * one).half().float())
 
 
-@pytest.mark.parametrize("source", ["embedding", "last", "last_four"])
+@pytest.mark.parametrize("source", WORD_SOURCES)
 def test_encoders_give_with_a_memo_what_they_give_without(tiny, batch, source):
     model = RECLF(tiny(freeze=True, word_source=source)).eval()
     plain = model.encode(batch)

@@ -8,7 +8,9 @@ import torch
 from trained_step import losses_and_gradients
 
 from reclf.data.batch import DistinctWords
+from reclf.data.tokenization import train_tokenizer
 from reclf.models.encoders import TextFeatures
+from reclf.models.inference import collate_for
 from reclf.models.matchings import LocalMatchings
 from reclf.models.reclf import RECLF
 from reclf.models.relations import AGGREGATORS
@@ -217,7 +219,7 @@ def repeating(make_batch):
         {"encoder_chunk": 2},
     ],
 )
-@pytest.mark.parametrize("word_source", ["embedding", "last"])
+@pytest.mark.parametrize("word_source", ["token", "embedding", "last"])
 def test_losses_and_gradients_of_a_model(tiny, repeating, word_source, how):
     model = RECLF(tiny("vit", word_source=word_source)).double().train()
     repeating.pixels = repeating.pixels.double()
@@ -245,3 +247,34 @@ def test_words_repeat_where_nothing_tells_them_apart(tiny, towers, repeating, mo
     matched = count_words(monkeypatch, dropped.matchings)
     dropped.eval()(repeating)
     assert sum(matched) == 6
+    drawn_after = RECLF(tiny(word_source="token", text_tower={"config": dropping})).train()
+    matched = count_words(monkeypatch, drawn_after.matchings)
+    drawn_after(repeating)
+    assert sum(matched) == 6
+
+
+REPORTS = ["No effusion. The heart is normal.", "Small left effusion.", "", "No left effusion. No."]
+TOWERS = {
+    "bert": {"model_type": "bert"},
+    "roberta": {"model_type": "roberta", "pad_token_id": 0},
+    "distilbert": {"model_type": "distilbert", "dim": 8, "n_heads": 2, "n_layers": 2,
+                   "hidden_dim": 14},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("source", ["token", "embedding"])
+@pytest.mark.parametrize("kind", TOWERS)
+def test_words_that_a_batch_calls_equal_have_equal_vectors(tiny, towers, kind, source):
+    tower = TOWERS[kind] if kind == "distilbert" else towers["bert"] | TOWERS[kind]
+    tokenizer = train_tokenizer(REPORTS * 2, 80)
+    tower = tower | {"vocab_size": len(tokenizer), "max_position_embeddings": 40}
+    config = tiny(word_source=source, text_tower={"config": tower}, max_words=16, max_tokens=32)
+    model = RECLF(config, tokenizer).eval()
+    batch = collate_for(model).texts(REPORTS)
+    texts = model.encode_reports(batch)
+    again = texts.words.flatten(0, 1)[batch.distinct.first[batch.distinct.numbers]]
+    torch.testing.assert_close(again[texts.word_mask], texts.words[texts.word_mask])
+    numbers = batch.distinct.numbers[texts.word_mask]
+    assert len(numbers.unique()) < len(numbers)
+    moved = (texts.words[0, 0] - texts.words[3, 3]).norm()  # "No", at another place
+    assert moved < 1e-6 if source == "token" else moved > 1e-3

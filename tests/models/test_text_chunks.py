@@ -7,6 +7,7 @@ import torch
 from task_fixtures import make_config
 from trained_step import losses_and_gradients
 
+from reclf.config import WORD_SOURCES
 from reclf.data.batch import rounded_up
 from reclf.data.tokenization import train_tokenizer
 from reclf.datasets.registry import load_dataset
@@ -38,7 +39,7 @@ def shapes(model, batch):
     return seen, features
 
 
-@pytest.mark.parametrize("source", ["embedding", "last", "last_four"])
+@pytest.mark.parametrize("source", WORD_SOURCES)
 @pytest.mark.parametrize("chunks", [2, 3, 8])
 def test_parts_change_neither_loss_nor_gradient(tiny, known, chunks, source):
     known.pixels = known.pixels.double()

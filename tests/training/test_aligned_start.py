@@ -5,7 +5,7 @@ import pytest
 import torch
 from squares import Squares, start
 
-from reclf.config import override
+from reclf.config import WORD_SOURCES, override
 from reclf.data.study import ImageError
 from reclf.models.inference import encode_images, encode_texts
 from reclf.runs.run import Run
@@ -89,7 +89,7 @@ def test_workers_read_for_it(tmp_path, frozen):
         torch.testing.assert_close(mine, theirs)
 
 
-@pytest.mark.parametrize("source", ["embedding", "last", "last_four"])
+@pytest.mark.parametrize("source", WORD_SOURCES)
 def test_words_of_any_layer_start_near_the_films_of_their_reports(tmp_path, frozen, source):
     settings = {"model.image_pooling": "mean", "model.word_source": source}
     run, data = Run(tmp_path / "run", override(frozen, settings)), Sides()
