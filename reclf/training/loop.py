@@ -159,6 +159,7 @@ class _Loop:
         self.clock, self.before = time.monotonic(), self.progress.seconds
         self.saved = self.clock
         self.planned_at = (self.progress.step, self.progress.seconds)
+        self.validated, self.validation = 0.0, None  # seconds since the plan, and of the last one
         reader = self._reader()
         bar = tqdm(
             total=self.progress.total_steps or None,
@@ -261,10 +262,17 @@ class _Loop:
             return
         since_step, since_seconds = self.planned_at
         if progress.step > since_step:
+<<<<<<< HEAD
             pace = (progress.seconds - since_seconds) / (progress.step - since_step)
             progress.total_steps = broadcast(self.hosts, plan_steps(self.config, progress, pace))
+=======
+            spent = progress.seconds - since_seconds - self.validated
+            pace = spent / (progress.step - since_step)
+            plan = plan_steps(self.config, progress, pace, self.validation)
+            progress.total_steps = broadcast(self.accelerator, plan)
+>>>>>>> ef94c79 (A time budget is planned with what validations take, once that is known: 16 of 300 s were left over)
             bar.total = progress.total_steps
-        self.planned_at = (progress.step, progress.seconds)
+        self.planned_at, self.validated = (progress.step, progress.seconds), 0.0
 
     def release(self) -> None:
         """Let go of the wrapped model and the optimizer, before the group of processes is left."""
@@ -323,6 +331,7 @@ class _Loop:
 
     def _validate(self) -> None:
         """Recall on the validation gallery; the best checkpoint is the one with the highest."""
+        start = time.monotonic()
         self.window.look(self.progress.step)
         refused = [""]
         if self.is_main:
@@ -344,6 +353,8 @@ class _Loop:
             else:
                 self._write(record)
         self.accelerator.wait_for_everyone()
+        self.validation = time.monotonic() - start
+        self.validated += self.validation
         self.progress.seconds = self.before + time.monotonic() - self.clock
 
     def _save(self) -> None:

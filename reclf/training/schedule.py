@@ -15,8 +15,10 @@ from reclf.config import TrainConfig
 
 FIRST_PLAN = 25  # steps; the first of them are slow, since memory is being allocated
 PLAN_EVERY = 50
-# Share of the budget that is planned; the last validation and checkpoint take the rest.
+# Share of the budget that is planned. The last validation and checkpoint take the rest, or, when it
+# is known what they take, they are planned too.
 PLANNED_SHARE = 0.93
+PLANNED_WITH_VALIDATIONS = 0.99
 VALIDATIONS = 4
 
 
@@ -65,9 +67,28 @@ def plans_now(step: int) -> bool:
     return step == FIRST_PLAN or (step > FIRST_PLAN and step % PLAN_EVERY == 0)
 
 
-def plan_steps(config: TrainConfig, progress: Progress, seconds_per_step: float) -> int:
-    """Total steps that fit the budget at the speed measured last."""
-    left = config.max_minutes * 60 * PLANNED_SHARE - progress.seconds
+def plan_steps(
+    config: TrainConfig,
+    progress: Progress,
+    seconds_per_step: float,
+    validation: float | None = None,
+) -> int:
+    """Total steps that fit the budget at the speed measured last.
+
+    Args:
+        validation: seconds that one takes, with its checkpoint; None where that is not known.
+    """
+    budget = config.max_minutes * 60
+    if validation is None:
+        left = budget * PLANNED_SHARE - progress.seconds
+    else:
+        left = budget * PLANNED_WITH_VALIDATIONS - progress.seconds - validation
+        if config.evaluate_every:
+            seconds_per_step += validation / config.evaluate_every
+            left -= validation * (progress.step % config.evaluate_every == 0)  # it is due
+        else:
+            before_the_last = VALIDATIONS - 1 - int(progress.position * VALIDATIONS + 1e-9)
+            left -= validation * max(0, before_the_last)
     return progress.step + max(1, int(left / seconds_per_step))
 
 

@@ -146,6 +146,43 @@ def test_a_time_budget_becomes_the_steps_that_fit_what_is_left(
     assert plan_steps(TrainConfig(max_minutes=2.0), progress, seconds_per_step) == total
 
 
+@pytest.mark.parametrize(
+    ("every", "position", "validation", "total"),
+    [
+        # 99 % of two minutes are 118.8 s, of which 18.8 s are left
+        (0, 0.8, 2.76, 30 + 160),  # and 16 s without the last
+        (0, 0.5, 2.76, 30 + 132),  # and one more at three quarters
+        (0, 0.1, 2.76, 30 + 77),
+        (0, 1.0, 2.76, 30 + 160),
+        (28, 0.1, 2.76, 30 + 80),  # two tenths of a second a step instead of one
+        (0, 0.8, 18.8, 31),
+    ],
+)
+def test_validations_that_are_known_are_planned(every, position, validation, total):
+    config = TrainConfig(max_minutes=2.0, evaluate_every=every)
+    progress = Progress(step=30, seconds=100.0, position=position)
+    assert plan_steps(config, progress, 0.1, validation) == total
+
+
+@pytest.mark.parametrize(
+    ("every", "pace", "validation"),
+    [(0, 0.17, 4.5), (0, 0.4, 2.0), (0, 0.05, 12.0), (100, 0.17, 4.5), (100, 0.4, 2.0)],
+)
+def test_the_plans_of_a_run_use_its_time_and_no_more(every, pace, validation):
+    """A run of five minutes whose steps take what they take, plus or minus a tenth in turn."""
+    config = TrainConfig(max_minutes=5.0, evaluate_every=every)
+    progress, known = Progress(), None
+    while not progress.finished:
+        progress.advance(1)
+        progress.seconds += pace * (0.9 + 0.2 * (progress.step % 2))
+        if plans_now(progress.step):
+            progress.total_steps = plan_steps(config, progress, pace, known)
+        if progress.validates(every) or progress.finished:
+            progress.seconds += validation
+            known = validation
+    assert 0.96 * 300 < progress.seconds <= 300
+
+
 def test_a_state_holds_everything_and_makes_the_same_progress_again():
     progress = Progress(7, 9, 0.5, 3.25, 28, 0.4, 6, True)
     assert progress.state() == {
