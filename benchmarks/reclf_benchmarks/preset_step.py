@@ -52,17 +52,17 @@ def steps(folder: Path, settings: dict[str, Any]) -> dict[str, Callable[[], Any]
     studies = [Pairs(learned).__getitems__(sampler.indices(k)) for k in range(BATCHES)]
     accelerator = make_accelerator(train, folder)
 
-    def step(wrapped: Any, optimizer: Any, coming: Iterator[Batch]) -> Any:
-        return train_step(wrapped, optimizer, accelerator, [next(coming)], train, None)
+    def step(prepared: tuple[Any, Any], coming: Iterator[Batch]) -> Any:
+        return train_step(*prepared, accelerator, [next(coming)], train, None)
 
-    jobs = {}
+    jobs: dict[str, Callable[[], Any]] = {}
     for kind, (source, merged) in KINDS.items():
         model = make_model(replace(config.model, word_source=source), tokenizer, train.seed)
         batches = [collate_for(model)(some) for some in studies]
         if not merged:
             batches = [replace(batch, distinct=None) for batch in batches]
         prepared = accelerator.prepare(model, make_optimizer(model, train))
-        jobs[kind] = partial(step, *prepared, cycle(batches))
+        jobs[kind] = partial(step, prepared, cycle(batches))
     return jobs
 
 

@@ -36,10 +36,10 @@ def sides_with_all_reports(
     Returns:
         None where not even one image with all reports fits.
     """
-    tall = pairs // reports if bounded else max(1, pairs // GROUP)
+    tall = pairs // max(1, reports) if bounded else max(1, pairs // GROUP)
     if not tall:
         return None
-    tall = min(images, 1 << (tall.bit_length() - 1))
+    tall = max(1, min(images, 1 << (tall.bit_length() - 1)))
     return tall, tile_sides(tall, pairs)[1]
 
 

@@ -159,7 +159,8 @@ class _Loop:
         self.clock, self.before = time.monotonic(), self.progress.seconds
         self.saved = self.clock
         self.planned_at = (self.progress.step, self.progress.seconds)
-        self.validated, self.validation = 0.0, None  # seconds since the plan, and of the last one
+        self.validated = 0.0  # seconds in validations since the plan
+        self.validation: float | None = None  # seconds of the last one
         reader = self._reader()
         bar = tqdm(
             total=self.progress.total_steps or None,
@@ -353,8 +354,8 @@ class _Loop:
             else:
                 self._write(record)
         self.accelerator.wait_for_everyone()
-        self.validation = time.monotonic() - start
-        self.validated += self.validation
+        self.validation = took = time.monotonic() - start
+        self.validated += took
         self.progress.seconds = self.before + time.monotonic() - self.clock
 
     def _save(self) -> None:

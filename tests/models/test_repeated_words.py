@@ -183,6 +183,7 @@ def test_in_places_against_a_loop():
         (32, 32, 180, True, (4, 32)),  # a tile of 128 pairs
         (32, 32, 32, True, (1, 32)),
         (32, 32, 31, True, None),
+        (0, 0, 5, True, (1, 4)),
     ],
 )
 def test_sides_of_a_tile_with_all_reports(images, reports, pairs, bounded, sides):
