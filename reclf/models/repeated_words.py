@@ -19,8 +19,9 @@ from torch.autograd.function import once_differentiable
 from .matchings import at_least_float32
 from .tiles import tile_sides
 
-# Reports of like length that are related at a time where a tile has all: with fewer, calls of small
-# operations cost more than the padding of longer groups does (LOG.md, 2026-11-30).
+# Reports of like length that are related at a time where a tile has all. Twice as many have more
+# padding; with half as many a tile has twice the images, and a batch too few tiles for two
+# threads (LOG.md, 2026-11-30).
 GROUP = 8
 
 
