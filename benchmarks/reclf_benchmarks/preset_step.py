@@ -16,9 +16,10 @@ from functools import partial
 from itertools import cycle
 from pathlib import Path
 from statistics import median, quantiles
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from .timing import in_turns, ratio
+if TYPE_CHECKING:
+    from reclf.data.batch import Batch
 
 BATCHES = 4
 KINDS = {
@@ -31,7 +32,6 @@ KINDS = {
 def steps(folder: Path, settings: dict[str, Any]) -> dict[str, Callable[[], Any]]:
     """For each kind a job: the next step of a training with `settings` that is its own."""
     # They need torch, for which a help text does not wait.
-    from reclf.data.batch import Batch
     from reclf.data.collate import Pairs
     from reclf.datasets.selection import open_splits
     from reclf.models.inference import collate_for
@@ -52,7 +52,7 @@ def steps(folder: Path, settings: dict[str, Any]) -> dict[str, Callable[[], Any]
     studies = [Pairs(learned).__getitems__(sampler.indices(k)) for k in range(BATCHES)]
     accelerator = make_accelerator(train, folder)
 
-    def step(prepared: tuple[Any, Any], coming: Iterator[Batch]) -> Any:
+    def step(prepared: tuple[Any, Any], coming: Iterator["Batch"]) -> Any:
         return train_step(*prepared, accelerator, [next(coming)], train, None)
 
     jobs: dict[str, Callable[[], Any]] = {}
@@ -72,6 +72,8 @@ def main(arguments: Sequence[str] | None = None) -> dict[str, float]:
     parser.add_argument("--rounds", type=int, default=4 * BATCHES + 1, help="steps of each kind")
     given = parser.parse_args(arguments)
     from reclf.training.runtime import cpu_threads
+
+    from .timing import in_turns, ratio
 
     with tempfile.TemporaryDirectory() as folder, cpu_threads(workers=1):
         seconds = in_turns(steps(Path(folder), {"train.device": "cpu"}), given.rounds)
