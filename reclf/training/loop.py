@@ -263,15 +263,10 @@ class _Loop:
             return
         since_step, since_seconds = self.planned_at
         if progress.step > since_step:
-<<<<<<< HEAD
-            pace = (progress.seconds - since_seconds) / (progress.step - since_step)
-            progress.total_steps = broadcast(self.hosts, plan_steps(self.config, progress, pace))
-=======
             spent = progress.seconds - since_seconds - self.validated
             pace = spent / (progress.step - since_step)
             plan = plan_steps(self.config, progress, pace, self.validation)
-            progress.total_steps = broadcast(self.accelerator, plan)
->>>>>>> ef94c79 (A time budget is planned with what validations take, once that is known: 16 of 300 s were left over)
+            progress.total_steps = broadcast(self.hosts, plan)
             bar.total = progress.total_steps
         self.planned_at, self.validated = (progress.step, progress.seconds), 0.0
 
