@@ -42,6 +42,16 @@ class Gallery:
     def texts(self) -> TextFeatures:
         return encode_texts(self.model, [self.studies[i].report for i in self.stating])
 
+    @cached_property
+    def vocabulary(self) -> set[str]:
+        """The words of all reports of the gallery, in lower case."""
+        return {word for number in self.stating for word in _words(self.studies[number].report)}
+
+    def unread(self, text: str) -> list[str]:
+        """Words of a query that no report here has. A model gives films for any text: of such words
+        it may have learned nothing."""
+        return [word for word in dict.fromkeys(_words(text)) if word not in self.vocabulary]
+
     def films(self, text: str, count: int = 12) -> list[tuple[int, float]]:
         """The studies whose films the text describes best: number and combined score, best first.
 

@@ -56,6 +56,14 @@ def test_a_query_needs_words(model, studies):
         Gallery(model, studies[:2]).films("  ")
 
 
+def test_words_that_no_report_has_are_named(model, studies):
+    gallery = Gallery(model, [replace(studies[0], report="Large LEFT effusion."), *studies[1:3]])
+    assert gallery.unread("left xylophone, LEFT quaggas; effusion xylophone") == [
+        "xylophone",
+        "quaggas",
+    ]
+
+
 def test_own_ranks_are_those_of_the_gallery(model, studies):
     given = [replace(one, report="") if i == 1 else one for i, one in enumerate(studies[:4])]
     found = own_ranks(model, given, studies[2:9])  # two of them twice
