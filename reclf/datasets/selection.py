@@ -121,7 +121,9 @@ class Caption(NamedTuple):
 
 def captions(data: Any) -> list[Caption]:
     """What is written of all studies, without reading an image where the data set can do so."""
-    if isinstance(data, Picked):
+    if isinstance(data, Picked) and (
+        hasattr(data.data, "rows") or hasattr(data.data, "all_labels")
+    ):
         every = captions(data.data)
         return [every[index] for index in data.indices]
     if hasattr(data, "rows"):

@@ -64,6 +64,23 @@ def test_captions_read_no_image():
     assert captions([films[1]]) == [films.rows[1]]  # of a list, from the studies
 
 
+def test_of_data_without_a_list_of_captions_the_picked_studies_alone_are_read():
+    films = Films(10)
+    drawn = [films[k] for k in range(10)]
+    read = []
+
+    class Drawn:
+        def __len__(self):
+            return 10
+
+        def __getitem__(self, index):
+            read.append(index)
+            return drawn[index]
+
+    assert [c.study_id for c in captions(Picked(Drawn(), [7, 2]))] == ["s7", "s2"]
+    assert read == [7, 2]
+
+
 def test_the_explorer_lists_all_and_explains_what_is_opened():
     films = Films(500)
     made = []
