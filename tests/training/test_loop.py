@@ -233,8 +233,8 @@ def test_two_processes_see_the_loss_and_gradient_of_the_joint_batch(tmp_path):
     for processes in (1, 2):
         started, unused, found = torch.load(tmp_path / f"{processes}.pt", weights_only=True)
         assert started == processes
-        if processes == 2:  # a pooler is idle in one, of another nobody knows
-            assert unused == {"all": False, "shortlist": True, "own": True}
+        if processes == 2:  # a pooler is idle in two, of another nobody knows
+            assert unused == {"distinct": True, "all": False, "shortlist": True, "own": True}
         results.append(found)
     one, two = results
     assert one.keys() == two.keys()

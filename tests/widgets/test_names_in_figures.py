@@ -11,8 +11,10 @@ from matplotlib.text import Text
 from sample_explanations import sample
 
 import reclf_widgets
+from reclf_widgets import MatchingExplorer
 from reclf_widgets.figure import plot_attributions, plot_matchings, plot_message
 from reclf_widgets.monitor import plot_training
+from reclf_widgets.take_away import panel_figure
 from reclf_widgets.word_figures import plot_importance, plot_relations
 
 NAMES = ("$x^$", "_a", "<b>bold</b>", "50 % of %s", "$\\frac{$", "a_b$c^{2$")
@@ -38,6 +40,7 @@ FIGURES = {
     "plot_relations": lambda: plot_relations(case()),
     "plot_importance": lambda: plot_importance({"_a": case(0), "$x^$": case(1)}),
     "plot_message": lambda: plot_message("$x^$ _a"),
+    "panel_figure": lambda: panel_figure(MatchingExplorer([case()]), "relations"),
     "plot_training": lambda: plot_training([CHART, CHART]),
 }
 
