@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from sample_explanations import REPORT, sample
 
-from reclf_widgets import MatchingExplorer, RelationGraphView, reading
+from reclf_widgets import MatchingExplorer, RelationGraphView, as_given, reading
 from reclf_widgets.as_given import in_words_of
 
 EDITED = "No large effusion. The pneumothorax is large."
@@ -70,7 +70,7 @@ def test_each_word_has_what_it_had_and_new_words_have_nothing(text):
         )
         assert made.importance[j] == (0 if i is None else given.importance[i])
         assert made.cosines[j] == (0 if i is None else given.cosines[i])
-        assert reading.says(made, j) == (i is not None)
+        assert as_given.says(made, j) == (i is not None)
         for k in range(len(made.words)):
             both = i is not None and k in pairs
             weight = given.graph[:, i + 1, pairs[k] + 1] if both else 0

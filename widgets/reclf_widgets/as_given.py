@@ -3,7 +3,7 @@
 explanation as given, edited explanation -> explanation of the words that both texts have
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from difflib import SequenceMatcher
 
@@ -11,9 +11,10 @@ import numpy as np
 
 from reclf.explain import Explanation
 
-from .reading import ABSENT, OTHER_FILM
-
 AS_GIVEN = "as given"
+# In the provenance of a study as given that stands beside an edited version:
+ABSENT = "absent_words"  # words that the text as given does not have
+OTHER_FILM = "other_film"  # whether the edited version has another image
 
 
 def beside(
@@ -66,3 +67,21 @@ def in_words_of(given: Explanation, edited: Explanation) -> Explanation:
             OTHER_FILM: not np.array_equal(given.image, edited.image, equal_nan=True),
         },
     )
+
+
+def absent(explanation: Explanation) -> list[int]:
+    """Words that the text explained does not have."""
+    return explanation.provenance.get(ABSENT, [])
+
+
+def films(models: Sequence[Explanation]) -> list[int]:
+    """The number of the film of each model, from 0: another one only where an edited version stands
+    beside the study as given."""
+    other = [bool(one.provenance.get(OTHER_FILM)) for one in models]
+    return [sorted({*other}).index(each) for each in other]
+
+
+def says(explanation: Explanation, word: int | tuple[int, ...]) -> bool:
+    """Whether the text explained has the word, or one of the phrase."""
+    words = word if isinstance(word, tuple) else (word,)
+    return not {*words} <= {*absent(explanation)}

@@ -12,8 +12,7 @@ from reclf.data.region_grid import sum_in_regions
 from reclf.explain import Explanation
 from reclf.stats.tables import plain
 
-from . import reading
-from .as_given import beside
+from . import as_given, reading
 from .case_rows import gray, row, small, thumbnail, unopened
 from .films import Film, film_of
 from .plane import Place, Plane
@@ -71,7 +70,7 @@ class CaseSet:
         """What can be shown together of one study: `shown`, and of an edited version each model on
         the study as given, see `as_given.py`."""
         shown, given = self.shown(index), self.original(index)
-        return beside(shown, given) if self.version(index) else shown
+        return as_given.beside(shown, given) if self.version(index) else shown
 
     def version(self, index: int) -> int:
         """The number of the version of a study that is shown; 0 is the study as given."""
@@ -149,7 +148,7 @@ class CaseSet:
             live: whether a kernel can be asked for the film's own pixels.
 
         Returns:
-            The metadata, and the arrays: image uint8 (H, W_px) of each film (see `reading.films`),
+            The metadata, and the arrays: image uint8 (H, W_px) of each film (see `as_given.films`),
             the largest that a model saw, preview the film as JPEG, attention (W, R) of each model,
             graph (K, 1 + W, 1 + W) of each model that has one, importance (M, W) with zeros for
             models without, coverage (1 + 2 * masks, R) of each model: number of pixels of each
@@ -160,7 +159,7 @@ class CaseSet:
         filled = [reading.without_gaps(one) for one in together.values()]
         models = [one for one, _ in filled]
         first, plane, film = models[0], Plane.of(together), self.film(index)
-        films = reading.films(models)
+        films = as_given.films(models)
         sizes = [one.image.size for one in models]
         largest = [  # of each film the model with the largest image
             max((k for k, of in enumerate(films) if of == number), key=sizes.__getitem__)
@@ -180,7 +179,7 @@ class CaseSet:
                 {"shape": list(models[k].image.shape), "place": list(plane.images[k])}
                 for k in largest
             ],
-            "absent": [reading.absent(one) for one in models],
+            "absent": [as_given.absent(one) for one in models],
             "film": film and film.describe(live) | {"place": list(plane.film)},
             "grids": [
                 {"shape": list(one.attention.shape[1:]), "center": one.center, "place": list(place)}

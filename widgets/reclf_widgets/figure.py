@@ -18,7 +18,7 @@ from matplotlib.figure import Figure
 from reclf.explain import Explanation
 from reclf.runs.files import write_atomically
 
-from . import panels, reading, scales
+from . import as_given, panels, reading, scales
 from .grids import Grid, finest, region_of
 from .layout import Cell, draw_cells
 from .lettering import height, wrap
@@ -145,7 +145,7 @@ def plot_matchings(
         raise ValueError(f"a difference needs two models, got {len(models)}")
     colormap(colors)  # refuses an unknown name before anything is drawn
     plane = Plane.of(models)
-    films = reading.films(shown)
+    films = as_given.films(shown)
     place_of = dict(zip(map(id, shown), plane.images, strict=True))
     film_of = dict(zip(map(id, shown), films, strict=True))
     grids = [Grid.of(one, place) for one, place in zip(shown, plane.images, strict=True)]
@@ -173,7 +173,7 @@ def plot_matchings(
         values = scales.shares(scales.shown_cells(one, scale, word, shown), end)
         return Cell(
             reading.word_name(one, word),
-            below=RULES["absent"] if not reading.says(one, word) else _inside(one, word) * masks,
+            below=RULES["absent"] if not as_given.says(one, word) else _inside(one, word) * masks,
             bar=(colors, tuple(scales.bar_labels(scale, end, unlike))),
             draw=partial(overlaid, one, word, values, colors),
             film=film_of[id(one)],

@@ -17,6 +17,7 @@ from reclf.data.region_grid import MIDDLE, heat_in_pixels
 from reclf.explain import Explanation
 from reclf.stats.maps import contrast_to_noise
 
+from .as_given import absent
 from .rules import RULES
 
 PAIR = -1
@@ -24,9 +25,6 @@ ORDERS = ("text", "type")  # of the nodes in the matrix of relations
 SALIENT = 4  # words that a figure shows of itself
 Selection = int | tuple[int, ...]  # a word, PAIR, or the words of a phrase, ascending
 GLOBAL_NODE = "global node"
-# In the provenance of a study as given that stands beside an edited version, see `as_given.py`:
-ABSENT = "absent_words"  # words that the text as given does not have
-OTHER_FILM = "other_film"  # whether the edited version has another image
 
 
 def region_map(explanation: Explanation, word: Selection) -> np.ndarray:
@@ -47,24 +45,6 @@ def region_map(explanation: Explanation, word: Selection) -> np.ndarray:
         weights[absent(explanation)] = 0
     shares = weights.astype(np.float64) / (weights.sum(dtype=np.float64) or 1)
     return np.tensordot(shares, explanation.attention, 1).astype(np.float32)
-
-
-def absent(explanation: Explanation) -> list[int]:
-    """Words that the text explained does not have."""
-    return explanation.provenance.get(ABSENT, [])
-
-
-def films(models: Sequence[Explanation]) -> list[int]:
-    """The number of the film of each model, from 0: another one only where an edited version stands
-    beside the study as given."""
-    other = [bool(one.provenance.get(OTHER_FILM)) for one in models]
-    return [sorted({*other}).index(each) for each in other]
-
-
-def says(explanation: Explanation, word: Selection) -> bool:
-    """Whether the text explained has the word, or one of the phrase."""
-    words = word if isinstance(word, tuple) else (word,)
-    return not {*words} <= {*absent(explanation)}
 
 
 def without_gaps(explanation: Explanation) -> tuple[Explanation, str]:
