@@ -10,7 +10,7 @@ from sample_explanations import REPORT, sample
 from reclf_widgets import MatchingExplorer, RelationGraphView, as_given, reading
 from reclf_widgets.as_given import in_words_of
 
-EDITED = "No large effusion. The pneumothorax is large."
+EDITED = "No moderate effusion. The pneumothorax is large."
 
 
 def words_paired_by_hand(old, new):
@@ -32,6 +32,18 @@ def words_paired_by_hand(old, new):
         + [(i + k, j + k) for k in range(size)]
         + [(i + size + a, j + size + b) for a, b in right]
     )
+
+
+def every_pair_by_hand(old, new):
+    """New word -> old word: in order, then what has changed places, then what stands twice."""
+    pairs = {j: i for i, j in words_paired_by_hand(old, new)}
+    for j, word in enumerate(new):
+        if j not in pairs:
+            unused = [i for i, x in enumerate(old) if x == word and i not in pairs.values()]
+            used = [i for i, x in enumerate(old) if x == word]
+            if unused or used:
+                pairs[j] = (unused or used)[0]
+    return pairs
 
 
 @pytest.fixture
@@ -56,11 +68,14 @@ def panels_of(explorer):
     return found
 
 
-@pytest.mark.parametrize("text", [EDITED, REPORT, "Clear.", "Effusion left large."])
+EXCHANGED = "The heart is normal, no pneumothorax. Large left effusion, large heart."
+
+
+@pytest.mark.parametrize("text", [EDITED, REPORT, "Clear.", "Effusion left large.", EXCHANGED])
 def test_each_word_has_what_it_had_and_new_words_have_nothing(text):
     given, edited = sample(), sample(model=5, report=text)
     made = in_words_of(given, edited)
-    pairs = {j: i for i, j in words_paired_by_hand(given.words, edited.words)}
+    pairs = every_pair_by_hand(given.words, edited.words)
     assert made.words == edited.words
     for j in range(len(made.words)):
         i = pairs.get(j)
@@ -97,11 +112,11 @@ def test_an_edited_case_has_each_model_twice(explorer):
     assert explorer.case["films"] == [0, 0, 0, 0]
     absent = explorer.case["absent"]
     assert absent[0] == absent[1] == []
-    assert [explorer.case["pieces"][w][1].lower() for w in absent[2]] == ["no", "the", "large"]
+    assert [explorer.case["pieces"][w][1].lower() for w in absent[2]] == ["moderate"]
     sent = np.frombuffer(explorer.attention, "<f4").reshape(4, 7, 6, 5)
     np.testing.assert_array_equal(sent[0], explorer.explanations["a"].attention)
     np.testing.assert_array_equal(sent[2], explorer.together["a, as given"].attention)
-    explorer.view, explorer.model, explorer.other, explorer.word = "compare", 2, 0, 1
+    explorer.view, explorer.model, explorer.other, explorer.word = "compare", 2, 0, 6
     assert "study-0" in explorer.alt_text()
     assert RelationGraphView(explorer, model=2).alt_text()  # a view can show it, too
     titles = [title for title, *_ in panels_of(explorer)]
@@ -116,8 +131,12 @@ def test_one_model_as_given_needs_no_other_name():
 
 def test_a_word_that_is_new_says_so_in_print(explorer):
     explorer.edit = {"text": EDITED}
-    explorer.view, explorer.model, explorer.other, explorer.word = "compare", 2, 0, 0
+    explorer.view, explorer.model, explorer.other, explorer.word = "compare", 2, 0, 1
     assert [below for _, below, _ in panels_of(explorer)] == ["", "not in its text", "", ""]
+    drawn = explorer.figure()
+    bars = [axis for axis in drawn.axes if axis.get_label() == "bar"]
+    assert [text.get_text() for text in bars[-1].texts if text.get_text()] == ["not in both texts"]
+    plt.close(drawn)
 
 
 def test_what_is_chosen_goes_back_when_the_version_does(explorer):
@@ -154,6 +173,9 @@ def test_an_export_of_what_is_compared_opens_again(explorer, tmp_path):
     explorer.view, explorer.model, explorer.other, explorer.word = "compare", 2, 0, 1
     explorer.export(tmp_path / "out", "all")
     opened = open_session(tmp_path / "out")
+    assert opened.explanation.provenance["edited"] == "own text"
+    caption = (tmp_path / "out" / "figures.tex").read_text()
+    assert f"Edited (own text): ``{EDITED}''" in caption
     assert opened.explanation.words == explorer.explanations["a"].words
     assert (opened.model, opened.other) == (0, 1)
     explorer.case_index = 1

@@ -249,11 +249,13 @@ def test_a_view_leaves_the_choice_of_cases_to_its_explorer(explorer):
 
 def test_an_error_of_the_model_is_shown():
     def on_edit(index, edit):
-        raise ValueError("the report is empty")
+        raise ValueError("not this text")
 
     explorer = MatchingExplorer([sample()], on_edit=on_edit)
-    explorer.edit = {"serial": 1, "text": ""}
-    assert explorer.status == "ValueError: the report is empty"
+    explorer.edit = {"serial": 1, "text": "Clear lungs"}
+    assert explorer.status == "ValueError: not this text"
+    explorer.edit = {"serial": 2, "text": "  "}
+    assert explorer.status == "ValueError: a report needs words, got '  '"
     assert not explorer.case["version"]
 
 

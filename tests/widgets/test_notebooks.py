@@ -92,7 +92,7 @@ def test_a_whole_split_is_explained_on_demand(explored):
     assert done.returncode == 0, done.stderr[-3000:]
     assert sorted((explored / "runs" / "plain" / "explanations").iterdir()) == before
     assert pictures(explored / "all.ipynb")
-    text = (explored / "runs" / "plain" / "explorer.html").read_text()
+    text = (explored / "runs" / "plain" / "case.html").read_text()
     index = json.loads(text.split('id="values">')[1].split("</script>")[0])["traits"]["index"]
     assert len(index) == 1
 

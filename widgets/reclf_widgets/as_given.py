@@ -26,16 +26,33 @@ def beside(
     return {**shown, **{names[name]: in_words_of(given[name], one) for name, one in shown.items()}}
 
 
+def paired(given: Sequence[str], edited: Sequence[str]) -> dict[int, int]:
+    """Word of the edited text -> the same word of the text as given, where that has it.
+
+    In their order, the longest common runs first; then those that have changed places, each with
+    the first that is left, or else with the first there is.
+    """
+    runs = SequenceMatcher(None, given, edited, autojunk=False).get_matching_blocks()
+    pairs = {run.b + k: run.a + k for run in runs for k in range(run.size)}
+    free = [i for i in range(len(given)) if i not in pairs.values()]
+    for j, word in enumerate(edited):
+        if j in pairs or word not in given:
+            continue
+        left = [i for i in free if given[i] == word]
+        pairs[j] = left[0] if left else list(given).index(word)
+        free = [i for i in free if i != pairs[j]]
+    return dict(sorted(pairs.items()))
+
+
 def in_words_of(given: Explanation, edited: Explanation) -> Explanation:
     """The explanation as given, with an entry for each word of the edited text.
 
-    Words are paired in their order, the longest common runs first. Words that the text as given
-    does not have get zeros, and their numbers stand in `provenance[ABSENT]`; words that the edited
-    text does not have are left out. The distance prior is not known for such a pairing.
+    See `paired`. Words that the text as given does not have get zeros, and their numbers stand in
+    `provenance[ABSENT]`; words that the edited text does not have are left out. The distance prior
+    is not known for such a pairing.
     """
-    pairs = SequenceMatcher(None, given.words, edited.words, autojunk=False).get_matching_blocks()
-    old = [i for block in pairs for i in range(block.a, block.a + block.size)]
-    new = [j for block in pairs for j in range(block.b, block.b + block.size)]
+    pairs = paired(given.words, edited.words)
+    new, old = list(pairs), list(pairs.values())
     count = len(edited.words)
 
     def of_words(values: np.ndarray) -> np.ndarray:
@@ -46,9 +63,9 @@ def in_words_of(given: Explanation, edited: Explanation) -> Explanation:
     graph = given.graph
     if graph is not None:
         nodes = [np.array([0, *(i + 1 for i in places)]) for places in (old, new)]
-        paired = np.zeros((len(graph), count + 1, count + 1), graph.dtype)
-        paired[:, nodes[1][:, None], nodes[1]] = graph[:, nodes[0][:, None], nodes[0]]
-        graph = paired
+        filled = np.zeros((len(graph), count + 1, count + 1), graph.dtype)
+        filled[:, nodes[1][:, None], nodes[1]] = graph[:, nodes[0][:, None], nodes[0]]
+        graph = filled
     return replace(
         given,
         report=edited.report,

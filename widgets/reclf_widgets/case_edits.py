@@ -15,6 +15,7 @@ import traitlets
 
 from reclf.data.lexicon import Lexicon, load_lexicon
 from reclf.data.report_swaps import swaps
+from reclf.data.reports import has_words
 from reclf.explain import Explanation
 
 from . import reading
@@ -85,6 +86,8 @@ class CaseEdits(CaseTable):
             self.cases.show(index, request["version"])
             return
         content: Any = request.get("text")
+        if content is not None and not has_words(content):
+            raise ValueError(f"a report needs words, got {content!r}")
         title = request.get("title", "own text")
         if "image" in request:
             content, title = _decode(self.edit_image, request["image"]), request["image"]

@@ -80,6 +80,12 @@ class CaseSet:
         """The study as given, and its edits in the order in which they were made."""
         return [Version("as given", self.original(index)), *self._versions.get(index, [])]
 
+    def edit_of(self, index: int) -> str:
+        """What was done to the study, of the version that is shown or was saved; empty for none."""
+        shown = self.versions(index)[self.version(index)]
+        saved = next(iter(shown.explained.values())).provenance.get("edited", "")
+        return shown.title if self.version(index) else saved
+
     def show(self, index: int, number: int) -> None:
         """Show a version of a study.
 
@@ -199,6 +205,7 @@ class CaseSet:
             "gaps": [said for _, said in filled],
             "original_scores": [plain(one.scores) for one in self.original(index).values()],
             "version": self.version(index),
+            "edited": self.edit_of(index),
             "versions": [
                 {
                     "title": version.title,

@@ -24,7 +24,7 @@ from .still import publish_still
 CATEGORIES = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442")
 OTHER, UNKNOWN = "#8C8C8C", "#BDBDBD"
 RAMP = "viridis"
-NOTHING = "no label"
+NOTHING, SEVERAL = "no label", "several labels"
 
 
 class EmbeddingMap:
@@ -129,7 +129,8 @@ class EmbeddingMap:
                 xticks=[], yticks=[], xlabel=self.positions.axes[0], ylabel=self.positions.axes[1]
             )
             if self.color and isinstance(self.groups()[0][2], str):
-                axis.legend(fontsize=SMALLEST, frameon=False, markerscale=1.5)
+                place = "outside lower center"
+                drawn.legend(loc=place, ncols=2, fontsize=SMALLEST, frameon=False, markerscale=1.5)
         return drawn
 
     def _ipython_display_(self) -> None:
@@ -150,7 +151,7 @@ class EmbeddingMap:
         """What the table of cases knows of each, where it knows it of one at least."""
         index, model = self.explorer.index, self.explorer.model % len(self.explorer.models)
         columns: dict[str, list[Any]] = {
-            "label": [", ".join(row["labels"]).replace("_", " ") or None for row in index],
+            "label": [_label(row["labels"]) for row in index],
             "rank": [row["rank"][model] and row["rank"][model][0] for row in index],
             "score": [row["score"][model] for row in index],
             "misses": [
@@ -164,3 +165,10 @@ class EmbeddingMap:
     def _check_color(self, name: str) -> None:
         if name and name not in self.colors:
             raise ValueError(f"color must be one of {', '.join(self.colors)}, got {name!r}")
+
+
+def _label(labels: Sequence[str]) -> str | None:
+    """The one label of a case; combinations would be more than there are colors."""
+    if len(labels) > 1:
+        return SEVERAL
+    return labels[0].replace("_", " ") if labels else None

@@ -86,8 +86,10 @@ def state_among(explorer: Any, cases: Sequence[int]) -> dict[str, Any]:
 
 def fitting(state: dict[str, Any], models: int) -> dict[str, Any]:
     """The state with models among so many: the first where others were of an edited version."""
-    first = {"model": 0, "other": 1} if max(state["model"], state["other"]) >= models else {}
-    return state | first
+    if max(state["model"], state["other"]) < models:
+        return state
+    shown = {"view": "single"} if models == 1 and state.get("view") == "compare" else {}
+    return state | {"model": 0, "other": 1} | shown
 
 
 def _title(explorer: Any, cases: Sequence[int]) -> str:

@@ -181,12 +181,17 @@ def plot_matchings(
 
     def subtracted(word: reading.Selection) -> Cell:
         a, b = shown
+        cells, labels = scales.difference(a, b, word, plane.images), ["", RULES["in_one"], ""]
         end = scales.difference_end(a, b, word, plane.images)
-        values = scales.shares(scales.difference(a, b, word, plane.images), end)
+        if as_given.says(a, word) and as_given.says(b, word):
+            labels = scales.difference_labels(end)
+        else:  # nothing is subtracted from a map that there is not
+            end = 0.0
+        values = scales.shares(cells, end)
         return Cell(
             reading.word_name(a, word),
             below="" if grids[0] == grids[1] else RULES["resampled"].format(*values.shape),
-            bar=(DIFFERENCE, tuple(scales.difference_labels(end))),
+            bar=(DIFFERENCE, tuple(labels)),
             draw=partial(overlaid, scales.finer(a, b), word, values, DIFFERENCE),
             film=films[0],
         )

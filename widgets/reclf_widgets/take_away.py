@@ -5,6 +5,7 @@ folder -> open_session -> the explorer as it was
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +54,9 @@ def export_cases(
     for index in track(cases, "export", "cases"):
         one = _at(explorer, index)
         for name, explained in one.explanations.items():
+            if edit := explorer.cases.edit_of(index):
+                known = explained.provenance | {"edited": edit}
+                explained = replace(explained, provenance=known, rank=None)
             place = folder / "explanations" / folders[name]
             explained.save(place / explained.file_name)
             written.add(place / explained.file_name)
@@ -169,6 +173,8 @@ def _latex(one: Any, path: str, kind: str) -> str:
         "Dotted: equal weights.",
     }
     caption = captions[kind]
+    if edit := one.cases.edit_of(one.case_index):
+        caption += f" Edited ({edit}): “{one.explanation.report}”."
     named = kind == "matchings" and one.word != reading.PAIR  # else the words that say most
     alt = one.alt_text() if named else caption
     return (

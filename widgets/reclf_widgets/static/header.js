@@ -32,7 +32,7 @@ function header(app) {
     if (last !== get("case_index")) message.textContent = "";
     last = get("case_index");
     const all = app.order.all(), info = app.data.info, place = all.indexOf(info.index);
-    position.textContent = `${info.study_id}  ${place < 0 ? "–" : place + 1}/${all.length}${info.version ? "  (edited)" : ""}`;
+    position.textContent = `${info.study_id}  ${place < 0 ? "–" : place + 1}/${all.length}${info.edited ? "  (edited)" : ""}`;
     scores.replaceChildren(...get("models").map((name, m) => {
       const now = info.scores[m], before = info.original_scores[m];
       const parts = Object.entries(now).map(([key, value]) => `${SCORES[key] ?? spaced(key)} ${fixed(value, 2)}${info.version && before[key] !== undefined ? ` (was ${fixed(before[key], 2)})` : ""}`);

@@ -198,7 +198,7 @@ function imagePanel(app) {
     const found = [], width = Math.floor(plan.width), tops = plan.list.filter(({ y, band }) => y === band * (plan.tall + GAP));
     for (const tile of tops) {
       const colors = tables[tile.difference ? COLORS.length : COLORS.indexOf(get("colors"))], { end, others } = cellsOf(tile);
-      const labels = tile.difference ? differenceLabels(end) : barLabels(get("scale"), end, others), last = found.at(-1), x = Math.floor(tile.x);
+      const labels = tile.difference ? differenceLabels(end, inBoth(app.data, Object.values(models()), tile.word)) : barLabels(get("scale"), end, others), last = found.at(-1), x = Math.floor(tile.x);
       if (last?.colors === colors && last.band === tile.band && String(last.labels) === String(labels)) last.width = Math.min(x + width - last.x, BAR_WIDEST);
       else found.push({ x, width, colors, labels, band: tile.band });
     }

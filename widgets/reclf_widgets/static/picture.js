@@ -13,7 +13,7 @@ function pictureButtons(panel, what) {
 function captionOf(app, panel) {
   const { info } = app.data, word = app.data.name(app.get("word"));
   const names = app.shownModels().map((model, k) => (app.compared() ? `${"AB"[k]} ` : "") + app.names()[model]);
-  return [`${info.study_id}${info.version ? " (edited)" : ""}`, `“${word}”`, names.join(", "), panel.title()].join(" · ");
+  return [`${info.study_id}${info.edited ? " (edited)" : ""}`, `“${word}”`, names.join(", "), panel.title()].join(" · ");
 }
 
 // Hands a blob to the user as a file.

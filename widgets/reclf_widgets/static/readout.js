@@ -21,6 +21,7 @@ function readings(app, models, hovered) {
     const data = app.data, { a, b } = models(), names = app.names(), several = names.length > 1, hover = hovered();
     const tile = hover ? hover.tile : { model: a, word: get("word") };
     const region = hover ? hover.region : data.own(tile.model, get("region")), who = `“${data.name(tile.word)}”`;
+    if (tile.difference && !inBoth(data, [a, b], tile.word)) return `${who}: ${RULES.in_one}`;
     if (tile.difference) {
       const [left, right] = onOneGrid(data, [a, b], tile.word).map((cells) => cells[region]);
       return `${who} at ${data.place(region, tile.model)}: A ${shown(left)} − B ${shown(right)} = ${shown(left - right)}`;

@@ -15,7 +15,11 @@ const finer = (data, [a, b]) => (data.grids[b].regions > data.grids[a].regions ?
 // The maps of two models on the finer grid, the other one resampled by area.
 const onOneGrid = (data, pair, word) => pair.map((model) => resampled(data.map(model, word), data.grids[model], data.grids[finer(data, pair)]));
 
+// Nothing is subtracted from a map that there is not.
+const inBoth = (data, pair, word) => !pair.some((model) => data.lacks(model, word));
+
 function difference(data, pair, word) {
+  if (!inBoth(data, pair, word)) return new Float64Array(data.grids[finer(data, pair)].regions);
   const [left, right] = onOneGrid(data, pair, word);
   return Float64Array.from(left, (value, r) => value - right[r]);
 }
@@ -32,7 +36,7 @@ function barLabels(scale, end, others = false) {
   return others ? [labels[0], RULES.unlike, shown(end)] : [...labels, shown(end)];
 }
 
-const differenceLabels = (end) => (end > 0 ? [`−${shown(end)}`, "0", `+${shown(end)}`] : ["", "0: equal", ""]);
+const differenceLabels = (end, both = true) => (!both ? ["", RULES.in_one, ""] : end > 0 ? [`−${shown(end)}`, "0", `+${shown(end)}`] : ["", "0: equal", ""]);
 
 // On which regions a difference is shown, where those of the two models are not the same.
 function resampledOn(data, [a, b]) {
