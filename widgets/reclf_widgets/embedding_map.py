@@ -129,8 +129,13 @@ class EmbeddingMap:
                 xticks=[], yticks=[], xlabel=self.positions.axes[0], ylabel=self.positions.axes[1]
             )
             if self.color and isinstance(self.groups()[0][2], str):
-                place = "outside lower center"
-                drawn.legend(loc=place, ncols=2, fontsize=SMALLEST, frameon=False, markerscale=1.5)
+                drawn.legend(
+                    loc="outside lower center",
+                    ncols=2,
+                    fontsize=SMALLEST,
+                    frameon=False,
+                    markerscale=1.5,
+                )
         return drawn
 
     def _ipython_display_(self) -> None:
