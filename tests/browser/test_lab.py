@@ -373,14 +373,16 @@ def test_a_lasso_on_the_map_of_embeddings_chooses_cases(page):
 
 WHOLE = """
 import dataclasses
-from reclf.data.study import Study
+from reclf.data.study import ImageError, Study
 from reclf.datasets.selection import Caption
 from reclf.explain import OnDemand
 
 class Films:
     rows = [Caption(f"film-{k}", f"Large left effusion {k}.", {}) for k in range(20_000)]
     def __len__(self): return len(self.rows)
-    def __getitem__(self, k): return Study(*self.rows[k][:1], "", load("small")[k % 3].image, "")
+    def __getitem__(self, k):
+        if k == 7: raise ImageError("film-7.png is no image")
+        return Study(*self.rows[k][:1], "", load("small")[k % 3].image, "")
 
 def explained(study):
     return dataclasses.replace(load("small")[0], study_id=study.study_id, image=study.image)
@@ -411,6 +413,11 @@ def test_twenty_thousand_cases_are_paged_through_the_kernel(page, record_propert
     opened.get_by_test_id("search").fill("effusion 123")
     opened.locator("[data-case='1234']").wait_for()
     assert opened.get_by_test_id("case-count").inner_text().startswith("111 of 20000 cases")
+    opened.get_by_test_id("search").fill("film-7 ")
+    opened.locator("[data-case='7']").click()
+    said = opened.get_by_test_id("waiting").get_by_text("film-7 cannot be shown")
+    said.wait_for()
+    assert "ImageError: film-7.png is no image. film-19999 is still shown." in said.inner_text()
 
 
 MONITORED = """

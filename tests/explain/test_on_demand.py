@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sample_explanations import sample
 
-from reclf.data.study import Study
+from reclf.data.study import ImageError, Study
 from reclf.datasets.selection import Caption, Picked, captions
 from reclf.explain import OnDemand
 from reclf_widgets import MatchingExplorer
@@ -107,9 +107,34 @@ def test_the_explorer_lists_all_and_explains_what_is_opened():
 
 def test_models_must_explain_the_same_words_when_a_case_is_opened():
     films = Films(3)
-    other = lambda study: sample(0, 1, study_id=study.study_id)  # noqa: E731
+
+    def other(study):
+        return sample(0, 1, study_id=study.study_id)
+
     with pytest.raises(ValueError, match="s0: b has 9 words and a 3"):
         MatchingExplorer({"a": OnDemand(explained, films), "b": OnDemand(other, films)})
+
+
+def test_a_film_that_cannot_be_read_is_named_when_it_is_opened():
+    films = Films(5)
+    read = films.__getitem__
+
+    class Damaged(Films):
+        def __getitem__(self, index):
+            if index == 3:
+                raise ImageError("3.png is no image")
+            return read(index)
+
+    explorer = MatchingExplorer(OnDemand(explained, Damaged(5)))
+    explorer.pictures_asked = {"cases": [2, 3, 4]}
+    pictures = np.frombuffer(explorer.pictures, np.uint8).reshape(3, -1)
+    assert [bool(picture.any()) for picture in pictures] == [True, False, True]
+    with pytest.raises(ImageError):
+        explorer.case_index = 3
+    assert explorer.failed == "ImageError: 3.png is no image"
+    explorer.case_index = 2
+    assert explorer.failed == ""
+    assert explorer.case["study_id"] == "s2"
 
 
 def test_a_page_has_the_rows_of_what_it_shows(tmp_path):

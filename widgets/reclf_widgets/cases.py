@@ -13,7 +13,7 @@ from reclf.explain import Explanation
 from reclf.stats.tables import plain
 
 from . import as_given, reading
-from .case_rows import gray, row, small, thumbnail, unopened
+from .case_rows import SIDE, gray, row, small, thumbnail, unopened
 from .films import Film, film_of
 from .plane import Place, Plane
 
@@ -129,9 +129,12 @@ class CaseSet:
         return row(self.original(index))
 
     def picture(self, index: int) -> bytes:
-        """The thumbnail of one study, see `case_rows.thumbnail`."""
+        """The thumbnail of one study, see `case_rows.thumbnail`; black where it cannot be read."""
         if self.on_demand:
-            return small(gray(self._listed.image(index))).tobytes()
+            try:
+                return small(gray(self._listed.image(index))).tobytes()
+            except (OSError, ValueError):  # said when the case is opened; others have theirs
+                return bytes(SIDE * SIDE)
         return thumbnail(list(self.original(index).values())).tobytes()
 
     @property

@@ -71,6 +71,7 @@ class MatchingExplorer(CaseDownloads):
     # The browser numbers its changes; the number comes back after what they have brought about.
     asked = data_trait(traitlets.Int, 0)
     answered = data_trait(traitlets.Int, 0)
+    failed = data_trait(traitlets.Unicode, "")  # why the selected case cannot be shown
 
     # State of the view, written by Python and by the browser.
     word = view_trait(traitlets.Int(-1, help="selected word, -1: image-report pair"))
@@ -195,8 +196,7 @@ class MatchingExplorer(CaseDownloads):
         return (
             f"Radiograph of {one.study_id} with the attention map of "
             f"{reading.word_name(one, self.selection)}, {cells.shape[0]} by {cells.shape[1]} "
-            "regions; "
-            f"highest attention: {', '.join(places)}{'. ' + gaps if gaps else ''}"
+            f"regions; highest attention: {', '.join(places)}{'. ' + gaps if gaps else ''}"
         )
 
     def figure(self, **options: Any) -> Figure:
@@ -261,9 +261,8 @@ class MatchingExplorer(CaseDownloads):
         if self.word >= len(readable["pieces"]):
             self.word = reading.PAIR
         with self.hold_sync():
-            chosen = {"model": self.model, "other": self.other}
-            for name, number in fitting(chosen, len(self.names)).items():
-                setattr(self, name, number)
+            fit = fitting({"model": self.model, "other": self.other}, len(self.names))
+            self.model, self.other = fit["model"], fit["other"]
             if "row" in readable:
                 self.index[self.case_index] = readable["row"]  # in place: the browser does the same
             self.case = readable | {"index": self.case_index, "swaps": self.suggestions()}
@@ -272,10 +271,15 @@ class MatchingExplorer(CaseDownloads):
             self.film, self.film_info = b"", {}
 
     def _change_case(self, change: Any) -> None:
-        with self.hold_sync():
-            self.word, self.phrase, self.region = reading.PAIR, [], -1
-            self.zoom, self.across, self.down = 1.0, 0.5, 0.5
-            self._load()
+        self.failed = ""
+        try:  # on demand a case is read and explained only now
+            with self.hold_sync():
+                self.word, self.phrase, self.region = reading.PAIR, [], -1
+                self.zoom, self.across, self.down = 1.0, 0.5, 0.5
+                self._load()
+        except Exception as error:
+            self.failed = f"{type(error).__name__}: {error}"
+            raise
 
     def _send_film(self, change: Any) -> None:
         """Send the pixels of the film of the selected case, or why there are none; then read those

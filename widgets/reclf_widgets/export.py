@@ -43,6 +43,7 @@ def write_page(explorer: Any, path: Path, cases: list[int] | str) -> Path:
         "palette": explorer.palette,
         "asked": 0,
         "answered": 0,
+        "failed": "",
         "can_edit": False,
         "can_take": False,
         "taken_info": {},

@@ -18,6 +18,7 @@ function kernelWatch(app, root) {
   const name = (index) => get("index")[index]?.study_id ?? `case ${index + 1}`;
 
   function sentence(silent) {
+    if (get("failed")) return `${name(get("case_index"))} cannot be shown: ${get("failed")}. ${app.data.info.study_id} is still shown.`;
     const wanted = otherCase() ? `${name(get("case_index"))} has not arrived, ${app.data.info.study_id} is still shown` : "your last change has not reached Python";
     if (lost) return `The kernel has stopped or was restarted. ${app.data.info.study_id} can still be read, but other cases, edits and Python are out of reach: run the notebook's cells again.`;
     if (kernel?.status === "busy") return `The kernel is busy: ${wanted}. It follows when the running cell ends.`;
@@ -28,7 +29,7 @@ function kernelWatch(app, root) {
   function say() {
     const waited = performance.now() - since, silent = waited >= SILENT_MS - 50;
     root.dataset.kernel = lost ? "lost" : !open() ? "" : silent ? "silent" : "pending";
-    note.hidden = !lost && (!open() || waited < PENDING_MS - 50);
+    note.hidden = !lost && !get("failed") && (!open() || waited < PENDING_MS - 50);
     note.textContent = note.hidden ? "" : sentence(silent);
   }
 
@@ -56,10 +57,12 @@ function kernelWatch(app, root) {
   function answered() { lost = false; check(); }
   const follow = (_, status) => { lost ||= GONE.includes(status); say(); };
   model.on("change:answered", answered);
+  model.on("change:failed", say);
   kernel?.statusChanged?.connect(follow);
   function close() {
     stop();
     model.off("change:answered", answered);
+    model.off("change:failed", say);
     kernel?.statusChanged?.disconnect(follow);
   }
   return { root: note, check, possible, close };
