@@ -18,7 +18,7 @@ from pathlib import Path
 import short_training
 import torch
 import torch.distributed as distributed
-from many_launches import free_port
+from many_launches import free_port, join
 
 from reclf.training import loop, step
 from reclf.training.processes import Said
@@ -107,10 +107,7 @@ def main(folder, end):
     for rank in range(2):
         child = os.fork()
         if child == 0:
-            os.environ |= {
-                "RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": "2",
-                "LOCAL_WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port),
-            }  # fmt: skip
+            join(rank, port)
             count(end if rank == 1 else "")
             sys.argv = [__file__, str(folder / "run"), "whole"]
             short_training.SETTINGS |= {f"train.{name}": v for name, v in SETTINGS.items()}

@@ -30,14 +30,19 @@ def free_port():
         return probe.getsockname()[1]
 
 
+def join(rank, port):
+    """Make this process one of two that find each other as those do that a launcher starts."""
+    os.environ |= {
+        "RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2",
+        "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "CUDA_VISIBLE_DEVICES": "",
+    }  # fmt: skip
+
+
 def fork(rank, port, folder, end):
     """The number of a process of the group; 0 in that process."""
     child = os.fork()
     if child == 0:
-        os.environ |= {
-            "RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2",
-            "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "CUDA_VISIBLE_DEVICES": "",
-        }  # fmt: skip
+        join(rank, port)
         said = os.open(folder / f"said{rank}.txt", os.O_CREAT | os.O_WRONLY)
         for stream in (1, 2):
             os.dup2(said, stream)

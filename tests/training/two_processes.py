@@ -17,7 +17,7 @@ from pathlib import Path
 
 import torch
 from accelerate import Accelerator, DistributedDataParallelKwargs
-from many_launches import free_port
+from many_launches import free_port, join
 
 from reclf.config import ModelConfig, TrainConfig, from_dict
 from reclf.data.batch import Batch, DistinctWords
@@ -153,10 +153,7 @@ def main(folder: Path) -> None:
     for rank in range(2):
         child = os.fork()
         if child == 0:
-            os.environ |= {
-                "RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": "2",
-                "LOCAL_WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port),
-            }  # fmt: skip
+            join(rank, port)
             torch.set_num_threads(2)
             measure(folder / "2.pt")
             return
