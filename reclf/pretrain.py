@@ -260,7 +260,11 @@ def main(arguments: list[str] | None = None) -> None:
     except (ValueError, TypeError, OSError) as error:
         parser.error(str(error))
     try:
-        pretrain(run, progress_bar=not given.quiet)
+        try:
+            data = open_splits(run.config, report=False)
+        except (OSError, ValueError) as error:  # of the data, or of options that only they refuse
+            parser.exit(2, f"{parser.prog}: error: {error}\n")
+        pretrain(run, progress_bar=not given.quiet, data=data)
         if PartialState().is_main_process:
             print(at_the_end(run))
     except EXPECTED as error:

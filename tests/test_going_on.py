@@ -132,7 +132,7 @@ def test_a_finished_run_opens_elsewhere_without_a_sitting(trained, monkeypatch):
 
 def test_the_command_line_alone_opens_a_run_with_its_own_settings(trained, monkeypatch, capsys):
     opened = []
-    monkeypatch.setattr(reclf.pretrain, "pretrain", lambda run, progress_bar: opened.append(run))
+    monkeypatch.setattr(reclf.pretrain, "pretrain", lambda run, **_: opened.append(run))
     main(["--run-dir", str(trained.folder)])
     said = capsys.readouterr().out
     assert said.startswith(f"{trained.folder} is trained: 2 steps, best checkpoint of step ")

@@ -89,7 +89,7 @@ def test_workers_read_the_labeled_studies_of_an_overview():
 def test_the_command_line_reads_dicts_as_json(tmp_path, monkeypatch):
     runs = []
     monkeypatch.setattr(
-        reclf.pretrain, "pretrain", lambda run, progress_bar: runs.append((run, progress_bar))
+        reclf.pretrain, "pretrain", lambda run, progress_bar, data: runs.append((run, progress_bar))
     )
     given = ["--run-dir", str(tmp_path / "run"), "--set", "train.seed=7"]
     main([*given, "--set", "model.aggregator_options={}", "--set", "data.options.length=40"])
@@ -121,3 +121,24 @@ def test_a_wrong_setting_is_one_line_on_the_command_line(tmp_path, capsys, setti
         main(["--run-dir", str(tmp_path / "run"), *(f"--set={s}" for s in setting.split())])
     assert message in capsys.readouterr().err
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ("data.root=FOLDER", "there is no table FOLDER/manifest.csv; set the root to"),
+        ("data.root=FOLDER/none.csv", "there is no table FOLDER/none.csv/manifest.csv; set the"),
+        ("data.root=FOLDER data.options.cache=disk", "cache must be one of ('memory', None), got"),
+        ("data.root=FOLDER data.options.on_problem=x", "on_problem must be one of ('refuse', 's"),
+    ],
+)
+def test_data_that_cannot_be_opened_are_one_line_on_the_command_line(
+    tmp_path, capsys, settings, message
+):
+    run = ["--run-dir", str(tmp_path / "run"), "--preset", "table_small"]
+    given = settings.replace("FOLDER", str(tmp_path)).split()
+    with pytest.raises(SystemExit) as stopped:
+        main([*run, *(f"--set={one}" for one in given)])
+    said = capsys.readouterr().err
+    assert (stopped.value.code, said.count("\n")) == (2, 1)
+    assert message.replace("FOLDER", str(tmp_path)) in said

@@ -48,13 +48,12 @@ class ReadAhead:
         if not self.workers:
             yield from (self.studies[index] for index in range(len(self)))
             return
-        loader = DataLoader(
+        loader = QuietLoader(
             self.studies,
             PART,
             num_workers=self.workers,
             prefetch_factor=PARTS_AHEAD,
             collate_fn=list,
-            worker_init_fn=quiet_worker,
             generator=torch.Generator(),  # else one number of the global generator is drawn
         )
         try:
@@ -85,6 +84,26 @@ def cores_left_by(workers: int) -> Iterator[int]:
 def as_in_worker(error: ImageError) -> str:
     """What an error said in its worker, from where it comes as text behind its traceback."""
     return str(error).strip().rpartition("ImageError: ")[2]
+
+
+class QuietLoader(DataLoader):
+    """A `DataLoader` whose processes do not answer signals, see `quiet_worker`.
+
+    They and the threads that libraries begin in them inherit a mask, so that a signal that comes
+    before `quiet_worker` ran waits for it.
+    """
+
+    def __init__(self, *arguments: Any, **options: Any):
+        super().__init__(*arguments, worker_init_fn=quiet_worker, **options)
+
+    def __iter__(self) -> Any:
+        if not hasattr(signal, "sigwaitinfo"):
+            return super().__iter__()
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, STOPS)
+        try:
+            return super().__iter__()
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def quiet_worker(worker: int) -> None:

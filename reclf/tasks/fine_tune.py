@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
-from reclf.data.read_ahead import quiet_worker
+from reclf.data.read_ahead import QuietLoader
 from reclf.data.study import Study
 from reclf.models.inference import autocast, stack_images
 from reclf.models.reclf import RECLF
@@ -67,14 +67,13 @@ def fine_tune(
         ]
         optimizer = torch.optim.AdamW(groups, weight_decay=0.01)
         loaders: dict[str, DataLoader] = {
-            name: DataLoader(
+            name: QuietLoader(
                 studies,  # type: ignore[arg-type]
                 batch_size,
                 shuffle=name == "train",
                 drop_last=name == "train" and len(studies) % batch_size == 1,  # BatchNorm
                 collate_fn=partial(_collate, list(names)),
                 num_workers=workers,
-                worker_init_fn=quiet_worker,
             )
             for name, studies in (("train", train), ("val", val), ("test", test))
         }

@@ -7,7 +7,6 @@ One process on a CPU and many on GPUs run the same lines: `accelerate launch`, t
 those of all processes (`reclf.training.processes`).
 """
 
-import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from threading import Event
@@ -15,7 +14,7 @@ from typing import Any
 
 import numpy as np
 from accelerate import Accelerator
-from accelerate.utils import broadcast_object_list, gather_object
+from accelerate.utils import gather_object
 from torch import Tensor, nn
 from tqdm.auto import tqdm
 
@@ -31,7 +30,7 @@ from reclf.runs.run import Run
 from .checkpoints import load_state, save_state, standing, way_on
 from .choices import aside, choose
 from .processes import JointModel, Said, agree, broadcast, host_group
-from .reader import Reader, left_out, study_ids
+from .reader import Reader, left_out
 from .runtime import (
     cpu_threads,
     fast_math,
@@ -44,10 +43,10 @@ from .runtime import (
     start_trackers,
 )
 from .sampler import StepSampler, seed_step
-from .schedule import Progress, learning_rate_factor, plan_steps, plans_now
+from .schedule import Pace, Progress, learning_rate_factor
 from .signals import interrupts
 from .step import train_step
-from .validation import validate
+from .validation import validate_once
 from .window import Window
 
 LOG_EVERY = 10
@@ -124,8 +123,6 @@ class _Loop:
             run.add_to_sitting(**chosen)
         self.is_main = accelerator.is_main_process
         self.show = progress_bar and self.is_main
-        # With a number of steps, time only ends a run; it does not shape it.
-        self.plans_by_time = self.config.max_steps == 0
         self.model = model
         if accelerator.num_processes > 1 and accelerator.device.type == "cuda":
             model = nn.SyncBatchNorm.convert_sync_batchnorm(model)
@@ -133,7 +130,9 @@ class _Loop:
         trained = JointModel(model) if accelerator.num_processes > 1 else model
         with aside(model, chosen.get("set_aside", ())):
             self.wrapped, self.optimizer = accelerator.prepare(trained, optimizer)
-        self.window = Window(model, self.optimizer, accelerator, self._studies_of)
+        self.window = Window(
+            model, self.optimizer, accelerator, lambda step: self.reader.studies_of(step)
+        )
         peaks = [group["peak"] for group in self.optimizer.param_groups]
         resumed = load_state(run, model, self.optimizer, accelerator)
         for group, peak in zip(self.optimizer.param_groups, peaks, strict=True):
@@ -156,12 +155,8 @@ class _Loop:
         self.window.look(self.progress.step)
         if self.is_main:
             self.run.set_status("running", **self.progress.state())
-        self.clock, self.before = time.monotonic(), self.progress.seconds
-        self.saved = self.clock
-        self.planned_at = (self.progress.step, self.progress.seconds)
-        self.validated = 0.0  # seconds in validations since the plan
-        self.validation: float | None = None  # seconds of the last one
-        reader = self._reader()
+        self.pace = Pace(self.config, self.progress)
+        self.reader = self._reader()
         bar = tqdm(
             total=self.progress.total_steps or None,
             initial=self.progress.step,
@@ -170,22 +165,24 @@ class _Loop:
             dynamic_ncols=True,
         )
         with interrupts() as interrupted, bar:
-            batches, said = self._next(reader, interrupted)
+            batches, said = self._next(interrupted)
             while not self.progress.finished:
                 if said.damaged:
-                    self._end_at_damage(reader.damage, bar)
+                    self._end_at_damage(bar)
                 if said.over:
                     self._stop(bar)
                 self.window.add(self._step(batches))
                 bar.update()
-                self._plan(bar)
-                batches, said = self._next(reader, interrupted)
+                if plan := self.pace.plan():
+                    self.progress.total_steps = bar.total = broadcast(self.hosts, plan)
+                batches, said = self._next(interrupted)
                 stop, self.progress.out_of_time = said.stop, said.late
                 step, total = self.progress.step, self.progress.total_steps
                 if step % LOG_EVERY == 0 or step == total or stop or said.overdue:
                     self._log(bar)
                 if self.progress.validates(self.config.evaluate_every) or self.progress.finished:
-                    self._validate()
+                    with self.pace.validating():
+                        self._validate()
                     (stop,) = agree(self.hosts, interrupted.is_set())  # meanwhile, too
                 if stop:
                     self._stop(bar)
@@ -195,7 +192,7 @@ class _Loop:
         if self.is_main:
             self._end()
 
-    def _next(self, reader: Reader, interrupted: Event) -> tuple[list[Batch], Said]:
+    def _next(self, interrupted: Event) -> tuple[list[Batch], Said]:
         """The batches of the next step, and what all processes say before it, in one exchange.
 
         Read ahead of it, since a process that has none must say so before the others begin.
@@ -203,14 +200,13 @@ class _Loop:
         batches: list[Batch] = []
         if not self.progress.finished:
             try:
-                batches = reader.read(self.config.accumulate)
+                batches = self.reader.read(self.config.accumulate)
             except RuntimeError:  # Jupyter, at its end, ends the processes that read, too
                 if not interrupted.is_set():
                     raise
         over = not (batches or self.progress.finished)
-        late = self.progress.seconds >= self.config.max_minutes * 60
-        overdue = time.monotonic() - self.saved > self.config.checkpoint_minutes * 60
-        flags = bool(reader.damage), over, interrupted.is_set(), late, overdue
+        late, overdue = self.pace.is_late, self.pace.is_overdue
+        flags = bool(self.reader.damage), over, interrupted.is_set(), late, overdue
         return batches, Said(*agree(self.hosts, *flags))
 
     def _end(self) -> None:
@@ -228,12 +224,12 @@ class _Loop:
             f"in {self.run.folder}; the same command goes on"
         )
 
-    def _end_at_damage(self, reason: str, bar: tqdm) -> None:
+    def _end_at_damage(self, bar: tqdm) -> None:
         """Save what was trained, and say which file ends it and how to go on."""
         if self.window:
             self._log(bar)
         self._save()
-        reasons = sorted({found for found in gather_object([reason]) if found})
+        reasons = sorted({found for found in gather_object([self.reader.damage]) if found})
         raise ImageError(
             f"{'; '.join(reasons)}. The run is saved at step "
             f"{self.progress.step}. {WAY_ON}, and start it again with the same run folder: it goes "
@@ -253,25 +249,12 @@ class _Loop:
             self.wrapped, self.optimizer, self.accelerator, batches, config, augmented
         )
         progress.advance(config.batch_size * config.accumulate * self.accelerator.num_processes)
-        progress.seconds = self.before + time.monotonic() - self.clock
+        self.pace.tick()
         return total
 
-    def _plan(self, bar: tqdm) -> None:
-        """Turn the time that is left into steps, at the speed since the last plan."""
-        progress = self.progress
-        if not self.plans_by_time or not plans_now(progress.step):
-            return
-        since_step, since_seconds = self.planned_at
-        if progress.step > since_step:
-            spent = progress.seconds - since_seconds - self.validated
-            pace = spent / (progress.step - since_step)
-            plan = plan_steps(self.config, progress, pace, self.validation)
-            progress.total_steps = broadcast(self.hosts, plan)
-            bar.total = progress.total_steps
-        self.planned_at, self.validated = (progress.step, progress.seconds), 0.0
-
     def release(self) -> None:
-        """Let go of the wrapped model and the optimizer, before the group of processes is left."""
+        """Let go of what refers to the group of processes, before it is left; readers end, too."""
+        vars(self).pop("reader", None)  # there is none where no step was left
         forget(self.model)
         self.model.text_encoder.chunks = 1
         for tracker in self.accelerator.trackers:  # `end_training` would leave the group too
@@ -287,14 +270,6 @@ class _Loop:
             self.run.lock.check()
             self.run.set_status(state, **details, **standing(self.run))
 
-    def _studies_of(self, step: int) -> str:
-        """The studies of a step, counted from 1, of all processes."""
-        micros = range(self.config.accumulate)
-        own = [i for micro in micros for i in self.sampler.indices(step - 1, micro)]
-        indices = gather_object(own)
-        ids = gather_object(study_ids(self.train_set, own))
-        return f"studies {', '.join(ids)}; data set indices {indices}"
-
     def _log(self, bar: tqdm) -> None:
         self.window.look(self.progress.step)
         progress, model = self.progress, self.model
@@ -309,9 +284,8 @@ class _Loop:
             "seconds": progress.seconds,
             "memory_mb": peak_memory_mb(self.accelerator.device),
         }
-        bar.set_postfix_str(
-            f"loss {record['loss']:.3f}, {record['studies_per_second']:.0f} studies/s"
-        )
+        speed = record["studies_per_second"]
+        bar.set_postfix_str(f"loss {record['loss']:.3f}, {speed:.0f} studies/s")
         self._write(record)
 
     def _write(self, record: dict[str, Any]) -> None:
@@ -327,37 +301,26 @@ class _Loop:
 
     def _validate(self) -> None:
         """Recall on the validation gallery; the best checkpoint is the one with the highest."""
-        start = time.monotonic()
-        self.window.look(self.progress.step)
-        refused = [""]
+        step = self.progress.step
+        self.window.look(step)
+        found = validate_once(self.model, self.val_studies, self.is_main, f"after step {step}")
         if self.is_main:
-            try:
-                record: dict[str, Any] = {"step": self.progress.step}
-                record |= validate(self.model, self.val_studies)
-            except FloatingPointError as error:
-                refused = [str(error)]
-        if refused := broadcast_object_list(refused)[0]:
-            step = self.progress.step
-            raise FloatingPointError(f"after step {step}, {refused}")
-        if self.is_main:
+            record = {"step": step} | found
             # The mean over k is steadier than any one of them on a small gallery.
             recall = float(np.mean([v for k, v in record.items() if k.startswith("val_recall")]))
             if recall >= self.progress.best_recall:
-                self.progress.best_recall, self.progress.best_step = recall, self.progress.step
+                self.progress.best_recall, self.progress.best_step = recall, step
                 self._write(record)  # first: a run that goes on from best keeps it
                 self._save_as("best")
             else:
                 self._write(record)
         self.accelerator.wait_for_everyone()
-        self.validation = took = time.monotonic() - start
-        self.validated += took
-        self.progress.seconds = self.before + time.monotonic() - self.clock
 
     def _save(self) -> None:
         self.window.look(self.progress.step)
         if self.is_main:
             self._save_as("last")
-        self.saved = time.monotonic()
+        self.pace.saved()
 
     def _save_as(self, name: str) -> None:
         self.run.lock.check()
@@ -366,7 +329,7 @@ class _Loop:
     # -- processes -----------------------------------------------------------------------------
 
     def _reader(self) -> Reader:
-        self.sampler = StepSampler(
+        sampler = StepSampler(
             len(self.train_set),
             self.config.batch_size,
             self.config.accumulate,
@@ -380,7 +343,7 @@ class _Loop:
         )
         return Reader(
             self.train_set,
-            self.sampler,
+            sampler,
             collate_for(self.model),
             self.run.config.data.workers,
             self.accelerator.device.type == "cuda",

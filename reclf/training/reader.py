@@ -5,12 +5,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from torch.utils.data import DataLoader
+from accelerate.utils import gather_object
 
 from reclf.config.foreign_files import check_size
 from reclf.data.batch import Batch
 from reclf.data.collate import Collate, Pairs
-from reclf.data.read_ahead import as_in_worker, quiet_worker
+from reclf.data.read_ahead import QuietLoader, as_in_worker
 from reclf.data.study import ImageError
 from reclf.runs.files import named
 
@@ -39,15 +39,15 @@ class Reader:
         folder: Path,
     ):  # fmt: skip
         self.damage, self._list = "", folder / LEFT_OUT
+        self._data, self._sampler = data, sampler
         self._batches = iter(
-            DataLoader(
+            QuietLoader(
                 Pairs(data),
                 batch_sampler=sampler,
                 collate_fn=collate,
                 num_workers=workers,
                 prefetch_factor=4 if workers else None,
                 pin_memory=pinned,
-                worker_init_fn=quiet_worker,
             )
         )
         self._known = set(left_out(folder))
@@ -66,6 +66,14 @@ class Reader:
                     file.write(f"{reason}\n")
                 warnings.warn(f"left out of the training: {reason}", stacklevel=2)
         return batches
+
+    def studies_of(self, step: int) -> str:
+        """The studies of a step, counted from 1, of all processes."""
+        micros = range(self._sampler.accumulate)
+        own = [i for micro in micros for i in self._sampler.indices(step - 1, micro)]
+        indices = gather_object(own)
+        ids = gather_object(study_ids(self._data, own))
+        return f"studies {', '.join(ids)}; data set indices {indices}"
 
 
 def left_out(folder: Path) -> list[str]:

@@ -8,6 +8,9 @@ on from where it was, within the time that is left.
 """
 
 import math
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -90,6 +93,63 @@ def plan_steps(
             before_the_last = VALIDATIONS - 1 - int(progress.position * VALIDATIONS + 1e-9)
             left -= validation * max(0, before_the_last)
     return progress.step + max(1, int(left / seconds_per_step))
+
+
+class Pace:
+    """The time that a run takes, and the steps that fit into what is left of its budget.
+
+    Args:
+        progress: its `seconds` go on from where they are, with every `tick`.
+    """
+
+    def __init__(self, config: TrainConfig, progress: Progress):
+        self.config, self.progress = config, progress
+        self._start, self._before = time.monotonic(), progress.seconds
+        self._planned = (progress.step, progress.seconds)
+        self._validated = 0.0  # seconds in validations since the plan
+        self._validation: float | None = None  # seconds of the last one
+        self.saved()
+
+    def tick(self) -> None:
+        """Count the time until now."""
+        self.progress.seconds = self._before + time.monotonic() - self._start
+
+    def saved(self) -> None:
+        """A checkpoint was written."""
+        self._saved = time.monotonic()
+
+    @property
+    def is_overdue(self) -> bool:
+        """Whether the last checkpoint is older than `checkpoint_minutes`."""
+        return time.monotonic() - self._saved > self.config.checkpoint_minutes * 60
+
+    @property
+    def is_late(self) -> bool:
+        """Whether the budget is used up."""
+        return self.progress.seconds >= self.config.max_minutes * 60
+
+    @contextmanager
+    def validating(self) -> Iterator[None]:
+        """What is done within takes the time of a validation, and none of the steps."""
+        begun = time.monotonic()
+        yield
+        self._validation = time.monotonic() - begun
+        self._validated += self._validation
+        self.tick()
+
+    def plan(self) -> int:
+        """Total steps at the speed since the last plan; 0 where nothing is planned now.
+
+        With a number of steps, time only ends a run; it does not shape it.
+        """
+        progress, (step, seconds) = self.progress, self._planned
+        if self.config.max_steps or not plans_now(progress.step):
+            return 0
+        spent = progress.seconds - seconds - self._validated
+        self._planned, self._validated = (progress.step, progress.seconds), 0.0
+        if progress.step == step:
+            return 0
+        return plan_steps(self.config, progress, spent / (progress.step - step), self._validation)
 
 
 def learning_rate_factor(step: int, position: float, warmup: int, total: int) -> float:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
+from accelerate.utils import broadcast_object_list
 
 from reclf.data.study import Study
 from reclf.models.losses import info_nce
@@ -37,6 +38,28 @@ def validate(model: RECLF, studies: Sequence[Study]) -> dict[str, float]:
         record["val_local_nce"] = float(info_nce(scores.logits_local, targets))
     if bad := [name for name, value in record.items() if not math.isfinite(value)]:
         raise FloatingPointError(f"{', '.join(bad)} of the validation gallery is not finite")
+    return record
+
+
+def validate_once(
+    model: RECLF, studies: Sequence[Study], is_main: bool, when: str
+) -> dict[str, float]:
+    """`validate` by the first of all processes; the others get nothing, and wait.
+
+    Args:
+        when: begins the error.
+
+    Raises:
+        FloatingPointError: as of `validate`, on all processes.
+    """
+    record, refused = {}, [""]
+    if is_main:
+        try:
+            record = validate(model, studies)
+        except FloatingPointError as error:
+            refused = [str(error)]
+    if said := broadcast_object_list(refused)[0]:
+        raise FloatingPointError(f"{when}, {said}")
     return record
 
 

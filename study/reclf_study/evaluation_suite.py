@@ -90,6 +90,7 @@ class EvaluationSuite:
             phantom_seed: another one gives fresh studies of the phantom.
         """
         data, split = config.data, split or config.data.test_split
+        workers = data.workers
         train_set = open_split(config, data.train_split)
         options = dict(data.options)
         if data.dataset == "phantom":
@@ -102,13 +103,14 @@ class EvaluationSuite:
             relations = BenchmarkData.draw(test_set, n_gallery, n_pairs, frequency)
             shown = relations.gallery
         else:
-            shown = gallery(test_set, n_gallery)
+            shown = gallery(test_set, n_gallery, workers)
             if any(study.words is None for study in shown):
                 words = f"guessed by lexicon {lexicon.source} {lexicon.digest}"
             shown = [lexicon.with_words(study) for study in shown]
             asked = AskedSplit.of(shown, names, lexicon)
-        labeled = read_studies(test_set, range(min(n_labeled, len(test_set)))) if names else []
-        few, other = few_labeled(train_set) if names else ([], [])
+        chosen = range(min(n_labeled, len(test_set))) if names else []
+        labeled = read_studies(test_set, chosen, workers)
+        few, other = few_labeled(train_set, workers=workers) if names else ([], [])
         ids = [*(relations.ids if relations else [study.study_id for study in shown])]
         ids += [study.study_id for study in (*labeled, *few, *other)]
         choices = {

@@ -102,7 +102,7 @@ def test_a_finished_run_is_not_trained_again(tmp_path, config, studies):
 
 
 def test_a_signal_during_validation_stops_before_the_next_step(tmp_path, config, studies):
-    real = reclf.training.loop.validate
+    real = reclf.training.validation.validate
 
     def signalled(*arguments):
         os.kill(os.getpid(), signal.SIGTERM)
@@ -110,7 +110,7 @@ def test_a_signal_during_validation_stops_before_the_next_step(tmp_path, config,
 
     config = override(config, {"train.max_steps": 8, "train.evaluate_every": 3})
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(reclf.training.loop, "validate", signalled)
+        patch.setattr(reclf.training.validation, "validate", signalled)
         with pytest.raises(KeyboardInterrupt, match=r"saved at step 3 of 8 in .*goes on"):
             run_training(tmp_path / "run", config, studies)
     run = Run(tmp_path / "run")
@@ -240,8 +240,9 @@ def test_two_processes_see_the_loss_and_gradient_of_the_joint_batch(tmp_path):
     assert one.keys() == two.keys()
     assert len(one) > 40
     assert one["all local_loss"] > one["shortlist local_loss"]  # fewer negatives
-    for name in one:
-        # The model is in double precision, the cosines and losses in single.
-        torch.testing.assert_close(
-            two[name], one[name], rtol=1e-5, atol=1e-6, msg=lambda m, name=name: f"{name}: {m}"
-        )
+    for name, expected in one.items():
+        # The model is in double precision, the cosines and losses in single: rounding is of the
+        # largest numbers that are summed, and differs between processors.
+        close = {"rtol": 1e-5, "atol": 1e-6 + 3e-5 * float(expected.abs().max())}
+        message = lambda m, name=name: f"{name}: {m}"  # noqa: E731
+        torch.testing.assert_close(two[name], expected, **close, msg=message)

@@ -179,14 +179,14 @@ def test_scores_at_validation_name_step_and_studies(tmp_path, config, spoiled, m
     run = Run(tmp_path, override(config, CONFIG | {"train.checkpoint_minutes": 1.0}))
     calls = poison(monkeypatch, 99, loss)
     if spoiled == "image":
-        real = reclf.training.loop.validate
+        real = reclf.training.validation.validate
 
         def validate(model, studies):
             if len(calls) == 4:
                 studies[2].image[:] = math.nan
             return real(model, studies)
 
-        monkeypatch.setattr(reclf.training.loop, "validate", validate)
+        monkeypatch.setattr(reclf.training.validation, "validate", validate)
         expected = r"after step 4, scores .* \(6 of 36\): those of the images of s2\. "
     else:
         real_score = reclf.training.validation.score_studies

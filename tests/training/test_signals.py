@@ -13,6 +13,7 @@ import torch
 from commands import run_command, run_python
 from stops import stop
 
+import reclf.data.read_ahead
 from reclf.data.read_ahead import STOPS, ReadAhead
 from reclf.runs.run import Run
 from reclf.training.signals import AGAIN, LAUNCHED, interrupts
@@ -92,6 +93,21 @@ class Studies(torch.utils.data.Dataset):
 def test_processes_that_read_do_not_answer_signals():
     (reader,) = set(ReadAhead(Studies(), 1))
     assert reader != os.getpid()
+
+
+def test_signals_before_a_process_that_reads_is_ready_wait_and_threads_leave_them(monkeypatch):
+    ready = reclf.data.read_ahead.quiet_worker
+
+    def late(worker):
+        threading.Thread(target=time.sleep, args=(60,), daemon=True).start()  # as a library's
+        for number in STOPS:
+            os.kill(os.getpid(), number)
+        ready(worker)
+
+    monkeypatch.setattr(reclf.data.read_ahead, "quiet_worker", late)
+    (reader,) = set(ReadAhead(Studies(), 1))
+    assert reader != os.getpid()
+    assert not signal.pthread_sigmask(signal.SIG_BLOCK, ()) & set(STOPS)
 
 
 LEFT_OVER = """
