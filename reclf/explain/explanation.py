@@ -267,7 +267,16 @@ def file_name(study_id: str) -> str:
 
 def load_explanations(folder: str | Path) -> dict[str, Explanation]:
     """Study id -> its explanation, of all in a run's explanations/, sorted; the newest where two
-    files are of one study."""
+    files are of one study.
+
+    Raises:
+        FileNotFoundError: there is no such folder.
+    """
+    if not Path(folder).is_dir():
+        raise FileNotFoundError(
+            f"no folder {folder}. The explanations of a run lie in its folder explanations; "
+            "notebooks/explore.ipynb makes them"
+        )
     paths = sorted(Path(folder).glob("*.npz"), key=lambda path: path.stat().st_mtime)
     found = {one.study_id: one for one in map(Explanation.load, paths)}
     return dict(sorted(found.items()))

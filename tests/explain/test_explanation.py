@@ -218,6 +218,8 @@ def test_a_folder_of_explanations_by_study(make_model, study, tmp_path):
     found = load_explanations(tmp_path)
     assert list(found) == ["b", "images/a"]
     assert found["images/a"].scores == {"logit": 2}
+    with pytest.raises(FileNotFoundError, match=r"no folder .*none\. The explanations of a run"):
+        load_explanations(tmp_path / "none")
 
 
 def test_arrays_that_do_not_fit_are_refused(make_model, study):
