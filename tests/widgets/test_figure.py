@@ -159,6 +159,12 @@ def test_letters_that_are_not_shown_are_not_explained():
     assert "A anatomy" in {text.get_text() for text in figure.findobj(Text)}
 
 
+def test_words_that_are_not_shown_are_counted():
+    said = ["\n".join(said_by(plot_importance(sample(), top=top))) for top in (9, 4)]
+    assert "; 4 of 9 words" in said[1]
+    assert "of 9 words" not in said[0]
+
+
 @pytest.mark.parametrize("smooth", [False, True])
 def test_maps_are_centered_on_the_receptive_fields(smooth):
     """Centered at their corners, regions of 16 pixels are highest at pixels 0, 16, 32."""

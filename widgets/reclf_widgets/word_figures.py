@@ -232,7 +232,7 @@ def plot_importance(
     width: float | None = None,
 ) -> Figure:
     """Importance weights of words as bars, highest first. The caption explains the letters of word
-    types, and names the lexicon if the types are not annotated.
+    types, says how many words are not shown, and names the lexicon if the types are not annotated.
 
     Args:
         explanation: one, or model name -> explanation of the same pair (one panel per model).
@@ -273,7 +273,8 @@ def plot_importance(
     what_size, (what,) = fit([what], panel, (8, 7, SMALLEST))
     head = EDGE + max(height(title, title_size) for title in titles)
     tall = row * max(len(chosen), 3)
-    foot = [wrap(f"dotted line: uniform, {number(uniform)}", SMALLEST, width - 2 * EDGE)]
+    part = f"; {len(chosen)} of {len(weights)} words" if len(chosen) < len(weights) else ""
+    foot = [wrap(f"dotted line: uniform, {number(uniform)}{part}", SMALLEST, width - 2 * EDGE)]
     foot += captions(first, kinds, width - 2 * EDGE)
     under = 0.2 + height(what, what_size) + GAP
     total = head + tall + under + sum(height(text, SMALLEST) for text in foot) + EDGE
