@@ -53,13 +53,14 @@ from reclf.training.loop import train
 from reclf.training.presets import derive, find_preset
 from reclf.training.processes import alone, leave_processes
 from reclf.training.runtime import SeparateProcesses, check_trackers, make_accelerator, remember
+from reclf.training.sampler import WrongBatch, check_batch
 
 TOKENIZER_REPORTS = 2000  # of a data set that makes one at a time
 TOKENIZER_SAMPLE = 50_000  # of a data set that has them all
 # What ends a training from a shell in one line instead of a traceback.
 EXPECTED = (
     DataProblems, MissingSplit, ImageError, OtherResult, SeparateProcesses, DamagedFile,
-    WriteFailed, RunInUse, FloatingPointError,
+    WriteFailed, RunInUse, WrongBatch, FloatingPointError,
 )  # fmt: skip
 DEFAULT_PRESET = "phantom_small"
 
@@ -199,6 +200,10 @@ def _pretrain(
     train_set, val_set = data[config.data.train_split], data[config.data.val_split]
     goes_on = not run.is_finished
     learned, allowed = what_is_learned(config, train_set) if goes_on else (train_set, {})
+    if goes_on:  # before the folder is a run's, which would not take another size
+        together = getattr(learned, "together", 1)
+        processes = accelerator.num_processes
+        check_batch(len(learned), config.train.batch_size, processes, together)
     found: dict[str, Any] = {"data": describe_data(train=train_set, val=val_set)}
     if goes_on:
         found |= {"processes": accelerator.num_processes, "precision": accelerator.mixed_precision}

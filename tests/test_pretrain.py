@@ -5,6 +5,7 @@ import pytest
 import reclf.pretrain
 from reclf.datasets.phantom import Phantom
 from reclf.datasets.phantom import dataset as phantom
+from reclf.datasets.selection import open_splits
 from reclf.pretrain import TOKENIZER_REPORTS, main, make_tokenizer, pretrain
 from reclf.runs.run import Run
 from reclf.tasks.overview import few_labeled
@@ -142,3 +143,24 @@ def test_data_that_cannot_be_opened_are_one_line_on_the_command_line(
     said = capsys.readouterr().err
     assert (stopped.value.code, said.count("\n")) == (2, 1)
     assert message.replace("FOLDER", str(tmp_path)) in said
+
+
+def test_too_few_studies_for_a_batch_are_one_line_and_the_folder_takes_another_size(
+    tmp_path, capsys
+):
+    run = ["--run-dir", str(tmp_path / "run"), "--quiet", "--set=model.image_size=32"]
+    few = ["--set=data.options.length=20", "--set=data.counterfactuals={}"]
+    short = ["--set=train.max_steps=1", "--set=train.val_studies=4", "--set=data.vocab_size=400"]
+    with pytest.raises(SystemExit) as stopped:
+        main([*run, *few, *short])
+    said = capsys.readouterr().err
+    assert (stopped.value.code, said.count("\n")) == (2, 1)
+    assert "set train.batch_size to 20 or less" in said
+    main([*run, *few, *short, "--set=train.batch_size=10"])
+    assert "is trained: 1 steps" in capsys.readouterr().out
+
+
+def test_a_validation_on_what_is_trained_on_is_warned_of():
+    config = make_config("phantom_small", **{"data.val_split": "train", "model.image_size": 32})
+    with pytest.warns(UserWarning, match="chosen on studies that are trained on"):
+        open_splits(config)

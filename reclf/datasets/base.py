@@ -23,7 +23,7 @@ from reclf.data.radiographs import FITS, Frame, ImageError, read_fitted, read_ma
 from reclf.data.study import Pair, Study
 
 from .boxes import boxes_in_square
-from .file_checks import differing_sizes
+from .file_checks import differing_sizes, where_else
 from .masks import FilledBoxes, RunLengths
 from .patients import REPORTED, read_patients, refuse_strangers
 from .problems import SKIP, DataProblems, describe, refuse_missing_split
@@ -118,7 +118,8 @@ class FileStudies:
         )
         if self.problems and options.on_problem == "refuse":
             skip = f'leave the rows out with the option on_problem="skip" {SKIP}'
-            advice = f"Correct these, or {skip}."
+            near = where_else(self.problems.get("missing image", ()))
+            advice = f"Correct these{near}, or {skip}."
             raise DataProblems(name, self.problems, advice)
         if not self.rows:
             raise DataProblems(name, self.problems, f"No study of split {split!r} is left.")

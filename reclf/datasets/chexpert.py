@@ -102,7 +102,8 @@ class CheXpert(Loader):
         if splits not in ("official", "probe"):
             raise ValueError(f"splits must be 'official' or 'probe', got {splits!r}")
         values = uncertain_values(uncertain), blank_value(blank)
-        chosen = gallery_of(root, gallery, self.wanted, f"{__name__}.make_5x200({str(root)!r})")
+        make = f"{__name__}.make_5x200({str(root)!r})"
+        chosen = gallery_of(root, gallery, self.wanted, make, GALLERY)
         self.gallery_hash, self.reserved = chosen["hash"], chosen["patients"]
         self.with_reports = reports is not None
         place, rows = _places(root), []
@@ -142,8 +143,10 @@ def _read(root: Path, key: str, views: Sequence[str]) -> pd.DataFrame:
     refuse(path, "path without patient", unnamed, advice)
     counts = table["Frontal/Lateral"].value_counts().to_dict()
     table = table[table["Frontal/Lateral"].isin(views)]
-    if table.empty:
-        raise ValueError(f"{path} has no image with Frontal/Lateral of {', '.join(views)}")
+    unknown = [view for view in views if view not in (*counts, "Frontal", "Lateral")]
+    if unknown or table.empty:
+        named = ", ".join(unknown or views)
+        raise ValueError(f"{path} has no image with Frontal/Lateral of {named}")
     table.attrs |= {"where": str(path), "views": counts}
     return table
 

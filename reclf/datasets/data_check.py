@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from reclf.config import TrainConfig
 from reclf.data.collate import report_key
 from reclf.data.radiographs import ImageError
 from reclf.data.reports import clean, split_words
@@ -32,10 +33,12 @@ from .copy_recipe import read_recipe
 from .problems import DataProblems, MissingSplit
 from .recognition import check_line, image_files, options_for, recognize, unread_tables
 from .registry import has_option, opener
-from .selection import BLANK
+from .selection import looks
 from .splits import SPLITS
 
 VIEW_COLUMNS = ("view", "ViewPosition", "View Position", "projection", "Frontal/Lateral")
+_DIM = "dark image: its file uses a part of its range (option own_max)"
+_LOOKS = {"dim": _DIM, "blank": "image that shows nothing"}
 _SIZE = 128  # pixels at which studies are read
 _DRAWN = 200  # studies of a data set without an end
 
@@ -188,13 +191,27 @@ def _advice(check: DataCheck, root: Path) -> list[str]:
         return []
     given = {"run_dir": "runs/mine", "preset": "table_small", "dataset": check.layout}
     given |= {"data_root": str(root)} if check.root else {}
-    given |= {"on_problem": "skip"} if check.problems else {}
-    if check.options:
-        given["overrides"] = json_text({"data.options": check.options})
+    options, settings = dict(check.options), {}
+    if check.problems.keys() - {_DIM}:
+        given["on_problem"] = "skip"
+    if _DIM in check.problems and has_option(check.layout, "own_max"):
+        options["own_max"] = True
+    if options:
+        settings["data.options"] = options
+    if "test" in check.splits:  # the preset reports on val, which chooses the checkpoint
+        settings["data.test_split"] = "test"
+    batch = TrainConfig().batch_size
+    studies = check.splits.get("train", {}).get("usable", batch)
+    if studies < batch:
+        settings["train.batch_size"] = max(2, studies)
+    if settings:
+        given["overrides"] = json_text(settings)
     words = ["papermill", "notebooks/pretrain.ipynb", "runs/mine/notebook.ipynb"]
     return [
         "Correct these first, or train without the studies that cannot be used; what can be read "
         "stays in (the same image twice, say):"
+        if "on_problem" in given
+        else "Read each image by its own highest value, and train:"
         if check.problems
         else "Nothing is wrong with it. Train on it:",
         "mkdir -p runs/mine",
@@ -283,9 +300,8 @@ def _look(data: Any, index: int) -> tuple[Any, Any, Any, tuple[str, str] | None]
         hashlib.blake2b(content, digest_size=16).digest(), name, data.split, study.patient_id
     )
     size = (study.frame.height, study.frame.width) if study.frame else study.image.shape
-    if np.std(study.image) < BLANK:
-        return study, place, size, ("image that shows nothing", name)
-    return study, place, size, None
+    problem = _LOOKS.get(looks(study))
+    return study, place, size, (problem, name) if problem else None
 
 
 def _count_labels(check: DataCheck, split: str, data: Any) -> None:

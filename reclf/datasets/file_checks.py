@@ -8,6 +8,7 @@ for the sizes and times.
 """
 
 import hashlib
+import itertools
 import os
 import stat
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -77,6 +78,32 @@ def check_files(
     for place, told in known.items():
         found.setdefault(int(place), []).extend((kind, text) for kind, text in told)
     return found
+
+
+def where_else(missing: Sequence[str]) -> str:
+    """A file that may be meant by the first of the missing ones, in parentheses: of another ending
+    or letter case in its folder, or of its name in a folder below; "" where there is none."""
+    if not missing:
+        return ""
+    path = Path(missing[0])
+    there = _some(path.parent)
+    near = [name for name in there if name.lower() == path.name.lower()]
+    near += [name for name in there if os.path.splitext(name)[0] == path.name]
+    if near:
+        return f" (there is {near[0]!r} in {path.parent}: paths have their ending and letter case)"
+    for below in (name for name in there if (path.parent / name).is_dir()):
+        if (path.parent / below / path.name).is_file():
+            return f" (there is {below}/{path.name} in {path.parent}: paths begin at the root)"
+    return ""
+
+
+def _some(folder: Path) -> list[str]:
+    """Names in a folder, 100,000 at most; none where it cannot be listed."""
+    try:
+        with os.scandir(folder) as entries:
+            return sorted(entry.name for entry in itertools.islice(entries, 100_000))
+    except OSError:
+        return []
 
 
 def files_of(row: Any) -> Iterator[tuple[str, str | Path]]:

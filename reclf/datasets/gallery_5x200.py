@@ -104,10 +104,12 @@ def read_5x200(path: Path, make: str = "make_5x200") -> dict[str, Any]:
     return gallery
 
 
-def gallery_of(root: Path, gallery: str, wanted: set[str], make: str) -> dict[str, Any]:
-    """The gallery of a data set, read if its file is there or its split is wanted; else one of
-    nobody."""
-    is_used = gallery and ((root / gallery).is_file() or SPLIT in wanted)
+def gallery_of(
+    root: Path, gallery: str, wanted: set[str], make: str, default: str
+) -> dict[str, Any]:
+    """The gallery of a data set, read if its file is there, it is not the default one, or its split
+    is wanted; else one of nobody."""
+    is_used = gallery and (gallery != default or (root / gallery).is_file() or SPLIT in wanted)
     return read_5x200(root / gallery, make) if is_used else NOBODY
 
 

@@ -37,6 +37,12 @@ GLORIA_UNCERTAIN = {
     "Edema": "one",
     "Pleural Effusion": "one",
 }
+SEPARATORS = ";|"  # between the names in a cell, unless told
+_NO_NAMES = {
+    "true", "false", "yes", "no", "y", "n", "t", "f", "positive", "negative", "pos", "neg",
+    "present", "absent", "uncertain", "unknown",
+}  # fmt: skip
+_WITH_VALUE = re.compile(r".*\w\s*[=:]\s*(-?[01](\.0)?|true|false|yes|no)", re.IGNORECASE)
 _VALUES = {"nan": math.nan, "zero": 0.0, "one": 1.0}
 
 
@@ -121,16 +127,31 @@ def rows_of_names(
     cells = list(cells)
     names_of = {cell: _names(cell, separators) for cell in set(cells)}
     found = Counter(name for cell in cells for name in names_of[cell])
-    if all(_number(name) in (-1, 0, 1) for name in found):
-        advice = "A column of 1 and 0 is one label: list its name, label_columns: [name]."
-        refuse(path, "label name that is a number", map(repr, found), advice)
+    if all(name.lower() in _NO_NAMES or _number(name) < math.inf for name in found):
+        advice = (
+            "A column of 1 and 0, or of yes and no, is one label: write 1 and 0, and list its "
+            "name, label_columns: [name]. Where the values are classes, write their names."
+        )
+        refuse(path, "label name that is a value", map(repr, found), advice)
+    with_value = [repr(name) for name in found if _WITH_VALUE.fullmatch(name)]
+    advice = "Write the names of what is there, or a column of 1 and 0 for each label."
+    refuse(path, "label name with a value", with_value, advice)
+    parts_of = {name: set(re.split(r"\s*[,;|/\t\n]\s*", name)) - {""} for name in found}
+    times = Counter(part for parts in parts_of.values() for part in parts)
+    # Names that a list quotes, and those between separators that somebody has named, are whole.
+    whole = {name for cell, names in names_of.items() if _is_list(cell) for name in names}
+    told = separators != SEPARATORS
     joined = [
         repr(name)
-        for name in found
+        for name, parts in parts_of.items()
         if name[0] in "[{'\""  # the rest of a list or a dictionary
-        or (len(parts := re.split(r"\s*[,;|/\t\n]\s*", name)) > 1 and found.keys() >= {*parts})
+        or (len(parts) > 1 and found.keys() >= parts)
+        or (len(parts) > 1 and not (told or name in whole) and any(times[p] > 1 for p in parts))
     ]
-    advice = f"Names stand between {separators!r}, or what the option label_separator says."
+    advice = (
+        f'Names stand between {separators!r}, or what the option label_separator says ("," for '
+        f'commas, ";" where each of these is one name).'
+    )
     refuse(path, "label name that holds several", joined, advice)
     refuse_unlike_spellings(path, "label spelled in two ways", found)
     labels, absent = sorted(found), {True: 0.0, False: blank_value(empty)}
@@ -141,8 +162,14 @@ def rows_of_names(
     return [labels_of[cell] for cell in cells]
 
 
+def _is_list(cell: str) -> bool:
+    """Whether Python, numpy or JSON wrote it."""
+    brackets = cell[:1] + cell[-1:] in ("[]", "()", "{}")
+    return brackets and not re.search(r"""["']\s*:""", cell)
+
+
 def _names(cell: str, separators: str) -> set[str]:
-    if cell[:1] + cell[-1:] in ("[]", "()", "{}") and not re.search(r"""["']\s*:""", cell):
+    if _is_list(cell):
         try:
             names = [str(name) for name in json.loads(cell)]
         except (ValueError, RecursionError):  # as Python or numpy write it, or without quotes

@@ -95,7 +95,8 @@ class MimicCxr(Loader):
         if labels not in ("chexpert", "negbio", None):
             raise ValueError(f"labels must be 'chexpert', 'negbio' or None, got {labels!r}")
         uncertain_of = uncertain_values(uncertain, LABELS)
-        chosen = gallery_of(root, gallery, self.wanted, f"{__name__}.make_5x200({str(root)!r})")
+        make = f"{__name__}.make_5x200({str(root)!r})"
+        chosen = gallery_of(root, gallery, self.wanted, make, GALLERY)
         self.gallery_hash, self.reserved = chosen["hash"], chosen["patients"]
         class_of = {item["path"]: item["class"] for item in chosen["images"]}
         paths = _find_parts(root, root if reports_root is None else Path(reports_root), labels)
@@ -203,9 +204,10 @@ def _refuse_unknown(
     table: pd.DataFrame, metadata: pd.DataFrame, views: Sequence[str], paths: Mapping[str, Path]
 ) -> None:
     known = sorted(set(metadata["ViewPosition"]) - {""})
-    if not set(views) & set(known):
+    unknown = [view for view in views if view not in (*known, "PA", "AP")]
+    if unknown or not set(views) & set(known):
         raise ValueError(
-            f"no image has a ViewPosition of {', '.join(views)}; "
+            f"no image has a ViewPosition of {', '.join(unknown or views)}; "
             f"{paths['metadata'].name} has {', '.join(known)}"
         )
     without = table.loc[table["split"].isna(), "dicom_id"]
@@ -221,15 +223,28 @@ def _read_reports(
         named = read_table(source, ["study", *wanted]).to_dict("records")
         return {r["study"].removeprefix("s"): pick_sections(r, wanted, how) for r in named}, {}
     studies = table[["subject_id", "study_id"]].drop_duplicates().itertuples(index=False)
+    other: list[str] = []
 
     def read(key: tuple[str, str]) -> tuple[str, dict[str, str]]:
         subject, study = key
         path = source / f"p{subject[:2]}" / f"p{subject}" / f"s{study}.txt"
-        text = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
+        try:
+            text = path.read_text(encoding="utf-8") if path.is_file() else ""
+        except UnicodeDecodeError:
+            other.append(str(path))
+            text = ""
         return study, sections(text, headings)
 
     with ThreadPoolExecutor(8) as pool:
         divided = dict(pool.map(read, studies))
+    advice = "Convert them, where they are Latin-1: iconv -f latin1 -t utf-8 FILE > NEW."
+    refuse(source, "report file that is no UTF-8", sorted(other), advice)
+    known = {*headings.section_of.values()}.union(*divided.values())
+    if unknown := [name for name in wanted if name not in known]:
+        raise ValueError(
+            f"sections: no heading of these reports opens {', '.join(map(repr, unknown))}; known: "
+            f"{', '.join(sorted(known))}, and what the option headings adds"
+        )
     notes: dict[str, list[str]] = {}
     for study, found in divided.items():
         if not any(name in found for name in wanted) and "last_paragraph" in found:

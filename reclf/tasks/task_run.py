@@ -183,8 +183,16 @@ class TaskRun:
         return (
             f"{self.run.folder.name}, checkpoint {self.checkpoint} of step {self.checkpoint_step}, "
             f"trained on {self.trained_on!r}; under test: {self.name!r}, split "
-            f"{self.split!r}"
+            f"{self.split!r}{self._chosen_by}"
         )
+
+    @property
+    def _chosen_by(self) -> str:
+        own = self.run.config.data
+        root = str(resolve(own.root)) if own.root else ""
+        same = (self.dataset, self.root, self.split) == (own.dataset, root, own.val_split)
+        is_best = self.checkpoint == "best"
+        return ", whose studies chose the checkpoint" if same and is_best else ""
 
     def open_split(self, split: str = "") -> Any:
         """A split of the data set under test (by default the one reported on)."""

@@ -12,6 +12,10 @@ import torch
 from torch.utils.data import Sampler
 
 
+class WrongBatch(ValueError):
+    """A batch that the training studies cannot fill, or that would part what belongs together."""
+
+
 class StepSampler(Sampler[list[int]]):
     """Indices of the micro-batches of one process.
 
@@ -42,17 +46,7 @@ class StepSampler(Sampler[list[int]]):
         endless: bool = False,
         counts_passes: bool = False,
     ):
-        if batch_size % together:
-            raise ValueError(
-                f"train.batch_size must be a multiple of {together} so that the pairs of "
-                f"data.counterfactuals share a batch, got {batch_size}; or leave "
-                "data.counterfactuals empty"
-            )
-        if length < batch_size * processes:
-            raise ValueError(
-                f"{length} training studies do not fill one batch of {batch_size} on {processes} "
-                "processes; choose a smaller train.batch_size"
-            )
+        check_batch(length, batch_size, processes, together)
         self.length, self.batch_size, self.accumulate = length, batch_size, accumulate
         self.seed, self.start, self.rank, self.processes = seed, start, rank, processes
         self.together, self.endless, self.counts_passes = together, endless, counts_passes
@@ -85,6 +79,26 @@ class StepSampler(Sampler[list[int]]):
             for micro in range(self.accumulate):
                 yield self.indices(step, micro)
             step += 1
+
+
+def check_batch(length: int, batch_size: int, processes: int, together: int) -> None:
+    """Refuse a batch that so many studies cannot fill, or that would part studies; arguments as of
+    `StepSampler`.
+
+    Raises:
+        WrongBatch: says what to change.
+    """
+    if batch_size % together:
+        raise WrongBatch(
+            f"train.batch_size must be a multiple of {together} so that the pairs of "
+            f"data.counterfactuals share a batch, got {batch_size}; or leave "
+            "data.counterfactuals empty"
+        )
+    if length < batch_size * processes:
+        raise WrongBatch(
+            f"{length} training studies do not fill one batch of {batch_size} on {processes} "
+            f"processes; set train.batch_size to {max(1, length // processes)} or less"
+        )
 
 
 def seed_step(seed: int, step: int, rank: int) -> torch.Generator:

@@ -5,6 +5,7 @@ import json
 import pkgutil
 import shlex
 import shutil
+import warnings
 
 import numpy as np
 import pandas as pd
@@ -15,7 +16,9 @@ from reclf import datasets
 from reclf.datasets import covidx, mimic_cxr, ms_cxr
 from reclf.datasets.data_check import check_data
 from reclf.datasets.recognition import recognize
+from reclf.datasets.selection import open_splits
 from reclf.datasets.tiny import draw_chest, write_image
+from reclf.training.presets import make_config
 
 LOADERS = [
     info.name
@@ -128,6 +131,52 @@ def test_planted_wrong_columns_and_files(root):
     }
 
 
+def as_deep(root, bits):
+    """The images again, in files of 16 bits a pixel of which they use fewer."""
+    for number in range(12):
+        pixels = np.array(Image.open(root / f"images/{number}.jpg").convert("L"), dtype=np.uint16)
+        Image.fromarray(pixels << (bits - 8)).save(root / f"images/{number}.png")
+    edit(root, lambda table: table.replace({"image": {r"\.jpg": ".png"}}, regex=True))
+
+
+@pytest.mark.parametrize("bits", [10, 12, 14, 16])
+def test_images_that_use_a_part_of_their_files_range(root, bits):
+    as_deep(root, bits)
+    found, line = check(root), "data.options"
+    dark = "dark image: its file uses a part of its range (option own_max)"
+    assert (list(found.problems), dark in found.problems) == ([dark] * (bits < 16), bits < 16)
+    assert len(found.problems.get(dark, [])) == 12 * (bits < 16)
+    assert ('"own_max": true' in found.advice[-1]) == (bits < 16)
+    assert ("on_problem" in found.advice[-1], line in found.advice[-1]) == (False, bits < 16)
+    assert check(root, options={"own_max": True}).problems == {}
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        open_splits(make_config("table_small", **{"data.root": str(root)}))
+    assert any("own_max=true" in str(one.message) for one in told) == (bits < 16)
+
+
+def test_the_next_line_reports_on_test_and_has_a_batch_that_the_studies_fill(root):
+    assert '"train.batch_size": 10' in check(root).advice[-1]
+    assert "test_split" not in check(root).advice[-1]
+    edit(root, lambda table: table.assign(split=["train"] * 8 + ["val", "val", "test", "test"]))
+    settings = json.loads(shlex.split(check(root).advice[-1])[-1])
+    assert settings == {"data.test_split": "test", "train.batch_size": 8}
+
+
+def test_images_and_tables_behind_a_link(root, tmp_path):
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "images").symlink_to(root / "images")
+    (other / "images/up").symlink_to(other)  # a circle
+    (other / "films.csv").write_text((root / "manifest.csv").read_text())
+    found = check(other)
+    assert found.layout == "images"
+    assert "films.csv" in found.advice[-1]
+    (other / "images").unlink()
+    with pytest.raises(ValueError, match=r"holds no image, .* it has\n  films.csv: 12 rows, colu"):
+        check(other)
+
+
 def test_only_some_images_are_read(root):
     found = check(root, most=2, samples=1)
     assert found.splits["train"] == {"listed": 10, "usable": 10, "patients": 10, "read": 2}
@@ -213,7 +262,8 @@ def test_advice_trains_without_the_studies_that_have_problems(root):
     found = check(root, options={"label_columns": None})
     words = shlex.split(found.advice[-1])
     assert words[words.index("on_problem") + 1] == "skip"
-    assert json.loads(words[-1]) == {"data.options": {"label_columns": None}}
+    expected = {"data.options": {"label_columns": None}, "train.batch_size": 9}
+    assert json.loads(words[-1]) == expected
 
 
 def test_lines_to_paste_survive_spaces_and_quotes(root):
@@ -222,7 +272,8 @@ def test_lines_to_paste_survive_spaces_and_quotes(root):
     found = check(folder, options={"report_column": "radiologist's text"})
     words = shlex.split(found.advice[-1])
     assert words[words.index("data_root") + 1] == str(folder)
-    assert json.loads(words[-1]) == {"data.options": {"report_column": "radiologist's text"}}
+    settings = json.loads(words[-1])
+    assert settings["data.options"] == {"report_column": "radiologist's text"}
 
 
 def test_a_refused_table_keeps_its_name_and_the_remedy(root):

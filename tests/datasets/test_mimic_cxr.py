@@ -31,6 +31,33 @@ def test_official_split_frontal_views(root):
     ):
         MimicCxr(root, "train", SIZE, views=["LL"])
 
+    with pytest.raises(ValueError, match=r"no image has a ViewPosition of PP; .* has AP, LATERAL"):
+        MimicCxr(root, "train", SIZE, views=["AP", "PP"])
+
+
+def test_a_section_that_no_heading_opens_is_refused(root):
+    with pytest.raises(ValueError, match="no heading of these reports opens 'impresion'; known: a"):
+        MimicCxr(root, "train", SIZE, sections=["findings", "impresion"], on_problem="skip")
+    with pytest.raises(ValueError, match=r"option sections .* must be a list of texts, got 'findi"):
+        load_dataset("mimic_cxr", root, "train", SIZE, sections="findings")
+    MimicCxr(root, "train", SIZE, sections=["findings", "technique"], on_problem="skip")
+
+
+def test_a_report_file_in_another_encoding_is_refused_by_its_name(root):
+    path = sorted(root.glob("files/p*/p*/s*.txt"))[0]
+    path.write_bytes("BEFUND: Mäßiger Erguß links.".encode("latin-1"))
+    with pytest.raises(DataProblems, match=rf"report file that is no UTF-8 .*{path.name}") as found:
+        MimicCxr(root, "train", SIZE)
+    assert "iconv -f latin1" in str(found.value)
+    assert list(check_data(root).problems) == ["report file that is no UTF-8"]
+    path.write_text("BEFUND: Mäßiger Erguß links.", encoding="utf-8")
+    assert MimicCxr(root, "train", SIZE)[0].report == "Mäßiger Erguß links."
+
+
+def test_a_gallery_that_is_named_and_not_there(root):
+    with pytest.raises((ValueError, OSError), match=r"other\.json"):
+        MimicCxr(root, "train", SIZE, gallery="other.json")
+
 
 def test_a_study(root):
     study = MimicCxr(root, "train", SIZE)[0]

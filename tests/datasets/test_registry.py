@@ -1,4 +1,5 @@
 import inspect
+import re
 import subprocess
 import sys
 
@@ -6,7 +7,7 @@ import pytest
 
 from reclf.datasets.base import Loader, LoaderOptions, Row
 from reclf.datasets.nih import Nih
-from reclf.datasets.registry import load_dataset
+from reclf.datasets.registry import find_dataset, load_dataset
 from reclf.datasets.tiny import draw_chest, write_image
 
 
@@ -77,3 +78,46 @@ def test_a_data_set_imports_no_code_of_the_others():
     command = [sys.executable, "-c", program]
     done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    ("name", "given", "rule"),
+    [
+        (
+            "table",
+            {"own_max": "False"},
+            "own_max of data set 'table' must be true or false, got 'F",
+        ),
+        ("table", {"headers": "off"}, "must be true or false, got 'off'"),
+        ("table", {"own_max": 1}, "must be true or false, got 1"),
+        ("table", {"report_column": ["a", "b"]}, r"must be a text or null, got ['a', 'b']"),
+        ("table", {"label_columns": 5}, "must be a text or a list of texts or null, got 5"),
+        ("table", {"manifest": 5}, "must be a text, got 5"),
+        ("table", {"label_separator": None}, "must be a text, got None"),
+        ("table", {"exclude_patients": 1000}, "must be a list of texts or a text, got 1000"),
+        (
+            "table",
+            {"mask_columns": "lung"},
+            "a list of texts, got 'lung'; for a list of one, write",
+        ),
+        ("table", {"mask_columns": [["a"]]}, "must be a list of texts, got [['a']]"),
+        ("mimic_cxr", {"uncertain": 0}, "must be a text or a mapping, got 0"),
+        ("mimic_cxr", {"views": "PA"}, "must be a list of texts, got 'PA'; for a list of one, w"),
+        ("nih", {"boxes": "no"}, "must be true or false, got 'no'"),
+        ("siim", {"stage": "1"}, "must be a whole number, got '1'"),
+        ("siim", {"stage": True}, "must be a whole number, got True"),
+    ],
+)
+def test_an_option_of_another_kind_is_refused(name, given, rule):
+    with pytest.raises(ValueError, match=re.escape(rule)):
+        find_dataset(name, given)
+
+
+def test_options_of_their_kinds_are_taken(tmp_path):
+    for name, given in [
+        ("table", {"own_max": True, "label_columns": ("a",), "box_columns": None}),
+        ("table", {"manifest": tmp_path / "a.csv", "exclude_patients": ["1", 2], "fit": "crop"}),
+        ("mimic_cxr", {"reports_root": tmp_path, "uncertain": {"Edema": "one"}, "labels": None}),
+        ("phantom", {"seed": 3, "hospital": "B"}),
+    ]:
+        find_dataset(name, given)

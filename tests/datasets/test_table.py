@@ -340,3 +340,32 @@ def test_open_i_if_there(open_i):
     study = Table(open_i, "val", 64)[0]
     assert study.image.shape == (64, 64)
     assert 0.1 < study.image.mean() < 0.9
+
+
+def test_a_root_that_is_the_manifest_says_how_to_name_it(root):
+    with pytest.raises(FileNotFoundError, match=r"the root is a file, .*manifest\.csv: set it to"):
+        Table(root / "manifest.csv", "train", SIZE)
+
+
+def test_missing_images_say_what_lies_there_instead(root):
+    for before, after, near in [
+        (r"\.png", "", "there is '1.png' in"),
+        (r"\.png", ".PNG", "there is '1.png' in"),
+        ("images/", "", "there is images/1.png in"),
+        ("images/", "films/", None),
+    ]:
+        kept = (root / "manifest.csv").read_text()
+        edit(root, lambda t, b=before, a=after: t.replace({"image": {b: a}}, regex=True))
+        with pytest.raises(DataProblems) as found:
+            Table(root, "train", SIZE)
+        assert (near or "Correct these, or leave") in str(found.value)
+        (root / "manifest.csv").write_text(kept)
+
+
+@pytest.mark.parametrize("separator", [";", ",", "|"])
+def test_a_first_line_that_says_the_separator_is_read_as_excel_does(root, separator):
+    expected = Table(root, "train", SIZE).rows
+    table = pd.read_csv(root / "manifest.csv", dtype=str, keep_default_na=False)
+    text = table.to_csv(index=False, sep=separator)
+    (root / "manifest.csv").write_text(f"sep={separator}\n{text}")
+    assert Table(root, "train", SIZE).rows == expected

@@ -41,6 +41,8 @@ def wrong(cell):
     return refused(FILE, "Edema", cell)
 
 
+SEVERAL = refused(FILE, "label_separator", "E|Nodule")
+VALUES = refused(FILE, "label name that is a value", "label_columns")
 SPELLED = refused(FILE, "two ways", "Edema")
 ZERO = read(labels={0: BOTH, 3: {"Edema": 0, "Mass": 0}})
 
@@ -54,6 +56,27 @@ CASES = [
     by_names("comma_option", names("Edema, Mass", "Edema", "Mass", ""), PLAIN, label_separator=","),
     by_names("comma_without_option", names("Edema, Mass", "Edema", "Mass", ""), PLAIN,
              refused(FILE, "label_separator", "Edema, Mass")),
+    *(
+        by_names(f"joined_{n}", names(cell, *others, rest="Edema"), SEVERAL)
+        for n, (cell, *others) in enumerate([
+            ("Edema, Effusion",), ("Edema/Effusion",), ("Edema\tEffusion",), ("Effusion, Edema",),
+            ("Nodule, Effusion", "Nodule, Pleura"), ("Edema,Effusion,Nodule",),
+        ])
+    ),
+    by_names("one_name_with_a_comma", names("Opacity, left", "Opacity, right"),
+             read(labels={0: {"Edema": 0, "Mass": 0, "Opacity, left": 1, "Opacity, right": 0}}),
+             label_separator=";"),
+    *(
+        by_names(f"values_{n}", lambda f, cells=cells: f.column("labels", cells * 5), VALUES)
+        for n, cells in enumerate([
+            ["True", "False"], ["yes", "no"], ["positive", "negative"], ["1", "uncertain"],
+            ["2", "1"], ["Y", "N"], ["1.0", ""],
+        ])
+    ),
+    *(
+        by_names(f"with_a_value_{n}", names(cell), refused(FILE, "with a value", "Edema"))
+        for n, cell in enumerate(["Edema=1;Mass=0", "Edema: yes", "Edema = 1.0", "Edema:-1"])
+    ),
     by_names("slash_without_option", names("Edema/Mass", "Edema", "Mass", ""),
              refused(FILE, "label_separator", "Edema/Mass")),
     by_names("tab", names("Edema\tMass", "Edema", "Mass", ""), PLAIN,

@@ -166,7 +166,7 @@ CASES = [
     good("png_rgba_16", "x.png",
          filtered(16, 6, np.dstack([DEEP] * 4).astype(">u2").reshape(64, -1))),
     case("image_png_8_in_16", lambda f: f.file("images/0.png", encoded(GRAY.astype(np.uint16))),
-         told("shows nothing", r"0\.png", pixels={0: GRAY / 65535})),
+         told("own_max", r"0\.png", pixels={0: GRAY / 65535})),
     case("image_png_12_in_16_own_max",
          lambda f: [f.file(f"images/{n}.png", encoded(pixels(n).astype(np.uint16) * 16))
                     for n in range(10)],
