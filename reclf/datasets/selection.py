@@ -3,14 +3,12 @@
 import os
 import warnings
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any, NamedTuple, overload
 
 import numpy as np
 from torch.utils.data import Subset
 
 from reclf.config import RunConfig
-from reclf.data.radiographs import read_fitted
 from reclf.data.read_ahead import ReadAhead
 from reclf.data.study import ImageError, Study
 from reclf.runs.in_threads import each
@@ -22,6 +20,8 @@ BLANK = 0.02  # standard deviation of the pixels, of 1.0, below which an image s
 DIM = (
     0.3  # brightest pixel, of 1.0, below which a file uses a part of its range: 14 bits in 16, say
 )
+CONTRAST = 0.05  # standard deviation, of its brightest pixel, at which a dim image shows something
+DICOM = (".dcm", ".DCM", ".dicom")  # which states its range itself
 LOOKED_AT = 16  # studies of each split, before a training
 
 
@@ -85,13 +85,14 @@ _SAID = {
 def looks(study: Study) -> str:
     """What is wrong with how an image looks: "dim" if it would show more with the option `own_max`,
     "blank" if it shows nothing, else ""."""
-    frame = study.frame
-    if frame is not None and frame.path and not frame.own_max and study.image.max() < DIM:
-        whole = Path(frame.path), study.image.shape[0], "crop"  # no padding, which is dark
-        image = read_fitted(*whole, own_max=True)[0]
-        if np.std(image) >= BLANK:
+    image, frame = study.image, study.frame
+    brightest = float(image.max())
+    path = frame.path if frame is not None and not frame.own_max else ""
+    if path and not path.endswith(DICOM) and 0 < brightest < DIM:
+        shown = image[image > 0] / brightest  # as `own_max` has it, without the padding
+        if np.std(shown) >= CONTRAST:
             return "dim"
-    return "blank" if np.std(study.image) < BLANK else ""
+    return "blank" if np.std(image) < BLANK else ""
 
 
 def readable(data: Any, indices: Sequence[int]) -> list[int]:
