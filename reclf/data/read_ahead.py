@@ -93,8 +93,8 @@ class QuietLoader(DataLoader):
     before `quiet_worker` ran waits for it.
     """
 
-    def __init__(self, *arguments: Any, **options: Any):
-        super().__init__(*arguments, worker_init_fn=quiet_worker, **options)
+    def __init__(self, dataset: Any, batch_size: int = 1, **options: Any):
+        super().__init__(dataset, batch_size, worker_init_fn=quiet_worker, **options)
 
     def __iter__(self) -> Any:
         if not hasattr(signal, "sigwaitinfo"):

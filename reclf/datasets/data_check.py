@@ -191,7 +191,7 @@ def _advice(check: DataCheck, root: Path) -> list[str]:
         return []
     given = {"run_dir": "runs/mine", "preset": "table_small", "dataset": check.layout}
     given |= {"data_root": str(root)} if check.root else {}
-    options, settings = dict(check.options), {}
+    options, settings = dict(check.options), dict[str, Any]()
     if check.problems.keys() - {_DIM}:
         given["on_problem"] = "skip"
     if _DIM in check.problems and has_option(check.layout, "own_max"):
