@@ -17,9 +17,7 @@ from .problems import WAY_ON, MissingSplit
 from .registry import load_dataset, opener
 
 BLANK = 0.02  # standard deviation of the pixels, of 1.0, below which an image shows nothing
-DIM = (
-    0.3  # brightest pixel, of 1.0, below which a file uses a part of its range: 14 bits in 16, say
-)
+DIM = 0.3  # brightest pixel, of 1.0, below which a file uses a part of its range: 14 of 16 bits
 CONTRAST = 0.05  # standard deviation, of its brightest pixel, at which a dim image shows something
 DICOM = (".dcm", ".DCM", ".dicom")  # which states its range itself
 LOOKED_AT = 16  # studies of each split, before a training

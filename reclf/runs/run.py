@@ -85,6 +85,8 @@ class Run:
         self.folder = Path(folder).expanduser().absolute()
         self.lock = RunLock(self.folder)
         refuse_links(self.folder)
+        if self.folder.is_file():
+            raise ValueError(f"{self.folder} is a file: the run directory must be a folder")
         path = self.folder / "config.json"
         if not path.exists():
             for name in ("status.json", "environment.json", "metrics.jsonl"):

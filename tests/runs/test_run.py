@@ -267,3 +267,9 @@ def test_environment_says_what_the_run_ran_on(run):
     assert there["packages"].keys() >= {"torch", "transformers", "numpy"}
     assert there["cpu_threads"] >= 1
     assert there["git_commit"] is None or len(there["git_commit"]) == 40
+
+
+def test_a_file_is_no_run_directory(tmp_path):
+    (tmp_path / "first").write_text("")
+    with pytest.raises(ValueError, match=r"first is a file: the run directory must be a folder"):
+        Run(tmp_path / "first", phantom_small())
