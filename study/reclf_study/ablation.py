@@ -5,7 +5,8 @@
 
 Equal training means: the same initial weights of both encoders for a seed, the same studies in the
 same order, and the same number of optimizer steps. A time limit would favor cheap variants and give
-another run on another machine; the time of a step is reported separately.
+another run on another machine; the time of a step is reported separately. A comparison at equal
+time gives variants steps of their own, in the ratio of their measured speed.
 """
 
 from __future__ import annotations
@@ -130,7 +131,8 @@ class Ablation:
         config: settings that all runs share.
         names: variants, see `reclf_study.variants`.
         seeds: runs of each variant, seeds 0, 1, ...
-        steps: optimizer steps of each run.
+        steps: optimizer steps of each run,
+        steps_of: but of these variants.
     """
 
     folder: Path
@@ -138,12 +140,21 @@ class Ablation:
     names: Sequence[str]
     seeds: int
     steps: int
+    steps_of: Mapping[str, int] = field(default_factory=dict)
     results: dict[tuple[str, int], StudyResults] = field(default_factory=dict, repr=False)
+
+    def __post_init__(self) -> None:
+        for name, steps in self.steps_of.items():
+            if name not in self.names or not isinstance(steps, int) or steps < 1:
+                raise ValueError(
+                    f"steps_of must give some of {', '.join(self.names)} a whole number of steps "
+                    f"above 0, got {name!r}: {steps!r}"
+                )
 
     def run_config(self, name: str, seed: int) -> RunConfig:
         """Settings of one run."""
         settings = {
-            "train.max_steps": self.steps,
+            "train.max_steps": self.steps_of.get(name, self.steps),
             "train.max_minutes": UNLIMITED,
             "train.seed": seed,
         }
@@ -200,7 +211,7 @@ class Ablation:
         runs = [Run(self.run_folder(name, seed)) for seed in range(self.seeds)]
         seconds = [run.status["seconds"] for run in runs]
         return {
-            "steps": self.steps,
+            "steps": self.steps_of.get(name, self.steps),
             "seconds": sum(seconds) / len(seconds),
             "seconds_of_runs": seconds,
         }

@@ -13,7 +13,8 @@ of words in the text alone (`srm_distance_only`, the prior of `nearness` and `bo
 without that prior (`srm_no_prior`). RECLF in parallel may train IRM with a separate loss
 (`importance_loss`); `reclf_joint` does not. IRM's gates may be normalized over the words of a
 report (`irm_norm`), without which they hardly leave one half, and see the word itself
-(`irm_words`).
+(`irm_words`). Where the words of the local-matchings are tokens alone (`model.word_source`),
+`reclf_placed` has words that know their place.
 
 `log_sum_exp` pools word cosines as GLoRIA does, with the attention that all variants have. Only
 `gloria_score` changes more than the aggregator: it has GLoRIA's attention and its three scales. Its
@@ -63,6 +64,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "srm": {"aggregator": "srm"},
     "reclf": {"aggregator": "reclf", "composition": "parallel"},
     "reclf_joint": {"aggregator": "reclf", "composition": "parallel", "importance_loss": 0.0},
+    "reclf_placed": {"aggregator": "reclf", "composition": "parallel"},
     "reclf_sequential": {
         "aggregator": "reclf",
         "composition": "sequential",
@@ -70,12 +72,13 @@ VARIANTS: dict[str, dict[str, Any]] = {
     },
 }
 # Settings of the model that a variant changes beside its aggregator: GLoRIA's temp1 is the scale.
-ATTENTION: dict[str, dict[str, Any]] = {
+FURTHER: dict[str, dict[str, Any]] = {
     "gloria_score": {
         "attention": "words_then_regions",
         "attention_scale": 4.0,
         "learn_attention_scale": False,
-    }
+    },
+    "reclf_placed": {"word_source": "embedding"},
 }
 # Older names, in result files and run folders; "gloria" never had GLoRIA's attention.
 RENAMED = {
@@ -100,6 +103,7 @@ TITLES = {
     "srm": "SRM",
     "reclf": "RECLF, parallel",
     "reclf_joint": "RECLF, parallel, single loss",
+    "reclf_placed": "RECLF, parallel, words with their place",
     "reclf_sequential": "RECLF, sequential",
 }
 
@@ -113,7 +117,7 @@ def variant_config(name: str, config: RunConfig) -> RunConfig:
     """A run's settings with the aggregator of a variant.
 
     Options of the run's own aggregator that the variant's takes too (steps, read-out, norm) are
-    kept, so that variants differ in nothing else; but for ATTENTION.
+    kept, so that variants differ in nothing else; but for FURTHER.
 
     Raises:
         ValueError: unknown variant; the message lists the names.
@@ -127,7 +131,7 @@ def variant_config(name: str, config: RunConfig) -> RunConfig:
         config.model,
         aggregator=aggregator,
         aggregator_options=kept | own,
-        **ATTENTION.get(name, {}),
+        **FURTHER.get(name, {}),
     )
     return replace(config, model=model)
 
@@ -136,6 +140,8 @@ def distinct_variants(config: RunConfig) -> list[str]:
     """Those that differ from each other in these settings."""
     options = config.model.aggregator_options
     alike = set() if options.get("importance_loss") else {"reclf_joint"}
+    if config.model.word_source != "token":
+        alike |= {"reclf_placed"}
     if not (options.get("nearness") or options.get("boundary")):
         alike |= {"srm_distance_only", "srm_no_prior"}
     if not options.get("overlap"):
@@ -184,6 +190,7 @@ def comparisons(names: list[str], config: RunConfig) -> list[tuple[str, str, str
         ("reclf", "irm", "adding SRM to IRM"),
         ("reclf", "reclf_joint", "a separate loss for IRM"),
         ("reclf_joint", "srm", "adding IRM to SRM (single loss)"),
+        ("reclf", "reclf_placed", "words without their place"),
         ("reclf_sequential", "reclf", "composition"),
         ("mean_global", "mean", "the global node"),
         ("gloria_score", "log_sum_exp", "GLoRIA's attention"),

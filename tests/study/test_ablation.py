@@ -9,6 +9,8 @@ import pytest
 import torch
 from PIL import Image
 
+from reclf.config import override
+from reclf.datasets import selection
 from reclf.datasets.selection import open_split
 from reclf.models.inference import encode_images
 from reclf.models.reclf import RECLF
@@ -78,6 +80,24 @@ def test_every_variant_starts_with_the_same_encoders(config, tmp_path):
     assert len(encoders) > 20
     for key in encoders:
         assert all(torch.equal(states[0][key], state[key]) for state in states)
+
+
+def test_variants_may_have_steps_of_their_own_for_a_comparison_at_equal_time(config, tmp_path):
+    ablated = Ablation(tmp_path, config, ["mean", "srm"], 1, 3, {"srm": 2})
+    steps = [ablated.run_config(name, 0).train.max_steps for name in ablated.names]
+    assert steps == [3, 2]
+    for wrong in ({"irm": 2}, {"srm": 0}, {"srm": 2.5}):
+        with pytest.raises(ValueError, match=r"steps_of must give some of mean, srm a whole num"):
+            Ablation(tmp_path, config, ["mean", "srm"], 1, 3, wrong)
+
+
+def test_workers_read_the_labeled_studies(config, monkeypatch):
+    workers = []
+    real = selection.ReadAhead
+    monkeypatch.setattr(selection, "ReadAhead", lambda data, n: workers.append(n) or real(data, 0))
+    asked = override(config, {"data.workers": 3})
+    EvaluationSuite.draw(asked, n_gallery=4, n_pairs=1, n_labeled=6)
+    assert workers == [3, 3, 3]  # for zero-shot, and to learn the probe and its strength from
 
 
 def test_real_reports_are_asked_for_importance_by_the_lexicon(config, tmp_path):

@@ -9,7 +9,7 @@ from reclf.config import override, to_dict
 from reclf.models.relations import Pairs, make_aggregator
 from reclf.training.presets import make_config
 from reclf_study.variants import (
-    ATTENTION,
+    FURTHER,
     TITLES,
     VARIANTS,
     comparisons,
@@ -56,7 +56,7 @@ def test_a_variant_changes_its_aggregator_and_nothing_else(name, config):
     changed = to_dict(variant_config(name, config))
     before = to_dict(config)
     for values in (changed, before):
-        for setting in ("aggregator", "aggregator_options", *ATTENTION.get(name, ())):
+        for setting in ("aggregator", "aggregator_options", *FURTHER.get(name, ())):
             del values["model"][setting]
     assert changed == before
     make(variant_config(name, config))  # its options fit
@@ -80,6 +80,8 @@ def test_options_that_the_aggregator_takes_are_kept(config):
     }
     helped = override(config, {"model.aggregator_options.importance_loss": 0.5})
     assert {*distinct_variants(helped)} - {*distinct_variants(config)} == {"reclf_joint"}
+    placed = override(config, {"model.word_source": "embedding"})
+    assert {*distinct_variants(config)} - {*distinct_variants(placed)} == {"reclf_placed"}
     for name, expected in (("reclf", 0.5), ("reclf_joint", 0), ("reclf_sequential", 0)):
         options = variant_config(name, helped).model.aggregator_options
         assert options["importance_loss"] == expected
@@ -96,7 +98,7 @@ def test_options_that_the_aggregator_takes_are_kept(config):
     assert {*distinct_variants(seeing)} - {*distinct_variants(config)} == {"srm_no_overlap"}
     for name in VARIANTS:
         options = variant_config(name, seeing).model.aggregator_options
-        expected = 2.0 if name in ("srm", "reclf", "reclf_joint", "reclf_sequential") else 0
+        expected = 2.0 if name == "srm" or name.startswith("reclf") else 0
         assert options.get("overlap", 0) == expected
     assert variant_config("irm", config).model.aggregator_options == {}
     sequential = variant_config("reclf_sequential", config).model.aggregator_options

@@ -63,6 +63,18 @@ def test_an_option_that_was_asked_for_alone_is_kept_only_where_it_helps():
     assert {"overlap", "importance_loss"} <= asked
 
 
+def test_words_of_the_phantom_s_preset_are_those_that_are_better_at_equal_time():
+    result = json.loads((RESULTS / "ablation-words.json").read_text())
+    words = {name: model["word_source"] for name, model in result["protocol"]["variants"].items()}
+    assert (words["reclf"], words["reclf_placed"]) == ("token", "embedding")
+    assert result["training"]["reclf"]["steps"] > result["training"]["reclf_placed"]["steps"]
+    assert result["protocol"]["seeds"] == 6
+    better = helps(result["comparisons"]["reclf - reclf_placed"])
+    assert (
+        PRESETS["phantom_small"]().model.word_source == words["reclf" if better else "reclf_placed"]
+    )
+
+
 @pytest.mark.parametrize("path", ABLATIONS, ids=lambda path: path.stem)
 def test_stored_verdicts_say_what_their_intervals_do(path):
     for comparison in json.loads(path.read_text())["comparisons"].values():
