@@ -187,17 +187,26 @@ def _advice(check: DataCheck, root: Path) -> list[str]:
             "Read the folder with its table; correct the columns where they are not these:",
             *(check_line(root, "table", options) for options in ways),
         ]
-    if not check.reports or check.layout == "prepared":
+    if not check.reports:
         return []
     given = {"run_dir": "runs/mine", "preset": "table_small", "dataset": check.layout}
     given |= {"data_root": str(root)} if check.root else {}
     options, settings = dict(check.options), dict[str, Any]()
-    if check.problems.keys() - {_DIM}:
-        given["on_problem"] = "skip"
+    begin = "Nothing is wrong with it. Train on it:"
     if _DIM in check.problems and has_option(check.layout, "own_max"):
         options["own_max"] = True
+        begin = "Read each image by its own highest value, and train:"
+    if check.problems.keys() - {_DIM}:
+        begin = (
+            "Correct these first, or train without the studies that cannot be used; what can be "
+            "read stays in (the same image twice, say):"
+        )
+        if has_option(check.layout, "on_problem"):
+            given["on_problem"] = "skip"
     if options:
         settings["data.options"] = options
+    if check.layout == "prepared":
+        settings["model.image_size"] = read_recipe(root).image_size
     if "test" in check.splits:  # the preset reports on val, which chooses the checkpoint
         settings["data.test_split"] = "test"
     batch = TrainConfig().batch_size
@@ -208,12 +217,7 @@ def _advice(check: DataCheck, root: Path) -> list[str]:
         given["overrides"] = json_text(settings)
     words = ["papermill", "notebooks/pretrain.ipynb", "runs/mine/notebook.ipynb"]
     return [
-        "Correct these first, or train without the studies that cannot be used; what can be read "
-        "stays in (the same image twice, say):"
-        if "on_problem" in given
-        else "Read each image by its own highest value, and train:"
-        if check.problems
-        else "Nothing is wrong with it. Train on it:",
+        begin,
         "mkdir -p runs/mine",
         shlex.join([*words, *(word for item in given.items() for word in ("-p", *item))]),
     ]

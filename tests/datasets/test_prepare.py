@@ -1,7 +1,9 @@
 """A prepared copy holds the same studies as its source."""
 
+import json
 import math
 import pickle
+import shlex
 from dataclasses import replace
 
 import datasets as arrow
@@ -12,6 +14,7 @@ from small_copies import SIZE, make, same
 
 from reclf.datasets import mimic_cxr, ms_cxr, nih, rsna, siim, vindr
 from reclf.datasets.arrow_schema import pack, unpack
+from reclf.datasets.data_check import check_data
 from reclf.datasets.registry import load_dataset
 from reclf.pretrain import pretrain
 from reclf.runs.run import Run
@@ -81,6 +84,10 @@ def test_training_reads_either_form(tmp_path, own_precision):
         losses.append([line["loss"] for line in run.history() if "loss" in line])
     assert losses[0]
     np.testing.assert_allclose(losses[1], losses[0], rtol=1e-3)
+    words = shlex.split(check_data(tmp_path / "copy", progress=False).advice[-1])
+    assert words[words.index("dataset") + 1] == "prepared"
+    settings = json.loads(words[words.index("overrides") + 1])
+    assert settings == {"model.image_size": 64, "train.batch_size": 24}
     preset = make_config("table_small").data.options  # its options fit a copy too
     load_dataset("prepared", tmp_path / "copy", "train", 64, **preset)
 
