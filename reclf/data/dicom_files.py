@@ -167,8 +167,19 @@ def _shade(stored: np.ndarray, dataset: pydicom.Dataset) -> np.ndarray:
         table = _stretch(levels, values, _count(index, len(levels)), dataset)
         image = look_up(1 - table if inverted else table)
     if "PixelPaddingValue" in dataset:
-        image[stored == dataset.PixelPaddingValue] = 0
+        image[_is_padding(stored, dataset)] = 0
     return image
+
+
+def _is_padding(stored: np.ndarray, dataset: pydicom.Dataset) -> np.ndarray:
+    """Where stored values are padding: from its value to the limit of its range (DICOM PS3.3,
+    C.7.5.1.1.2). Both are taken by their bits, for signed values may be written as unsigned."""
+    names = ("PixelPaddingValue", "PixelPaddingRangeLimit")
+    ends = [int(dataset[name].value) for name in names if name in dataset]
+    if stored.dtype.kind in "iu":
+        bits = 8 * stored.itemsize
+        ends = [int(np.array(end % 2**bits, f"u{bits // 8}").view(stored.dtype)) for end in ends]
+    return (stored >= min(ends)) & (stored <= max(ends))
 
 
 def _count(index: np.ndarray, levels: int) -> np.ndarray:
@@ -186,7 +197,8 @@ def _stretch(
     shown = values[counts > 0]
     if int(dataset.BitsStored) == 8 and shown.min() >= 0 and shown.max() <= 255:
         return np.clip(values / 255.0, 0, 1)
-    padding = levels == dataset.get("PixelPaddingValue", np.nan)
+    has_padding = "PixelPaddingValue" in dataset
+    padding = _is_padding(levels, dataset) if has_padding else np.zeros(len(levels), bool)
     counts = np.where(padding, 0, counts) if counts[~padding].any() else counts
     order = np.argsort(values, kind="stable")
     ranks = np.array(_STEPS) / 100 * (counts.sum(dtype=np.float64) - 1)

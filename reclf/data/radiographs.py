@@ -92,13 +92,20 @@ def read_mask(path: str | Path) -> np.ndarray:
     """Read a mask: bool (H, W), True above half of the file's own maximum (0/1, 0/255, JPEG).
 
     Raises:
-        ImageError: also for three to ten gray levels, which are classes, and for a shape that is
-            drawn in transparency alone.
+        ImageError: also for several gray levels, which are classes or a picture, and for a shape
+            that is drawn in transparency alone. Edges may be soft: half of the pixels that are not
+            black may lie between the two ends.
     """
     gray = read_image(path, own_max=True)
     levels = np.count_nonzero(np.bincount((gray * 255).astype(np.uint8).ravel()))
     if 2 < levels <= 10:
         raise ImageError(f"{path} has {levels} gray levels, a mask has two: write a mask per class")
+    between = np.count_nonzero((gray > 0.15) & (gray < 0.85))
+    if levels > 10 and between > max(0.5 * np.count_nonzero(gray > 0.15), 64):
+        raise ImageError(
+            f"{path} has {levels} gray levels and {between} pixels between black and white; a mask "
+            "has two levels: write a mask per class"
+        )
     if levels == 1 and has_drawn_alpha(path):
         raise ImageError(f"{path} is drawn in its transparency; save the mask as black and white")
     return gray > 0.5

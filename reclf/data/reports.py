@@ -9,6 +9,7 @@ that a widget can have the words alone.
 All functions compose characters first (Unicode NFC): "é" is one character, however it was typed.
 """
 
+import html
 import re
 import unicodedata
 
@@ -80,13 +81,35 @@ _ENUMERATION = re.compile(
 _SPACE_BEFORE_STOP = re.compile(r"\s+([.,;:])(?!\d)")
 
 
-def clean(text: str) -> str:
-    """Take out de-identification marks and enumeration, and make white space single.
+# What programs leave in a text: "\\n" as two characters, entities and tags of HTML, Excel's mark of
+# a line's end, soft hyphens and marks without width, the ligatures of PDF files.
+_LEFT = re.compile(r"[\\&<\u00ad\u200b\u2060\ufeff\ufb00-\ufb06]|_x000[dDaA]_")
+_LINE_ENDS = re.compile(r"\\r\\n|\\[nr]|_x000[dDaA]_|</?(?:br|p|div|li)\b[^<>]{0,99}>", re.I)
+_TAGS = re.compile(r"</?(?:b|i|u|em|strong|span|font|ul|ol)\b[^<>]{0,99}>", re.I)
+_ENTITY = re.compile(r"&(?:#\d{1,6}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z]{2,10});")
+_NO_WIDTH = re.compile("[\u00ad\u200b\u2060\ufeff]")
+_LIGATURE = re.compile("[\ufb00-\ufb06]")
 
-    Letter case, decimals ("1.2 cm") and the order of words stay. In a text without marks and
-    enumeration the words stay as they are: `split_words(clean(text)) == split_words(text)`.
+
+def plain_text(text: str) -> str:
+    """A report as it is meant: what programs left of their own notation becomes the characters that
+    it stands for, else "\\nNo pneumothorax" would be read as the word "nno"."""
+    if not _LEFT.search(text):
+        return text
+    text = _TAGS.sub(" ", _LINE_ENDS.sub("\n", text)).replace("\\t", "\t")
+    text = _ENTITY.sub(lambda found: html.unescape(found[0]), text)
+    text = _NO_WIDTH.sub("", text)
+    return _LIGATURE.sub(lambda found: unicodedata.normalize("NFKC", found[0]), text)
+
+
+def clean(text: str) -> str:
+    """Take out de-identification marks and enumeration, and make white space single; see
+    `plain_text` for what programs leave.
+
+    Letter case, decimals ("1.2 cm") and the order of words stay. In a text without any of these
+    the words stay as they are: `split_words(clean(text)) == split_words(text)`.
     """
-    text = _DEIDENTIFIED.sub(" ", _composed(text))
+    text = _DEIDENTIFIED.sub(" ", _composed(plain_text(text)))
     text = _ENUMERATION.sub(r"\1 ", text)
     return _SPACE_BEFORE_STOP.sub(r"\1", " ".join(text.split()))
 

@@ -42,7 +42,12 @@ _NO_NAMES = {
     "true", "false", "yes", "no", "y", "n", "t", "f", "positive", "negative", "pos", "neg",
     "present", "absent", "uncertain", "unknown",
 }  # fmt: skip
-_WITH_VALUE = re.compile(r".*\w\s*[=:]\s*(-?[01](\.0)?|true|false|yes|no)", re.IGNORECASE)
+_WITH_VALUE = re.compile(r".*\w\s*[=:]\s*(-?\d*\.?\d+%?|true|false|yes|no)", re.IGNORECASE)
+# "Edema?", "Edema (uncertain)", "possible Edema", "No Edema", "-Edema"
+_DOUBT = re.compile(
+    r"(?:(?:no|not|without|possible|probable|likely|uncertain|\?|-)\s*)?(.*?)\s*(?:\?|-|\([^()]*\))?",
+    re.IGNORECASE | re.DOTALL,
+)
 _VALUES = {"nan": math.nan, "zero": 0.0, "one": 1.0}
 
 
@@ -136,6 +141,13 @@ def rows_of_names(
     with_value = [repr(name) for name in found if _WITH_VALUE.fullmatch(name)]
     advice = "Write the names of what is there, or a column of 1 and 0 for each label."
     refuse(path, "label name with a value", with_value, advice)
+    doubted = [
+        repr(name)
+        for name in found
+        if (plain := _DOUBT.fullmatch(name)[1]) != name and plain in found  # type: ignore[index]
+    ]
+    advice = "Where a label is uncertain or denied, write 1, 0 or nothing in a column of its own."
+    refuse(path, "label name that doubts or denies another", doubted, advice)
     parts_of = {name: set(re.split(r"\s*[,;|/\t\n]\s*", name)) - {""} for name in found}
     times = Counter(part for parts in parts_of.values() for part in parts)
     # Names that a list quotes, and those between separators that somebody has named, are whole.

@@ -10,7 +10,9 @@ say "Infiltration": here both are Infiltration. Two splits are in use: the offic
 70/10/20 by REFERS, MRM and BenchX, which a split_file brings in; their numbers do not compare.
 """
 
-from collections.abc import Iterator
+import re
+from collections import Counter
+from collections.abc import Iterator, Set
 from pathlib import Path
 
 from reclf.data.study import Box
@@ -20,6 +22,7 @@ from .boxes import read_boxes
 from .parts import Part, find_parts, read_list, read_split_file, read_table
 from .problems import refuse
 from .splits import val_of_patient
+from .tables_on_disk import refuse_unlike_spellings
 from .tiny import draw_chest, write_image, write_table
 
 FILES: dict[tuple[str, ...], dict] = {("Data_Entry_2017*.csv*",): {}}
@@ -75,11 +78,14 @@ class Nih(Loader):
                 f"no image has a View Position of {', '.join(unknown)}; {paths['table'].name} has "
                 f"{', '.join(self.view_counts)}"
             )
+        listed = set(table["Image Index"])
         table = table[table["View Position"].isin(views)]
         findings = [set(cell.split("|")) - {"No Finding"} for cell in table["Finding Labels"]]
         others = sorted(set().union(*findings) - set(LABELS))
         refuse(paths["table"], "unknown label", others, f"The labels are: {', '.join(LABELS)}.")
-        boxes_of = _boxes(paths["boxes"]) if boxes else {}
+        patients = Counter(table["Patient ID"])
+        refuse_unlike_spellings(paths["table"], "patient spelled in two ways", patients)
+        boxes_of = _boxes(paths["boxes"], listed) if boxes else {}
         official: dict[str, str] = {}
         if not split_file:
             official = dict.fromkeys(read_list(paths["train"]), "train_val")
@@ -112,10 +118,19 @@ def _files(root: Path) -> dict[str, Path]:
     return {path.name: path for path in root.glob("images_*/images/*.png")}
 
 
-def _boxes(path: Path) -> dict[str, tuple[Box, ...]]:
+def _boxes(path: Path, listed: Set[str]) -> dict[str, tuple[Box, ...]]:
     """Image Index -> its boxes. The last header cells are "Bbox [x", "y", "w", "h]"."""
     table = read_table(path, ["Image Index", "Finding Label"]).iloc[:, :6]
+    sides = [re.sub(r"\W|bbox", "", name.lower()) for name in table.columns[2:]]
+    advice = "The columns are Image Index, Finding Label, Bbox [x, y, w, h], in this order."
+    refuse(path, "box columns in another order", [] if sides == [*"xywh"] else sides, advice)
+    table["Finding Label"] = table["Finding Label"].str.strip()
     table = table.replace({"Finding Label": {"Infiltrate": "Infiltration"}})
+    advice = f"The labels are: {', '.join(LABELS)}."
+    refuse(path, "unknown label", sorted({*table["Finding Label"]} - {*LABELS}), advice)
+    unknown = sorted({*table["Image Index"]} - listed)
+    advice = "Boxes and Data_Entry must be of one release, and names of images have their ending."
+    refuse(path, "image that is not in the table of images", unknown, advice)
     return read_boxes(table.itertuples(index=False), path)
 
 

@@ -18,6 +18,7 @@ from .gallery_5x200 import SPLIT, read_5x200
 from .parts import read_list, read_table
 from .problems import DataProblems, MissingSplit, refuse
 from .registry import load_dataset
+from .tables_on_disk import as_read
 
 REPORTED = frozenset({"test", SPLIT})  # splits that nothing learns from
 _COLUMNS = ("patientid", "subjectid", "patient", "subject", "deidpatientid")
@@ -43,7 +44,8 @@ def read_patients(root: Path, given: Sequence[str] | str) -> set[str]:
     if path.suffix == ".json":
         return set(read_5x200(path)["patients"])
     if ".csv" not in path.name:
-        return set(read_list(path))
+        lines = (line.replace(";", ",").split(",") for line in read_list(path))
+        return {one.strip() for line in lines for one in line} - {""}
     table = read_table(path, [])
     plain = {"".join(filter(str.isalnum, name)).lower(): name for name in table.columns}
     named = [plain[name] for name in _COLUMNS if name in plain]
@@ -53,8 +55,19 @@ def read_patients(root: Path, given: Sequence[str] | str) -> set[str]:
 
 
 def refuse_strangers(name: str, left_out: set[str], known: set[str]) -> None:
-    """Refuse a list of patients none of whom is in the data set: ids in another spelling would
-    leave nobody out."""
+    """Refuse a list of patients none of whom is in the data set, and ids that are there in another
+    spelling: they would leave nobody out."""
+    spelled = {as_read(one): one for one in known}
+    others = [
+        f"{one!r} for {spelled[as_read(one)]!r}"
+        for one in sorted(left_out - known)
+        if as_read(one) in spelled
+    ]
+    if others:
+        raise ValueError(
+            f"exclude_patients: {len(others)} ids are spelled unlike those of {name} "
+            f"({', '.join(others[:3])}); write the ids as the data set has them"
+        )
     if not left_out & known:
         raise ValueError(
             f"exclude_patients: none of the {len(left_out)} patients ({_some(left_out)}) is one of "

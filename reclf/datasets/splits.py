@@ -16,6 +16,7 @@ _NAMES = {
     "training": "train", "validate": "val", "validation": "val", "valid": "val", "dev": "val",
     "testing": "test",
 }  # fmt: skip
+_WRITTEN = {*SPLITS, *_NAMES}
 _NO_SPLIT = NO_VALUE | {"true", "false", "yes", "no"}
 
 
@@ -23,6 +24,21 @@ def split_name(text: str) -> str:
     """The project's name of a split: "validate", "Valid" and "dev" are "val"."""
     name = unicodedata.normalize("NFKC", text).strip().lower()
     return _NAMES.get(name, name)
+
+
+def refuse_unnamed_splits(path: Path, table: pd.DataFrame) -> None:
+    """Refuse a table without a column "split" that has its splits in a column of another name:
+    dividing its patients anew would train on its test studies."""
+    named = []
+    for column in table.columns:
+        cells = {str(cell).strip().lower() for cell in table[column].iloc[:1000]} - {""}
+        if len(cells) > 1 and cells <= _WRITTEN:
+            named.append(f"{column!r} ({', '.join(sorted(cells))})")
+    advice = (
+        "Name it by the option split_column; or rename or drop it, and patients are divided by a "
+        "hash of their ids."
+    )
+    refuse(path, "column that holds splits", named, advice)
 
 
 def refuse_misspelled_splits(path: Path, cells: pd.Series) -> None:

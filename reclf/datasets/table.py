@@ -25,7 +25,7 @@ from .base import Loader, Row
 from .boxes import FORMATS, UNITS, read_boxes
 from .labels import SEPARATORS, label_rows, rows_of_names
 from .problems import refuse, refuse_missing_columns
-from .splits import refuse_misspelled_splits, split_name, split_of_patient
+from .splits import refuse_misspelled_splits, refuse_unnamed_splits, split_name, split_of_patient
 from .tables_on_disk import read_cells, refuse_unlike_spellings
 
 FILES: dict[tuple[str, ...], dict] = {("manifest.csv",): {}}
@@ -86,11 +86,12 @@ class Table(Loader):
         self.name, self.with_reports = str(path), report_column is not None
         table = _read(root, manifest)
         refuse(path, "table without rows", [path.name] if table.empty else [], "No rows, no study.")
+        divided = False  # by hash, since no column is named
         present = {column.lower() for column in table.columns}  # "Split" is refused by its name
         if label_columns is None:
             label_columns = "labels" if "labels" in present else ()
         if split_column == "split" and "split" not in present:
-            split_column = None
+            split_column, divided = None, True
         for option, value, allowed in [
             ("empty_labels", empty_labels, ("nan", "zero")),
             ("box_units", box_units, UNITS),
@@ -119,7 +120,8 @@ class Table(Loader):
         }
         wanted = {column: option for column, option in options.items() if column is not None}
         refuse_missing_columns(str(path), list(table.columns), wanted)
-
+        if divided:
+            refuse_unnamed_splits(path, table)
         for column in wanted:
             paths = column == image_column or column in mask_columns
             table[column] = _each(_path if paths else _text, table[column])
@@ -179,9 +181,20 @@ class Table(Loader):
                 kind="label that is not 1, 0 or empty",
                 advice="Write 1, 0, or nothing where there is no information.",
             )
-        if unmarked:
+        if boxes_of or unmarked:
             labels_of = dict(zip(table[image_column], labels, strict=True))
             lost = _without_box(unmarked, boxes_of, labels_of)
+            denied = [
+                f"{image}: {box.label}"
+                for image, found in boxes_of.items()
+                for box in found
+                if labels_of[image].get(box.label) == 0
+            ]
+            advice = "A box shows a finding, and the label of its image says that it is not there."
+            refuse(box_path, "box of a finding that its image has not", denied, advice)
+            boxed = Counter(box.label for found in boxes_of.values() for box in found)
+            named_labels = Counter({name: len(table) for name in (labels[0] if labels else ())})
+            refuse_unlike_spellings(box_path, "label spelled in two ways", named_labels + boxed)
             advice = "Give its numbers, or leave the label of its row empty: nothing was marked."
             refuse(box_path, "label without its box", lost, advice)
         nothing = [""] * len(table)

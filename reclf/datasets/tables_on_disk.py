@@ -244,7 +244,7 @@ def refuse_unlike_spellings(path: Path, kind: str, found: Counter[str]) -> None:
     """Refuse names that a reader takes for one: they would be two names."""
     places: dict[str, list[str]] = {}
     for name in found:
-        places.setdefault(_as_read(name), []).append(name)
+        places.setdefault(as_read(name), []).append(name)
     twice = [
         " and ".join(f"{name!r} ({found[name]} rows)" for name in sorted(same))
         for same in places.values()
@@ -253,10 +253,12 @@ def refuse_unlike_spellings(path: Path, kind: str, found: Counter[str]) -> None:
     refuse(path, kind, twice, "Spell each of them one way.")
 
 
-def _as_read(name: str) -> str:
+def as_read(name: str) -> str:
     """Without letter case, spaces, underscores and hyphens between words, characters that show
-    nothing, another composition of accents, and the ".0" of an integer written as a float."""
+    nothing, another composition of accents, the ".0" of an integer written as a float, and the
+    zeros before a number at the end."""
     if not name.isascii():
         name = unicodedata.normalize("NFKC", name)
         name = "".join(c for c in name if unicodedata.category(c) != "Cf")
-    return re.sub(r"(?<=\w)[\s_-]+(?=\w)", " ", name.casefold()).removesuffix(".0")
+    name = re.sub(r"(?<=\w)[\s_-]+(?=\w)", " ", name.casefold()).removesuffix(".0")
+    return re.sub(r"(?<!\d)0+(?=\d+$)", "", name)

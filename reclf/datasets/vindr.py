@@ -11,6 +11,7 @@ seventeen radiologists read each image, and `agreement` says how many must have 
 Patients are not named: every image is a patient of its own here, which nobody outside can check.
 """
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -59,7 +60,7 @@ class VinDr(Loader):
         paths = find_parts(__name__, self.title, root, parts)
         names: list[str] = []
         for key, needed in (("train", agreement), ("test", 1)):
-            counts = _counts(paths[f"image_labels_{key}"], names)
+            counts = _counts(paths[f"image_labels_{key}"], names, needed)
             names = list(counts.columns)
             boxes = _boxes(paths[f"annotations_{key}"], counts, needed)
             for image, seen in zip(counts.index, counts.to_numpy() >= needed, strict=True):
@@ -73,9 +74,19 @@ class VinDr(Loader):
                 )
 
 
-def _counts(path: Path, names: Sequence[str]) -> pd.DataFrame:
-    """image_id x label: how many readers gave it. `names`: the labels that must be there."""
+def _counts(path: Path, names: Sequence[str], needed: int) -> pd.DataFrame:
+    """image_id x label: how many readers gave it. `names`: the labels that must be there; `needed`:
+    the readers that every image must have."""
     table = read_table(path, ["image_id"]).rename(columns=_SPELT)
+    if "rad_id" in table:
+        pairs = Counter(zip(table["image_id"], table["rad_id"], strict=True))
+        twice = [f"{image} by {reader}" for (image, reader), n in pairs.items() if n > 1]
+        advice = "Every reader has one row for an image; take the repeated ones out."
+        refuse(path, "image twice by one reader", twice, advice)
+        readers = table.groupby("image_id", sort=False).size()
+        few = [f"{image} ({n})" for image, n in readers.items() if n < needed]
+        advice = f"A label counts where {needed} readers gave it (option agreement)."
+        refuse(path, "image with too few readers", few, advice)
     labels = table.drop(columns=["image_id", "rad_id"], errors="ignore")
     if names:
         differ = sorted(set(labels) ^ set(names))

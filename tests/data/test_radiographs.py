@@ -338,3 +338,22 @@ def test_augment_is_the_same_on_a_gpu(images):
     here = augment(images, torch.Generator().manual_seed(5))
     there = augment(images.cuda(), torch.Generator().manual_seed(5)).cpu()
     torch.testing.assert_close(here, there, atol=1e-4, rtol=0)
+
+
+@pytest.mark.parametrize("signed", [False, True])
+def test_padding_is_a_range_and_told_by_its_bits(tmp_path, signed):
+    stored = np.tile(np.arange(100, 164, dtype=np.uint16) * 8, (64, 1))
+    stored[:, :8], stored[:, 8:16] = 4095, 4090
+    elements = {"PixelPaddingValue": 4095, "PixelPaddingRangeLimit": 4090}
+    if signed:
+        stored = stored.astype(np.int16)
+        stored[:, :16] = -2048
+        elements = {"PixelRepresentation": 1, "PhotometricInterpretation": "MONOCHROME1"}
+    path = dicom(tmp_path / "a.dcm", stored, **elements)
+    if signed:
+        dataset = pydicom.dcmread(path)
+        dataset.add_new(0x00280120, "US", 63488)
+        dataset.save_as(path)
+    image = read_image(path)
+    assert (image[:, :16] == 0).all()
+    assert image[:, 16:].max() - image[:, 16:].min() > 0.9

@@ -110,3 +110,25 @@ def test_clean_keeps_the_words_of_a_text_without_marks(text):
 def test_import_is_light():
     program = "import sys, reclf.data.reports; print({'torch', 'transformers'} & set(sys.modules))"
     assert run_python(program).strip() == "set()"
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (r"Effusion.\nNo pneumothorax.\r\nNormal", "effusion no pneumothorax normal"),
+        (r"right\tlung", "right lung"),
+        ("Heart&#39;s&nbsp;normal &lt; 2<br>No mass", "heart's normal 2 no mass"),
+        ("<p>Left effusion &gt; 5&nbsp;mm.</p><div class='a'>Clear", "left effusion 5 mm clear"),
+        ("pneumo\u00adthorax e\ufb00usion", "pneumothorax effusion"),
+        ("Clear._x000D_No edema", "clear no edema"),
+        ("A <b>mass</b> &amp; nodule, 3 < 4, A&B; R\\O", "a mass nodule 3 4 a b r o"),
+        ("Plain, 5 < 6; A&B", "plain 5 6 a b"),
+    ],
+)
+def test_what_programs_leave_in_a_text_is_read_as_it_is_meant(text, words):
+    assert split_words(clean(text)) == words.split()
+    assert clean(clean(text)) == clean(text)
+
+
+def test_a_list_in_html_has_its_sentences():
+    assert sentence_numbers(clean("No edema&#59; clear.<br>Mass")) == [0, 0, 1, 2]

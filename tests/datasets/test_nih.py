@@ -103,3 +103,22 @@ def test_boxes_of_resized_images_are_seen(root):
     path.write_text(path.read_text().replace("640", "left"))
     with pytest.raises(DataProblems, match=r"not four numbers \(1\): 00000001_000.png"):
         Nih(root, "train", SIZE)
+
+
+def test_boxes_of_no_image_of_another_label_or_order_are_refused(root):
+    path = root / "BBox_List_2017.csv"
+    text = path.read_text()
+    for changed, kind in (
+        (text.replace(".png", ".jpg"), "image that is not in the table of images"),
+        (text.replace("Effusion", "Efusion"), "unknown label"),
+        (text.replace("Bbox [x,y", "Bbox [y,x"), "box columns in another order"),
+    ):
+        assert changed != text
+        path.write_text(changed)
+        with pytest.raises(DataProblems, match=kind):
+            Nih(root, "train", SIZE)
+    path.write_text(text.replace("Effusion,", "Effusion ,"))
+    boxes = [
+        box.label for split in ("train", "val") for s in Nih(root, split, SIZE) for box in s.boxes
+    ]
+    assert boxes == ["Infiltration", "Effusion"]

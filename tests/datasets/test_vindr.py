@@ -77,3 +77,20 @@ def test_what_is_missing_or_wrong(root):
     assert "missing annotations/image_labels_train.csv" in message
     assert "missing test (1)" in message
     assert "physionet.org/content/vindr-cxr" in message
+
+
+def test_readers_are_counted_and_not_rows(root):
+    names = ["image_labels_train", "annotations_train"]
+    paths = [root / f"annotations/{name}.csv" for name in names]
+    tables = [pd.read_csv(path, dtype=str) for path in paths]
+    for change, kind in (
+        (lambda t: t[t.rad_id == "R1"], "image with too few readers"),
+        (lambda t: pd.concat([t, t]), "image twice by one reader"),
+    ):
+        for path, table in zip(paths, tables, strict=True):
+            change(table).to_csv(path, index=False)
+        with pytest.raises(DataProblems, match=kind):
+            VinDr(root, "train", SIZE)
+    tables[0][tables[0].rad_id == "R1"].to_csv(paths[0], index=False)
+    tables[1][tables[1].rad_id == "R1"].to_csv(paths[1], index=False)
+    assert VinDr(root, "train", SIZE, agreement=1)

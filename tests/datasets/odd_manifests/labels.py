@@ -75,8 +75,16 @@ CASES = [
     ),
     *(
         by_names(f"with_a_value_{n}", names(cell), refused(FILE, "with a value", "Edema"))
-        for n, cell in enumerate(["Edema=1;Mass=0", "Edema: yes", "Edema = 1.0", "Edema:-1"])
+        for n, cell in enumerate(["Edema=1;Mass=0", "Edema: yes", "Edema = 1.0", "Edema:-1",
+                                  "Edema:0.9", "Edema: 90%"])
     ),
+    *(
+        by_names(f"doubt_{n}", names(cell), refused(FILE, "doubts or denies", "Edema"))
+        for n, cell in enumerate(["Edema?", "Edema (uncertain)", "No Edema", "-Edema", "Edema (-)",
+                                  "possible Edema", "Mass;?Edema"])
+    ),
+    by_names("no_finding", names("No Finding", "Edema"),
+             read(labels={0: {"Edema": 0, "Mass": 0, "No Finding": 1}})),
     by_names("slash_without_option", names("Edema/Mass", "Edema", "Mass", ""),
              refused(FILE, "label_separator", "Edema/Mass")),
     by_names("tab", names("Edema\tMass", "Edema", "Mass", ""), PLAIN,
