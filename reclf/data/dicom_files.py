@@ -174,9 +174,11 @@ def _shade(stored: np.ndarray, dataset: pydicom.Dataset) -> np.ndarray:
 def _is_padding(stored: np.ndarray, dataset: pydicom.Dataset) -> np.ndarray:
     """Where stored values are padding: from its value to the limit of its range (DICOM PS3.3,
     C.7.5.1.1.2). Both are taken by their bits, for signed values may be written as unsigned."""
-    names = ("PixelPaddingValue", "PixelPaddingRangeLimit")
-    ends = [int(dataset[name].value) for name in names if name in dataset]
-    if stored.dtype.kind in "iu":
+    known = (dataset.get(name) for name in ("PixelPaddingValue", "PixelPaddingRangeLimit"))
+    ends = [int(value) for value in known if value is not None]
+    if dataset.get("PixelPaddingValue") is None:
+        return np.zeros(stored.shape, dtype=bool)
+    if stored.dtype.kind in "iu" and stored.itemsize > 1:
         bits = 8 * stored.itemsize
         ends = [int(np.array(end % 2**bits, f"u{bits // 8}").view(stored.dtype)) for end in ends]
     return (stored >= min(ends)) & (stored <= max(ends))

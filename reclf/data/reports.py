@@ -84,7 +84,12 @@ _SPACE_BEFORE_STOP = re.compile(r"\s+([.,;:])(?!\d)")
 # What programs leave in a text: "\\n" as two characters, entities and tags of HTML, Excel's mark of
 # a line's end, soft hyphens and marks without width, the ligatures of PDF files.
 _LEFT = re.compile(r"[\\&<\u00ad\u200b\u2060\ufeff\ufb00-\ufb06]|_x000[dDaA]_")
-_LINE_ENDS = re.compile(r"\\r\\n|\\[nr]|_x000[dDaA]_|</?(?:br|p|div|li)\b[^<>]{0,99}>", re.I)
+# Not between a letter and a small one, where the stroke may stand for a slash: "left\\right lung".
+_ESCAPE = r"(?:(?<![A-Za-z])\\[{0}]|\\[{0}](?![a-z]))"
+_LINE_ENDS = re.compile(
+    rf"\\r\\n|{_ESCAPE.format('nr')}|_x000[dDaA]_|</?(?:[bB][rR]|[pP]|div|DIV|li|LI)\b[^<>]{{0,99}}>"
+)
+_TAB = re.compile(_ESCAPE.format("t"))
 _TAGS = re.compile(r"</?(?:b|i|u|em|strong|span|font|ul|ol)\b[^<>]{0,99}>", re.I)
 _ENTITY = re.compile(r"&(?:#\d{1,6}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z]{2,10});")
 _NO_WIDTH = re.compile("[\u00ad\u200b\u2060\ufeff]")
@@ -96,7 +101,7 @@ def plain_text(text: str) -> str:
     it stands for, else "\\nNo pneumothorax" would be read as the word "nno"."""
     if not _LEFT.search(text):
         return text
-    text = _TAGS.sub(" ", _LINE_ENDS.sub("\n", text)).replace("\\t", "\t")
+    text = _TAB.sub("\t", _TAGS.sub(" ", _LINE_ENDS.sub("\n", text)))
     text = _ENTITY.sub(lambda found: html.unescape(found[0]), text)
     text = _NO_WIDTH.sub("", text)
     return _LIGATURE.sub(lambda found: unicodedata.normalize("NFKC", found[0]), text)

@@ -44,9 +44,10 @@ _NO_NAMES = {
 }  # fmt: skip
 _WITH_VALUE = re.compile(r".*\w\s*[=:]\s*(-?\d*\.?\d+%?|true|false|yes|no)", re.IGNORECASE)
 # "Edema?", "Edema (uncertain)", "possible Edema", "No Edema", "-Edema"
+_WORDS_OF_DOUBT = "no|not|without|possible|probable|likely|uncertain|absent|negative|denied"
 _DOUBT = re.compile(
-    r"(?:(?:no|not|without|possible|probable|likely|uncertain|\?|-)\s*)?(.*?)\s*(?:\?|-|\([^()]*\))?",
-    re.IGNORECASE | re.DOTALL,
+    rf"(?:(?:{_WORDS_OF_DOUBT})\s+|[?-]\s*)?(.*?)\s*(?:\?|-|\((?:{_WORDS_OF_DOUBT}|[?-])\))?",
+    re.DOTALL,
 )
 _VALUES = {"nan": math.nan, "zero": 0.0, "one": 1.0}
 
@@ -141,23 +142,26 @@ def rows_of_names(
     with_value = [repr(name) for name in found if _WITH_VALUE.fullmatch(name)]
     advice = "Write the names of what is there, or a column of 1 and 0 for each label."
     refuse(path, "label name with a value", with_value, advice)
+    as_words = {name.casefold(): name for name in found}
     doubted = [
         repr(name)
-        for name in found
-        if (plain := _DOUBT.fullmatch(name)[1]) != name and plain in found  # type: ignore[index]
+        for words, name in as_words.items()
+        if (match := _DOUBT.fullmatch(words)) and match[1] != words and match[1] in as_words
     ]
     advice = "Where a label is uncertain or denied, write 1, 0 or nothing in a column of its own."
     refuse(path, "label name that doubts or denies another", doubted, advice)
-    parts_of = {name: set(re.split(r"\s*[,;|/\t\n]\s*", name)) - {""} for name in found}
-    times = Counter(part for parts in parts_of.values() for part in parts)
-    # Names that a list quotes, and those between separators that somebody has named, are whole.
-    whole = {name for cell, names in names_of.items() if _is_list(cell) for name in names}
+    # Names that a list quotes are whole; so are others where somebody has named the separators,
+    # but for those that are made of known names by one that is hardly in a name.
     told = separators != SEPARATORS
+    between = r"\s*[;|\t\n]\s*" if told else r"\s*[,;|/\t\n]\s*"
+    whole = {name for cell, names in names_of.items() if _is_list(cell) for name in names}
+    parts_of = {name: set(re.split(between, name)) - {""} for name in found}
+    times = Counter(part for parts in parts_of.values() for part in parts)
     joined = [
         repr(name)
         for name, parts in parts_of.items()
         if name[0] in "[{'\""  # the rest of a list or a dictionary
-        or (len(parts) > 1 and found.keys() >= parts)
+        or (len(parts) > 1 and name not in whole and found.keys() >= parts)
         or (len(parts) > 1 and not (told or name in whole) and any(times[p] > 1 for p in parts))
     ]
     advice = (

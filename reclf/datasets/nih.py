@@ -128,9 +128,13 @@ def _boxes(path: Path, listed: Set[str]) -> dict[str, tuple[Box, ...]]:
     table = table.replace({"Finding Label": {"Infiltrate": "Infiltration"}})
     advice = f"The labels are: {', '.join(LABELS)}."
     refuse(path, "unknown label", sorted({*table["Finding Label"]} - {*LABELS}), advice)
-    unknown = sorted({*table["Image Index"]} - listed)
-    advice = "Boxes and Data_Entry must be of one release, and names of images have their ending."
-    refuse(path, "image that is not in the table of images", unknown, advice)
+    # A part of the release has the boxes of all of it; but names in another spelling lose theirs.
+    known = {name.removesuffix(".png") for name in listed}
+    unknown = {*table["Image Index"]} - listed
+    unlike = sorted(name for name in unknown if name.rpartition(".")[0] in known or name in known)
+    advice = "Boxes and Data_Entry must spell the names of images alike, with their ending."
+    refuse(path, "image that is not in the table of images", unlike, advice)
+    table = table[table["Image Index"].isin(listed)]
     return read_boxes(table.itertuples(index=False), path)
 
 

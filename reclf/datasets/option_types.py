@@ -35,7 +35,8 @@ def check_option_types(
         ValueError: names the option, what it must be, and its value.
     """
     for name, value in options.items():
-        kinds = _kinds(parameters[name].annotation) if name in parameters else ()
+        parameter = parameters.get(name)
+        kinds = _kinds(parameter.annotation) if parameter and value is not parameter.default else ()
         if kinds and not any(_is_one(value, kind) for kind in kinds):
             rule = " or ".join(_NAMES[kind] for kind in kinds)
             hint = (
@@ -52,12 +53,18 @@ def _kinds(annotation: Any) -> tuple[Any, ...]:
     found = []
     for part in parts:
         kind = typing.get_origin(part) or part
-        kind = Sequence if kind in (list, tuple) else kind
-        if kind is not os.PathLike and not (
-            isinstance(kind, type) and issubclass(kind, os.PathLike)
-        ):
-            found.append(kind)
+        if _is_path(kind):
+            continue  # as a text
+        if kind in (list, tuple, Sequence):
+            if not all(one in (str, int, ...) or _is_path(one) for one in typing.get_args(part)):
+                return ()
+            kind = Sequence
+        found.append(kind)
     return tuple(dict.fromkeys(found)) if all(kind in _NAMES for kind in found) else ()
+
+
+def _is_path(kind: Any) -> bool:
+    return kind is os.PathLike or (isinstance(kind, type) and issubclass(kind, os.PathLike))
 
 
 def _is_one(value: Any, kind: Any) -> bool:

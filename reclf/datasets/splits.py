@@ -31,12 +31,18 @@ def refuse_unnamed_splits(path: Path, table: pd.DataFrame) -> None:
     dividing its patients anew would train on its test studies."""
     named = []
     for column in table.columns:
-        cells = {str(cell).strip().lower() for cell in table[column].iloc[:1000]} - {""}
-        if len(cells) > 1 and cells <= _WRITTEN:
-            named.append(f"{column!r} ({', '.join(sorted(cells))})")
+        names: set[str] = set()
+        for cell in table[column].unique():
+            if (name := "" if cell is None else str(cell).strip().lower()) in NO_VALUE:
+                continue
+            names.add(name)
+            if name not in _WRITTEN:
+                break
+        if len(names) > 1 and names <= _WRITTEN:
+            named.append(f"{column!r} ({', '.join(sorted(names))})")
     advice = (
-        "Name it by the option split_column; or rename or drop it, and patients are divided by a "
-        "hash of their ids."
+        "Name it by the option split_column; with split_column: null patients are divided by a "
+        "hash of their ids instead."
     )
     refuse(path, "column that holds splits", named, advice)
 

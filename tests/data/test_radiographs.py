@@ -12,6 +12,7 @@ from pydicom.data import get_testdata_file
 from pydicom.uid import ExplicitVRLittleEndian
 
 from reclf.data.augmentation import augment
+from reclf.data.dicom_files import _is_padding
 from reclf.data.radiographs import FITS, ImageError, fit, image_size, read_image, read_mask
 from reclf.data.study import Box
 
@@ -357,3 +358,11 @@ def test_padding_is_a_range_and_told_by_its_bits(tmp_path, signed):
     image = read_image(path)
     assert (image[:, :16] == 0).all()
     assert image[:, 16:].max() - image[:, 16:].min() > 0.9
+
+
+@pytest.mark.parametrize("padding", [65535, None])
+def test_padding_of_other_bits_or_none_blackens_nothing(padding):
+    dataset = pydicom.Dataset()
+    dataset.PixelPaddingValue = padding
+    dataset.PixelPaddingRangeLimit = None
+    assert not _is_padding(np.arange(256, dtype=np.uint8), dataset).any()

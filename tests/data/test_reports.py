@@ -116,7 +116,11 @@ def test_import_is_light():
     ("text", "words"),
     [
         (r"Effusion.\nNo pneumothorax.\r\nNormal", "effusion no pneumothorax normal"),
-        (r"right\tlung", "right lung"),
+        (r"Right.\tLung\n", "right lung"),
+        (
+            r"Left\right lung, basal\retrocardiac and\nodule",
+            "left right lung basal retrocardiac and nodule",
+        ),
         ("Heart&#39;s&nbsp;normal &lt; 2<br>No mass", "heart's normal 2 no mass"),
         ("<p>Left effusion &gt; 5&nbsp;mm.</p><div class='a'>Clear", "left effusion 5 mm clear"),
         ("pneumo\u00adthorax e\ufb00usion", "pneumothorax effusion"),

@@ -117,6 +117,8 @@ def test_boxes_of_no_image_of_another_label_or_order_are_refused(root):
         path.write_text(changed)
         with pytest.raises(DataProblems, match=kind):
             Nih(root, "train", SIZE)
+    path.write_text(text + "99999999_000.png,Mass,1,2,3,4,,,\n")  # of a part not downloaded
+    assert sum(len(s.boxes) for split in ("train", "val") for s in Nih(root, split, SIZE)) == 2
     path.write_text(text.replace("Effusion,", "Effusion ,"))
     boxes = [
         box.label for split in ("train", "val") for s in Nih(root, split, SIZE) for box in s.boxes

@@ -7,6 +7,7 @@ import pytest
 
 from reclf.datasets.base import Loader, LoaderOptions, Row
 from reclf.datasets.nih import Nih
+from reclf.datasets.option_types import check_option_types
 from reclf.datasets.registry import find_dataset, load_dataset
 from reclf.datasets.tiny import draw_chest, write_image
 
@@ -121,3 +122,10 @@ def test_options_of_their_kinds_are_taken(tmp_path):
         ("phantom", {"seed": 3, "hospital": "B"}),
     ]:
         find_dataset(name, given)
+
+
+def test_options_of_kinds_that_are_not_known_are_taken_as_they_are():
+    def made(window: tuple[float, float] = (0, 1), boxes: list[list[str]] = ()): ...
+
+    parameters = inspect.signature(made).parameters
+    check_option_types("own", parameters, {"window": [0.1, 0.9], "boxes": [["a"]]})

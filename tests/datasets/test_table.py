@@ -13,7 +13,7 @@ from reclf.data.radiographs import ImageError, read_mask
 from reclf.data.study import Box
 from reclf.datasets.problems import DataProblems
 from reclf.datasets.registry import load_dataset
-from reclf.datasets.splits import split_of_patient
+from reclf.datasets.splits import refuse_unnamed_splits, split_of_patient
 from reclf.datasets.table import Table
 
 SIZE = 16
@@ -429,3 +429,11 @@ def test_a_mask_of_many_classes_or_a_picture_is_refused(root):
         else:
             with pytest.raises(ImageError, match=r"gray levels and .* write a mask per class"):
                 read_mask(path)
+
+
+def test_splits_of_a_sorted_table_are_seen_behind_its_training_rows(tmp_path):
+    table = pd.DataFrame({"set": ["train"] * 1500 + ["val", None, "test"], "age": range(1503)})
+    with pytest.raises(DataProblems, match=r"'set' \(test, train, val\)"):
+        refuse_unnamed_splits(tmp_path, table)
+    refuse_unnamed_splits(tmp_path, table.assign(set="train"))
+    refuse_unnamed_splits(tmp_path, table.assign(set=["train", "val", "other"] * 501))

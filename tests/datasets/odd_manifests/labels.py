@@ -83,6 +83,12 @@ CASES = [
         for n, cell in enumerate(["Edema?", "Edema (uncertain)", "No Edema", "-Edema", "Edema (-)",
                                   "possible Edema", "Mass;?Edema"])
     ),
+    by_names("doubt_in_other_case", names("no edema", "Edema"), refused(FILE, "doubts or denies")),
+    by_names("doubt_of_a_nodule", names("Nodule?", "Nodule"), refused(FILE, "doubts or denies")),
+    by_names("kind_in_parentheses", names("Mass (left)", "Edema"),
+             read(labels={0: {"Edema": 0, "Mass": 0, "Mass (left)": 1}})),
+    by_names("whole_with_a_slash", names("Edema/Mass", "Edema"),
+             read(labels={0: {"Edema": 0, "Edema/Mass": 1, "Mass": 0}}), label_separator=";"),
     by_names("no_finding", names("No Finding", "Edema"),
              read(labels={0: {"Edema": 0, "Mass": 0, "No Finding": 1}})),
     by_names("slash_without_option", names("Edema/Mass", "Edema", "Mass", ""),
