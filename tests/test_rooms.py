@@ -76,9 +76,9 @@ def test_the_core_is_small(modules, graph):
     visible = [path for path in (ROOT / "reclf").iterdir() if path.name[:2] not in ("__", "._")]
     assert len(visible) <= 12
     lines = sum(line_count(path) for name, path in modules.items() if name.startswith("reclf."))
-    assert lines <= 24_560
+    assert lines <= 24_740
     assert closure_lines(modules, graph, "reclf.models.reclf") <= 5_665
-    assert closure_lines(modules, graph, "reclf.pretrain") <= 12_590
+    assert closure_lines(modules, graph, "reclf.pretrain") <= 12_650
 
 
 @pytest.mark.parametrize(

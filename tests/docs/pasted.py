@@ -178,6 +178,8 @@ def few(notebook: str, parameters: dict) -> dict:
     if notebook == "ablation":
         more["overrides"].pop("train.max_steps")
         more["variants"] = parameters.get("variants", ["mean", "srm"])[:2]
+        if "steps_of" in parameters:
+            more["steps_of"] = dict.fromkeys(parameters["steps_of"], 1)
     if notebook == "retrieval" and "k" in parameters:
         more["k"] = 2  # the galleries are small
     return more
