@@ -39,9 +39,8 @@ def check_option_types(
         kinds = _kinds(parameter.annotation) if parameter and value is not parameter.default else ()
         if kinds and not any(_is_one(value, kind) for kind in kinds):
             rule = " or ".join(_NAMES[kind] for kind in kinds)
-            hint = (
-                f"; for a list of one, write [{value!r}]" if _lacks_brackets(value, kinds) else ""
-            )
+            lacks_brackets = isinstance(value, str) and Sequence in kinds
+            hint = f"; for a list of one, write [{value!r}]" if lacks_brackets else ""
             raise ValueError(
                 f"option {name} of data set {spec!r} must be {rule}, got {value!r}{hint}"
             )
@@ -74,12 +73,6 @@ def _is_one(value: Any, kind: Any) -> bool:
         return some and all(isinstance(one, str | int | os.PathLike) for one in value)
     if kind is str:
         return isinstance(value, str | os.PathLike)
-    if kind in (int, float):
-        return isinstance(value, int if kind is int else int | float) and not isinstance(
-            value, bool
-        )
-    return isinstance(value, kind)
-
-
-def _lacks_brackets(value: Any, kinds: Sequence[Any]) -> bool:
-    return isinstance(value, str) and Sequence in kinds
+    if kind in (int, float) and isinstance(value, bool):
+        return False
+    return isinstance(value, int | float if kind is float else kind)

@@ -4,6 +4,7 @@ import os
 import platform
 import signal
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -244,5 +245,4 @@ def test_two_processes_see_the_loss_and_gradient_of_the_joint_batch(tmp_path):
         # The model is in double precision, the cosines and losses in single: rounding is of the
         # largest numbers that are summed, and differs between processors.
         close = {"rtol": 1e-5, "atol": 1e-6 + 3e-5 * float(expected.abs().max())}
-        message = lambda m, name=name: f"{name}: {m}"  # noqa: E731
-        torch.testing.assert_close(two[name], expected, **close, msg=message)
+        torch.testing.assert_close(two[name], expected, **close, msg=partial("{}: {}".format, name))
